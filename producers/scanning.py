@@ -342,7 +342,9 @@ class SourceScan:
         """Keep the text of rows that need work: a row has no place of its own to be read from later."""
         rows = {id_: item for id_ in ids if isinstance(item := batch.items[id_], RowItem)}
         parts = [orjson.dumps({"text": row.text}, option=orjson.OPT_NON_STR_KEYS) for row in rows.values()]
-        references = dict(zip(rows, self.reading.runtime.blobs.put_pack(parts), strict=True))
+        runtime, collection_id = self.reading.runtime, self.reading.collection.id
+        sealed = [runtime.vault.seal_blob(collection_id, part) for part in parts]
+        references = dict(zip(rows, runtime.blobs.put_pack(sealed), strict=True))
         stored = {
             id_: replace(s, origin={**s.origin, "ref": references[id_]})
             for id_, s in batch.submissions.items()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
@@ -18,8 +18,12 @@ from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, U
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
+from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.roots import Root
 
 log = get_logger()
 
@@ -192,9 +196,10 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
     if settings.gates or settings.audits:
         runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)
+    root = _find_root(runtime, settings)
 
     def create(connection: Connection) -> Collection:
-        return collections.create_collection(
+        made = collections.create_collection(
             connection,
             name,
             settings=settings.as_json(),
@@ -203,6 +208,9 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
             chunker=f"{PIPELINE_VERSION}/{settings.chunk_tokens}/{settings.chunk_overlap}",
             shards=settings.shards,
         )
+        if root is not None:
+            runtime.keys.create_data_key(connection, made.id, root)
+        return made
 
     try:
         return runtime.database.transact(create)
@@ -211,6 +219,14 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
         if not exists_ok or found is None:
             raise
         return found
+
+
+def _find_root(runtime: Runtime, settings: CollectionSettings) -> "Root | None":
+    """What wraps the key of a collection that is to be encrypted; whatever that lacks is told before it is made."""
+    if not settings.encrypt:
+        return None
+    require_encrypting(runtime.settings.vector_url)
+    return runtime.keys.root
 
 
 def fit_chunks(settings: CollectionSettings, chosen: Container[str]) -> CollectionSettings:

@@ -56,6 +56,8 @@ class CollectionSettings:
     """So many that similarity puts up are sifted."""
     ranked: int = 20
     """So many of those that passed are graded."""
+    encrypt: bool = False
+    """Whether what is stored of the collection is encrypted; its documents, and what tells of their texts."""
     max_usd: float | None = None
     """Most dollars that a query may cost here, unless it says otherwise; None: as everywhere."""
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
     from embedmill.shared.privacy.principals import Principal
+    from embedmill.shared.privacy.vault import Vault
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
     from embedmill.shared.providers.models.base import Model
@@ -80,10 +81,18 @@ class Runtime:
 
     @cached_property
     def blobs(self) -> "BlobStore":
-        """The blob store."""
+        """The blob store, which opens what is sealed."""
+        from embedmill.shared.privacy.sealed_blobs import SealedBlobStore
         from embedmill.shared.providers.blobs.table import open_blob_store
 
-        return open_blob_store(self.settings.blob_url, home=self.home)
+        return SealedBlobStore(open_blob_store(self.settings.blob_url, home=self.home), self.vault)
+
+    @cached_property
+    def vault(self) -> "Vault":
+        """What seals and opens what is stored of encrypted collections; it opens no key before it has to."""
+        from embedmill.shared.privacy.vault import Vault
+
+        return Vault(lambda: self.keys, lambda collection_id: self.collection_settings(collection_id).encrypt)
 
     @cached_property
     def cache(self) -> "EmbeddingCache":
@@ -181,6 +190,8 @@ class Runtime:
     def forget_collections(self) -> None:
         """Read collections anew, so that a batch sees settings that changed."""
         self._collections.clear()
+        if "keys" in vars(self):
+            self.keys.forget_current()
 
     def collection_settings(self, collection_id: int) -> CollectionSettings:
         """The settings of a collection."""
@@ -240,6 +251,7 @@ class Runtime:
 
         key = (collection.id, collection.index_version)
         if key not in self._stores:
+            self.vault.current_key(collection.id)  # whoever lacks it is told so before the store is asked for anything
             self._stores[key] = open_vector_store(
                 self.settings.vector_url,
                 StoreOptions(
@@ -250,6 +262,7 @@ class Runtime:
                     meter=self._store_meter(collection),
                     owner=self._owner_of(collection),
                     count_words=WordCounter(self.database, collection.id),
+                    ring=self.vault.ring(collection.id),
                 ),
             )
         found = self._stores[key]

@@ -97,6 +97,9 @@ def create(
             "--embedding", help="local, local/minilm, hash, or a model such as openai/text-embedding-3-large."
         ),
     ] = None,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Encrypt what is stored of it, under a key of its own (EMBEDMILL_KEY).")
+    ] = False,
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
@@ -127,6 +130,7 @@ def create(
             chunk_overlap=chunk_overlap,
             shards=shards,
             embedding=embedding,
+            encrypt=encrypt or None,
             validator=validator,
             policy=policy,
             reject_below=reject_below,

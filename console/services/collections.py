@@ -54,6 +54,7 @@ class CollectionChoices(SettingChoices, total=False):
 
     shards: int | None
     embedding: str | None
+    encrypt: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A key under which texts are sealed, and its id: 16 hex digits."""
+    """A key under which texts are sealed, its id, 16 hex digits, and the number of its collection; 0 for none."""
 
     id: str
     material: bytes
+    collection: int = 0
 
 
 def is_sealed(data: bytes) -> bool:
@@ -50,7 +51,7 @@ def key_id_of(data: bytes) -> str:
 def seal(key: DataKey, place: bytes, data: bytes) -> bytes:
     """The bytes, sealed for a place (see `framed`): `OVERHEAD_BYTES` longer."""
     header = MAGIC + bytes((VERSION, AES_256_GCM)) + bytes.fromhex(key.id) + os.urandom(SALT_BYTES)
-    return header + _encrypt(key.material, header, place, data)
+    return header + _encrypt(key, header, place, data)
 
 
 def unseal(key: DataKey, place: bytes, sealed: bytes) -> bytes:
@@ -61,16 +62,20 @@ def unseal(key: DataKey, place: bytes, sealed: bytes) -> bytes:
     header = sealed[:HEADER_BYTES]
     own, nonce = _own_key(key.material, header)
     try:
-        return AESGCM(own).decrypt(nonce, sealed[HEADER_BYTES:], framed(header, place))
+        return AESGCM(own).decrypt(nonce, sealed[HEADER_BYTES:], _bound_to(key, header, place))
     except InvalidTag:
         raise SealBroken(f"something encrypted under key {key.id} was changed, or was written for elsewhere") from None
 
 
-def _encrypt(material: bytes, header: bytes, place: bytes, data: bytes) -> bytes:
+def _encrypt(key: DataKey, header: bytes, place: bytes, data: bytes) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    own, nonce = _own_key(material, header)
-    return AESGCM(own).encrypt(nonce, data, framed(header, place))
+    own, nonce = _own_key(key.material, header)
+    return AESGCM(own).encrypt(nonce, data, _bound_to(key, header, place))
+
+
+def _bound_to(key: DataKey, header: bytes, place: bytes) -> bytes:
+    return framed(header, str(key.collection), place)
 
 
 def _own_key(material: bytes, header: bytes) -> tuple[bytes, bytes]:

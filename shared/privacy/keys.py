@@ -96,15 +96,24 @@ class Keys:
             self._current[collection_id] = found[-1].id
         return self.data_key(self._current[collection_id])
 
+    def forget_current(self) -> None:
+        """Look again which keys are collections' current ones: another process may have made new ones."""
+        self._current.clear()
+
     def data_key(self, key_id: str) -> DataKey:
         """A key by its id, as it stands in what was sealed."""
+        found = self.find_data_key(key_id)
+        if found is None:
+            raise KeyUnavailable(f"something is encrypted under key {key_id}, which this installation does not have")
+        return found
+
+    def find_data_key(self, key_id: str) -> DataKey | None:
+        """The same; None for one that this installation does not have."""
         if key_id not in self._data_keys:
             stored = self._database.query(find_key, key_id)
             if stored is None:
-                raise KeyUnavailable(
-                    f"something is encrypted under key {key_id}, which this installation does not have"
-                )
-            self._data_keys[key_id] = DataKey(key_id, self.unwrap(stored))
+                return None
+            self._data_keys[key_id] = DataKey(key_id, self.unwrap(stored), stored.collection_id or 0)
         return self._data_keys[key_id]
 
     def unwrap(self, stored: StoredKey) -> bytes:

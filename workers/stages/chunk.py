@@ -47,7 +47,7 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
             raise
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
             outcomes[item.id] = outcome_of(error)
-    references = runtime.blobs.put_pack([p.encoded for p in prepared])
+    references = runtime.blobs.put_pack([runtime.vault.seal_blob(p.item.collection_id, p.encoded) for p in prepared])
     for p, reference in zip(prepared, references, strict=True):
         outcomes[p.item.id] = _advance(claim.stage, runtime.collection_settings(p.item.collection_id), p, reference)
     return outcomes

@@ -57,7 +57,9 @@ def _undividable(embedder: Embedder, stored: Stored, ordinal: int) -> InputTooLo
 
 def _cut(runtime: WorkerRuntime, cut: Mapping[int, tuple[Stored, list[int]]]) -> dict[int, Outcome]:
     made = {id_: divide(s.chunk_set, ordinals) for id_, (s, ordinals) in cut.items()}
-    references = runtime.blobs.put_pack([encode_chunk_set(chunk_set) for chunk_set in made.values()]) if made else []
+    encoded = {id_: encode_chunk_set(chunk_set) for id_, chunk_set in made.items()}
+    sealed = [runtime.vault.seal_blob(cut[id_][0].item.collection_id, data) for id_, data in encoded.items()]
+    references = runtime.blobs.put_pack(sealed) if made else []
     outcomes: dict[int, Outcome] = {}
     for (id_, chunk_set), reference in zip(made.items(), references, strict=True):
         s, ordinals = cut[id_]

@@ -134,9 +134,10 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
 
 def _advance(runtime: WorkerRuntime, claim: Lease, findings: Mapping[int, Judgement]) -> dict[int, Outcome]:
     kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
-    references = runtime.blobs.put_pack([encode_findings(f.rejections, f.repairs) for f in kept.values()])
-    by_item = dict(zip(kept, references, strict=True))
     collections = {item.id: item.collection_id for item in claim.items}
+    encoded = {id_: encode_findings(found.rejections, found.repairs) for id_, found in kept.items()}
+    sealed = [runtime.vault.seal_blob(collections[id_], data) for id_, data in encoded.items()]
+    by_item = dict(zip(kept, runtime.blobs.put_pack(sealed), strict=True))
     return {
         id_: Advance(
             stages.following(claim.stage, runtime.collection_settings(collections[id_])),

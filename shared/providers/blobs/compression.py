@@ -4,6 +4,7 @@ import hashlib
 import zlib
 
 from embedmill.shared.errors import BlobMissing
+from embedmill.shared.privacy.envelope import is_sealed
 
 MARK = b"embedmill-z1\n"
 """Before what is compressed. An object of an older release, or one that is not shorter compressed, is its own bytes."""
@@ -12,7 +13,9 @@ LEVEL = 1
 
 
 def compress(data: bytes) -> bytes:
-    """The bytes to keep of an object."""
+    """The bytes to keep of an object; what is sealed does not get shorter."""
+    if is_sealed(data):
+        return data
     packed = MARK + zlib.compress(data, LEVEL)
     return packed if len(packed) < len(data) else data
 

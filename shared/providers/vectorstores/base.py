@@ -19,6 +19,7 @@ from embedmill.shared.errors import StorageFailed
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.headed import body_at
 from embedmill.shared.metering import FreeMeter, Meter
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.places import Owner
 from embedmill.shared.words.weighing import WordCounts, Wording
@@ -144,6 +145,8 @@ class StoreOptions:
     meter: Meter = field(default_factory=FreeMeter)
     owner: Owner | None = None
     count_words: CountWords | None = None
+    ring: KeyRing = PLAIN
+    """The collection's keys, for what the store writes."""
 
 
 class VectorStore(ABC):

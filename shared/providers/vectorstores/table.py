@@ -22,13 +22,15 @@ class Store:
     """`module:NAME` of what the service bills; empty for one that bills no requests."""
     is_remote: bool = True
     """Whether somebody else's computer keeps the vectors."""
+    encrypting: str = ""
+    """The package with which it encrypts its files."""
     counts_words: bool = True
     """Whether it knows how many rows hold a word, or has to be told (`StoreOptions.count_words`)."""
 
 
 _HERE = "embedmill.shared.providers.vectorstores"
 STORES = {
-    "embedded": Store(f"{_HERE}.embedded.store:EmbeddedVectorStore", is_remote=False),
+    "embedded": Store(f"{_HERE}.embedded.store:EmbeddedVectorStore", is_remote=False, encrypting="sqlcipher3"),
     "pinecone": Store(
         f"{_HERE}.pinecone.store:PineconeVectorStore",
         "pinecone",
@@ -48,6 +50,12 @@ def is_remote(url: str) -> bool:
 def counts_words(url: str) -> bool:
     """Whether the store counts words itself; raises SettingsError."""
     return _find(url).counts_words
+
+
+def require_encrypting(url: str) -> None:
+    """Raise MissingExtra where a store cannot encrypt its files; SettingsError."""
+    if (package := _find(url).encrypting) and find_spec(package) is None:
+        raise MissingExtra(f"an encrypted store needs the package {package}: pip install 'embedmill[encryption]'")
 
 
 def find_offer(url: str) -> Offer | None:

@@ -26,7 +26,7 @@ from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, 
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
     ENGINE,
     Written,
-    open_mapped,
+    open_written,
     remove_others,
     write,
 )
@@ -126,7 +126,7 @@ class Builder:
                 return False
             identity, number = connection.execute(IDENTITY).fetchone()
             segment = self._make(connection, plan)
-        written = write(self._folder, segment)
+        written = write(self._folder, segment, self._file.ring)
         with self._file.write() as connection:
             if connection.execute(IDENTITY).fetchone()[0] == identity:
                 made = Listed(written, plan.low, plan.high, len(segment), number, ENGINE, cutting.VERSION)
@@ -162,7 +162,7 @@ class Builder:
 
     def _lags(self, path: Path) -> bool:
         """Whether a shard is not ready for today's cutter; what cannot be read is not searched either."""
-        file = ShardFile(path, dimensions=self._dimensions)
+        file = ShardFile(path, dimensions=self._dimensions, ring=self._file.ring)
         try:
             with file.read() as connection:
                 return connection is not None and lags(connection)
@@ -185,7 +185,7 @@ class Builder:
         """The segments without the rows that are gone; None when one of them cannot be believed."""
         parts: list[Part] = []
         for one in listed:
-            segment = open_mapped(self._folder, one.written)
+            segment = open_written(self._folder, one.written, self._file.ring)
             if segment is None:
                 return None
             gone = [key for (key,) in connection.execute(GONE, (one.low, one.high, one.number))]

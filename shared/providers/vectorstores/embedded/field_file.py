@@ -18,9 +18,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from embedmill.shared.errors import SealBroken
 from embedmill.shared.filtering.columns import Column, Columns, Keys, Mask, Name
+from embedmill.shared.privacy.envelope import MAGIC, is_sealed
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 
 FORM = "embedmill fields 1"
+KIND = "fields"
 ALIGNMENT = 8
 HEAD = 16
 READ_BYTES = 2**20
@@ -46,12 +50,12 @@ class Block:
         marked[self.keys[mask] - (self.after + 1)] = True
         return marked
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, ring: KeyRing = PLAIN) -> None:
         """Write the file, or nothing where that is not possible: what is derived can be derived again."""
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             path.parent.mkdir(exist_ok=True)
-            draft.write_bytes(self._as_bytes())
+            draft.write_bytes(ring.seal(KIND, path.name, self._as_bytes()))
             os.replace(draft, path)
         except OSError:
             with suppress(OSError):
@@ -67,19 +71,27 @@ class Block:
         return np.array([len(header), zlib.crc32(body)], np.int64).tobytes() + body
 
     @classmethod
-    def load(cls, path: Path) -> Self | None:
+    def load(cls, path: Path, ring: KeyRing = PLAIN) -> Self | None:
         """The block of a file; None when it cannot be read as one."""
         try:
             with path.open("rb") as file:
+                if is_sealed(file.read(len(MAGIC))):
+                    return cls._read_sealed(ring.open(KIND, path.name, path.read_bytes()))
+                file.seek(0)
                 length, told = np.frombuffer(file.read(HEAD), np.int64, 2).tolist()
                 if _checksum(file) != told:
                     return None
                 return cls._read(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), length)
-        except (OSError, ValueError, TypeError, UnicodeDecodeError):
+        except (OSError, ValueError, TypeError, UnicodeDecodeError, SealBroken):
             return None
 
     @classmethod
-    def _read(cls, data: mmap.mmap, length: int) -> Self | None:
+    def _read_sealed(cls, data: bytes) -> Self | None:
+        """What was sealed needs no checksum."""
+        return cls._read(data, int(np.frombuffer(data, np.int64, 1)[0]))
+
+    @classmethod
+    def _read(cls, data: mmap.mmap | bytes, length: int) -> Self | None:
         form, after, last, names, sizes = orjson.loads(data[HEAD : HEAD + length])
         if form != FORM:
             return None
@@ -115,7 +127,7 @@ def _column(arrays: Sequence[NDArray[Any]]) -> Column:
 
 
 def _mapped(
-    data: mmap.mmap, begin: int, kinds: Sequence[type[np.generic]], sizes: Sequence[int]
+    data: mmap.mmap | bytes, begin: int, kinds: Sequence[type[np.generic]], sizes: Sequence[int]
 ) -> Iterator[NDArray[Any]]:
     for kind, size in zip(kinds, sizes, strict=True):
         yield np.frombuffer(data, kind, size // np.dtype(kind).itemsize, begin)

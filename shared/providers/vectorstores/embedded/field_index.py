@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from embedmill.shared.filtering.columns import Builder, Mask, Places
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.fields import own_values
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.field_file import Block
 
@@ -66,7 +67,8 @@ class Selected:
 class FieldIndex:
     """The blocks of one shard, as this process has them; `folder` is for its files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ring: KeyRing = PLAIN) -> None:
+        self._ring = ring
         self._folder = folder
         self._forget("")
 
@@ -111,7 +113,7 @@ class FieldIndex:
                 block = _read(connection, self._blocks.pop().after, last)
             self._blocks.append(block)
             if len(block) >= FILE_ROWS:
-                block.save(self._path(block))
+                block.save(self._path(block), self._ring)
 
     def _path(self, block: Block) -> Path:
         return self._folder / f"{self._identity}-{block.after}-{block.last}"
@@ -122,7 +124,7 @@ class FieldIndex:
         for path in self._files():
             reached = blocks[-1].last if blocks else 0
             after, last = _range(path)
-            block = Block.load(path) if after == reached else None
+            block = Block.load(path, self._ring) if after == reached else None
             if block is not None and (block.after, block.last) == (after, last):
                 blocks.append(block)
             elif after <= reached:

@@ -17,6 +17,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from embedmill.shared.errors import SealBroken
+from embedmill.shared.privacy.envelope import MAGIC, is_sealed
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
 from embedmill.shared.providers.vectorstores.embedded.segment import Pages, Postings, Segment
 
@@ -24,6 +27,7 @@ ENGINE = 1
 """The version of what segments hold and how it is laid out."""
 
 SUFFIX = ".segment"
+KIND = "segment"
 ALIGNMENT = 64
 CHUNK_BYTES = 2**20
 ARRAYS = ("keys", "ranks", "lengths")
@@ -40,13 +44,13 @@ class Written:
     checksum: int
 
 
-def write(folder: Path, segment: Segment) -> Written:
+def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> Written:
     """Write a segment; when this returns it is on disk, under a name that no other file ever had. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{secrets.token_hex(8)}{SUFFIX}"
     draft = folder / f"{name}.draft"
     try:
-        size, checksum = _write_parts(draft, _bytes_of(segment))
+        size, checksum = _write_parts(draft, _sealed(_bytes_of(segment), name, ring))
         draft.rename(folder / name)
     except OSError:
         # A disk that is full has no room for what is of no use.
@@ -54,6 +58,10 @@ def write(folder: Path, segment: Segment) -> Written:
         raise
     _sync(folder)
     return Written(name, size, checksum)
+
+
+def _sealed(parts: "list[bytes | memoryview]", name: str, ring: KeyRing) -> "list[bytes | memoryview]":
+    return parts if ring.current() is None else [ring.seal(KIND, name, b"".join(parts))]
 
 
 def _write_parts(draft: Path, parts: "list[bytes | memoryview]") -> tuple[int, int]:
@@ -87,29 +95,55 @@ def _arrays_of(segment: Segment) -> Mapping[str, NDArray[Any]]:
     )
 
 
-def open_mapped(folder: Path, written: Written) -> Segment | None:
-    """The segment of a file, mapped; None unless its bytes are those that were written. Raises OSError."""
+def open_written(folder: Path, written: Written, ring: KeyRing = PLAIN) -> Segment | None:
+    """The segment of a file, mapped, or in memory if encrypted; None unless its bytes are those that were written.
+
+    Raises OSError, KeyUnavailable.
+    """
     path = folder / written.name
     try:
         if path.stat().st_size != written.size or _checksum(path) != written.checksum:
             return None
     except FileNotFoundError:
         return None
-    return _map(OpenFile(path))
+    with path.open("rb") as file:
+        is_encrypted = is_sealed(file.read(len(MAGIC)))
+    return _open_sealed(path, ring) if is_encrypted else _map(OpenFile(path))
+
+
+def _open_sealed(path: Path, ring: KeyRing) -> Segment | None:
+    try:
+        data = ring.open(KIND, path.name, path.read_bytes())
+    except SealBroken:
+        return None
+    arrays, _ = _read_arrays(np.frombuffer(data, np.uint8))
+    return _segment_of(arrays)
 
 
 def _map(file: OpenFile) -> Segment:
     mapped = mmap.mmap(file.descriptor, 0, access=mmap.ACCESS_READ)
-    data = np.frombuffer(mapped, np.uint8)
+    arrays, places = _read_arrays(np.frombuffer(mapped, np.uint8))
+    pages = Pages(mapped, places["rows"], places["counts"] + arrays["counts"].nbytes)
+    return _segment_of(arrays, pages=pages, levels=FileOfLevels(file, places["levels"]))
+
+
+def _read_arrays(data: NDArray[np.uint8]) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
+    """The arrays of a file's bytes, and where each begins."""
     head = int.from_bytes(data[:ALIGNMENT].tobytes(), "little")
     shapes = orjson.loads(data[ALIGNMENT : ALIGNMENT + head].tobytes())
-    at, arrays, places = _aligned(ALIGNMENT + head), {}, {}
+    at = _aligned(ALIGNMENT + head)
+    arrays: dict[str, NDArray[Any]] = {}
+    places: dict[str, int] = {}
     for name, (kind, shape) in shapes.items():
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         arrays[name], places[name] = data[at : at + size].view(kind).reshape(shape), at
         at = _aligned(at + size)
-    pages = Pages(mapped, places["rows"], places["counts"] + arrays["counts"].nbytes)
-    levels = FileOfLevels(file, places["levels"])
+    return arrays, places
+
+
+def _segment_of(
+    arrays: Mapping[str, Any], *, pages: Pages | None = None, levels: FileOfLevels | None = None
+) -> Segment:
     postings = Postings(**{name: arrays[name] for name in POSTINGS}, pages=pages)
     codes = Codes(**{name: arrays[name] for name in CODES}, file=levels)
     return Segment(**{name: arrays[name] for name in ARRAYS}, postings=postings, codes=codes)

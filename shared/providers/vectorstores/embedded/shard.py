@@ -13,6 +13,7 @@ from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import IndexChanged
 from embedmill.shared.providers.vectorstores.embedded import building, high_water, schema
 from embedmill.shared.providers.vectorstores.embedded.building import Builder
@@ -37,17 +38,21 @@ BEING_MADE = "its index is being made"
 class Shard:
     """One shard of one process; `fields` finds its rows by filters."""
 
-    def __init__(self, path: Path, *, dimensions: int) -> None:
-        self.file = ShardFile(path, dimensions=dimensions)
+    def __init__(self, path: Path, *, dimensions: int, ring: KeyRing = PLAIN) -> None:
+        self._ring = ring
+        self.file = self._opened(path, dimensions)
         self._index = high_water.folder_of(path)
         self._views: dict[int, View] = {}
         self._is_cut = self._is_rid = False
         self._whole: sqlite3.Connection | None = None
         """The connection to the file that was last found to be the shard; another file has another."""
         self._fields = path.with_suffix(".fields")
-        self.fields = FieldIndex(self._fields)
+        self.fields = FieldIndex(self._fields, ring)
         self.names = Names()
         self._dimensions = dimensions
+
+    def _opened(self, path: Path, dimensions: int) -> ShardFile:
+        return ShardFile(path, dimensions=dimensions, ring=self._ring)
 
     @property
     def _view(self) -> View:
@@ -82,7 +87,7 @@ class Shard:
 
     def _view_of(self, cutter: int) -> View:
         if cutter not in self._views:
-            self._views[cutter] = View(self._index, self._dimensions, cutter)
+            self._views[cutter] = View(self._index, self._dimensions, cutter, self._ring)
         return self._views[cutter]
 
     def catch_up(self, is_in_time: Callable[[], bool]) -> None:
@@ -179,7 +184,7 @@ class Shard:
 
     def _is_behind_still(self) -> bool:
         """The same of what there is now: a transaction does not see what was written since it began."""
-        file = ShardFile(self.file.path, dimensions=self._dimensions)
+        file = self._opened(self.file.path, self._dimensions)
         try:
             with file.read() as connection:
                 return connection is not None and high_water.is_behind(file.path, connection)
@@ -207,7 +212,7 @@ class Shard:
         return self._with_builder(lambda builder: builder.run(goes_on))
 
     def _with_builder(self, work: Callable[[Builder], bool]) -> bool:
-        file = ShardFile(self.file.path, dimensions=self._dimensions)
+        file = self._opened(self.file.path, self._dimensions)
         try:
             return work(Builder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted))
         finally:

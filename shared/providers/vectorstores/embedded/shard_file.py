@@ -17,7 +17,8 @@ from math import ceil
 from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
-from embedmill.shared.providers.vectorstores.embedded import high_water, schema
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
+from embedmill.shared.providers.vectorstores.embedded import cipher, high_water, schema
 from embedmill.shared.sqlite_files import file_uri
 
 APPLICATION_ID = 0x456D764D
@@ -50,8 +51,8 @@ LOCK = ".creating"
 ASIDE = ".damaged-"
 """Behind the name of a file that was put aside, and before its number."""
 
-FILES = ("", "-wal", "-shm")
-"""What SQLite keeps of a database: these behind its name."""
+FILES = ("", "-wal", "-shm", cipher.SUFFIX)
+"""What there is of a database: these behind its name."""
 
 _patience: ContextVar[float] = ContextVar("patience", default=BUSY_TIMEOUT_SECONDS)
 
@@ -71,8 +72,9 @@ def patience(seconds: float) -> Iterator[None]:
 class ShardFile:
     """The connection of this process to one shard; threads take turns, a forked child opens its own."""
 
-    def __init__(self, path: Path, *, dimensions: int) -> None:
+    def __init__(self, path: Path, *, dimensions: int, ring: KeyRing = PLAIN) -> None:
         self.path = path
+        self.ring = ring
         self._dimensions = dimensions
         self._reset()
 
@@ -178,7 +180,7 @@ class ShardFile:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except cipher.errors() as error:
             code = getattr(error, "sqlite_errorcode", UNKNOWN_CODE) & 0xFF
             message = f"vector shard {self.path}: {error}"
             if code in DAMAGE:
@@ -197,7 +199,7 @@ class ShardFile:
         self._close()
         if not inode:
             return None
-        connection = _connect(self.path, mode="rw")
+        connection = _connect(self.path, mode="rw", ring=self.ring)
         try:
             recognised = self._recognised(connection)
         except BaseException:
@@ -225,7 +227,9 @@ class ShardFile:
     def _create(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._creation_lock():
-            connection = _connect(self.path, mode="rwc")
+            if not self._current_inode():
+                cipher.choose(self.path, self.ring)
+            connection = _connect(self.path, mode="rwc", ring=self.ring)
             try:
                 if not self._recognised(connection):
                     high_water.forget(self.path)
@@ -271,10 +275,9 @@ class ShardFile:
             connection.close()
 
 
-def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        file_uri(path, mode=mode), uri=True, timeout=_patience.get(), isolation_level=None, check_same_thread=False
-    )
+def _connect(path: Path, *, mode: str, ring: KeyRing) -> sqlite3.Connection:
+    options = {"timeout": _patience.get(), "isolation_level": None, "check_same_thread": False}
+    connection = cipher.connect(path, file_uri(path, mode=mode), ring, **options)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")

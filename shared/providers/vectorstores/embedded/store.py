@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
     Counted,
@@ -79,7 +80,8 @@ LEFT JOIN vectors ON vectors.document = document.key AND vectors.version = docum
 class EmbeddedVectorStore(VectorStore):
     """Shards as files `<root>/<shard>.db`; any number of processes may read and write, threads take turns."""
 
-    def __init__(self, root: Path, *, dimensions: int, owner: Owner | None = None) -> None:
+    def __init__(self, root: Path, *, dimensions: int, owner: Owner | None = None, ring: KeyRing = PLAIN) -> None:
+        self._ring = ring
         self._folder = root.parent
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
@@ -89,7 +91,7 @@ class EmbeddedVectorStore(VectorStore):
     def open(cls, url: str, options: StoreOptions) -> Self:
         del url
         folder = options.home / "vectors" / options.collection_key
-        return cls(folder, dimensions=options.dimensions, owner=options.owner)
+        return cls(folder, dimensions=options.dimensions, owner=options.owner, ring=options.ring)
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         wanted = named(rows)
@@ -360,7 +362,7 @@ class EmbeddedVectorStore(VectorStore):
         return opened or self._open_shard(place, shard)
 
     def _open_shard(self, place: str, shard: str) -> Shard:
-        opened = Shard(self._path(place, shard), dimensions=self._dimensions)
+        opened = Shard(self._path(place, shard), dimensions=self._dimensions, ring=self._ring)
         return self._shards.setdefault((place, shard), opened)
 
     def _path(self, place: str, shard: str) -> Path:
@@ -378,7 +380,7 @@ class EmbeddedVectorStore(VectorStore):
         """Whoever was first has it: there is nothing of ours to take back."""
 
     def sample_documents(self, place: str, shard: str, limit: int) -> list[str]:
-        with ShardFile(self._path(place, shard), dimensions=self._dimensions).read() as connection:
+        with ShardFile(self._path(place, shard), dimensions=self._dimensions, ring=self._ring).read() as connection:
             return [] if connection is None else [id for (id,) in connection.execute(SOME_DOCUMENTS, (limit,))]
 
 

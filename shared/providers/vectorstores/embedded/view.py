@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
 from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, Listed, Range, between, of_cutter
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
-from embedmill.shared.providers.vectorstores.embedded.segment_files import open_mapped
+from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 
 LOAD_ROWS = 4_096
 
@@ -73,7 +74,8 @@ class View:
     Call `refresh` inside the read transaction whose view it has to show.
     """
 
-    def __init__(self, folder: Path, dimensions: int, cutter: int) -> None:
+    def __init__(self, folder: Path, dimensions: int, cutter: int, ring: KeyRing = PLAIN) -> None:
+        self._ring = ring
         self._folder = folder
         self._dimensions = dimensions
         self._cutter = cutter
@@ -134,7 +136,7 @@ class View:
     def _segment(self, listed: Listed) -> Segment | None:
         name = listed.written.name
         if name not in self._opened:
-            self._opened[name] = open_mapped(self._folder, listed.written)
+            self._opened[name] = open_written(self._folder, listed.written, self._ring)
         return self._opened[name]
 
     def _follow(self, listed: Sequence[Listed]) -> None:

@@ -17,7 +17,7 @@ from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import IndexChanged, Selection, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
-from embedmill.shared.providers.vectorstores.embedded.segment_files import open_mapped
+from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
@@ -454,7 +454,7 @@ class TestWhatDeletedRowsLeave:
         found = {file.name for file in root.glob("s.db*") if any(word in file.read_bytes() for word in words)}
         with closing(sqlite3.connect(root / "s.db")) as connection:
             for one in listing.read_list(connection):
-                segment = open_mapped(root / "s.index", one.written)
+                segment = open_written(root / "s.index", one.written)
                 found |= {"index"} if segment and terms & set(segment.postings.terms.tolist()) else set()
         fields = (root / "s.fields").glob("*")
         return found | ({"fields"} if any(self.FIELD.encode() in file.read_bytes() for file in fields) else set())
