@@ -69,8 +69,8 @@ from embedmill.console.services.switches import Switches
 from embedmill.console.services.verifying import Verification
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.given import GivenSource
-from embedmill.producers.sources.open import SourceOptions, open_sources
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import FieldMap, gather_options
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
 from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING, View
@@ -89,12 +89,13 @@ _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Sever
 
 
 class ReadChoices(TypedDict, total=False):
-    """How sources are read: gitignore patterns for folders, a row's names for its fields, hidden files too."""
+    """How sources are read: gitignore patterns for folders, a row's names for its fields, hidden files, a sample."""
 
     include: Sequence[str]
     exclude: Sequence[str]
     fields: Mapping[str, str]
     hidden: bool
+    limit: int | None
 
 
 class JobChoices(ReadChoices, total=False):
@@ -243,7 +244,12 @@ class Mill:
         """What an ingest would take and cost; nothing is stored or spent. Raises UserError."""
         _require_known(choices, ReadChoices)
         with self._runtimes.lend() as runtime:
-            return estimate_service.estimate(runtime, _open_sources(sources, documents, choices), collection=collection)
+            return estimate_service.estimate(
+                runtime,
+                _open_sources(sources, documents, choices),
+                collection=collection,
+                limit=choices.get("limit"),
+            )
 
     def jobs(
         self, *, state: JobState | None = None, collection: str | None = None, limit: int = 100
@@ -501,14 +507,15 @@ def _open_sources(
     fields = _field_map(choices.get("fields", {}))
     opened: list[Source] = [] if documents is None else [GivenSource.of(documents, fields=fields)]
     if named or not opened:
-        options = SourceOptions(
-            tuple(choices.get("include", ())),
-            tuple(choices.get("exclude", ())),
-            fields,
-            hidden=choices.get("hidden", False),
-        )
+        options = gather_options(_read_choices(choices) | {"fields": fields})
         opened += open_sources(named, options=options, stdin=io.BytesIO())
     return opened
+
+
+def _read_choices(choices: ReadChoices) -> dict[str, Any]:
+    """How sources are read, as the groups of options have it."""
+    lists = {"include": tuple(choices.get("include", ())), "exclude": tuple(choices.get("exclude", ()))}
+    return {name: value for name, value in choices.items() if name in ReadChoices.__annotations__} | lists
 
 
 def _require_known(choices: Mapping[str, object], known: type[ReadChoices | SearchChoices | Switches]) -> None:
@@ -543,4 +550,5 @@ def _job_options(choices: JobChoices) -> JobOptions:
         weight=choices.get("weight"),
         lane=choices.get("lane"),
         name=choices.get("name"),
+        limit=choices.get("limit"),
     )

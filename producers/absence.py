@@ -23,7 +23,7 @@ class Unread:
 
     def add(self, problem: Problem) -> None:
         """Something that was not read."""
-        if self.source.hides_only_below:
+        if self.source.hides_only_below and problem.uri != self.source.spec["uri"]:
             self._places.add(problem.uri.rstrip("/"))
         else:
             self.add_all()

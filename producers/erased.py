@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from embedmill.producers.sources.base import FileItem, RowItem
+from embedmill.producers.sources.base import Document
 from embedmill.shared.db.collections import Collection as DocumentCollection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.submitting import Submission
@@ -35,9 +35,7 @@ def find(
     return find_barred(connection, runtime.marker, coming)
 
 
-def find_items(
-    runtime: Runtime, collection: DocumentCollection, items: Mapping[str, FileItem | RowItem]
-) -> Mapping[str, Barred]:
+def find_items(runtime: Runtime, collection: DocumentCollection, items: Mapping[str, Document]) -> Mapping[str, Barred]:
     """The same of what a source has, given by id."""
     contents = {id: item.content_hash for id, item in items.items()}
     return runtime.database.query(find, contents, runtime, collection)

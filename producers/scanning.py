@@ -2,35 +2,38 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import orjson
-
 from embedmill.producers import erased
 from embedmill.producers.absence import Unread, is_missing, note_kept
+from embedmill.producers.batches import Batch, Describer, cut
+from embedmill.producers.memory import StoredMemory
 from embedmill.producers.sources.base import (
-    FileItem,
+    Document,
     Item,
+    Kept,
     Problem,
+    ReadContext,
     Remark,
     RemarkKind,
     RowItem,
-    Skipped,
     Source,
     SourcePlace,
     describe_item,
 )
 from embedmill.producers.sources.folder import FolderSource
-from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, submitting
+from embedmill.producers.sources.memory import Changes
+from embedmill.producers.sources.seen import Seen
+from embedmill.shared.addresses import document_id
+from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, source_memory, submitting
 from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.db.scans import Scan
+from embedmill.shared.db.scans import Scan, names_places
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import SourceClosed
 from embedmill.shared.paging import pages, walk
@@ -40,9 +43,6 @@ from embedmill.shared.uris import path_to_uri
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.
 BATCH_ITEMS_OF_A_SERVER = 2000
-BATCH_BYTES = 8 * 1024 * 1024
-# A rough bound for text of every kind; the chunker counts exactly.
-BYTES_PER_TOKEN = 4
 # The larger share of a source that may vanish before a flag is asked for.
 LARGEST_DEPARTURE = 0.2
 SHOWN_CHARACTERS = 80
@@ -59,6 +59,7 @@ class Reading:
         *,
         allow_deletes: bool,
         retry_dead: bool = False,
+        limit: int | None = None,
         on_batch: Callable[[int, int], object],
         renew: Callable[[Any, int], object],
     ) -> None:
@@ -67,6 +68,7 @@ class Reading:
         self.collection = collection
         self.allow_deletes = allow_deletes
         self.retry_dead = retry_dead
+        self.limit = limit
         self.settings_hash = runtime.fingerprint(collection)
         self.scan_ids = frozenset(scan.id for scan in begun)
         self.source_ids = frozenset(scan.source_id for scan in begun)
@@ -90,7 +92,7 @@ class Reading:
         departing = self.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
         held = 0
         for source in read:
-            if source.source.detects_deletions:
+            if source.may_depart:
                 held += source.end_departed(has_unmet=source.scan.source_id in departing)
         return held
 
@@ -101,15 +103,7 @@ class Recorded:
 
     seen: int
     queued: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Items that are recorded together; each document's item and submission once, the first that named it."""
-
-    items: dict[str, FileItem | RowItem]
-    submissions: dict[str, Submission]
-    notes: list[dict[str, Any]]
+    memory: Changes
 
 
 @dataclass(slots=True)
@@ -120,11 +114,32 @@ class SourceScan:
     scan: Scan
     source: Source
     _unread: Unread = field(init=False)
+    _context: ReadContext = field(init=False)
+    _describer: Describer = field(init=False)
+    # What is proven to have left, by the document's id.
+    _departed: Seen = field(default_factory=Seen, init=False)
+    _has_proofs: bool = field(default=False, init=False)
     _watches: bool = field(default=False, init=False)
+    _names_places: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Nothing has been read, nor failed to be."""
+        reading = self.reading
         self._unread = Unread(self.source)
+        self._names_places = names_places(self.source.kind)
+        memory = StoredMemory(reading.database, self.scan.source_id)
+        self._context = ReadContext(memory, reading.limit, self._find_settled)
+        self._describer = Describer(reading.collection.name, reading.settings_hash, reading.allow_deletes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was not met is not there."""
+        return self.source.detects_deletions and self.reading.limit is None
+
+    @property
+    def may_depart(self) -> bool:
+        """Whether anything may be known to have left."""
+        return self.is_whole or self._has_proofs
 
     def read(self) -> None:
         """Record all that the source holds; raises ScanStopped."""
@@ -136,10 +151,10 @@ class SourceScan:
                 recording: Future[Recorded] | None = None
                 for batch in self.batches(BATCH_ITEMS if database.is_sqlite else BATCH_ITEMS_OF_A_SERVER):
                     if recording is not None:
-                        self.reading.report(recording.result())
+                        self._settle(recording.result())
                     recording = recorder.submit(self.record, batch)
                 if recording is not None:
-                    self.reading.report(recording.result())
+                    self._settle(recording.result())
         except SourceClosed as error:
             self._unread.add_all()
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))
@@ -147,30 +162,38 @@ class SourceScan:
 
     def batches(self, most: int) -> Iterator[Batch]:
         """What the source holds, `most` items at a time, ready to be recorded."""
-        return (self._describe(items) for items in _batches(self._without_home(), most))
+        return (self._describe(items) for items in cut(self._without_home(), most))
+
+    def _settle(self, recorded: Recorded) -> None:
+        self._context.memory.settle(recorded.memory)
+        self.reading.report(recorded)
+
+    def _find_settled(self, uris: Sequence[str]) -> frozenset[str]:
+        name, settings_hash = self.reading.collection.name, self.reading.settings_hash
+        ids = {document_id(name, uri): uri for uri in uris}
+        found = self.reading.database.query(
+            lambda c: claims.find_settled(c, self.scan.source_id, list(ids), settings_hash=settings_hash)
+        )
+        return frozenset(ids[id_] for id_ in found)
 
     def record(self, batch: Batch) -> Recorded:
         """Make a batch durable in one transaction; raises ScanStopped, and then nothing of it is."""
         try:
             return self.reading.database.transact(lambda connection: self._record(connection, batch))
         except submitting.TextWanted:
-            stored = self._store_rows(batch, list(batch.submissions))
+            stored = self._store(batch, batch.held)
             return self.reading.database.transact(lambda connection: self._record(connection, stored))
         except submitting.ErasedMeanwhile as error:
-            return self.record(self._without(batch, error.ids))
-
-    def _without(self, batch: Batch, ids: Container[str]) -> Batch:
-        """A batch without some documents, nor their texts among those that are stored with it."""
-        left = {id_: s for id_, s in batch.submissions.items() if id_ not in ids}
-        items = {id_: batch.items[id_] for id_ in left}
-        return self._store_rows(Batch(items, left, batch.notes), [id_ for id_, s in left.items() if "ref" in s.origin])
+            left = batch.without(error.ids)
+            return self.record(self._store(left, [id_ for id_ in left.held if "ref" in left.submissions[id_].origin]))
 
     def _record(self, connection: Connection, batch: Batch) -> Recorded:
         newest = scans.require_current(connection, self.scan)
         self.reading.renew(connection, self.scan.job_id)
+        source_memory.write_memory(connection, self.scan.source_id, batch.memory)
         repeated, counted = self._find_repeated(connection, batch)
         taken = {id_: s for id_, s in batch.submissions.items() if id_ not in repeated}
-        notes = [*batch.notes, *repeated.values()]
+        notes = [*batch.notes, *repeated.values(), *self._renew(connection, batch.kept, counted, newest=newest)]
         queued = 0
         if taken:
             done = submitting.submit_batch(
@@ -192,15 +215,30 @@ class SourceScan:
             sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]
             claims.record_claims(connection, self.scan, sightings, newest=newest)
         scan_notes.note_scan(connection, self.scan.job_id, notes)
-        return Recorded(len(batch.submissions), queued)
+        return Recorded(len(batch.submissions) + len(batch.kept), queued, batch.memory)
+
+    def _renew(
+        self, connection: Connection, kept: Mapping[str, Kept], counted: set[str], *, newest: int
+    ) -> list[dict[str, Any]]:
+        """Renew the claims on what was not read; notes on what has none, and is therefore missing."""
+        if not kept:
+            return []
+        renewed = claims.renew_claims(connection, self.scan, list(kept), newest=newest)
+        submitting.count_kept(connection, sorted(renewed - counted), job_id=self.scan.job_id)
+        return [
+            describe_item(Problem(item.uri, item.reason or "it was not read, and is not in the index"))
+            for id_, item in kept.items()
+            if id_ not in renewed
+        ]
 
     def _find_repeated(self, connection: Connection, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
         """What another source of the same command has named as another thing, each with a note; and all it named."""
-        if len(self.reading.scan_ids) == 1 or not batch.items:
+        met_here = [*batch.items, *batch.kept]
+        if len(self.reading.scan_ids) == 1 or not met_here:
             return {}, set()
-        others = claims.find_other_claims(connection, self.scan.source_id, list(batch.items))
+        others = claims.find_other_claims(connection, self.scan.source_id, met_here)
         met = [other for other in others if other.seen_by in self.reading.scan_ids]
-        two = {other.document_id: other for other in met if _are_two(other, batch.items[other.document_id])}
+        two = {o.document_id: o for o in met if (item := batch.items.get(o.document_id)) and self._are_two(o, item)}
         repeated = {
             id_: _note_on(item, f"{_named(item)} is in {two[id_].place} too; that one is taken")
             for id_, item in batch.items.items()
@@ -220,9 +258,10 @@ class SourceScan:
             # The same file read by other names of its fields is one source's business.
             if other.uri == self.source.spec["uri"] or other.source_id in self.reading.source_ids:
                 continue
-            if not _are_two(other, item):
+            if not self._are_two(other, item):
                 continue
-            if other.content and other.content != item.content_hash[: claims.CONTENT_CHARACTERS]:
+            content = item.content_hash[: claims.CONTENT_CHARACTERS]
+            if other.content and content and other.content != content:
                 why = f"{_named(item)} is in {other.place} too, with other content; this one is newer and is taken"
                 found[other.document_id] = _note_on(item, why) | {"kind": "unmet"}
         return list(found.values())
@@ -233,10 +272,10 @@ class SourceScan:
         They are for want of a flag, or because the documents may lie in what could not be read.
         """
         database, scan = self.reading.database, self.scan
-        missing = self._find_missing_by_name()
+        missing = self._find_missing_by_name() if self.is_whole else []
         if not has_unmet and not missing:
             return 0
-        kept = self._count_kept() if self._unread else Counter()
+        kept, staying = self._count_staying()
 
         def measure(connection: Connection) -> claims.Departures:
             scans.require_current(connection, scan)
@@ -244,11 +283,11 @@ class SourceScan:
             return claims.count_departures(connection, claims.not_met_by(scan), of=scan.source_id)
 
         alone = database.transact(measure)
-        gone = alone.gone - kept.total() + len(missing)
+        gone = alone.gone - kept.total() - staying + len(missing)
         if gone > (alone.total + len(missing)) * LARGEST_DEPARTURE and not self.reading.allow_deletes:
             return kept.total() + gone
         for some in self._walk_unmet():
-            self._end_claims(claims.not_met_by(scan), [one.id for one in some if not self._unread.place_of(one.uri)])
+            self._end_claims(claims.not_met_by(scan), [one.id for one in some if self._has_left(one)])
         for ids in pages(missing, claims.PAGE):
             self._end_claims(claims.by_name(self.reading.collection.id), ids)
         return kept.total()
@@ -259,10 +298,25 @@ class SourceScan:
 
         return walk(find, key=lambda unmet: unmet.id)
 
-    def _count_kept(self) -> Counter[str]:
-        """Documents that would leave if the place were known to be without them, by that place."""
-        leaving = (one for some in self._walk_unmet() for one in some if one.leaves)
-        return Counter(place for one in leaving if (place := self._unread.place_of(one.uri)))
+    def _count_staying(self) -> tuple[Counter[str], int]:
+        """Documents that would leave if their place were known to be without them, by place; and of which nobody asks.
+
+        What a reading in part has not met, nor proof of its departure, is nobody's question.
+        """
+        if self.is_whole and not self._unread:
+            return Counter(), 0
+        places: Counter[str] = Counter()
+        staying = 0
+        for one in (one for some in self._walk_unmet() for one in some if one.leaves and not self._has_left(one)):
+            if self.is_whole and (place := self._unread.place_of(one.uri)):
+                places[place] += 1
+            else:
+                staying += 1
+        return places, staying
+
+    def _has_left(self, unmet: claims.Unmet) -> bool:
+        proven = self._has_proofs and self._departed.find([unmet.id.encode()]) is not None
+        return proven or (self.is_whole and not self._unread.place_of(unmet.uri))
 
     def _end_claims(self, which: Which, ids: Sequence[str]) -> None:
         def end(connection: Connection) -> None:
@@ -310,89 +364,48 @@ class SourceScan:
     def _without_home(self) -> Iterator[Item | Remark]:
         """A source may contain the home folder; what Embedmill writes there is no document."""
         home = path_to_uri(os.path.realpath(os.fsencode(self.reading.runtime.home)))
-        return (item for item in self.source.scan() if isinstance(item, Remark) or not _is_within(item.uri, home))
+        items = self.source.scan(self._context)
+        return (item for item in items if isinstance(item, Remark) or not _is_within(item.uri, home))
 
     def _describe(self, items: Sequence[Item | Remark]) -> Batch:
-        notes = [self._note(item) for item in items if isinstance(item, Skipped | Problem | Remark)]
-        for item in items:
-            if isinstance(item, Problem):
-                self._unread.add(item)
-        found: dict[str, FileItem | RowItem] = {}
-        for item in items:
-            if isinstance(item, FileItem | RowItem):
-                found.setdefault(document_id(self.reading.collection.name, item.uri), item)
-        for id_, barred in erased.find_items(self.reading.runtime, self.reading.collection, found).items():
-            notes.append(erased.note(barred))
-            del found[id_]
-        submissions = {id_: _describe_item(id_, self.reading.settings_hash, item) for id_, item in found.items()}
-        batch = Batch(found, submissions, notes)
-        rows = [id_ for id_, item in found.items() if isinstance(item, RowItem)]
-        return self._store_rows(batch, self._find_changed(batch, rows)) if rows else batch
+        batch = self._without_erased(self._describer.describe(items, self._context.memory.take()))
+        for problem in batch.problems:
+            self._unread.add(problem)
+        for id_ in batch.departed:
+            self._has_proofs = True
+            self._departed.add([id_.encode()], 0)
+        return self._store(batch, self._find_changed(batch)) if batch.held else batch
 
-    def _note(self, item: Skipped | Problem | Remark) -> dict[str, Any]:
-        """That a source is empty is only noted where the user said that documents may have left it."""
-        emptied = isinstance(item, Remark) and item.kind is RemarkKind.EMPTY and self.reading.allow_deletes
-        return describe_item(item) | ({"kind": "note"} if emptied else {})
+    def _without_erased(self, batch: Batch) -> Batch:
+        found = erased.find_items(self.reading.runtime, self.reading.collection, batch.items) if batch.items else {}
+        return batch.without(found, [erased.note(barred) for barred in found.values()]) if found else batch
 
-    def _find_changed(self, batch: Batch, ids: Sequence[str]) -> list[str]:
+    def _find_changed(self, batch: Batch) -> list[str]:
+        ids = batch.held
         settled = self.reading.database.query(lambda c: documents.find_settled_versions(c, ids))
         return [id_ for id_ in ids if settled.get(id_) != batch.submissions[id_].version]
 
-    def _store_rows(self, batch: Batch, ids: Sequence[str]) -> Batch:
-        """Keep the text of rows that need work: a row has no place of its own to be read from later."""
-        rows = {id_: item for id_ in ids if isinstance(item := batch.items[id_], RowItem)}
-        parts = [orjson.dumps({"text": row.text}, option=orjson.OPT_NON_STR_KEYS) for row in rows.values()]
+    def _store(self, batch: Batch, ids: Sequence[str]) -> Batch:
+        """Keep copies of held documents that need work."""
+        parts = batch.parts(ids)
         runtime, collection_id = self.reading.runtime, self.reading.collection.id
-        sealed = [runtime.vault.seal_blob(collection_id, part) for part in parts]
-        references = dict(zip(rows, runtime.blobs.put_pack(sealed), strict=True))
-        stored = {
-            id_: replace(s, origin={**s.origin, "ref": references[id_]})
-            for id_, s in batch.submissions.items()
-            if id_ in references
-        }
-        return replace(batch, submissions=batch.submissions | stored)
+        sealed = [runtime.vault.seal_blob(collection_id, part) for part in parts.values()]
+        references = runtime.blobs.put_pack(sealed)
+        return batch.with_references(dict(zip(parts, references, strict=True)))
+
+    def _are_two(self, other: OtherClaim, item: Document) -> bool:
+        """Whether two sources name different things by one id; a file is the same file whoever names it."""
+        return other.is_row or not self._names_places or isinstance(item, RowItem)
 
 
 def _is_within(uri: str, home: str) -> bool:
     return uri.startswith(home) and uri[len(home) : len(home) + 1] in ("", "/")
 
 
-def _batches(source: Iterable[Item | Remark], most: int) -> Iterator[list[Item | Remark]]:
-    batch: list[Item | Remark] = []
-    size = 0
-    for item in source:
-        batch.append(item)
-        size += len(item.text) if isinstance(item, RowItem) else 0
-        if len(batch) >= most or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _describe_item(id_: str, settings_hash: str, item: FileItem | RowItem) -> Submission:
-    size = len(item.text) if isinstance(item, RowItem) else item.size
-    return Submission(
-        document_id=id_,
-        uri=item.uri,
-        title=(item.title or "").replace("\0", ""),
-        content_hash=item.content_hash,
-        settings_hash=settings_hash,
-        version=version_id(item.content_hash, settings_hash),
-        size=max(1, size // BYTES_PER_TOKEN),
-        origin=dict(item.origin),
-    )
-
-
-def _are_two(other: OtherClaim, item: FileItem | RowItem) -> bool:
-    """Whether two sources name different things by one id; a file is the same file whoever names it."""
-    return other.is_row or isinstance(item, RowItem)
-
-
-def _named(item: FileItem | RowItem | LeftBehind) -> str:
+def _named(item: Document | LeftBehind) -> str:
     return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
 
 
-def _note_on(item: FileItem | RowItem, reason: str) -> dict[str, Any]:
+def _note_on(item: Document, reason: str) -> dict[str, Any]:
     place: SourcePlace = item.place
     return describe_item(Problem(place.uri or item.uri, reason, place.line))

@@ -54,13 +54,16 @@ class Submitter:
         self._on_batch = on_batch
         self._renewed = 0.0
 
-    def open(self, sources: Sequence[Source], collection: Collection, *, options: dict[str, Any]) -> Submitted:
+    def open(
+        self, sources: Sequence[Source], collection: Collection, *, options: dict[str, Any], limit: int | None = None
+    ) -> Submitted:
         """Create the job, or take up the unfinished one of the same sources; raises UserError when that is paused.
 
         A job that is taken up is scanned again, so that what came since is in it too; whoever scanned it before, and
         may only have been frozen, changes nothing from then on.
         """
-        identity = digest("job", *sorted(source.identity for source in sources))
+        told = (part for part in (*(source.part for source in sources), _sample(limit)) if part)
+        identity = digest("job", *sorted(source.identity for source in sources), *told)
 
         def take_up(connection: Connection) -> Submitted:
             found = jobs.open_job(
@@ -95,8 +98,11 @@ class Submitter:
         *,
         allow_deletes: bool,
         retry_dead: bool = False,
+        limit: int | None = None,
     ) -> None:
         """Scan every source; afterwards the job ends when its work does. What died unchanged is tried if it is told so.
+
+        With a limit, no more than so many documents of each source are read.
 
         Raises ScanTakenOver when another process scans them now, ScanStopped when the job was paused or ended.
         """
@@ -107,6 +113,7 @@ class Submitter:
             submitted.scans,
             allow_deletes=allow_deletes,
             retry_dead=retry_dead,
+            limit=limit,
             on_batch=self._on_batch,
             renew=self.renew,
         )
@@ -114,20 +121,22 @@ class Submitter:
             read = [SourceScan(reading, scan, source) for scan, source in zip(submitted.scans, sources, strict=True)]
             for source in read:
                 source.read()
-            self.end(submitted, held=reading.end_departed(read))
+            in_part = [] if limit is None else [scan.source_id for scan in submitted.scans]
+            in_part += [one.scan.source_id for one in read if one.source.part]
+            self.end(submitted, held=reading.end_departed(read), in_part=in_part)
         except ScanTakenOver:
             raise
         except ScanStopped:
             self._give_up(submitted.job_id)
             raise
 
-    def end(self, submitted: Submitted, *, held: int) -> None:
-        """All sources of a job were read, and so many removals held back; raises ScanStopped."""
+    def end(self, submitted: Submitted, *, held: int, in_part: Sequence[int] = ()) -> None:
+        """All sources of a job were read, some in part, and so many removals held back; raises ScanStopped."""
 
         def end(connection: Connection) -> None:
             scans.require_any(connection, submitted.scans)
             jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
-            scans.complete_scans(connection, submitted.job_id)
+            scans.complete_scans(connection, submitted.job_id, in_part=in_part)
             presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)
@@ -172,6 +181,10 @@ class Submitter:
             seconds=LEASE_SECONDS,
             is_gone=partial(is_gone, self._runtime.run_folder),
         )
+
+
+def _sample(limit: int | None) -> str:
+    return "" if limit is None else f"sample of {limit}"
 
 
 def _lease(job_id: int) -> str:

@@ -2,18 +2,22 @@
 
 An origin is what a source wrote beside a document's URI: `{"kind": …, "metadata": {…}}`, and `ref` where submission
 kept the text itself. What users name by a URL of that scheme, `kind://…`, is opened by the same entry's source. So a
-new source is a module and a line here; one that yields rows needs no loader, since submission keeps their text.
+new source is a module and a line here; one that yields rows or bytes that it holds needs no loader, since submission
+keeps them. Another package brings one by an entry point of the group `embedmill.sources`, whose name is the kind and
+whose object is an Origin.
 """
 
+import mimetypes
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from embedmill.shared.errors import BlobMissing, UnreadableDocument
+from embedmill.shared.errors import BlobMissing, SourceError, UnreadableDocument
 from embedmill.shared.files import read_regular_file
 from embedmill.shared.uris import uri_to_path
 
@@ -28,10 +32,15 @@ class Origin:
     loader: str = ""
     source: str = ""
     """A Source that is opened by a URL (`embedmill.producers.sources.base`)."""
+    is_place: bool = False
+    """Whether a document's URI is where it is, so that it is the same document in whichever source it is met."""
 
+
+GROUP = "embedmill.sources"
 
 ORIGINS: dict[str, Origin] = {
     "file": Origin(loader="embedmill.shared.loading:FileLoader"),
+    "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
     "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
     "row": Origin(loader="embedmill.shared.loading:RowLoader"),
 }
@@ -47,11 +56,19 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read: bytes to be parsed, or a text that is plain whatever it looks like; and whence, in words."""
+    """What was read: bytes to be parsed, or a text that is plain whatever it looks like; and whence, in words.
+
+    `as_submitted` when it is what the scan had, whose hash its work has; otherwise its bytes are hashed. `state` is the
+    one under which it was read, where that is not its work's. `name` tells its format by a suffix, where the URI does
+    not.
+    """
 
     whence: str
     data: bytes = b""
     text: str | None = None
+    as_submitted: bool = False
+    state: str | None = None
+    name: str = ""
 
 
 class Loader(ABC):
@@ -83,20 +100,44 @@ class FileLoader(Loader):
         return Loaded(self.whence, read_regular_file(uri_to_path(located.uri), max_bytes=most))
 
 
-class RowLoader(Loader):
-    """A row, whose text is kept as a blob."""
+class BlobLoader(Loader):
+    """What submission kept as a blob."""
 
-    whence = "the stored row"
-    holds_text = True
     _found: Mapping[str, bytes | BlobMissing] | None = None
 
-    def load(self, located: Located) -> Loaded:
+    def find(self, located: Located) -> bytes:
+        """The blob of one document; raises BlobMissing."""
         if self._found is None:
             self._found = self.runtime.blobs.get_pack([each.origin["ref"] for each in self.located])
         data = self._found[located.origin["ref"]]
         if isinstance(data, BlobMissing):
             raise data
-        return Loaded(self.whence, text=orjson.loads(data)["text"])
+        return data
+
+
+class RowLoader(BlobLoader):
+    """A row, whose text is kept."""
+
+    whence = "the stored row"
+    holds_text = True
+
+    def load(self, located: Located) -> Loaded:
+        return Loaded(self.whence, text=orjson.loads(self.find(located))["text"], as_submitted=True)
+
+
+class HeldLoader(BlobLoader):
+    """What a scan fetched, whose bytes are kept."""
+
+    whence = "the stored copy"
+
+    def load(self, located: Located) -> Loaded:
+        name = name_by_type(located.uri, str(located.origin.get("media_type", "")))
+        return Loaded(self.whence, self.find(located), as_submitted=True, name=name)
+
+
+def name_by_type(uri: str, media_type: str) -> str:
+    """A URI that ends in the suffix of a media type, if there is one: formats are told by suffixes."""
+    return uri + (mimetypes.guess_extension(media_type) or "")
 
 
 class Loading:
@@ -125,16 +166,38 @@ def load(runtime: "Runtime", uri: str, origin: Mapping[str, Any]) -> Loaded:
 
 def loader_class(kind: str) -> type[Loader]:
     """What reads documents of a kind; raises UnreadableDocument for one that this release does not know."""
-    if kind not in ORIGINS:
+    origin = find_origin(kind)
+    if origin is None or not origin.loader:
         raise UnreadableDocument(f"nothing here reads documents of the kind {kind!r}")
-    found: type[Loader] = resolve_name(ORIGINS[kind].loader)
+    found: type[Loader] = resolve_name(origin.loader)
     return found
 
 
 def source_class(kind: str) -> Any:
     """The source that a URL of that scheme names, or None."""
-    named = ORIGINS[kind].source if kind in ORIGINS else ""
-    return resolve_name(named) if named else None
+    origin = find_origin(kind)
+    return resolve_name(origin.source) if origin and origin.source else None
+
+
+def find_origin(kind: str) -> Origin | None:
+    """The entry of a kind, here or in another package; raises SourceError for a package that cannot be loaded."""
+    return ORIGINS.get(kind) or _find_entry_point(kind)
+
+
+@cache
+def _find_entry_point(kind: str) -> Origin | None:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP, name=kind):
+        try:
+            found = point.load()
+        except Exception as error:
+            told = f"the package that brings {kind}: sources cannot be loaded ({type(error).__name__})"
+            raise SourceError(told, hint=f"Check it: python -c 'import {point.module}'") from error
+        if isinstance(found, Origin):
+            return found
+        raise SourceError(f"{point.value} of another package is no Origin", hint="See docs/extending.md.")
+    return None
 
 
 def _kind(origin: Mapping[str, Any]) -> str:

@@ -7,25 +7,22 @@ import typer
 
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import DONE, FAILED, print_result
+from embedmill.console.cli.sourcing import reads_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.ledger import Lane
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
-    from embedmill.producers.sources.open import SourceOptions
 
 Sources = Annotated[
     list[str], typer.Argument(metavar="SOURCE", help="Files, folders, JSONL or CSV files; - reads a list of files.")
 ]
-Include = Annotated[list[str], typer.Option("--include", help="Only files that match this glob; may be repeated.")]
-Exclude = Annotated[list[str], typer.Option("--exclude", help="No files that match this glob; may be repeated.")]
-Fields = Annotated[
-    list[str],
-    typer.Option("--field", help="Name of a row's field, as text=body; of id, text, title, uri, metadata."),
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=1, metavar="N", help="A sample: read no more than N documents of each source; none leaves."
+    ),
 ]
-Hidden = Annotated[
-    bool, typer.Option("--hidden", help="Take hidden files, dependency folders and keys in folders too.")
-]
-NullSeparated = Annotated[bool, typer.Option("--null", "-0", help="A list of files is separated by NUL, not newline.")]
 RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
 AllowDeletes = Annotated[
     bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
@@ -43,14 +40,13 @@ LaneOption = Annotated[
 JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
 
 
+@reads_sources
 def ingest(
     sources: Sources,
     collection: Collection = "default",
-    include: Include = [],  # noqa: B006 - typer copies defaults
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
+    *,
+    how: SourceOptions,
+    limit: Limit = None,
     allow_deletes: AllowDeletes = False,
     retry_dead: RetryDead = False,
     priority: Priority = None,
@@ -66,8 +62,7 @@ def ingest(
     from embedmill.console.services.submitting import JobOptions
     from embedmill.workers.processes.launching import forking
 
-    how = _options(include, exclude, field, null=null, hidden=hidden)
-    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit)
     with forking() as forks, opened() as runtime:
         with heard(quiet=as_json) as listener:
             report = working.ingest(
@@ -77,14 +72,13 @@ def ingest(
     raise typer.Exit(exit_status(report))
 
 
+@reads_sources
 def submit(
     sources: Sources,
     collection: Collection = "default",
-    include: Include = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
+    *,
+    how: SourceOptions,
+    limit: Limit = None,
     allow_deletes: AllowDeletes = False,
     retry_dead: RetryDead = False,
     priority: Priority = None,
@@ -99,8 +93,7 @@ def submit(
     from embedmill.console.services import submitting
     from embedmill.console.services.submitting import JobOptions
 
-    how = _options(include, exclude, field, null=null, hidden=hidden)
-    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit)
     with opened() as runtime, heard(quiet=True) as listener:
         report = submitting.submit(
             runtime, _open(sources, how), collection=collection, options=options, listener=listener
@@ -109,14 +102,13 @@ def submit(
     raise typer.Exit(FAILED if report.problems else DONE)
 
 
+@reads_sources
 def estimate(
     sources: Sources,
     collection: Collection = "default",
-    include: Include = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    field: Fields = [],  # noqa: B006
-    hidden: Hidden = False,
-    null: NullSeparated = False,
+    *,
+    how: SourceOptions,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what an ingest would take and cost.
@@ -127,29 +119,13 @@ def estimate(
     from embedmill.console.cli.session import opened
     from embedmill.console.services import estimates
 
-    how = _options(include, exclude, field, null=null, hidden=hidden)
     with opened() as runtime:
-        report = estimates.estimate(runtime, _open(sources, how), collection=collection)
+        report = estimates.estimate(runtime, _open(sources, how), collection=collection, limit=limit)
     print_result(report, print_estimate, as_json=as_json)
     raise typer.Exit(FAILED if report.refused else DONE)
 
 
-def _open(sources: list[str], options: "SourceOptions") -> "list[Source]":
+def _open(sources: list[str], options: SourceOptions) -> "list[Source]":
     from embedmill.producers.sources.open import open_sources
 
     return open_sources(sources, options=options, stdin=sys.stdin.buffer)
-
-
-def _options(include: list[str], exclude: list[str], field: list[str], *, null: bool, hidden: bool) -> "SourceOptions":
-    from embedmill.producers.sources.open import SourceOptions
-    from embedmill.producers.sources.rows import FieldMap
-
-    names = dict(_field(entry) for entry in field)
-    return SourceOptions(tuple(include), tuple(exclude), FieldMap(**names), null, hidden)
-
-
-def _field(entry: str) -> tuple[str, str]:
-    name, _, column = entry.partition("=")
-    if name not in ("id", "text", "title", "uri", "metadata") or not column:
-        raise typer.BadParameter(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
-    return name, column

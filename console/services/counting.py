@@ -1,6 +1,6 @@
 """What sources come to, by reading every document that is new or changed; nothing is stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -8,14 +8,14 @@ from embedmill.console.services.measuring import Measured, Measurer, Outline, To
 from embedmill.console.services.noticing import Noticed
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.db import documents
+from embedmill.shared.db import claims, documents, scans
 from embedmill.shared.errors import DocumentError, ParserCrashed
-from embedmill.shared.loading import Loaded, Loading, Located
+from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.base import FileItem, Item, Remark, RowItem
+    from embedmill.producers.sources.base import Document, Item, ReadContext, Remark, Source
     from embedmill.shared.db.collections import Collection
     from embedmill.workers.chunking import ChunkSet
     from embedmill.workers.parsing.sandbox import Parser
@@ -40,26 +40,30 @@ class DocumentCounter:
         self._runtime = runtime
         self._name = name
         self._noticed = noticed
+        self._found = found
         self._known_by = None if found is None else runtime.fingerprint(found)
         self._measurer = Measurer(runtime, self.settings, parser)
         outline = Outline.read(runtime, self.settings, found)
         self._forecast = outline.forecast() if outline.asks else None
         self._totals = Totals()
 
-    def take_all(self, source: "Iterable[Item | Remark]") -> None:
-        """Everything in a source."""
-        items = iter(source)
+    def take_all(self, source: "Source", *, limit: int | None = None) -> None:
+        """Everything in a source, or so many documents of it."""
+        items = source.scan(self._context(source, limit))
         while some := list(islice(items, ITEMS)):
             self._take(some)
 
     def _take(self, items: "Sequence[Item | Remark]") -> None:
-        from embedmill.producers.sources.base import FileItem, Problem, RowItem, Skipped
+        from embedmill.producers.sources.base import FileItem, HeldItem, Kept, Problem, RowItem, Skipped
 
         for item in items:
-            if not isinstance(item, FileItem | RowItem):
-                self.skipped += isinstance(item, Skipped | Problem)
+            if isinstance(item, FileItem | RowItem | HeldItem):
+                continue
+            self.unchanged += isinstance(item, Kept)
+            self.skipped += isinstance(item, Skipped | Problem)
+            if item.reason:
                 self._noticed.add(item)
-        changed = self._changed([item for item in items if isinstance(item, FileItem | RowItem)])
+        changed = self._changed([item for item in items if isinstance(item, FileItem | RowItem | HeldItem)])
         files = [Located(item.uri, item.origin) for item in changed if isinstance(item, FileItem)]
         loading = Loading(self._runtime, files)
         for document in changed:
@@ -70,17 +74,45 @@ class DocumentCounter:
         asked = self._forecast.finish() if self._forecast else ValidationLoad()
         return Measured(self._totals, asked, int(self._totals.documents))
 
-    def _changed(self, items: "Sequence[FileItem | RowItem]") -> "list[FileItem | RowItem]":
+    def _context(self, source: "Source", limit: int | None) -> "ReadContext":
+        """With what the source has kept, if it was read before; what it would keep now is forgotten."""
+        from embedmill.producers.memory import StoredMemory
+        from embedmill.producers.sources.base import ReadContext
+
+        found = self._found
+        known = found and self._runtime.database.query(lambda c: scans.find_source_id(c, found.id, source.identity))
+        if not known:
+            return ReadContext(limit=limit)
+        return ReadContext(StoredMemory(self._runtime.database, known), limit, self._settled_in(known))
+
+    def _settled_in(self, source_id: int) -> "Callable[[Sequence[str]], frozenset[str]]":
+        def find(uris: Sequence[str]) -> frozenset[str]:
+            ids = {document_id(self._name, uri): uri for uri in uris}
+            found = self._runtime.database.query(
+                lambda c: claims.find_settled(c, source_id, list(ids), settings_hash=self._known_by or "")
+            )
+            return frozenset(ids[id_] for id_ in found)
+
+        return find
+
+    def _changed(self, items: "Sequence[Document]") -> "list[Document]":
         """Without those that are indexed as they are."""
         if self._known_by is None:
             return list(items)
         ids = {item.uri: document_id(self._name, item.uri) for item in items}
-        active = self._runtime.database.query(lambda c: documents.find_active_versions(c, list(ids.values())))
-        changed = [i for i in items if active.get(ids[i.uri]) != version_id(i.content_hash, self._known_by)]
+        active = self._runtime.database.query(lambda c: documents.find_read_versions(c, list(ids.values())))
+        changed = [item for item in items if not self._is_as(item, active.get(ids[item.uri]))]
         self.unchanged += len(items) - len(changed)
         return changed
 
-    def _count(self, item: "FileItem | RowItem", loading: Loading) -> None:
+    def _is_as(self, item: "Document", known: documents.ReadVersion | None) -> bool:
+        """Whether readers see a document as a source has it."""
+        if known is None:
+            return False
+        content = known.content_of(item.content_hash, getattr(item, "state", ""))
+        return known.version == version_id(content, self._known_by or "")
+
+    def _count(self, item: "Document", loading: Loading) -> None:
         try:
             chunk_set = self._split(item, loading)
         except (DocumentError, ParserCrashed) as error:
@@ -91,12 +123,14 @@ class DocumentCounter:
             self._forecast.add(chunk_set, item.uri)
         self._totals += self._measurer.measure(chunk_set)
 
-    def _split(self, item: "FileItem | RowItem", loading: Loading) -> "ChunkSet":
-        from embedmill.producers.sources.base import RowItem
+    def _split(self, item: "Document", loading: Loading) -> "ChunkSet":
+        from embedmill.producers.sources.base import HeldItem, RowItem
 
-        loaded = (
-            Loaded("the row", text=item.text)
-            if isinstance(item, RowItem)
-            else loading.load(Located(item.uri, item.origin))
-        )
+        match item:
+            case RowItem():
+                loaded = Loaded("the row", text=item.text)
+            case HeldItem():
+                loaded = Loaded("the source", item.data, name=name_by_type(item.uri, item.media_type))
+            case _:
+                loaded = loading.load(Located(item.uri, item.origin))
         return self._measurer.split(loaded, uri=item.uri, title=item.title or "")

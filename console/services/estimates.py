@@ -164,8 +164,11 @@ class _Priced:
 
 
 @serves("estimate", Right.OPERATE, in_collection())
-def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str) -> Estimate:
-    """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now."""
+def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str, limit: int | None = None) -> Estimate:
+    """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now.
+
+    With a limit, of so many documents of each source.
+    """
     from embedmill.workers.parsing.limits import ParserLimits
     from embedmill.workers.parsing.sandbox import Parser
 
@@ -175,7 +178,7 @@ def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str) 
         noticed = Noticed()
         counter = DocumentCounter(runtime, parser, collection, found, noticed)
         for source in sources:
-            counter.take_all(source.scan())
+            counter.take_all(source, limit=limit)
         measured = counter.measured()
         priced = _price(runtime, counter.settings, measured)
     return Estimate(

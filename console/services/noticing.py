@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from embedmill.producers.sources.base import Problem, Remark, Skipped, describe_item
+from embedmill.producers.sources.base import Departed, Kept, Problem, Remark, Skipped, describe_item
 from embedmill.shared.notes import Note, Reason
 
 KEPT = 1000
@@ -17,7 +17,7 @@ class Noticed:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], str] = {}
 
-    def add(self, item: Skipped | Problem | Remark) -> None:
+    def add(self, item: Kept | Departed | Skipped | Problem | Remark) -> None:
         """Count something that is no document."""
         told = describe_item(item)
         self.problems += told["kind"] in ("problem", "unmet")

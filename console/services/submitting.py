@@ -35,6 +35,7 @@ class JobOptions:
     weight: int | None = None
     lane: Lane | None = None
     name: str | None = None
+    limit: int | None = None
 
 
 USUAL = JobOptions()
@@ -113,7 +114,10 @@ class JobSubmission:
         """Create the job, or take up the unfinished one of the same sources; with the urgency that was asked for."""
         options = self._options
         submitted = self._submitter.open(
-            self._sources, self._collection, options={"allow_deletes": options.allow_deletes}
+            self._sources,
+            self._collection,
+            options={"allow_deletes": options.allow_deletes},
+            limit=options.limit,
         )
         self._job = submitted.job_id
         urgency = {name: getattr(options, name) for name in ("priority", "weight", "lane", "name")}
@@ -131,7 +135,12 @@ class JobSubmission:
         deletes, retry = self._options.allow_deletes, self._options.retry_dead
         try:
             self._submitter.enumerate(
-                submitted, self._sources, self._collection, allow_deletes=deletes, retry_dead=retry
+                submitted,
+                self._sources,
+                self._collection,
+                allow_deletes=deletes,
+                retry_dead=retry,
+                limit=self._options.limit,
             )
         except ScanTakenOver as error:
             self._listener.on_notice(Notice(f"{error}; this one follows it"))

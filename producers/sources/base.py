@@ -1,16 +1,18 @@
 """What every source is: a stream of items under an identity that is the same when the same command runs again."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from embedmill.producers.sources.memory import Memory
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.open import SourceOptions
+    from embedmill.producers.sources.options import SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class FileItem:
     """A document that is read later, by a worker; `size` in bytes, `content_hash` SHA-256 hex.
 
     `kind` says where it is and what reads it there (`embedmill.shared.loading`); `container` is the URI of the file
-    that it lies in, if any.
+    that it lies in, if any. `state` is a text that tells a change without reading, as an ETag: the hash may be "" then,
+    and nothing is read of a document that was read under the same state.
     """
 
     uri: str
@@ -40,6 +43,7 @@ class FileItem:
     listed_at: SourcePlace | None = field(default=None, compare=False)
     kind: str = "file"
     container: str = ""
+    state: str = ""
 
     @property
     def path(self) -> bytes:
@@ -49,8 +53,8 @@ class FileItem:
     @property
     def origin(self) -> Mapping[str, Any]:
         """What whoever reads the document is told."""
-        within = {"container": self.container} if self.container else {}
-        return {"kind": self.kind, "metadata": dict(self.metadata), **within}
+        told = {"container": self.container, "state": self.state}
+        return {"kind": self.kind, "metadata": dict(self.metadata), **{k: v for k, v in told.items() if v}}
 
     @property
     def place(self) -> SourcePlace:
@@ -74,6 +78,58 @@ class RowItem:
     def origin(self) -> Mapping[str, Any]:
         """What is kept beside the row's text."""
         return {"kind": self.kind, "metadata": dict(self.metadata)}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """A document whose bytes the scan had to fetch: submission keeps them, and a worker parses them by their format.
+
+    `content_hash` decides whether it has changed: that of the bytes, unless the source knows better what is the same.
+    `media_type` says what they are where the URI's suffix does not.
+    """
+
+    uri: str
+    data: bytes
+    media_type: str = ""
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    content_hash: str = ""
+    place: SourcePlace = field(default=SourcePlace(""), compare=False)
+    kind: ClassVar[str] = "held"
+
+    def __post_init__(self) -> None:
+        """Without a hash, that of the bytes."""
+        if not self.content_hash:
+            object.__setattr__(self, "content_hash", hashlib.sha256(self.data).hexdigest())
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What is kept beside the bytes."""
+        told = {"media_type": self.media_type} if self.media_type else {}
+        return {"kind": self.kind, "metadata": dict(self.metadata), **told}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document that is still there as far as anybody knows, and was not read; a `reason` becomes a note.
+
+    Its claim is renewed and its text stays. It says nothing about a document that is not in the index as it is wanted:
+    ask `ReadContext.settled` before, and read those. One that is said to be kept and is not there is a problem.
+    """
+
+    uri: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Proof that a document has left: what a source knows for certain, though it may not have listed all it holds.
+
+    It leaves when the scan ends, if no more than a share of the source does (`--allow-deletes`).
+    """
+
+    uri: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +166,13 @@ class Remark:
     kind: RemarkKind
 
 
-Item = FileItem | RowItem | Skipped | Problem
+Document = FileItem | RowItem | HeldItem
+Item = Document | Kept | Departed | Skipped | Problem
 Spec = dict[str, Any]
 _NOTE_KINDS = {RemarkKind.EMPTY: "unmet", RemarkKind.UNMET: "unmet", RemarkKind.READ: "note"}
 
 
-def describe_item(item: Skipped | Problem | Remark) -> dict[str, Any]:
+def describe_item(item: Kept | Departed | Skipped | Problem | Remark) -> dict[str, Any]:
     """What is no document, as a job's note: its kind (skipped, problem, unmet or note), uri, line and reason."""
     line = item.line if isinstance(item, Problem) else None
     match item:
@@ -125,14 +182,38 @@ def describe_item(item: Skipped | Problem | Remark) -> dict[str, Any]:
             kind = "problem"
         case Remark():
             kind = _NOTE_KINDS[item.kind]
+        case Kept() | Departed():
+            kind = "note"
     return {"kind": kind, "uri": item.uri, "line": line, "reason": str(item.reason)}
+
+
+def _none_settled(_uris: Sequence[str]) -> frozenset[str]:
+    return frozenset()
+
+
+@dataclass(slots=True)
+class ReadContext:
+    """What a reading of a source may use, and where it says what it has to say of the source as a whole.
+
+    `memory` is what the source kept from earlier scans. `limit` is how many documents are wanted, None for all: whoever
+    reads may ask for no more, and is stopped there. `settled` tells those of some URIs that this source claims and that
+    are in the index as they are wanted today: only of these `Kept` is true. `remarks` are added to by the end.
+    """
+
+    memory: Memory = field(default_factory=Memory)
+    limit: int | None = None
+    settled: Callable[[Sequence[str]], frozenset[str]] = _none_settled
+    remarks: list[Remark] = field(default_factory=list)
 
 
 class Source(ABC):
     """Something that a user named; iterating reads it afresh, in the same order while nothing changes.
 
     `detects_deletions` says whether a document that a complete enumeration no longer yields has left the source.
-    `hides_only_below` says that a Problem's URI is where the documents are that it hides: there and below it.
+    `hides_only_below` says that a Problem's URI is where the documents are that it hides: there and below it. A problem
+    with the source's own URI hides everything. `takes` are the options that it heeds, by their names
+    (`embedmill.producers.sources.options`). `part` says what a reading is about that is not of all of it, "" otherwise:
+    its job is another then.
     """
 
     __slots__ = ()
@@ -140,6 +221,7 @@ class Source(ABC):
     kind: ClassVar[str]
     detects_deletions: ClassVar[bool] = True
     hides_only_below: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = "there is nothing in it"
 
     @classmethod
@@ -162,28 +244,38 @@ class Source(ABC):
         """The spec as canonical JSON."""
         return json.dumps(self.spec, sort_keys=True, separators=(",", ":"))
 
+    @property
+    def part(self) -> str:
+        """What a reading is about that is not of all of it."""
+        return ""
+
     def __iter__(self) -> Iterator[Item]:
-        """Read the source as a stream; what fails becomes a Problem, never an exception."""
-        return self.read([])
+        """Read the source as a stream, as if for the first time."""
+        return self.read(ReadContext())
 
     @abstractmethod
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
-        """The same; what there is to say about the source as a whole is added to `remarks` by the end."""
+    def read(self, context: ReadContext) -> Iterator[Item]:
+        """The same with what was kept from earlier; what fails becomes a Problem, never an exception.
 
-    def scan(self) -> Iterator[Item | Remark]:
-        """The same, and then the remarks: what was asked for and did not come is never passed over in silence."""
-        remarks: list[Remark] = []
+        What is put into the memory before an item is yielded becomes durable with that item, or before it.
+        """
+
+    def scan(self, context: ReadContext | None = None) -> Iterator[Item | Remark]:
+        """The same up to the limit, and then the remarks: what did not come is never passed over in silence."""
+        context = context or ReadContext()
         taken = problems = skipped = 0
-        for item in self.read(remarks):
+        for item in self.read(context):
             match item:
-                case FileItem() | RowItem():
+                case FileItem() | RowItem() | HeldItem() | Kept():
                     taken += 1
                 case Problem():
                     problems += 1
                 case Skipped():
                     skipped += 1
             yield item
-        yield from remarks
+            if taken == context.limit:
+                return
+        yield from context.remarks
         if not taken and not problems:
             reason = "nothing of it was taken: everything in it was skipped" if skipped else self.empty
             yield Remark(self.spec["uri"], reason, RemarkKind.EMPTY)

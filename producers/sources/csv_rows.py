@@ -9,8 +9,9 @@ from typing import ClassVar, TextIO
 
 import orjson
 
-from embedmill.producers.sources.base import Item, Problem, Remark, Source, Spec
-from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
+from embedmill.producers.sources.options import FieldMap
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, RowReader
 from embedmill.shared.encoding import GUESS_BYTES, guess_legacy
 from embedmill.shared.errors import DocumentError
 from embedmill.shared.files import describe_os_error, open_regular_file
@@ -32,6 +33,7 @@ class CsvSource(Source):
     """
 
     kind: ClassVar[str] = "csv"
+    takes: ClassVar[tuple[str, ...]] = ("fields",)
     empty: ClassVar[str] = "no row is in it"
 
     path: bytes
@@ -42,14 +44,14 @@ class CsvSource(Source):
         """The file's URI and the names of its columns."""
         return {"kind": self.kind, "uri": path_to_uri(self.path), "fields": self.fields.to_spec()}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """A RowItem or a Problem for each row that is not blank; a Problem's line is where its row starts."""
         uri = path_to_uri(self.path)
         try:
             with _open_text(self.path) as text:
                 reader = RowReader(self.fields, uri)
                 yield from _items(text, reader)
-                remarks += reader.remarks(guess="" if text.encoding == ENCODING else text.encoding)
+                context.remarks += reader.remarks(guess="" if text.encoding == ENCODING else text.encoding)
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:

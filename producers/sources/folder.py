@@ -10,7 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, RemarkKind, Skipped, Source, Spec
+from embedmill.producers.sources.base import (
+    FileItem,
+    Item,
+    Problem,
+    ReadContext,
+    Remark,
+    RemarkKind,
+    Skipped,
+    Source,
+    Spec,
+)
 from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
 from embedmill.producers.sources.left_out import (
@@ -41,6 +51,7 @@ class FolderSource(Source):
 
     kind: ClassVar[str] = "folder"
     hides_only_below: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("include", "exclude", "hidden")
     empty: ClassVar[str] = "no file is in it"
 
     root: bytes
@@ -60,12 +71,12 @@ class FolderSource(Source):
         asked = {"hidden": True} if self.hidden else {}
         return {"kind": self.kind, "uri": path_to_uri(self.root), **patterns, **asked}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """Files of a folder by name, then its special things, then the folders below it."""
         walk = _FolderWalk(self)
         while walk.pending:
             yield from self._read_folder(walk.pending.pop(), walk)
-        remarks += walk.remarks()
+        context.remarks += walk.remarks()
 
     def _read_folder(self, folder: bytes, walk: "_FolderWalk") -> Iterator[Item]:
         try:

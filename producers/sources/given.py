@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import orjson
 
-from embedmill.producers.sources.base import Item, Remark, RemarkKind, Source, Spec
+from embedmill.producers.sources.base import Item, ReadContext, RemarkKind, Source, Spec
 from embedmill.producers.sources.jsonl import read_rows
-from embedmill.producers.sources.rows import FieldMap, RowReader
+from embedmill.producers.sources.options import FieldMap
+from embedmill.producers.sources.rows import RowReader
 from embedmill.producers.sources.spool import Spool
 from embedmill.shared.errors import UsageError
 
@@ -45,11 +46,11 @@ class GivenSource(Source):
         """Their hash and the names of their fields; they cannot be had again."""
         return {"kind": self.kind, "uri": self.uri, "fields": self.fields.to_spec()}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """A RowItem or a Problem for each; a problem's line is its place in the order."""
         reader = RowReader(self.fields, self.uri)
         yield from read_rows(self._spool.rewound(), uri=self.uri, reader=reader)
-        remarks += [remark for remark in reader.remarks() if remark.kind is not RemarkKind.READ]
+        context.remarks += [remark for remark in reader.remarks() if remark.kind is not RemarkKind.READ]
 
 
 def _line(document: Mapping[str, object], place: int, id_: str) -> bytes:

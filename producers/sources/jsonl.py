@@ -8,9 +8,10 @@ from typing import BinaryIO, ClassVar
 
 import orjson
 
-from embedmill.producers.sources.base import Item, Problem, Remark, Source, Spec
+from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
+from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.records import split_records
-from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, FieldMap, RowReader
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow, RowReader
 from embedmill.shared.errors import DocumentError
 from embedmill.shared.files import describe_os_error, open_regular_file
 from embedmill.shared.uris import path_to_uri
@@ -24,6 +25,7 @@ class JsonlSource(Source):
     """The rows of a JSONL file at an absolute path; blank lines are ignored."""
 
     kind: ClassVar[str] = "jsonl"
+    takes: ClassVar[tuple[str, ...]] = ("fields",)
     empty: ClassVar[str] = "no row is in it"
 
     path: bytes
@@ -34,14 +36,14 @@ class JsonlSource(Source):
         """The file's URI and the names of its fields."""
         return {"kind": self.kind, "uri": path_to_uri(self.path), "fields": self.fields.to_spec()}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """A RowItem or a Problem for each line that is not blank."""
         uri = path_to_uri(self.path)
         try:
             with os.fdopen(open_regular_file(self.path), "rb") as stream:
                 reader = RowReader(self.fields, uri)
                 yield from read_rows(stream, uri=uri, reader=reader)
-                remarks += reader.remarks()
+                context.remarks += reader.remarks()
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, ClassVar
 
-from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, Source, SourcePlace, Spec
+from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Source, SourcePlace, Spec
 from embedmill.producers.sources.named import named_file
 from embedmill.producers.sources.paths import absolute_path, canonical_path
 from embedmill.producers.sources.records import CHUNK_BYTES, split_records
@@ -32,6 +32,7 @@ class ListSource(Source):
 
     kind: ClassVar[str] = "list"
     detects_deletions: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ("null",)
     empty: ClassVar[str] = "it names no file"
 
     uri: str
@@ -57,7 +58,7 @@ class ListSource(Source):
         how = {"base": path_to_uri(self.base), "null_separated": self.null_separated}
         return {"kind": self.kind, "uri": self.uri, **how}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """The item of each path, in the list's order; a Problem's line is its place in the list."""
         documents = Documents()
         try:
@@ -70,7 +71,7 @@ class ListSource(Source):
             yield Problem(self.uri, str(error))
         except OSError as error:
             yield Problem(self.uri, describe_os_error(error))
-        remarks += documents.remarks(self.uri)
+        context.remarks += documents.remarks(self.uri)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:

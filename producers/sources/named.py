@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from embedmill.producers.sources.base import FileItem, Item, Problem, Remark, Skipped, Source, Spec
+from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source, Spec
 from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.members import read_file
 from embedmill.producers.sources.tables import remark_on_document
@@ -28,12 +28,12 @@ class FileSource(Source):
         """The file's URI."""
         return {"kind": self.kind, "uri": path_to_uri(self.path)}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         """One item, or those of what is in the file."""
         for item in named_file(self.path):
             yield item
             if isinstance(item, FileItem) and not item.container:
-                remarks += filter(None, [remark_on_document(item.uri, self.path)])
+                context.remarks += filter(None, [remark_on_document(item.uri, self.path)])
 
 
 def named_file(path: bytes) -> Iterator[Item]:

@@ -4,7 +4,6 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from embedmill.producers.sources.base import Source, Spec
@@ -14,28 +13,15 @@ from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import STDIN, ListSource
 from embedmill.producers.sources.named import FileSource
+from embedmill.producers.sources.options import FieldMap, SourceOptions
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
-from embedmill.producers.sources.rows import FieldMap
 from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
 from embedmill.shared.loading import source_class
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """How sources are read: gitignore patterns for folders, names of fields for rows, NUL for lists.
-
-    `hidden` takes what a walk of a folder leaves out.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    fields: FieldMap = field(default_factory=FieldMap)
-    null_separated: bool = False
-    hidden: bool = False
+_KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(_KIND.pattern + "//")
 
 
 def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: BinaryIO) -> list[Source]:
@@ -63,12 +49,10 @@ def _canonical_uri(uri: str) -> str:
 
 def _require_use(sources: Sequence[Source], options: SourceOptions) -> None:
     """Options that none of the sources can heed were meant for something else."""
-    kinds = {source.kind for source in sources}
-    if options.include and not kinds & {FolderSource.kind}:
-        raise UsageError("--include is for folders, and no SOURCE is one", hint="Leave it out, or name the folder.")
-    if options.fields != FieldMap() and not kinds & {JsonlSource.kind, CsvSource.kind}:
-        hint = "Name a .jsonl, .ndjson, .csv or .tsv file by itself: in a folder each is one document."
-        raise UsageError("--field is for rows, and no SOURCE has any", hint=hint)
+    taken = {name for source in sources for name in source.takes}
+    for name, said in options.chosen():
+        if said.only_for and name not in taken:
+            raise UsageError(f"{said.flag} is for {said.only_for}, and no SOURCE is or has any", hint=said.hint)
 
 
 def source_from_spec(spec: Spec) -> Source:
@@ -101,15 +85,16 @@ def _list_from_spec(uri: str, base: str, *, null_separated: bool) -> Source:
 def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
     if argument == "-":
         base = canonical_path(_current_folder())
-        return ListSource.of_stream(stdin, base=base, null_separated=options.null_separated)
-    if (scheme := _SCHEME.match(argument)) and (named := source_class(scheme[1].lower())) is not None:
+        return ListSource.of_stream(stdin, base=base, null_separated=options.listing.null)
+    if (kind := _KIND.match(argument)) and (named := source_class(kind[1].lower())) is not None:
         return cast(type[Source], named).open(argument, options)
     path = _path_of(argument)
     mode = _mode_of(path)
     if stat.S_ISDIR(mode):
-        return FolderSource(canonical_path(path), options.include, options.exclude, options.hidden)
+        asked = options.selection
+        return FolderSource(canonical_path(path), asked.include, asked.exclude, asked.hidden)
     if stat.S_ISREG(mode):
-        return _open_file(canonical_path(path), options.fields)
+        return _open_file(canonical_path(path), options.rows.fields)
     raise SourceError(
         f"{shown(path)} is {describe_mode(mode)}, which holds no document",
         hint="Write what comes out of it to a file and ingest that.",

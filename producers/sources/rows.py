@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from embedmill.producers.sources.base import Remark, RemarkKind, RowItem, SourcePlace
+from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.seen import Seen
 from embedmill.producers.sources.tables import remark_on_rows
 
@@ -20,21 +21,6 @@ _BOTH, _ID, _URI = b"b", b"i", b"u"
 
 class BadRow(ValueError):
     """A row that is no document; the message says why and never holds its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldMap:
-    """Under which names a row keeps its fields."""
-
-    id: str = "id"
-    text: str = "text"
-    title: str = "title"
-    uri: str = "uri"
-    metadata: str = "metadata"
-
-    def to_spec(self) -> dict[str, str]:
-        """The names as JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

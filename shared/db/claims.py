@@ -13,8 +13,8 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, or_, select, true, update
 
 from embedmill.shared.db.bulk import among, upsert_each
-from embedmill.shared.db.documents import lock_documents
-from embedmill.shared.db.scans import FILES, NAMED, Scan
+from embedmill.shared.db.documents import is_broken, lock_documents
+from embedmill.shared.db.scans import NAMED, Scan, list_place_kinds, names_places
 from embedmill.shared.db.schema import claim, document, scan, source, work
 from embedmill.shared.db.submitting import submit_removals
 
@@ -56,6 +56,30 @@ def record_claims(connection: Connection, current: Scan, sightings: Sequence[Sig
         )
 
 
+def renew_claims(connection: Connection, current: Scan, ids: Sequence[str], *, newest: int) -> set[str]:
+    """Renew what claims a scan's source has on documents that it did not read; returns the ids that have one."""
+    mine = and_(claim.c.source_id == current.source_id, among(connection, claim.c.document_id, ids))
+    renewed = (
+        update(claim)
+        .where(mine, ~_awaits_removal(claim))
+        .values(scan_id=newest, seen_by=current.id, leaving=False)
+        .returning(claim.c.document_id)
+    )
+    return set(connection.execute(renewed).scalars())
+
+
+def find_settled(connection: Connection, source_id: int, ids: Sequence[str], *, settings_hash: str) -> set[str]:
+    """Those of the documents that a source claims and that are in the index as they are wanted, by these settings."""
+    as_wanted = and_(document.c.active_version == document.c.wanted_version, document.c.settings_hash == settings_hash)
+    query = (
+        select(document.c.id)
+        .join_from(document, claim, claim.c.document_id == document.c.id)
+        .where(claim.c.source_id == source_id, ~claim.c.leaving, among(connection, document.c.id, ids))
+        .where(as_wanted, ~is_broken())
+    )
+    return set(connection.execute(query).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class OtherClaim:
     """What another source last said of a document: where, which content, and which scan heard it."""
@@ -71,7 +95,7 @@ class OtherClaim:
     @property
     def is_row(self) -> bool:
         """Whether it is a row of that source; a file is the same file whoever names it."""
-        return self.kind not in FILES
+        return not names_places(self.kind)
 
     @property
     def place(self) -> str:
@@ -145,12 +169,12 @@ def _agree(one: OtherClaim, other: OtherClaim) -> bool:
 
 def has_rivals(connection: Connection, source_id: int) -> bool:
     """Whether a document of a source may have another source's row under its id: files are never each other's."""
-    rival = source.alias("rival")
+    rival, places = source.alias("rival"), list_place_kinds()
     others = (
         select(rival.c.id)
         .join_from(source, rival, rival.c.collection_id == source.c.collection_id)
         .where(source.c.id == source_id, rival.c.id != source_id)
-        .where(or_(_kind(source).not_in(FILES), _kind(rival).not_in(FILES)))
+        .where(or_(_kind(source).not_in(places), _kind(rival).not_in(places)))
     )
     return connection.execute(others.limit(1)).first() is not None
 

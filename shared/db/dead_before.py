@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import among
@@ -15,8 +15,11 @@ from embedmill.shared.errors import SourceGone, is_document_fault
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.states import State
 
+if TYPE_CHECKING:
+    from embedmill.shared.db.submitting import Submission
 
-def find_dead_before(connection: Connection, versions: Mapping[str, str]) -> dict[str, int]:
+
+def find_dead_before(connection: Connection, tried: Mapping[str, "Submission"]) -> dict[str, int]:
     """Of documents whose newest version readers do not see, those that died as just that, each with its newest letter.
 
     A discarded letter settles its document's content and settings for good, an open one until there is another release.
@@ -27,19 +30,27 @@ def find_dead_before(connection: Connection, versions: Mapping[str, str]) -> dic
         and_(dead_letter.c.resolved_at.is_(None), dead_letter.c.code_version == VERSION),
     )
     query = (
-        select(document.c.id, work.c.version, dead_letter.c.id.label("letter"))
+        select(
+            document.c.id, work.c.version, work.c.source_state, work.c.settings_hash, dead_letter.c.id.label("letter")
+        )
         .join_from(
             document, work, and_(work.c.document_id == document.c.id, work.c.generation == document.c.generation)
         )
         .join(dead_letter, dead_letter.c.work_id == work.c.id)
-        .where(among(connection, document.c.id, list(versions)))
+        .where(among(connection, document.c.id, list(tried)))
         .where(document.c.active_version.is_distinct_from(work.c.version))
         .where(work.c.state.in_((State.DEAD, State.CANCELLED)), dead_letter.c.error_class != SourceGone.__name__)
         .where(still_holds)
         .order_by(dead_letter.c.id)
     )
     rows = connection.execute(query).all()
-    return {row.id: row.letter for row in rows if row.version == versions[row.id]}
+    return {row.id: row.letter for row in rows if _is_same(row, tried[row.id])}
+
+
+def _is_same(row: Row[*tuple[Any, ...]], tried: "Submission") -> bool:
+    """Whether work was on what is submitted: what is known by its state has another version once it was read."""
+    under = (row.source_state, row.settings_hash) == (tried.state, tried.settings_hash)
+    return bool(row.version == tried.version or (not tried.content_hash and under))
 
 
 @dataclass(frozen=True, slots=True)

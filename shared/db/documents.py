@@ -82,6 +82,7 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
             # What a worker read may be newer than what the scan saw.
             wanted_version=case((is_newest, version), else_=document.c.wanted_version),
             content_hash=case((work.c.deletes, None), else_=work.c.content_hash),
+            source_state=case((work.c.deletes, None), else_=work.c.source_state),
             settings_hash=case((work.c.deletes, None), else_=work.c.settings_hash),
             chunks_ref=case((work.c.deletes, None), else_=work.c.chunks_ref),
             rejections_ref=case((work.c.deletes, None), else_=work.c.rejections_ref),
@@ -108,12 +109,24 @@ def find_settled_versions(connection: Connection, ids: Sequence[str]) -> dict[st
     return {row.id: row.active_version for row in connection.execute(query)}
 
 
-def find_active_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class ReadVersion:
+    """The version of a document that readers see, and from what it was made."""
+
+    version: str
+    content_hash: str
+    state: str
+
+    def content_of(self, content_hash: str, state: str) -> str:
+        """What a source has: by its hash, or by its state where the document was read under the same one."""
+        return content_hash or (self.content_hash if state and state == self.state else "")
+
+
+def find_read_versions(connection: Connection, ids: Sequence[str]) -> dict[str, ReadVersion]:
     """The active version of each of `ids` that readers may see."""
-    query = select(document.c.id, document.c.active_version).where(
-        among(connection, document.c.id, ids), document.c.active_version.is_not(None)
-    )
-    return {row.id: row.active_version for row in connection.execute(query)}
+    columns = (document.c.id, document.c.active_version, document.c.content_hash, document.c.source_state)
+    query = select(*columns).where(among(connection, document.c.id, ids), document.c.active_version.is_not(None))
+    return {row[0]: ReadVersion(row[1], row[2] or "", row[3] or "") for row in connection.execute(query)}
 
 
 def find_active_editions(connection: Connection, ids: Sequence[str]) -> dict[str, Edition]:

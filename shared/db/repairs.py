@@ -65,6 +65,7 @@ def _read_page(connection: Connection, ids: Sequence[str], generation: ColumnEle
             document.c.id.label("document_id"),
             generation.label("generation"),
             document.c.content_hash,
+            document.c.source_state,
             document.c.settings_hash,
             document.c.active_version.label("version"),
             document.c.chunks_ref,

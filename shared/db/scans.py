@@ -9,13 +9,31 @@ from sqlalchemy import Connection, func, insert, select, update
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import job, scan, source
-from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed
+from embedmill.shared.db.source_memory import forget_memory
+from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
+from embedmill.shared.loading import ORIGINS, find_origin
 from embedmill.shared.states import JobState
 
 # Kinds of sources whose documents are files of their own; the documents of all others are rows.
 FILES = ("file", "folder", "list")
 # Those that name each of their files.
 NAMED = ("file", "list")
+
+
+def list_place_kinds() -> list[str]:
+    """Kinds of sources, among those of this release, whose documents are the same documents whoever names them."""
+    return [*FILES, *(kind for kind, origin in ORIGINS.items() if origin.is_place)]
+
+
+def names_places(kind: str) -> bool:
+    """Whether that is so of a kind, also of another package's."""
+    if kind in FILES:
+        return True
+    try:
+        origin = find_origin(kind)
+    except SourceError:
+        return False
+    return origin is not None and origin.is_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,12 @@ def ensure_source(connection: Connection, *, collection_id: int, identity: str, 
     if row.state != "open":
         connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
     return int(row.id)
+
+
+def find_source_id(connection: Connection, collection_id: int, identity: str) -> int | None:
+    """The number of a collection's source, if it is on record."""
+    query = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
+    return connection.execute(query).scalar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +148,11 @@ def _stopped(job_id: int, state: JobState) -> ScanStopped:
     return ScanStopped(f"job {job_id} is {state}: its sources are read no further", hint=hint)
 
 
-def complete_scans(connection: Connection, job_id: int) -> None:
-    """Every source of a job was read to its end; the caller holds their fence."""
-    read = select(scan.c.source_id).where(scan.c.job_id == job_id, scan.c.state == "running")
+def complete_scans(connection: Connection, job_id: int, *, in_part: Sequence[int] = ()) -> None:
+    """Every source of a job was read, to its end unless its number is `in_part`; the caller holds their fence."""
+    read = select(scan.c.source_id).where(
+        scan.c.job_id == job_id, scan.c.state == "running", scan.c.source_id.not_in(in_part)
+    )
     connection.execute(update(source).where(source.c.id.in_(read.scalar_subquery())).values(scanned_at=clock()))
     _end(connection, "completed", scan.c.job_id == job_id)
 
@@ -139,6 +165,7 @@ def abandon_scans(connection: Connection, job_id: int) -> None:
 def close_source(connection: Connection, source_id: int) -> None:
     """From this commit on a source claims nothing new; whoever reads it stops."""
     connection.execute(update(source).where(source.c.id == source_id).values(state="closed"))
+    forget_memory(connection, source_id)
     _end(connection, "abandoned", scan.c.source_id == source_id)
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Ids
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     and_,
     exists,
+    func,
     select,
     update,
 )
 
 from embedmill.shared import stages
+from embedmill.shared.addresses import digest, version_id
 from embedmill.shared.db.bulk import among, each_of, upsert_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_before import find_dead_before
@@ -25,7 +27,11 @@ from embedmill.shared.states import State
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One document as its source gives it: what to work on, and where the worker finds it."""
+    """One document as its source gives it: what to work on, and where the worker finds it.
+
+    Where only its state is known, `content_hash` is "" and `version` that of the state (`version_of_state`). What
+    `is_held` is read from a copy, which is kept before there is work: until then `origin` has no `ref`.
+    """
 
     document_id: str
     uri: str
@@ -35,6 +41,13 @@ class Submission:
     version: str
     size: int
     origin: Mapping[str, Any]
+    state: str = ""
+    is_held: bool = False
+
+
+def version_of_state(state: str, settings_hash: str) -> str:
+    """The version that is wanted of a document while its content is not known."""
+    return version_id(digest("state", state, length=64), settings_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +98,14 @@ def submit_batch(
     documents that the job has met before, which are not counted as unchanged again. What died and has not changed since
     is left as it is, unless it is not to be passed over. Raises TextWanted, ErasedMeanwhile.
     """
-    by_id = {s.document_id: s for s in submissions}
-    known = _hold_known(connection, job_id, list(by_id))
-    if erased := find_erased(connection, submissions):
+    known = _hold_known(connection, job_id, [s.document_id for s in submissions])
+    by_id = {s.document_id: _as_read(s, known.get(s.document_id)) for s in submissions}
+    if erased := find_erased(connection, list(by_id.values())):
         raise ErasedMeanwhile(erased)
-    tried = {id_: row.wanted_version for id_, row in known.items() if _was_tried(by_id[id_], row)}
+    tried = {id_: by_id[id_] for id_, row in known.items() if _was_tried(by_id[id_], row)}
     dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
     changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]
-    if any(s.origin["kind"] == "row" and s.origin.get("ref") is None for s in changed):
+    if any(s.is_held and s.origin.get("ref") is None for s in changed):
         raise TextWanted
     if changed:
         generations = _want(connection, changed, known, collection_id=collection_id)
@@ -120,6 +133,10 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
         document.c.active_generation,
         document.c.active_version,
         document.c.wanted_version,
+        document.c.content_hash,
+        document.c.source_state,
+        select(done.c.generation).where(in_job).scalar_subquery().label("done_generation"),
+        select(done.c.source_state).where(in_job).scalar_subquery().label("done_state"),
         select(done.c.version).where(in_job).scalar_subquery().label("done_version"),
         select(done.c.deletes).where(in_job).scalar_subquery().label("done_deletes"),
         is_broken().label("is_broken"),
@@ -127,6 +144,16 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
         exists(select(dead_letter.c.id).where(dead_letter.c.resolved_at.is_(None))).label("has_letters"),
     ).with_for_update(of=document, key_share=True)
     return {row.id: row for row in connection.execute(each_of(connection, query, document.c.id, sorted(ids)))}
+
+
+def _as_read(submission: Submission, known: Any) -> Submission:
+    """What is known by its state only, with the content that readers see of it if that was read under this state."""
+    if submission.content_hash or known is None or known.source_state != submission.state:
+        return submission
+    version = version_id(known.content_hash or "", submission.settings_hash)
+    if not version == known.active_version == known.wanted_version:
+        return submission
+    return replace(submission, content_hash=known.content_hash, version=version)
 
 
 def _was_tried(submission: Submission, known: Any) -> bool:
@@ -141,7 +168,14 @@ def _needs_work(submission: Submission, known: Any) -> bool:
     wanted = known.wanted_version == submission.version
     if wanted and known.active_version == submission.version and not known.is_broken:
         return False
-    return not (wanted and known.done_version == submission.version and not known.done_deletes)
+    return not (wanted and _is_done(submission, known) and not known.done_deletes)
+
+
+def _is_done(submission: Submission, known: Any) -> bool:
+    """Whether the job has work that makes just this of a document; by its state, until its content was read."""
+    if submission.content_hash:
+        return bool(known.done_version == submission.version)
+    return bool(known.done_generation == known.generation and known.done_state == submission.state)
 
 
 def _want(
@@ -189,6 +223,7 @@ def _work_row(submission: Submission, generation: int) -> dict[str, Any]:
         "generation": generation,
         "size": submission.size,
         "content_hash": submission.content_hash,
+        "source_state": submission.state or None,
         "settings_hash": submission.settings_hash,
         "version": submission.version,
         "origin": dict(submission.origin),
@@ -214,8 +249,17 @@ def submit_removals(connection: Connection, ids: Sequence[str], *, job_id: int, 
         stage=stages.last(),
         size=0,
         content_hash="",
+        source_state=None,
         settings_hash="",
         version="",
         origin={},
         title="",
     )
+
+
+def count_kept(connection: Connection, ids: Sequence[str], *, job_id: int) -> None:
+    """Documents that are as they were, without having been read, are unchanged, unless the job has work for them."""
+    done = exists().where(work.c.document_id == document.c.id, work.c.job_id == job_id)
+    query = select(func.count()).where(among(connection, document.c.id, ids), ~done)
+    count = connection.execute(query).scalar_one()
+    connection.execute(update(job).where(job.c.id == job_id).values(unchanged=job.c.unchanged + count))

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embedmill.producers.sources.open import SourceOptions, open_sources, source_from_spec
+from embedmill.producers.sources.open import open_sources, source_from_spec
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared import loading, stages
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Tokens

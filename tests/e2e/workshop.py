@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.submission import Submitter, ensure_collection
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings

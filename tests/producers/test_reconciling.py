@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from embedmill.producers.departing import close_source, delete_documents, preview_closing
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.folder import FolderSource
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import jobs, scan_notes, tallies
@@ -40,7 +41,7 @@ class Desk:
 
     def sources(self, *names: str, include: tuple[str, ...] = ()) -> list[Source]:
         paths = [str(self.folder / name) for name in names]
-        return open_sources(paths, options=SourceOptions(include=include), stdin=io.BytesIO())
+        return open_sources(paths, options=gather_options({"include": include}), stdin=io.BytesIO())
 
     def open(self, *names: str, process: int = 0, include: tuple[str, ...] = ()) -> tuple[Submitter, Submitted, Any]:
         sources = self.sources(*names, include=include)

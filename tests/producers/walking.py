@@ -20,7 +20,8 @@ from sqlalchemy import select, update
 from embedmill.producers.departing import close_source, delete_documents
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from embedmill.console.services.measuring import measure_job
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.db.schema import document
 from embedmill.shared.states import State
 from embedmill.workers.runtime import WorkerRuntime

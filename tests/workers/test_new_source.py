@@ -10,8 +10,9 @@ import pytest
 
 from embedmill.console.services.measuring import measure_job
 from embedmill.console.services.sampling import take_sample
-from embedmill.producers.sources.base import FileItem, Item, Remark, Source, Spec
-from embedmill.producers.sources.open import SourceOptions, open_sources, source_from_spec
+from embedmill.producers.sources.base import FileItem, Item, ReadContext, Source, Spec
+from embedmill.producers.sources.open import open_sources, source_from_spec
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared import loading
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import SourceError, SourceGone
@@ -46,7 +47,7 @@ class ShelfSource(Source):
     def spec(self) -> Spec:
         return {"kind": self.kind, "uri": self.url}
 
-    def read(self, remarks: list[Remark]) -> Iterator[Item]:
+    def read(self, context: ReadContext) -> Iterator[Item]:
         for uri, data in SHELF.items():
             if uri.startswith(self.url):
                 yield FileItem(uri, len(data), hashlib.sha256(data).hexdigest(), kind=self.kind)

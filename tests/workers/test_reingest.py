@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from embedmill.console.services.jobs import describe_job
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.submission import Submitter, ensure_collection
 from embedmill.shared.db import jobs
 from embedmill.shared.db.agenda import read_agenda

@@ -32,6 +32,7 @@ class Prepared:
     chunk_set: ChunkSet
     encoded: bytes
     content_hash: str
+    state: str | None
     notes: tuple[str, ...]
 
 
@@ -57,14 +58,14 @@ def _prepare(runtime: WorkerRuntime, item: WorkItem, loading: Loading) -> Prepar
     settings = runtime.collection_settings(item.collection_id)
     loaded = loading.load(Located(item.uri, item.origin))
     parsed = parse(loaded, runtime.parser, name=item.uri)
-    content_hash = item.content_hash if loaded.text is not None else hashlib.sha256(loaded.data).hexdigest()
+    content_hash = item.content_hash if loaded.as_submitted else hashlib.sha256(loaded.data).hexdigest()
     chunk_set = split(parsed, settings, title=item.title)
-    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash, parsed.notes)
+    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash, loaded.state, parsed.notes)
 
 
 def parse(loaded: Loaded, parser: "Parser", *, name: str) -> ParsedDocument:
     """What was read as structure; raises DocumentError, ParserCrashed."""
-    return parser.parse(loaded.data, name=name) if loaded.text is None else parse_row(loaded.text)
+    return parser.parse(loaded.data, name=loaded.name or name) if loaded.text is None else parse_row(loaded.text)
 
 
 def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:
@@ -87,6 +88,7 @@ def parse_row(text: str) -> ParsedDocument:
 
 def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
     count = len(prepared.chunk_set.chunks)
+    read_under = {} if prepared.state is None else {"source_state": prepared.state}
     return Advance(
         stages.following(stage, settings) if count else stages.last(),
         {
@@ -101,5 +103,6 @@ def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, refer
             "title": prepared.chunk_set.title,
             "reason": None if count else EMPTY,
             "notes": join_notes(prepared.notes),
+            **read_under,
         },
     )

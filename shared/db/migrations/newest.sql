@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0032');
+INSERT INTO "alembic_version" VALUES('0033');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -241,7 +241,7 @@ CREATE TABLE document (
 	rejections_ref TEXT, 
 	chunks_expected INTEGER DEFAULT '0' NOT NULL, 
 	chunks_rejected INTEGER DEFAULT '0' NOT NULL, 
-	updated_at DOUBLE NOT NULL, notes TEXT, wanted_version VARCHAR(16), 
+	updated_at DOUBLE NOT NULL, notes TEXT, wanted_version VARCHAR(16), source_state TEXT, 
 	CONSTRAINT pk_document PRIMARY KEY (id), 
 	CONSTRAINT fk_document_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
@@ -516,6 +516,18 @@ CREATE TABLE source (
 	CONSTRAINT uq_source_collection_id_identity UNIQUE (collection_id, identity)
 );
 
+CREATE TABLE source_memory (
+	source_id INTEGER NOT NULL, 
+	address VARCHAR(32) NOT NULL, 
+	"key" TEXT NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT pk_source_memory PRIMARY KEY (source_id, address), 
+	CONSTRAINT fk_source_memory_source_id FOREIGN KEY(source_id) REFERENCES source (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
+
 CREATE TABLE supervisor (
 	id TEXT NOT NULL, 
 	host TEXT NOT NULL, 
@@ -694,7 +706,7 @@ CREATE TABLE work (
 	result VARCHAR(10), 
 	reason TEXT, 
 	created_at DOUBLE NOT NULL, 
-	finished_at DOUBLE, paced_seconds DOUBLE, chunks_split INTEGER DEFAULT '0' NOT NULL, notes TEXT, failing_since DOUBLE, 
+	finished_at DOUBLE, paced_seconds DOUBLE, chunks_split INTEGER DEFAULT '0' NOT NULL, notes TEXT, failing_since DOUBLE, source_state TEXT, 
 	CONSTRAINT pk_work PRIMARY KEY (id), 
 	CONSTRAINT ck_work_result CHECK ((state = 'completed') = (result IS NOT NULL)), 
 	CONSTRAINT ck_work_lease CHECK ((state = 'running') = (lease IS NOT NULL)), 

@@ -13,6 +13,7 @@ from embedmill.shared.db.schema.documents import (
     scan,
     scan_note,
     source,
+    source_memory,
     word_delta,
     word_edition,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "scan",
     "scan_note",
     "source",
+    "source_memory",
     "supervisor",
     "tally",
     "term",

@@ -86,6 +86,8 @@ document = Table(
     Column("active_generation", Integer, nullable=False, server_default="0"),
     Column("active_version", String(16)),
     Column("content_hash", String(64)),
+    # Under which state of its source the active version was read, where that tells a change without reading.
+    Column("source_state", Text),
     Column("settings_hash", String(32)),
     Column("chunks_ref", Text),
     Column("rejections_ref", Text),
@@ -174,6 +176,17 @@ claim = Table(
     # The source names it no more; the claim ends when the document's removal is done.
     Column("leaving", Boolean, nullable=False, server_default=text("false")),
     Index("ix_claim_document_id", "document_id"),
+    sqlite_with_rowid=False,
+)
+
+# What a source keeps from one scan to the next (embedmill.producers.sources.memory); `address` is the key's hash.
+source_memory = Table(
+    "source_memory",
+    metadata,
+    Column("source_id", Id, ForeignKey("source.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("address", String(32), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -82,6 +82,8 @@ work = Table(
     Column("wait_reason", String(8)),
     Column("size", BigInteger, nullable=False),
     Column("content_hash", String(64), nullable=False),
+    # As on `document`; of work of which only the state is known the hash is empty until it is read.
+    Column("source_state", Text),
     Column("settings_hash", String(32), nullable=False),
     Column("version", String(16), nullable=False),
     Column("origin", JSON, nullable=False),

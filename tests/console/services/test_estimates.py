@@ -13,7 +13,7 @@ from embedmill.console.rendering import to_json
 from embedmill.console.services.estimates import Estimate, estimate
 from embedmill.console.services.opening import open_runtime
 from embedmill.producers.sources.jsonl import JsonlSource
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.options import FieldMap
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.vectorstores.pinecone.units import OFFER
 from embedmill.shared.settings import load_settings

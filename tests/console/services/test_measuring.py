@@ -18,7 +18,8 @@ from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.spending import sum_spend
 from embedmill.console.services.submitting import submit
 from embedmill.producers.sources.base import Source
-from embedmill.producers.sources.open import SourceOptions, open_sources
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.db.ledger import record
 from embedmill.shared.db.spending import measure_due
 from embedmill.shared.ledger import Entry, Tokens, Usage

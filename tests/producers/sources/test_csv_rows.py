@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedmill.producers.sources import csv_rows
-from embedmill.producers.sources.base import Item, Problem, Remark, RowItem
+from embedmill.producers.sources.base import Item, Problem, ReadContext, RowItem
 from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.options import FieldMap
 
 
 def read(tmp_path: Path, data: str | bytes, fields: FieldMap | None = None) -> list[Item]:
@@ -83,11 +83,11 @@ def test_a_table_in_a_legacy_encoding_is_read_by_a_guess_that_is_said(tmp_path: 
     path = tmp_path / "a.csv"
     path.write_bytes("id;text;größe\n1;El niño mañana;2\n2;São Paulo;3\n".encode("cp1252"))
     assert holds_rows(bytes(path), FieldMap())
-    remarks: list[Remark] = []
-    found = list(CsvSource(bytes(path)).read(remarks))
+    context = ReadContext()
+    found = list(CsvSource(bytes(path)).read(context))
     assert [row.text for row in rows(found)] == ["El niño mañana", "São Paulo"]
     assert rows(found)[0].metadata == {"größe": "2"}
-    (remark,) = remarks
+    (remark,) = context.remarks
     assert remark.reason == "it was read as rows: 2 of them; its encoding was guessed: windows-1252"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from embedmill.producers.sources.base import Item, Problem, RowItem
 from embedmill.producers.sources.jsonl import JsonlSource
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.options import FieldMap
 
 
 def read(tmp_path: Path, data: bytes, fields: FieldMap | None = None) -> list[Item]:

@@ -13,8 +13,8 @@ from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import ListSource
 from embedmill.producers.sources.named import FileSource
-from embedmill.producers.sources.open import SourceOptions, find_other_spellings, open_sources, source_from_spec
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.open import find_other_spellings, open_sources, source_from_spec
+from embedmill.producers.sources.options import FieldMap, SourceOptions, gather_options
 from embedmill.shared.errors import SourceError, UsageError
 
 
@@ -55,7 +55,7 @@ def test_each_argument_is_the_source_it_looks_like(argument: str, kind: type[Sou
 
 def test_options_reach_the_sources_that_they_are_for() -> None:
     fields = FieldMap(id="_id", text="body")
-    options = SourceOptions(("*.md",), ("x/",), fields, null_separated=True)
+    options = gather_options({"include": ("*.md",), "exclude": ("x/",), "fields": fields, "null": True})
     folder, table, listing = opened("docs", "rows.tsv", "-", options=options, stdin=b"a.md\0")
     assert folder == FolderSource(os.path.abspath(b"docs"), ("*.md",), ("x/",))
     assert table == CsvSource(os.path.abspath(b"rows.tsv"), fields)
@@ -90,10 +90,10 @@ def test_sources_of_an_earlier_release_under_other_spellings_are_found(here: Pat
 
 def test_an_option_that_no_source_can_heed_is_refused() -> None:
     with pytest.raises(UsageError, match="--include is for folders"):
-        opened("a.md", options=SourceOptions(include=("*.md",)))
+        opened("a.md", options=gather_options({"include": ("*.md",)}))
     for source in ("docs", "a.md", "-"):
         with pytest.raises(UsageError, match="--field is for rows"):
-            opened(source, options=SourceOptions(fields=FieldMap(text="body")))
+            opened(source, options=gather_options({"fields": FieldMap(text="body")}))
 
 
 def test_a_pattern_that_nothing_expanded_is_explained() -> None:
@@ -148,7 +148,7 @@ def test_nothing_named_and_a_bad_pattern_are_errors() -> None:
     with pytest.raises(UsageError, match="no SOURCE"):
         opened()
     with pytest.raises(UsageError, match="pattern"):
-        opened("docs", options=SourceOptions(include=("!",)))
+        opened("docs", options=gather_options({"include": ("!",)}))
 
 
 def test_an_image_that_was_named_is_skipped_with_its_reason(here: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind
-from embedmill.producers.sources.open import SourceOptions, open_sources, source_from_spec
-from embedmill.producers.sources.rows import FieldMap
+from embedmill.producers.sources.open import open_sources, source_from_spec
+from embedmill.producers.sources.options import FieldMap, SourceOptions, gather_options
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_a_source_with_a_problem_is_not_called_empty_too(here: Path) -> None:
 def test_a_pattern_that_no_file_matches_is_named(here: Path) -> None:
     for name in ("a.md", "b.txt"):
         (here / name).touch()
-    options = SourceOptions(include=("*.md", "*.mdd", "!x.md"))
+    options = gather_options({"include": ("*.md", "*.mdd", "!x.md")})
     assert remarks(".", options) == {RemarkKind.UNMET: "no file in it matches --include '*.mdd'"}
 
 
@@ -67,8 +67,8 @@ def test_rows_are_counted_and_a_field_that_no_row_has_is_named(here: Path) -> No
     (here / "a.csv").write_text("id,text,head\n1,a,\n")
     for name, rows in (("a.jsonl", 2), ("a.csv", 1)):
         assert remarks(name) == {RemarkKind.READ: f"it was read as rows: {rows} of them"}
-        assert RemarkKind.UNMET not in remarks(name, SourceOptions(fields=FieldMap(title="head")))
-        unmet = remarks(name, SourceOptions(fields=FieldMap(title="heading")))[RemarkKind.UNMET]
+        assert RemarkKind.UNMET not in remarks(name, gather_options({"fields": FieldMap(title="head")}))
+        unmet = remarks(name, gather_options({"fields": FieldMap(title="heading")}))[RemarkKind.UNMET]
         assert unmet == (
             "no row has the field 'heading', which --field names as its title; the first row has: id, text, head"
         )
@@ -76,7 +76,7 @@ def test_rows_are_counted_and_a_field_that_no_row_has_is_named(here: Path) -> No
 
 def test_a_table_without_the_mapped_columns_is_a_problem_that_says_which_it_has(here: Path) -> None:
     (here / "a.csv").write_text("num;body\n1;a\n")
-    (source,) = open_sources(["a.csv"], options=SourceOptions(fields=FieldMap(text="boddy")), stdin=io.BytesIO())
+    (source,) = open_sources(["a.csv"], options=gather_options({"fields": FieldMap(text="boddy")}), stdin=io.BytesIO())
     (problem,) = source.scan()
     assert isinstance(problem, Problem)
     assert problem.reason == "no header with the columns 'id' and 'boddy'; its first line has 'num', 'body'"
@@ -99,7 +99,7 @@ def test_tables_in_a_folder_are_counted_by_format(here: Path) -> None:
 
 
 def test_what_a_spec_says_about_hidden_things_survives(here: Path) -> None:
-    asked = open_sources(["."], options=SourceOptions(hidden=True), stdin=io.BytesIO())[0]
+    asked = open_sources(["."], options=gather_options({"hidden": True}), stdin=io.BytesIO())[0]
     plain = open_sources(["."], options=SourceOptions(), stdin=io.BytesIO())[0]
     assert source_from_spec(asked.spec) == asked != plain
     assert "hidden" not in plain.spec

@@ -142,7 +142,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
         collection_id=1,
         max_attempts=3,
     ),
-    "find_active_versions": lambda c: documents.find_active_versions(c, [f"{n:032d}" for n in range(50)]),
+    "find_read_versions": lambda c: documents.find_read_versions(c, [f"{n:032d}" for n in range(50)]),
 }
 
 

@@ -192,8 +192,8 @@ def test_a_document_that_changes_again_within_one_job_gets_its_work_again(tracke
     assert tracker.states() == [State.PENDING]
     work_off(tracker, tracker.job)
     with tracker.database.read() as connection:
-        found = documents.find_active_versions(connection, [submission(URIS[0]).document_id])
-    assert list(found.values()) == [submission(URIS[0], "two").version]
+        found = documents.find_read_versions(connection, [submission(URIS[0]).document_id])
+    assert [read.version for read in found.values()] == [submission(URIS[0], "two").version]
     assert tracker.progress().documents["total"] == 1
 
 

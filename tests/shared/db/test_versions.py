@@ -1,6 +1,6 @@
 """The switch: readers go from one whole version to the next, never back, and only the lease holder switches."""
 
-from embedmill.shared.db.documents import find_active_versions
+from embedmill.shared.db.documents import find_read_versions
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document
 from embedmill.shared.outcomes import Advance
@@ -20,7 +20,8 @@ def at_index(tracker: Tracker, text: str, *, job: int | None = None) -> Lease:
 
 def active(tracker: Tracker) -> str | None:
     with tracker.database.read() as connection:
-        return find_active_versions(connection, [ID]).get(ID)
+        found = find_read_versions(connection, [ID]).get(ID)
+        return found.version if found else None
 
 
 def test_the_holder_of_the_lease_switches(tracker: Tracker) -> None:

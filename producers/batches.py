@@ -1,0 +1,163 @@
+"""What a source holds, as batches that are recorded together, each in one transaction."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from embedmill.producers.sources.base import (
+    Departed,
+    Document,
+    FileItem,
+    HeldItem,
+    Item,
+    Kept,
+    Problem,
+    Remark,
+    RemarkKind,
+    RowItem,
+    Skipped,
+    describe_item,
+)
+from embedmill.producers.sources.memory import Changes
+from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.db.submitting import Submission, version_of_state
+
+BATCH_BYTES = 8 * 1024 * 1024
+# A rough bound for text of every kind; the chunker counts exactly.
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items that are recorded together; each document's item and submission once, the first that named it.
+
+    `kept` are documents by id that were not read and stay, `departed` the ids of those that are proven to have left.
+    """
+
+    items: Mapping[str, Document] = field(default_factory=dict)
+    submissions: Mapping[str, Submission] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    departed: Sequence[str] = ()
+    problems: Sequence[Problem] = ()
+    notes: Sequence[Mapping[str, Any]] = ()
+    memory: Changes = field(default_factory=dict)
+
+    @property
+    def held(self) -> list[str]:
+        """The ids of documents of which submission keeps a copy."""
+        return [id_ for id_, submission in self.submissions.items() if submission.is_held]
+
+    def parts(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """What is kept of held documents."""
+        return {id_: _pack(self.items[id_]) for id_ in ids}
+
+    def without(self, ids: Container[str], notes: Sequence[Mapping[str, Any]] = ()) -> "Batch":
+        """The same without some documents, and with what is said of that."""
+        left = {id_: submission for id_, submission in self.submissions.items() if id_ not in ids}
+        items = {id_: self.items[id_] for id_ in left}
+        return replace(self, items=items, submissions=left, notes=[*self.notes, *notes])
+
+    def with_references(self, references: Mapping[str, str]) -> "Batch":
+        """The same with where the copies of documents are."""
+        stored = {
+            id_: replace(s, origin={**s.origin, "ref": references[id_]})
+            for id_, s in self.submissions.items()
+            if id_ in references
+        }
+        return replace(self, submissions={**self.submissions, **stored})
+
+
+def _pack(item: Document) -> bytes:
+    """A row has no place of its own to be read from later, and bytes that were fetched are not fetched twice."""
+    match item:
+        case RowItem():
+            return orjson.dumps({"text": item.text}, option=orjson.OPT_NON_STR_KEYS)
+        case HeldItem():
+            return item.data
+    raise TypeError(f"{type(item).__name__} is read where it is")
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Turns items into batches; `expects_nothing` where the user said that documents may have left a source."""
+
+    collection: str
+    settings_hash: str
+    expects_nothing: bool
+
+    def describe(self, items: Sequence[Item | Remark], memory: Changes) -> Batch:
+        """The batch of some items, and of what the source wants to keep with them."""
+        found: dict[str, Document] = {}
+        kept: dict[str, Kept] = {}
+        for item in items:
+            match item:
+                case FileItem() | RowItem() | HeldItem():
+                    found.setdefault(self._id(item.uri), item)
+                case Kept():
+                    kept.setdefault(self._id(item.uri), item)
+        return Batch(
+            items=found,
+            submissions={id_: self._submission(id_, item) for id_, item in found.items()},
+            kept={id_: item for id_, item in kept.items() if id_ not in found},
+            departed=[self._id(item.uri) for item in items if isinstance(item, Departed)],
+            problems=[item for item in items if isinstance(item, Problem)],
+            notes=[self._note(item) for item in items if _says_something(item)],
+            memory=memory,
+        )
+
+    def _id(self, uri: str) -> str:
+        return document_id(self.collection, uri)
+
+    def _note(self, item: Any) -> dict[str, Any]:
+        """That a source is empty is only noted where the user said that documents may have left it."""
+        emptied = isinstance(item, Remark) and item.kind is RemarkKind.EMPTY and self.expects_nothing
+        return describe_item(item) | ({"kind": "note"} if emptied else {})
+
+    def _submission(self, id_: str, item: Document) -> Submission:
+        state = item.state if isinstance(item, FileItem) else ""
+        by_content = item.content_hash or not state
+        version = version_id if by_content else version_of_state
+        return Submission(
+            document_id=id_,
+            uri=item.uri,
+            title=(item.title or "").replace("\0", ""),
+            content_hash=item.content_hash,
+            settings_hash=self.settings_hash,
+            version=version(item.content_hash if by_content else state, self.settings_hash),
+            size=max(1, size_of(item) // BYTES_PER_TOKEN),
+            origin=dict(item.origin),
+            state=state,
+            is_held=not isinstance(item, FileItem),
+        )
+
+
+def _says_something(item: Item | Remark) -> bool:
+    if isinstance(item, Kept | Departed):
+        return bool(item.reason)
+    return isinstance(item, Skipped | Problem | Remark)
+
+
+def size_of(item: Document) -> int:
+    """How large a document is: characters of a row, bytes of anything else."""
+    match item:
+        case RowItem():
+            return len(item.text)
+        case HeldItem():
+            return len(item.data)
+    return item.size
+
+
+def cut(items: Iterable[Item | Remark], most: int) -> Iterator[list[Item | Remark]]:
+    """At most so many items at a time, with no more text and bytes than a batch may hold."""
+    batch: list[Item | Remark] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item) if isinstance(item, RowItem | HeldItem) else 0
+        if len(batch) >= most or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    # Also an empty last one: what the source kept after its last item is recorded with it.
+    yield batch

@@ -1,0 +1,151 @@
+"""How sources are read: frozen groups of options, each option declared once for every door.
+
+A group is a frozen dataclass and a field of SourceOptions. What is `shown` of a field is what the command line says
+of it. A source names in `takes` the options that it heeds; what none of the sources of a command heeds is refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, cast
+
+from embedmill.shared.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option on the command line.
+
+    `only_for` says in words what it is for: who gives it where no source is that is refused, with the `hint`. Without
+    it, it is passed over there. `given` makes the value of what was given, where that is another.
+    """
+
+    flag: str
+    help: str
+    only_for: str = ""
+    hint: str = ""
+    kind: Any = str
+    metavar: str | None = None
+    given: Callable[[Any], Any] | None = None
+
+
+def shown(said: Option) -> dict[str, Option]:
+    """The metadata of a group's field that is an option."""
+    return {"option": said}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of many things are taken: gitignore patterns, and whether what is usually left out is taken too."""
+
+    include: tuple[str, ...] = field(
+        default=(),
+        metadata=shown(
+            Option(
+                "--include",
+                "Only files that match this glob; may be repeated.",
+                only_for="folders and buckets",
+                hint="Leave it out, or name the folder.",
+                kind=list[str],
+                given=tuple,
+            )
+        ),
+    )
+    exclude: tuple[str, ...] = field(
+        default=(),
+        metadata=shown(
+            Option("--exclude", "No files that match this glob; may be repeated.", kind=list[str], given=tuple)
+        ),
+    )
+    hidden: bool = field(
+        default=False,
+        metadata=shown(Option("--hidden", "Take hidden files, dependency folders and keys in folders too.", kind=bool)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """Under which names a row keeps its fields."""
+
+    id: str = "id"
+    text: str = "text"
+    title: str = "title"
+    uri: str = "uri"
+    metadata: str = "metadata"
+
+    def to_spec(self) -> dict[str, str]:
+        """The names as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def given(cls, entries: Sequence[str]) -> "FieldMap":
+        """Read `text=body` and such; raises UsageError."""
+        return cls(**dict(_read_entry(entry) for entry in entries))
+
+
+def _read_entry(entry: str) -> tuple[str, str]:
+    name, _, column = entry.partition("=")
+    if name not in {known.name for known in fields(FieldMap)} or not column:
+        raise UsageError(f"{entry!r}: write id=NAME, text=NAME, title=NAME, uri=NAME or metadata=NAME")
+    return name, column
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How rows are read."""
+
+    fields: FieldMap = field(
+        default=FieldMap(),
+        metadata=shown(
+            Option(
+                "--field",
+                "Name of a row's field, as text=body; of id, text, title, uri, metadata.",
+                only_for="rows",
+                hint="Name a .jsonl, .ndjson, .csv or .tsv file by itself: in a folder each is one document.",
+                kind=list[str],
+                given=FieldMap.given,
+            )
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a list of files is read."""
+
+    null: bool = field(
+        default=False,
+        metadata=shown(Option("--null/-0", "A list of files is separated by NUL, not newline.", kind=bool)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """All groups; a source reads those that it knows."""
+
+    selection: Selection = Selection()
+    rows: Rows = Rows()
+    listing: Listing = Listing()
+
+    def chosen(self) -> Iterator[tuple[str, Option]]:
+        """The options that are not as they usually are, by name."""
+        for group, name, said, usual in list_options():
+            if getattr(getattr(self, group), name) != usual:
+                yield name, said
+
+
+def list_options() -> Iterator[tuple[str, str, Option, Any]]:
+    """Of each option: the field of its group, its own name, what is said of it, and its usual value."""
+    for group in fields(SourceOptions):
+        for known in fields(cast(Any, group.default)):
+            if "option" in known.metadata:
+                yield group.name, known.name, known.metadata["option"], known.default
+
+
+def gather_options(values: Mapping[str, Any]) -> SourceOptions:
+    """The groups with these values of options, by the options' names; others are as usual."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for group, name, _, _ in list_options():
+        if name in values:
+            chosen.setdefault(group, {})[name] = values[name]
+    usual = SourceOptions()
+    return replace(usual, **{group: replace(getattr(usual, group), **of) for group, of in chosen.items()})
