@@ -1,49 +1,25 @@
-"""Where a document's bytes come from: one table by the kind of its origin, for whoever reads documents.
+"""Where a document's bytes come from: whoever reads documents asks here, by the kind of each document's origin.
 
 An origin is what a source wrote beside a document's URI: `{"kind": …, "metadata": {…}}`, and `ref` where submission
-kept the text itself. What users name by a URL of that scheme, `kind://…`, is opened by the same entry's source. So a
-new source is a module and a line here; one that yields rows or bytes that it holds needs no loader, since submission
-keeps them. Another package brings one by an entry point of the group `embedmill.sources`, whose name is the kind and
-whose object is an Origin.
+kept the text or the bytes themselves. Which kinds there are is `embedmill.shared.origins`'s to say.
 """
 
 import mimetypes
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from embedmill.shared.errors import BlobMissing, SourceError, UnreadableDocument
+from embedmill.shared.errors import BlobMissing, UnreadableDocument
 from embedmill.shared.files import read_regular_file
+from embedmill.shared.origins import find_origin
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
     from embedmill.shared.runtime import Runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """How documents of one kind are listed and read; `module:Class`, imported on demand, empty where there is none."""
-
-    loader: str = ""
-    source: str = ""
-    """A Source that is opened by a URL (`embedmill.producers.sources.base`)."""
-    is_place: bool = False
-    """Whether a document's URI is where it is, so that it is the same document in whichever source it is met."""
-
-
-GROUP = "embedmill.sources"
-
-ORIGINS: dict[str, Origin] = {
-    "file": Origin(loader="embedmill.shared.loading:FileLoader"),
-    "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
-    "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
-    "row": Origin(loader="embedmill.shared.loading:RowLoader"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,27 +153,6 @@ def source_class(kind: str) -> Any:
     """The source that a URL of that scheme names, or None."""
     origin = find_origin(kind)
     return resolve_name(origin.source) if origin and origin.source else None
-
-
-def find_origin(kind: str) -> Origin | None:
-    """The entry of a kind, here or in another package; raises SourceError for a package that cannot be loaded."""
-    return ORIGINS.get(kind) or _find_entry_point(kind)
-
-
-@cache
-def _find_entry_point(kind: str) -> Origin | None:
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=GROUP, name=kind):
-        try:
-            found = point.load()
-        except Exception as error:
-            told = f"the package that brings {kind}: sources cannot be loaded ({type(error).__name__})"
-            raise SourceError(told, hint=f"Check it: python -c 'import {point.module}'") from error
-        if isinstance(found, Origin):
-            return found
-        raise SourceError(f"{point.value} of another package is no Origin", hint="See docs/extending.md.")
-    return None
 
 
 def _kind(origin: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import job, scan, source
 from embedmill.shared.db.source_memory import forget_memory
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
-from embedmill.shared.loading import ORIGINS, find_origin
+from embedmill.shared.origins import ORIGINS, find_origin
 from embedmill.shared.states import JobState
 
 # Kinds of sources whose documents are files of their own; the documents of all others are rows.

@@ -16,7 +16,7 @@ import pytest
 
 from embedmill.producers.sources.open import open_sources, source_from_spec
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.shared import loading, stages
+from embedmill.shared import origins, stages
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.embeddings import table as embedders
@@ -52,7 +52,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = _evaluated(ENTRIES["STAGES"], stages)
     place = stages.names().index("embed")
     monkeypatch.setattr(stages, "STAGES", (*stages.STAGES[:place], stage, *stages.STAGES[place:]))
-    tables = {"ORIGINS": loading, "EMBEDDERS": embedders, "STORES": stores}
+    tables = {"ORIGINS": origins, "EMBEDDERS": embedders, "STORES": stores}
     for name, module in tables.items():
         for key, entry in _evaluated(f"{{{ENTRIES[name]}}}", module).items():
             monkeypatch.setitem(vars(module)[name], key, entry)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from embedmill.shared import loading
+from embedmill.shared import loading, origins
 from embedmill.shared.errors import BlobMissing, SourceGone, UnreadableDocument
 from embedmill.shared.loading import Loader, Loading, Located
 
@@ -66,8 +66,8 @@ def test_a_kind_of_another_release_is_a_documents_own_failure(runtime: Any) -> N
         loading.load(runtime, "tape://1", {"kind": "tape"})
 
 
-@pytest.mark.parametrize("kind", loading.ORIGINS)
+@pytest.mark.parametrize("kind", origins.ORIGINS)
 def test_an_entry_names_what_there_is(kind: str) -> None:
-    origin = loading.ORIGINS[kind]
+    origin = origins.ORIGINS[kind]
     assert not origin.loader or issubclass(loading.loader_class(kind), Loader)
     assert not origin.source or resolve_name(origin.source).kind == kind

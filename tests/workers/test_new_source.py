@@ -13,10 +13,11 @@ from embedmill.console.services.sampling import take_sample
 from embedmill.producers.sources.base import FileItem, Item, ReadContext, Source, Spec
 from embedmill.producers.sources.open import open_sources, source_from_spec
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.shared import loading
+from embedmill.shared import origins
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import SourceError, SourceGone
-from embedmill.shared.loading import Loaded, Loader, Located, Origin
+from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.origins import Origin
 from embedmill.shared.states import State
 from embedmill.workers.runtime import WorkerRuntime
 from tests.console.letters import letter
@@ -67,7 +68,7 @@ class ShelfLoader(Loader):
 @pytest.fixture(autouse=True)
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two documents, and the one line."""
-    monkeypatch.setitem(loading.ORIGINS, "shelf", Origin(f"{__name__}:ShelfLoader", f"{__name__}:ShelfSource"))
+    monkeypatch.setitem(origins.ORIGINS, "shelf", Origin(f"{__name__}:ShelfLoader", f"{__name__}:ShelfSource"))
     SHELF.update({f"shelf://upper/{number}.txt": text_of(number).encode() for number in range(2)})
     yield
     SHELF.clear()
