@@ -1,8 +1,9 @@
 """The one table of kinds of documents: where each is listed and how it is read.
 
-What users name by a URL of a kind's scheme, `kind://…`, is opened by its entry's source. So a new source is a module and
-a line here; one that yields rows, or bytes that it holds, needs no loader, since submission keeps them. Another package
-brings one by an entry point of the group `embedmill.sources`, whose name is the kind and whose object is an Origin.
+What users name by a URL of a kind's scheme, `kind://…`, is opened by its entry's source. So a new source is a module
+and a line here; one that yields rows, or bytes that it holds, needs no loader, since submission keeps them. Another
+package brings one by an entry point of the group `embedmill.sources`, whose name is the kind and whose object is an
+Origin.
 """
 
 from dataclasses import dataclass
