@@ -7,8 +7,8 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
-from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
+from embedmill.shared.durations import format_duration
 
 if TYPE_CHECKING:
     from embedmill.console.services.bulk import BatchReport

@@ -8,8 +8,8 @@ from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.cli.typed import duration
 from embedmill.console.dollars import format_usd
-from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
+from embedmill.shared.durations import format_duration
 
 if TYPE_CHECKING:
     from embedmill.console.services.caches import CachedKind, CacheReport, Forgotten

@@ -6,7 +6,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_json, print_line, print_warning
-from embedmill.console.durations import parse_since
+from embedmill.shared.durations import parse_since
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import JobState
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table
-from embedmill.console.durations import format_duration
 from embedmill.console.rendering import to_json
+from embedmill.shared.durations import format_duration
 
 if TYPE_CHECKING:
     from embedmill.console.services.dead_letters import DeadLetters, Discarded, ExplainedLetter

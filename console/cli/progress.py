@@ -5,7 +5,7 @@ from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from embedmill.console.durations import format_duration
+from embedmill.shared.durations import format_duration
 from embedmill.shared.harmless import harmless
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from embedmill.console.cli.estimates import describe_cost
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
-from embedmill.console.durations import format_duration, format_time
+from embedmill.shared.durations import format_duration, format_time
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import typer
 
 from embedmill.console.dollars import parse_usd
-from embedmill.console.durations import parse_duration
+from embedmill.shared.durations import parse_duration
 
 T = TypeVar("T")
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedmill.console.durations import parse_since
 from embedmill.console.rendering import FIRST
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.durations import parse_since
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 

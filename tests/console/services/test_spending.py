@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from embedmill.console.durations import parse_since
 from embedmill.console.rendering import to_json
 from embedmill.console.services.spending import sum_spend
 from embedmill.shared.db.ledger import record
+from embedmill.shared.durations import parse_since
 from embedmill.shared.errors import UserError
 from embedmill.shared.ledger import Entry, Tokens, Usage
 from embedmill.shared.runtime import Runtime

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.console.durations import format_duration, parse_duration
+from embedmill.shared.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
