@@ -19,7 +19,7 @@ BENCH_ARGS ?=
 FUZZ_QUERIES ?= 10000
 FUZZ_SEED ?= 1
 # What the lock file holds; minilm is left out because it would bring torch.
-EXTRAS := anthropic bedrock cohere encryption eval kms openai pgvector pinecone postgres redis s3 simulate sqs web
+EXTRAS := anthropic bedrock cohere encryption eval kms mysql openai pgvector pinecone postgres redis s3 simulate sqs web
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

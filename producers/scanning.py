@@ -134,7 +134,7 @@ class SourceScan:
     @property
     def is_whole(self) -> bool:
         """Whether what was not met is not there."""
-        return self.source.detects_deletions and self.reading.limit is None
+        return self.source.detects_deletions and self.reading.limit is None and not self._context.is_increment
 
     @property
     def may_depart(self) -> bool:

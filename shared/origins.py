@@ -29,7 +29,12 @@ ORIGINS: dict[str, Origin] = {
     "file": Origin(loader="embedmill.shared.loading:FileLoader"),
     "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
     "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
+    "mariadb": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
+    "mysql": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
+    "postgres": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
+    "postgresql": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "row": Origin(loader="embedmill.shared.loading:RowLoader"),
+    "sqlite": Origin(source="embedmill.producers.sources.sql.source:SqliteSource"),
 }
 
 

@@ -14,7 +14,7 @@ from embedmill.shared.settings import Settings, load_settings
 from tests import cheaper, together
 from tests.command import Command
 from tests.migrated import place_migrated
-from tests.services import postgres
+from tests.services import mariadb, postgres
 
 SMALL = {
     "EMBEDMILL_EMBEDDING": "hash",
@@ -69,6 +69,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what tests of this process shared, and remove what those of all did."""
     postgres.stop_shared()
+    mariadb.stop_shared()
     if not is_helper(config):
         together.end()
 

@@ -197,13 +197,15 @@ class ReadContext:
 
     `memory` is what the source kept from earlier scans. `limit` is how many documents are wanted, None for all: whoever
     reads may ask for no more, and is stopped there. `settled` tells those of some URIs that this source claims and that
-    are in the index as they are wanted today: only of these `Kept` is true. `remarks` are added to by the end.
+    are in the index as they are wanted today: only of these `Kept` is true. `remarks` are added to by the end. Whoever
+    reads only what has changed says so by `is_increment`: then nothing has left that was not met, and none is no fault.
     """
 
     memory: Memory = field(default_factory=Memory)
     limit: int | None = None
     settled: Callable[[Sequence[str]], frozenset[str]] = _none_settled
     remarks: list[Remark] = field(default_factory=list)
+    is_increment: bool = False
 
 
 class Source(ABC):
@@ -276,6 +278,6 @@ class Source(ABC):
             if taken == context.limit:
                 return
         yield from context.remarks
-        if not taken and not problems:
+        if not (taken or problems or context.is_increment):
             reason = "nothing of it was taken: everything in it was skipped" if skipped else self.empty
             yield Remark(self.spec["uri"], reason, RemarkKind.EMPTY)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, cast
 
+from embedmill.shared.durations import parse_duration
 from embedmill.shared.errors import UsageError
 
 
@@ -118,6 +119,81 @@ class Listing:
     )
 
 
+def _columns(given: Sequence[str]) -> tuple[str, ...]:
+    """Names that are repeated, or stand in one with commas."""
+    return tuple(name.strip() for each in given for name in each.split(",") if name.strip())
+
+
+def _overlap(given: str) -> int:
+    """Seconds of a span as `10m`, or a number; raises UsageError."""
+    try:
+        return int(parse_duration(given))
+    except ValueError as error:
+        raise UsageError(f"--overlap {error}") from None
+
+
+def _of_databases(flag: str, help_: str, **how: Any) -> dict[str, Option]:
+    hint = "Name a database by its URL: postgresql://, mysql:// or sqlite:///."
+    return shown(Option(flag, help_, only_for="databases", hint=hint, **how))
+
+
+_NAMES = {"kind": list[str], "given": _columns, "metavar": "COLUMN"}
+_NAME = {"metavar": "COLUMN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Which rows of a database are read, and which of their columns are what."""
+
+    table: str = field(default="", metadata=_of_databases("--table", "Table or view of a database.", metavar="T"))
+    query: str = field(
+        default="", metadata=_of_databases("--query", "A SELECT, in the place of a table.", metavar="SQL")
+    )
+    id: tuple[str, ...] = field(
+        default=(),
+        metadata=_of_databases("--id", "Column of a row's id; again for more. The primary key if not given.", **_NAMES),
+    )
+    text: tuple[str, ...] = field(
+        default=(), metadata=_of_databases("--text", "Column of a row's text; again for more.", **_NAMES)
+    )
+    template: str = field(
+        default="", metadata=_of_databases("--template", "A row's text, as '{title}\\n\\n{body}'.", metavar="TEXT")
+    )
+    title: str = field(default="", metadata=_of_databases("--title", "Column of a row's title.", **_NAME))
+    metadata: tuple[str, ...] = field(
+        default=(), metadata=_of_databases("--metadata", "Column of metadata; again for more.", **_NAMES)
+    )
+    uri: str = field(
+        default="",
+        metadata=_of_databases(
+            "--uri", "Column of a row's URI, or a text as 'https://wiki/{id}'.", metavar="COLUMN|TEXT"
+        ),
+    )
+    cursor: str = field(
+        default="",
+        metadata=_of_databases(
+            "--cursor", "Column that grows with every change: only what changed is read again.", **_NAME
+        ),
+    )
+    overlap: int | None = field(
+        default=None,
+        metadata=_of_databases(
+            "--overlap", "How far before the last cursor is read again, as 10m or 1000.", given=_overlap, metavar="SPAN"
+        ),
+    )
+    deleted: str = field(default="", metadata=_of_databases("--deleted", "Column that marks rows as deleted.", **_NAME))
+    compare: bool = field(
+        default=False, metadata=_of_databases("--compare", "Look for rows that are gone, with a cursor too.", kind=bool)
+    )
+    credentials: str = field(
+        default="", metadata=_of_databases("--credentials", "User and password: a file, or env:NAME.", metavar="FILE")
+    )
+    statement_seconds: float = field(
+        default=60.0,
+        metadata=_of_databases("--statement-seconds", "Longest run of one statement on the database.", kind=float),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """All groups; a source reads those that it knows."""
@@ -125,6 +201,7 @@ class SourceOptions:
     selection: Selection = Selection()
     rows: Rows = Rows()
     listing: Listing = Listing()
+    tables: Tables = Tables()
 
     def chosen(self) -> Iterator[tuple[str, Option]]:
         """The options that are not as they usually are, by name."""

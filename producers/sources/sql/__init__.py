@@ -1,0 +1,1 @@
+"""Rows of a database as documents: Postgres, MySQL and MariaDB, SQLite."""

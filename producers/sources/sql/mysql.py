@@ -1,0 +1,240 @@
+"""Reads MySQL and MariaDB: a page is one unbuffered statement, values as the server prints them."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+import pymysql
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import encoders
+from pymysql.cursors import SSCursor
+
+from embedmill.producers.sources.sql.logins import Login
+from embedmill.producers.sources.sql.places import Place
+from embedmill.producers.sources.sql.sessions import GRACE_SECONDS, Interrupted, Refused, Row, Session, Stand, Wire
+from embedmill.producers.sources.sql.values import Column, Kind
+
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 10
+# An unbuffered result is cut after 60 s of a reader that does something else.
+WRITE_SECONDS = 600
+# Too many connections, shutdown, lock wait, deadlock, interrupted, killed, time limits of MariaDB and MySQL, and what
+# the driver says of a server that is away or was lost.
+INTERRUPTED = frozenset([1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 4031, 0])
+# Messages about accounts, databases, tables, columns and syntax; all others may quote rows.
+SECURED = ("ssl_ca", "ssl_cert", "ssl_key")
+SPEAKING = frozenset([1044, 1045, 1046, 1049, 1054, 1060, 1064, 1104, 1142, 1143, 1146, 1248, 1305, 1370, 1792, 2061])
+
+_KINDS = {
+    FIELD_TYPE.TINY: Kind.INTEGER,
+    FIELD_TYPE.SHORT: Kind.INTEGER,
+    FIELD_TYPE.INT24: Kind.INTEGER,
+    FIELD_TYPE.LONG: Kind.INTEGER,
+    FIELD_TYPE.LONGLONG: Kind.INTEGER,
+    FIELD_TYPE.YEAR: Kind.INTEGER,
+    FIELD_TYPE.DECIMAL: Kind.DECIMAL,
+    FIELD_TYPE.NEWDECIMAL: Kind.DECIMAL,
+    FIELD_TYPE.FLOAT: Kind.FLOAT,
+    FIELD_TYPE.DOUBLE: Kind.FLOAT,
+    FIELD_TYPE.BIT: Kind.BITS,
+    FIELD_TYPE.JSON: Kind.JSON,
+    FIELD_TYPE.DATE: Kind.MOMENT,
+    FIELD_TYPE.NEWDATE: Kind.MOMENT,
+    FIELD_TYPE.DATETIME: Kind.MOMENT,
+    FIELD_TYPE.TIMESTAMP: Kind.MOMENT,
+    FIELD_TYPE.TIME: Kind.OTHER,
+}
+_NUMBERS = {Kind.INTEGER: int, Kind.DECIMAL: Decimal, Kind.FLOAT: float}
+_PRIMARY = """
+SELECT column_name FROM information_schema.statistics
+WHERE table_schema = coalesce(%s, database()) AND table_name = %s AND index_name = 'PRIMARY' ORDER BY seq_in_index
+"""
+_UNIQUE = """
+SELECT index_name, column_name FROM information_schema.statistics
+WHERE table_schema = coalesce(%s, database()) AND table_name = %s AND non_unique = 0
+"""
+
+
+class MySqlSession(Session):
+    """A connection that the server keeps from writing, and that no statement may hold for longer than it was told."""
+
+    compares_rows = False
+
+    def __init__(self, place: Place, login: Login, *, seconds: float) -> None:
+        super().__init__(seconds)
+        self._login = login
+        with self._translating():
+            way = _connect(place)
+            self._wire = Wire(way.fileno())
+            self._connection = pymysql.connect(**_arguments(place, login, seconds), defer_connect=True)
+            self._connection.connect(way)
+            self._restrict()
+
+    def _restrict(self) -> None:
+        is_mariadb = "mariadb" in self._connection.get_server_info().lower()
+        limit = f"max_statement_time={self.seconds}" if is_mariadb else f"max_execution_time={int(self.seconds * 1000)}"
+        with self._connection.cursor() as cursor:
+            # Of the session: a transaction that is read-only lets through what commits it.
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute(
+                f"SET SESSION {limit}, time_zone='+00:00', net_write_timeout={WRITE_SECONDS}, "
+                f"lock_wait_timeout={LOCK_SECONDS}"
+            )
+
+    def execute(self, statement: str, parameters: Sequence[Any], *, streamed: bool) -> Any:
+        with self._translating():
+            cursor = self._connection.cursor(SSCursor if streamed else None)
+            cursor.execute(statement, tuple(parameters))
+            return cursor
+
+    def fetch(self, cursor: Any, most: int) -> Sequence[Row]:
+        with self._translating():
+            return list(cursor.fetchmany(most) or ())
+
+    def finish(self, cursor: Any) -> None:
+        with self._translating():
+            cursor.close()
+
+    def close(self) -> None:
+        # A result that was not read to its end would be read by a polite goodbye.
+        self._wire.cut()
+        with suppress(pymysql.Error, OSError):
+            self._connection.close()
+        self._wire.close()
+
+    def cut(self) -> None:
+        self._wire.cut()
+
+    def quote(self, name: str) -> str:
+        return f"`{name.replace('`', '``')}`".replace("%", "%%")
+
+    def describe(self, relation: str) -> list[Column]:
+        cursor = self.execute(f"SELECT * FROM {relation} LIMIT 0", (), streamed=False)
+        found = [Column(name, _KINDS.get(code, Kind.TEXT)) for name, code, *_ in cursor.description]
+        self.finish(cursor)
+        return found
+
+    def find_key(self, table: Sequence[str]) -> list[str]:
+        return [row[0] for row in self._catalogue(_PRIMARY, table)]
+
+    def order_by(self, table: Sequence[str], columns: Sequence[Column]) -> list[str]:
+        """A collation that takes two ids for one loses rows, unless the table lets no two such ids in."""
+        indexes: dict[str, set[str]] = {}
+        for name, column in self._catalogue(_UNIQUE, table) if table else ():
+            indexes.setdefault(name, set()).add(column)
+        if {column.name for column in columns} in indexes.values():
+            return [self.quote(column.name) for column in columns]
+        return [self._by_bytes(column) for column in columns]
+
+    def _by_bytes(self, column: Column) -> str:
+        name = self.quote(column.name)
+        return f"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" if column.kind is Kind.TEXT else name
+
+    def newer(self, column: Column) -> str:
+        name = self.quote(column.name)
+        if column.kind is Kind.INTEGER:
+            return f"({name} >= CAST(%s AS DECIMAL(30)) - CAST(%s AS DECIMAL(30)) OR {name} IS NULL)"
+        return f"({name} >= CAST(%s AS DATETIME(6)) - INTERVAL %s SECOND OR {name} IS NULL OR {name} < '0001-01-01')"
+
+    def newest(self, column: Column, relation: str) -> str:
+        name = self.quote(column.name)
+        past = f" WHERE {name} <= UTC_TIMESTAMP(6)" if column.kind is Kind.MOMENT else ""
+        return f"SELECT MAX({name}) FROM {relation}{past}"
+
+    def digest(self, columns: Sequence[Column]) -> str:
+        return f"MD5(CONCAT_WS(',', {', '.join(f'QUOTE({self.quote(column.name)})' for column in columns)}))"
+
+    def stand(self) -> Stand:
+        with suppress(Refused):
+            return Stand("", str(self.value("SELECT @@global.gtid_current_pos") or ""))
+        with suppress(Refused):
+            return Stand(
+                str(self.value("SELECT @@server_uuid")), str(self.value("SELECT @@global.gtid_executed") or "")
+            )
+        return Stand()
+
+    def is_behind(self, position: str) -> bool:
+        now = self.stand().position
+        if "-" in position and ":" not in position:
+            return is_older(now, position)
+        return str(self.value("SELECT GTID_SUBSET(%s, %s)", (position, now))) == "0"
+
+    def bind(self, value: Any, kind: Kind) -> Any:
+        """Numbers as numbers: a number and a text are compared as floats, which know 15 digits."""
+        return _NUMBERS[kind](value) if kind in _NUMBERS and isinstance(value, str) else value
+
+    def _catalogue(self, statement: str, table: Sequence[str]) -> list[Row]:
+        schema, name = (None, *table)[-2:]
+        return [row for rows in self.chunks(statement, (schema, name), streamed=False) for row in rows]
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (pymysql.Error, OSError) as error:
+            raise self._translated(error) from None
+
+    def _translated(self, error: Exception) -> Refused | Interrupted:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        said = self._login.mask(" ".join(str(error.args[-1] if error.args else error).split()))
+        if isinstance(error, OSError) or code in INTERRUPTED:
+            return Interrupted(f"the MySQL server broke off or is away ({code or type(error).__name__})")
+        shown = said if code in SPEAKING else type(error).__name__
+        return Refused(f"the MySQL server refused: {shown} ({code})")
+
+
+def is_older(one: str, other: str) -> bool:
+    """Whether MariaDB's position `0-1-57,1-1-3` (domain, server, number) is behind another in any of its domains."""
+    numbers = {domain: int(number) for domain, _, number in (each.split("-") for each in one.split(",") if each)}
+    wanted = (each.split("-") for each in other.split(",") if each)
+    return any(numbers.get(domain, 0) < int(number) for domain, _, number in wanted)
+
+
+def _connect(place: Place) -> socket.socket:
+    """A socket of our own: the driver's has no handle by which another thread could cut it."""
+    path = dict(place.parameters).get("socket") or (place.host if place.host.startswith("/") else "")
+    if not path:
+        return socket.create_connection((place.host or "127.0.0.1", place.port), CONNECT_SECONDS)
+    way = socket.socket(socket.AF_UNIX)
+    way.settimeout(CONNECT_SECONDS)
+    way.connect(path)
+    return way
+
+
+def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
+    given = dict(place.parameters)
+    secured: dict[str, Any] = {name: given[name] for name in SECURED if name in given}
+    return {
+        # Whom the certificate is of.
+        "host": place.host or "localhost",
+        "user": login.user or None,
+        "password": login.password,
+        "database": place.database or None,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "local_infile": False,
+        "conv": dict(encoders),
+        "read_timeout": seconds + GRACE_SECONDS,
+        "write_timeout": seconds + GRACE_SECONDS,
+        "connect_timeout": CONNECT_SECONDS,
+        **secured,
+        **_verified(given.get("ssl_mode", "")),
+    }
+
+
+def _verified(mode: str) -> dict[str, Any]:
+    """What MySQL's own clients mean by their modes."""
+    match mode.lower().replace("-", "_"):
+        case "" | "preferred":
+            return {}
+        case "disabled":
+            return {"ssl_disabled": True}
+        case "required":
+            return {"ssl": {"check_hostname": False, "verify_mode": False}}
+        case "verify_ca":
+            return {"ssl_verify_cert": True}
+        case "verify_identity":
+            return {"ssl_verify_cert": True, "ssl_verify_identity": True}
+    raise Refused("ssl_mode is disabled, preferred, required, verify_ca or verify_identity")

@@ -1,0 +1,210 @@
+"""Reads Postgres: a named cursor in a read-only transaction a page, values as the server prints them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.string import ByteaLoader, TextLoader
+
+from embedmill.producers.sources.sql.logins import Login
+from embedmill.producers.sources.sql.places import Place
+from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Row, Session, Stand, Wire
+from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.shared.db.postgres import AWAY, CONNECT_SECONDS, CONTENDED, KEEPALIVE, REFUSED, UNACKNOWLEDGED_MS
+
+# Query canceled, also by a standby; crash of the server or of its connection.
+INTERRUPTED = AWAY | CONTENDED | {"57014"}
+# Classes whose messages name tables, columns, accounts and databases, and never what is in a row.
+SPEAKING = ("42", "28", "3D", "3F", "0A", "26")
+LOCK_SECONDS = 10
+IDLE_SECONDS = 120
+CURSOR = "embedmill"
+
+_KINDS = {
+    "int2": Kind.INTEGER,
+    "int4": Kind.INTEGER,
+    "int8": Kind.INTEGER,
+    "oid": Kind.INTEGER,
+    "numeric": Kind.DECIMAL,
+    "float4": Kind.FLOAT,
+    "float8": Kind.FLOAT,
+    "bool": Kind.BOOLEAN,
+    "text": Kind.TEXT,
+    "varchar": Kind.TEXT,
+    "bpchar": Kind.TEXT,
+    "name": Kind.TEXT,
+    "bytea": Kind.BINARY,
+    "json": Kind.JSON,
+    "jsonb": Kind.JSON,
+    "date": Kind.MOMENT,
+    "timestamp": Kind.MOMENT,
+    "timestamptz": Kind.MOMENT,
+}
+_TYPES = {info.oid: info for info in psycopg.postgres.types if info.oid}
+_LISTS = {info.array_oid for info in _TYPES.values() if info.array_oid}
+_PRIMARY = """
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = (%s::text)::regclass AND i.indisprimary ORDER BY array_position(i.indkey::int2[], a.attnum)
+"""
+_POSITION = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
+_LOOSE = """
+SELECT a.attname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
+WHERE a.attrelid = (%s::text)::regclass AND NOT c.collisdeterministic
+"""
+
+
+class LenientLoader(TextLoader):
+    """Text of a database that never checked its encoding."""
+
+    def load(self, data: Any) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+class PostgresSession(Session):
+    """A connection whose every transaction is read-only, whatever a query calls."""
+
+    def __init__(self, place: Place, login: Login, *, seconds: float) -> None:
+        super().__init__(seconds)
+        self._login = login
+        with self._translating():
+            self._connection: psycopg.Connection[Any] = psycopg.connect(
+                **_arguments(place, login, seconds), autocommit=False
+            )
+            self._wire = Wire(self._connection.fileno())
+            self._connection.read_only = True
+            self._take_texts()
+
+    def _take_texts(self) -> None:
+        """Python's own types have no infinity, no year before 1 and fewer digits."""
+        unchecked = self._connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+        loader = LenientLoader if unchecked else TextLoader
+        for oid in _TYPES:
+            self._connection.adapters.register_loader(oid, loader)
+        self._connection.adapters.register_loader("bytea", ByteaLoader)
+
+    def execute(self, statement: str, parameters: Sequence[Any], *, streamed: bool) -> Any:
+        with self._translating():
+            cursor: Any = self._connection.cursor(CURSOR) if streamed else self._connection.cursor()
+            # With parameters, also with none, the server is sent one statement and refuses two.
+            return cursor.execute(statement.encode(), tuple(parameters))
+
+    def fetch(self, cursor: Any, most: int) -> Sequence[Row]:
+        with self._translating():
+            return list(cursor.fetchmany(most))
+
+    def finish(self, cursor: Any) -> None:
+        with self._translating():
+            cursor.close()
+            self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.close()
+        self._wire.close()
+
+    def cut(self) -> None:
+        self._wire.cut()
+
+    def quote(self, name: str) -> str:
+        return sql.Identifier(name).as_string(self._connection).replace("%", "%%")
+
+    def describe(self, relation: str) -> list[Column]:
+        cursor = self.execute(f"SELECT * FROM {relation} LIMIT 0", (), streamed=False)
+        found = [_column(each.name, each.type_code) for each in cursor.description]
+        self.finish(cursor)
+        return found
+
+    def find_key(self, table: Sequence[str]) -> list[str]:
+        return self._names(_PRIMARY, table)
+
+    def order_by(self, table: Sequence[str], columns: Sequence[Column]) -> list[str]:
+        loose = self._names(_LOOSE, table) if table else [column.name for column in columns]
+        return [
+            f'{self.quote(each.name)} COLLATE "C"'
+            if each.kind is Kind.TEXT and each.name in loose
+            else self.quote(each.name)
+            for each in columns
+        ]
+
+    def newer(self, column: Column) -> str:
+        name = self.quote(column.name)
+        if column.kind is Kind.INTEGER:
+            return f"({name} >= (%s::text)::numeric - (%s::text)::numeric OR {name} IS NULL)"
+        since = f"(%s::text)::{column.type} - make_interval(secs => (%s::text)::float8)"
+        return f"({name} >= {since} OR {name} IS NULL)"
+
+    def newest(self, column: Column, relation: str) -> str:
+        name = self.quote(column.name)
+        past = f" WHERE {name} <= now()" if column.kind is Kind.MOMENT else ""
+        return f"SELECT max({name})::text FROM {relation}{past}"
+
+    def digest(self, columns: Sequence[Column]) -> str:
+        return f"md5(ROW({', '.join(self.quote(column.name) for column in columns)})::text)"
+
+    def stand(self) -> Stand:
+        server = ""
+        with suppress(Refused):
+            server = str(self.value("SELECT system_identifier::text FROM pg_control_system()"))
+        with suppress(Refused):
+            return Stand(server, str(self.value(_POSITION)))
+        return Stand(server)
+
+    def is_behind(self, position: str) -> bool:
+        return self.value(f"SELECT ({_POSITION}) < (%s::text)::pg_lsn", (position,)) in ("t", True)
+
+    def _names(self, statement: str, table: Sequence[str]) -> list[str]:
+        regclass = ".".join(sql.Identifier(name).as_string(self._connection) for name in table)
+        return [row[0] for rows in self.chunks(statement, (regclass,), streamed=False) for row in rows]
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._translated(error) from None
+
+    def _translated(self, error: psycopg.Error) -> Refused | Interrupted:
+        code = error.sqlstate or ""
+        said = self._login.mask(" ".join((error.diag.message_primary or str(error)).split()))
+        if not code and isinstance(error, psycopg.OperationalError):
+            kind = Refused if any(word in str(error) for word in REFUSED) else Interrupted
+            return kind(f"Postgres: {said}")
+        if code in INTERRUPTED or code.startswith("08"):
+            return Interrupted(f"Postgres broke off ({code}: {type(error).__name__})")
+        # What a message says of values quotes rows.
+        shown = said if code.startswith(SPEAKING) else type(error).__name__
+        return Refused(f"Postgres refused: {shown} ({code})" if code else f"Postgres refused: {shown}")
+
+
+def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
+    settings = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": int(seconds * 1000),
+        "lock_timeout": LOCK_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
+        "TimeZone": "UTC",
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        "bytea_output": "hex",
+        "extra_float_digits": 1,
+    }
+    given = {"host": place.host, "dbname": place.database, "user": login.user, "password": login.password}
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": UNACKNOWLEDGED_MS,
+        **KEEPALIVE,
+        **({} if "service" in dict(place.parameters) and not place.host else {"port": place.port}),
+        **{name: value for name, value in given.items() if value},
+        **dict(place.parameters),
+        "application_name": "embedmill",
+        "client_encoding": "utf8",
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
+
+
+def _column(name: str, oid: int) -> Column:
+    if oid in _LISTS:
+        return Column(name, Kind.LIST)
+    known = _TYPES.get(oid)
+    return Column(name, _KINDS.get(known.name, Kind.OTHER), known.name) if known else Column(name, Kind.OTHER)

@@ -1,0 +1,230 @@
+"""Owns what one reading of a table or query reads: all rows, those that changed, or only what tells whether they did.
+
+- Without a cursor column every row is looked at. A server is asked for a digest of each that it computes itself, and
+  only rows with another digest than before, or that are not in the index as they are wanted, are read.
+- With one, rows are read whose cursor is not older than the newest one of the last reading, less an overlap for what
+  was committed late, and rows whose cursor is NULL. Nothing is said then of rows that are gone. Every tenth reading,
+  and one that is told to, goes through the ids of all rows besides.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from embedmill.producers.sources.base import Departed, Item, Kept, Problem, ReadContext, Remark, RemarkKind, Skipped
+from embedmill.producers.sources.rows import BadRow
+from embedmill.producers.sources.sql.documents import Maker
+from embedmill.producers.sources.sql.layouts import Layout, Wanted, lay_out
+from embedmill.producers.sources.sql.reading import Condition, Database, Reader, Relation, count_nameless, read_relation
+from embedmill.producers.sources.sql.sessions import Refused, Row, Session, Stand
+from embedmill.producers.sources.sql.values import Column, Kind, is_set
+from embedmill.shared.paging import batched
+
+# A reading by the cursor that goes through all ids besides.
+COMPARE_EVERY = 10
+SURVEYED = 500
+STATE, OF_ROW = "state", "row "
+OVERLAP_SECONDS, OVERLAP_NUMBERS = 600, 1000
+NONE = Condition()
+ORDERED = (Kind.INTEGER, Kind.MOMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A table or a query and what documents are made of; `overlap` is None for the usual one."""
+
+    uri: str
+    table: str
+    query: str
+    wanted: Wanted
+    overlap: int | None = None
+    compares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a database said before the first row: `nameless` rows have no id, `newest` is the cursor's largest value."""
+
+    relation: Relation
+    layout: Layout
+    is_unique: bool
+    nameless: int
+    stand: Stand
+    cursor: Column | None
+    newest: str | None
+    digest: str
+
+    @property
+    def ids(self) -> list[Column]:
+        """The columns that a row is known by."""
+        return [self.layout.columns[index] for index in self.layout.ids]
+
+
+def open_task(session: Session, task: Task) -> Opened:
+    """Look at a table or query; raises Refused for columns that are not there or do not fit."""
+    relation = read_relation(session, task.table, task.query)
+    key = session.find_key(relation.table) if relation.table else []
+    layout = lay_out(task.wanted, session.describe(relation.sql), key)
+    ids = [layout.columns[index] for index in layout.ids]
+    is_unique = bool(key) and {column.name for column in ids} == set(key)
+    cursor = None if layout.cursor is None else _ordered(session, layout.columns[layout.cursor], relation)
+    newest = session.value(session.newest(cursor, relation.sql)) if cursor else None
+    return Opened(
+        relation,
+        layout,
+        is_unique,
+        nameless=0 if is_unique else count_nameless(session, relation, ids),
+        stand=session.stand(),
+        cursor=cursor,
+        newest=None if newest is None else str(newest),
+        digest="" if cursor else session.digest(layout.columns),
+    )
+
+
+def _ordered(session: Session, column: Column, relation: Relation) -> Column:
+    found = session.find_type(column, relation.sql)
+    if found.kind not in ORDERED:
+        raise Refused(
+            f"{column.name!r} cannot be a cursor: its values are no whole numbers, dates or times",
+            hint="Name a column that grows with every change, as the time of the last one, or leave --cursor out.",
+        )
+    return found
+
+
+@dataclass(slots=True)
+class Run:
+    """One reading of a task."""
+
+    task: Task
+    database: Database
+    context: ReadContext
+    read: int = field(default=0, init=False)
+
+    def items(self) -> Iterator[Item]:
+        """Every document that is to be looked at; raises Refused, Interrupted."""
+        opened: Opened = self.database.attempt(lambda session: open_task(session, self.task))
+        before = self.context.memory.get_many([STATE]).get(STATE, {})
+        self._require_newer(opened, before)
+        if opened.nameless:
+            yield Problem(f"{self.task.uri}/NULL", f"rows whose id is NULL: {opened.nameless}; they are no documents")
+        yield from self._choose(opened, before)
+        self._remember(opened, before)
+
+    def _choose(self, opened: Opened, before: Any) -> Iterator[Item]:
+        since, cursor = before.get("cursor"), opened.cursor
+        if cursor is None:
+            mark = Condition(opened.digest)
+            return self._survey(opened, mark) if before.get("digests") and mark.sql else self._all(opened, mark)
+        if since is None or before.get("kind") != cursor.kind:
+            return self._all(opened)
+        newer = Condition(self.database.session.newer(cursor), (since, str(self._overlap(cursor))))
+        if self._compares(before):
+            fresh = replace(newer, sql=f"CASE WHEN {newer.sql} THEN 1 ELSE 0 END")
+            return self._survey(opened, fresh)
+        return self._increment(opened, newer, since)
+
+    def _all(self, opened: Opened, mark: Condition = NONE, condition: Condition = NONE) -> Iterator[Item]:
+        maker = Maker(self.task.uri, opened.layout, opened.is_unique)
+        reader = self._reader(opened, opened.layout.columns, mark=mark, condition=condition, most=self.context.limit)
+        for rows in batched(reader.rows(), SURVEYED):
+            yield from self._made(maker, rows, with_digests=bool(mark.sql))
+
+    def _made(self, maker: Maker, rows: Sequence[Row], *, with_digests: bool) -> Iterator[Item]:
+        made = [maker.make(row) for row in rows]
+        self.read += len(made)
+        if with_digests:
+            self._put_digests({item.uri: row[-1] for item, row in zip(made, rows, strict=True)})
+        yield from made
+
+    def _put_digests(self, digests: dict[str, Any]) -> None:
+        self.context.memory.put_many(
+            {f"{OF_ROW}{uri}": {"digest": digest} for uri, digest in digests.items() if digest}
+        )
+
+    def _increment(self, opened: Opened, newer: Condition, since: str) -> Iterator[Item]:
+        self.context.is_increment = True
+        for item in self._all(opened, condition=newer):
+            yield item
+            if isinstance(item, Skipped):
+                yield Departed(item.uri, item.reason)
+        reason = (
+            f"rows that changed since {since}, less an overlap, were read: {self.read:,}; rows that are gone are "
+            f"looked for with --compare, and at every {COMPARE_EVERY}th reading"
+        )
+        self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
+
+    def _survey(self, opened: Opened, mark: Condition) -> Iterator[Item]:
+        """Go through the ids of all rows, and read those that are not as they were."""
+        narrow = opened.layout.narrow()
+        namer = Maker(self.task.uri, narrow, is_unique=True)
+        maker = Maker(self.task.uri, opened.layout, opened.is_unique)
+        digest = replace(mark) if opened.digest else Condition()
+        whole = self._reader(opened, opened.layout.columns, mark=digest)
+        reader = self._reader(opened, narrow.columns, mark=mark, most=self.context.limit)
+        for rows in batched(reader.rows(), SURVEYED):
+            named: dict[str, Row] = {}
+            for row in rows:
+                yield from self._leaving(namer, row, named)
+            same = self._same(named, by_digest=bool(opened.digest))
+            yield from (Kept(uri) for uri in named if uri in same)
+            changed = {uri: row for uri, row in named.items() if uri not in same}
+            if changed:
+                keys = [[row[index] for index in narrow.ids] for row in changed.values()]
+                found = [row for row in whole.find(keys) if maker.name(row) in changed]
+                yield from self._made(maker, found, with_digests=bool(opened.digest))
+
+    def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
+        """What is said at once of a row, as that it is marked as deleted; all others are `named`."""
+        try:
+            uri = namer.name(row)
+        except BadRow as error:
+            yield Problem(f"{self.task.uri}/NULL", str(error))
+            return
+        if namer.layout.deleted is not None and is_set(row[namer.layout.deleted]):
+            yield namer.departed(uri)
+        else:
+            named[uri] = row
+
+    def _same(self, named: dict[str, Row], *, by_digest: bool) -> frozenset[str]:
+        """Those that are in the index as they are wanted, and have not changed."""
+        settled = self.context.settled(list(named))
+        if not by_digest:
+            return frozenset(uri for uri in settled if str(named[uri][-1]) == "0")
+        kept = self.context.memory.get_many([f"{OF_ROW}{uri}" for uri in settled])
+        return frozenset(uri for uri in settled if kept.get(f"{OF_ROW}{uri}", {}).get("digest") == named[uri][-1])
+
+    def _reader(self, opened: Opened, columns: Sequence[Column], **how: Any) -> Reader:
+        return Reader(self.database, opened.relation, columns, opened.ids, has_nulls=not opened.is_unique, **how)
+
+    def _overlap(self, cursor: Column) -> int:
+        if self.task.overlap is not None:
+            return self.task.overlap
+        return OVERLAP_NUMBERS if cursor.kind is Kind.INTEGER else OVERLAP_SECONDS
+
+    def _compares(self, before: Any) -> bool:
+        return self.task.compares or int(before.get("runs", 0)) % COMPARE_EVERY == COMPARE_EVERY - 1
+
+    def _require_newer(self, opened: Opened, before: Any) -> None:
+        """An older view never wins, and another server proves no departure."""
+        server, position = before.get("server", ""), before.get("position", "")
+        if server and opened.stand.server and server != opened.stand.server:
+            self.context.is_increment = True
+            reason = "another server answers at this address than before: no row counts as gone in this reading"
+            self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
+        elif position and self.database.attempt(lambda session: session.is_behind(position)):
+            raise Refused(
+                "the database is behind what was read of it before, as a replica that lags is; nothing counts as gone",
+                hint="Read it again when it has caught up, or name the primary.",
+            )
+
+    def _remember(self, opened: Opened, before: Any) -> None:
+        """Only here, after the last row: a reading that was cut begins again where the one before it began."""
+        state = {
+            "server": opened.stand.server,
+            "position": opened.stand.position,
+            "digests": bool(opened.digest),
+            "runs": int(before.get("runs", 0)) + 1,
+        }
+        if opened.cursor is not None:
+            state |= {"cursor": opened.newest, "kind": opened.cursor.kind}
+        self.context.memory.put_many({STATE: state})
