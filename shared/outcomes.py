@@ -20,10 +20,14 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The document reached its end; `reason` says why when it was not simply indexed."""
+    """The document reached its end; `reason` says why when it was not simply indexed.
+
+    `state` is that of its source under which it was read, and found to be as readers see it.
+    """
 
     result: Result
     reason: str | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

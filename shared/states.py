@@ -36,6 +36,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"
     DELETED = "deleted"
     SUPERSEDED = "superseded"
+    UNCHANGED = "unchanged"
 
 
 class DocumentState(StrEnum):

@@ -1,13 +1,18 @@
 """Documents: the switch of versions, and which of them readers see."""
 
 from collections.abc import Collection as Ids
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
+    String,
+    Text,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -16,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from embedmill.shared.db.bulk import among
+from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import claim, dead_letter, document, work
 from embedmill.shared.editions import Edition
@@ -101,6 +106,22 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     return {row.id: Generations(row.active_generation, row.generation) for row in rows}
 
 
+def settle_unchanged(connection: Connection, found: Sequence[Mapping[str, Any]]) -> None:
+    """Nothing else is wanted of documents that were read under a new state of their source, and are as readers see them.
+
+    Each has its `row`, `of_generation` and `state`; one that was submitted again meanwhile stays as it is.
+    """
+    if not found:
+        return
+    query = (
+        update(document)
+        .where(document.c.id == bindparam("row"), document.c.generation == bindparam("of_generation"))
+        .where(document.c.active_version.is_not(None))
+        .values(wanted_version=document.c.active_version, source_state=bindparam("state"))
+    )
+    update_each(connection, query, found, {"row": String(32), "of_generation": Integer(), "state": Text()})
+
+
 def find_settled_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """The active version of each of `ids` of which no other is wanted and that no dead repair left broken."""
     query = select(document.c.id, document.c.active_version).where(
@@ -123,9 +144,11 @@ class ReadVersion:
 
 
 def find_read_versions(connection: Connection, ids: Sequence[str]) -> dict[str, ReadVersion]:
-    """The active version of each of `ids` that readers may see."""
+    """The active version of each of `ids` that readers may see, and that no dead repair left broken."""
     columns = (document.c.id, document.c.active_version, document.c.content_hash, document.c.source_state)
-    query = select(*columns).where(among(connection, document.c.id, ids), document.c.active_version.is_not(None))
+    query = select(*columns).where(
+        among(connection, document.c.id, ids), document.c.active_version.is_not(None), ~is_broken()
+    )
     return {row[0]: ReadVersion(row[1], row[2] or "", row[3] or "") for row in connection.execute(query)}
 
 

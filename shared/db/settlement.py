@@ -20,6 +20,7 @@ from embedmill.shared.db.budgets import has_refused
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.bulk_waits import wake_answered
 from embedmill.shared.db.clock import clock, read_clock
+from embedmill.shared.db.documents import settle_unchanged
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
 from embedmill.shared.db.schema import attempt, in_state, job, work
@@ -27,7 +28,7 @@ from embedmill.shared.db.transitions import hold_with_jobs
 from embedmill.shared.errors import BlobMissing, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.stages import Product
-from embedmill.shared.states import JobState, State, WaitReason
+from embedmill.shared.states import JobState, Result, State, WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,14 @@ def _write_completions(connection: Connection, ended: Sequence[Ended]) -> None:
         if isinstance(e.outcome, Complete)
     ]
     move_running(connection, State.COMPLETED, rows, result=bindparam("ended"), reason=bindparam("why"))
+    settle_unchanged(
+        connection,
+        [
+            {"row": e.item.document_id, "of_generation": e.item.generation, "state": e.outcome.state}
+            for e in sorted(ended, key=lambda e: e.item.document_id)
+            if isinstance(e.outcome, Complete) and e.outcome.result is Result.UNCHANGED
+        ],
+    )
 
 
 def _write_retries(connection: Connection, stage: str, ended: Sequence[Ended], retry: RetryPolicy) -> None:

@@ -132,8 +132,8 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
     dead_removals = sum(int(g.documents) for g in groups if g.deletes and g.state == State.DEAD)
     return {
         "total": count() + dead_removals + subject.unchanged + passed_over,
-        "completed": count(state=State.COMPLETED) - count(result=Result.SKIPPED),
-        "unchanged": subject.unchanged,
+        "completed": count(state=State.COMPLETED) - count(result=Result.SKIPPED) - count(result=Result.UNCHANGED),
+        "unchanged": subject.unchanged + count(result=Result.UNCHANGED),
         "skipped": passed_over + count(result=Result.SKIPPED),
         "deleted": sum(int(g.documents) for g in groups if g.result == Result.DELETED),
         "dead": count(state=State.DEAD) + dead_removals,

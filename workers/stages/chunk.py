@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from embedmill.shared import stages
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db.documents import ReadVersion, find_read_versions
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
-from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
+from embedmill.shared.states import Result
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.parsing.document import ParsedDocument
@@ -25,14 +27,27 @@ EMPTY = "it holds no text: nothing to index"
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A document that was read, and under which state of its source, where it has one."""
+
+    item: WorkItem
+    loaded: Loaded
+    content_hash: str
+    state: str | None
+
+    @property
+    def version(self) -> str:
+        """What it is when it is done with as its settings say."""
+        return version_id(self.content_hash, self.item.settings_hash)
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A document that was split and is ready to be stored."""
 
-    item: WorkItem
+    read: Read
     chunk_set: ChunkSet
     encoded: bytes
-    content_hash: str
-    state: str | None
     notes: tuple[str, ...]
 
 
@@ -41,26 +56,44 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
     prepared: list[Prepared] = []
     loading = Loading(runtime, [Located(item.uri, item.origin) for item in claim.items])
+    indexed = _find_indexed(runtime, claim)
     for item in claim.items:
         try:
-            prepared.append(_prepare(runtime, item, loading))
+            read = _read(item, loading)
+            if item.document_id in indexed and indexed[item.document_id].version == read.version:
+                outcomes[item.id] = Complete(Result.UNCHANGED, state=read.state)
+            else:
+                prepared.append(_prepare(runtime, read))
         except StorageFailed:
             raise
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
             outcomes[item.id] = outcome_of(error)
-    references = runtime.blobs.put_pack([runtime.vault.seal_blob(p.item.collection_id, p.encoded) for p in prepared])
-    for p, reference in zip(prepared, references, strict=True):
-        outcomes[p.item.id] = _advance(claim.stage, runtime.collection_settings(p.item.collection_id), p, reference)
+    sealed = [runtime.vault.seal_blob(p.read.item.collection_id, p.encoded) for p in prepared]
+    for p, reference in zip(prepared, runtime.blobs.put_pack(sealed), strict=True):
+        item = p.read.item
+        outcomes[item.id] = _advance(claim.stage, runtime.collection_settings(item.collection_id), p, reference)
     return outcomes
 
 
-def _prepare(runtime: WorkerRuntime, item: WorkItem, loading: Loading) -> Prepared:
-    settings = runtime.collection_settings(item.collection_id)
+def _find_indexed(runtime: WorkerRuntime, claim: Lease) -> dict[str, ReadVersion]:
+    """What readers see of documents whose scan knew their states only: they may be as they were."""
+    blind = [item.document_id for item in claim.items if not item.content_hash]
+    return runtime.database.query(lambda c: find_read_versions(c, blind)) if blind else {}
+
+
+def _read(item: WorkItem, loading: Loading) -> Read:
     loaded = loading.load(Located(item.uri, item.origin))
-    parsed = parse(loaded, runtime.parser, name=item.uri)
     content_hash = item.content_hash if loaded.as_submitted else hashlib.sha256(loaded.data).hexdigest()
+    state = item.origin.get("state") if loaded.state is None else loaded.state
+    return Read(item, loaded, content_hash, state)
+
+
+def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:
+    item = read.item
+    settings = runtime.collection_settings(item.collection_id)
+    parsed = parse(read.loaded, runtime.parser, name=item.uri)
     chunk_set = split(parsed, settings, title=item.title)
-    return Prepared(item, chunk_set, encode_chunk_set(chunk_set), content_hash, loaded.state, parsed.notes)
+    return Prepared(read, chunk_set, encode_chunk_set(chunk_set), parsed.notes)
 
 
 def parse(loaded: Loaded, parser: "Parser", *, name: str) -> ParsedDocument:
@@ -88,7 +121,6 @@ def parse_row(text: str) -> ParsedDocument:
 
 def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
     count = len(prepared.chunk_set.chunks)
-    read_under = {} if prepared.state is None else {"source_state": prepared.state}
     return Advance(
         stages.following(stage, settings) if count else stages.last(),
         {
@@ -98,11 +130,11 @@ def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, refer
             "chunks_rejected": 0,
             "chunks_split": 0,
             "size": max(1, sum(c.tokens for c in prepared.chunk_set.chunks)),
-            "content_hash": prepared.content_hash,
-            "version": version_id(prepared.content_hash, prepared.item.settings_hash),
+            "content_hash": prepared.read.content_hash,
+            "source_state": prepared.read.state,
+            "version": prepared.read.version,
             "title": prepared.chunk_set.title,
             "reason": None if count else EMPTY,
             "notes": join_notes(prepared.notes),
-            **read_under,
         },
     )
