@@ -23,18 +23,18 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
-from embedmill.producers.sources.left_out import (
+from embedmill.producers.sources.members import read_file
+from embedmill.producers.sources.tables import Documents
+from embedmill.producers.sources.unsupported import reason_by_link
+from embedmill.shared.files import describe_mode, describe_os_error
+from embedmill.shared.left_out.names import (
     LeftOut,
     is_version_control,
     reason_by_file_name,
     reason_by_folder_files,
     reason_by_folder_name,
 )
-from embedmill.producers.sources.members import read_file
-from embedmill.producers.sources.secrets_inside import reason_by_content
-from embedmill.producers.sources.tables import Documents
-from embedmill.producers.sources.unsupported import reason_by_link
-from embedmill.shared.files import describe_mode, describe_os_error
+from embedmill.shared.left_out.secrets_inside import reason_by_content
 from embedmill.shared.uris import path_to_uri
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
@@ -44,7 +44,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 class FolderSource(Source):
     """Every file below `root` (absolute), filtered by gitignore patterns on the path relative to it.
 
-    What `embedmill.producers.sources.left_out` names is left out, unless `hidden`; folders of version control always
+    What `embedmill.shared.left_out.names` names is left out, unless `hidden`; folders of version control always
     are. Links are never followed, except that `root` itself may be one. Raises SourceError for a pattern without a
     meaning.
     """

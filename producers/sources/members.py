@@ -8,15 +8,15 @@ from typing import BinaryIO
 
 from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
 from embedmill.producers.sources.file import Opening, hashed_file
-from embedmill.producers.sources.left_out import LeftOut as LeftOutReason
-from embedmill.producers.sources.left_out import is_version_control, reason_by_file_name, reason_by_folder_name
-from embedmill.producers.sources.secrets_inside import reason_by_content
 from embedmill.producers.sources.unsupported import reason_by_name
 from embedmill.shared.containers.entries import Damaged, Entry, LeftOut
 from embedmill.shared.containers.loading import MEMBER, member_uri
 from embedmill.shared.containers.walk import SUFFIXES, WITHIN, Budget, ContainerLimits, is_container, walk
 from embedmill.shared.errors import DocumentError
 from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES, describe_os_error, open_regular_file
+from embedmill.shared.left_out.names import LeftOut as LeftOutReason
+from embedmill.shared.left_out.names import is_version_control, reason_by_file_name, reason_by_folder_name
+from embedmill.shared.left_out.secrets_inside import reason_by_content
 from embedmill.shared.uris import path_to_uri
 
 _OF_A_PROGRAM = frozenset({"__MACOSX"})

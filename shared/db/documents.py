@@ -107,7 +107,7 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
 
 
 def settle_unchanged(connection: Connection, found: Sequence[Mapping[str, Any]]) -> None:
-    """Nothing else is wanted of documents that were read under a new state of their source, and are as readers see them.
+    """Nothing else is wanted of documents that were read under another state, and are as readers see them.
 
     Each has its `row`, `of_generation` and `state`; one that was submitted again meanwhile stays as it is.
     """

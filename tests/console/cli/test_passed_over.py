@@ -7,7 +7,7 @@ import pytest
 from embedmill.console.cli.passed_over import Noted, name_place, print_passed_over
 from embedmill.console.services.noticing import Noticed
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Skipped
-from embedmill.producers.sources.left_out import LeftOut
+from embedmill.shared.left_out.names import LeftOut
 from embedmill.shared.notes import Note, Reason
 
 ROOT = "file:///data/docs"

@@ -12,8 +12,8 @@ import pytest
 
 from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
 from embedmill.producers.sources.folder import FolderSource
-from embedmill.producers.sources.left_out import LeftOut
 from embedmill.shared.errors import UsageError
+from embedmill.shared.left_out.names import LeftOut
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from embedmill.producers.sources.base import FileItem, Skipped
 from embedmill.producers.sources.folder import FolderSource
-from embedmill.producers.sources.left_out import LeftOut, reason_by_file_name
 from embedmill.producers.sources.listing import ListSource
 from embedmill.producers.sources.named import FileSource
-from embedmill.producers.sources.secrets_inside import reason_by_content
 from embedmill.shared.files import HEAD_BYTES
+from embedmill.shared.left_out.names import LeftOut, reason_by_file_name
+from embedmill.shared.left_out.secrets_inside import reason_by_content
 from embedmill.shared.uris import uri_to_path
 
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"

@@ -6,8 +6,8 @@ and their attributes is in it; files of credentials are known by their forms (`c
 
 import re
 
-from embedmill.producers.sources.credentials_inside import is_credentials
-from embedmill.producers.sources.left_out import LeftOut
+from embedmill.shared.left_out.credentials_inside import is_credentials
+from embedmill.shared.left_out.names import LeftOut
 
 _PEM_KEY = b"PRIVATE KEY"
 # How all keys begin, blanks and comments included; nearly every document is known by this to be none.

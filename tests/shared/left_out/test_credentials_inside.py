@@ -2,8 +2,8 @@
 
 import pytest
 
-from embedmill.producers.sources.left_out import LeftOut
-from embedmill.producers.sources.secrets_inside import reason_by_content
+from embedmill.shared.left_out.names import LeftOut
+from embedmill.shared.left_out.secrets_inside import reason_by_content
 
 ID, SECRET = b"AKIA" + b"Q7ZT" * 4, b"aB3/+xY9kL" * 4
 KUBE = b"""apiVersion: v1
