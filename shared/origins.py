@@ -34,6 +34,7 @@ ORIGINS: dict[str, Origin] = {
     "postgres": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "postgresql": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "row": Origin(loader="embedmill.shared.loading:RowLoader"),
+    "slack": Origin(source="embedmill.producers.sources.slack.source:SlackSource"),
     "sqlite": Origin(source="embedmill.producers.sources.sql.source:SqliteSource"),
 }
 

@@ -230,15 +230,21 @@ def _in_uris(glob: str) -> str:
 
 
 def spellings(name: str) -> list[str]:
-    """What a user may mean: an id or a URI as it stands, or the file by that path, through links or not."""
-    if _HAS_SCHEME.match(name):
+    """What a user may mean: an id or a URI as it stands, or the file by that path, through links or not.
+
+    The path may follow a kind, as in `slack:export.zip`.
+    """
+    scheme = _HAS_SCHEME.match(name)
+    kind, path = (scheme[0], name[scheme.end() :]) if scheme else ("file://", name)
+    if scheme and path.startswith("//"):
         return [name]
-    path = Path(name).expanduser()
     try:
-        files = [path_to_uri(os.fsencode(os.path.abspath(path))), path_to_uri(os.fsencode(os.path.realpath(path)))]
-    except (OSError, ValueError):
+        found = Path(path).expanduser()
+        paths = [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]
+        uris = [kind + path_to_uri(each).removeprefix("file://") for each in paths]
+    except (OSError, RuntimeError, ValueError):
         return [name]
-    return list(dict.fromkeys([name, *files]))
+    return list(dict.fromkeys([name, *uris]))
 
 
 def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:

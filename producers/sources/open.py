@@ -31,7 +31,18 @@ def open_sources(arguments: Sequence[str], *, options: SourceOptions, stdin: Bin
     unique = dict.fromkeys(arguments)
     sources = [_open(argument, options=options, stdin=stdin) for argument in unique]
     _require_use(sources, options)
-    return list({source.identity: source for source in sources}.values())
+    return _without_repeats(sources)
+
+
+def _without_repeats(sources: Sequence[Source]) -> list[Source]:
+    """Each source once; UsageError for two states of one, as exports of a workspace: one is read after the other."""
+    found: dict[str, Source] = {}
+    for source in sources:
+        first = found.setdefault(source.identity, source)
+        if first.spec != source.spec:
+            told = f"{first.spec['uri']} and {source.spec['uri']} are states of one source"
+            raise UsageError(told, hint="Ingest one after the other, the older one first.")
+    return list(found.values())
 
 
 def find_other_spellings(uris: Sequence[str], sources: Sequence[Source]) -> list[str]:

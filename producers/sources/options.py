@@ -194,6 +194,33 @@ class Tables:
     )
 
 
+def zone_name(text: str) -> str:
+    """The name of a time zone; raises UsageError for what is none."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(text).key
+    except (OSError, ValueError):
+        raise UsageError(f"{text!r} is no time zone", hint="Write one as Europe/Berlin or America/New_York.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """In which time zone a source's days are."""
+
+    zone: str = field(
+        default="UTC",
+        metadata=shown(
+            Option(
+                "--zone",
+                "Time zone of a chat's days, and of a schedule, as Europe/Berlin; UTC if not given.",
+                metavar="ZONE",
+                given=zone_name,
+            )
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """All groups; a source reads those that it knows."""
@@ -202,6 +229,7 @@ class SourceOptions:
     rows: Rows = Rows()
     listing: Listing = Listing()
     tables: Tables = Tables()
+    dates: Dates = Dates()
 
     def chosen(self) -> Iterator[tuple[str, Option]]:
         """The options that are not as they usually are, by name."""

@@ -137,7 +137,7 @@ def _walk(
 def _enter(entry: Entry, budget: Budget, wanted: Callable[[str], bool], *, depth: int) -> Iterator[Inside]:
     """A container within, or the entry itself, whose bytes are counted."""
     try:
-        counted = _Counted(entry.open(), budget)
+        counted = Counted(entry.open(), budget)
         head = counted.peek(_HEAD_BYTES)
     except Damage as error:
         yield Damaged(entry.path, str(error))
@@ -150,7 +150,7 @@ def _enter(entry: Entry, budget: Budget, wanted: Callable[[str], bool], *, depth
 
 
 def _enter_container(
-    path: str, stream: "_Counted", opener: Opener, budget: Budget, wanted: Callable[[str], bool], *, depth: int
+    path: str, stream: "Counted", opener: Opener, budget: Budget, wanted: Callable[[str], bool], *, depth: int
 ) -> Iterator[Inside]:
     if depth >= budget.limits.depth:
         yield from budget.pass_over(path, depth)
@@ -169,7 +169,7 @@ def _enter_container(
             yield Damaged(path, str(error))
 
 
-def _copy(stream: "_Counted", copy: "SpooledTemporaryFile[bytes]", most: int) -> bool:
+def _copy(stream: "Counted", copy: "SpooledTemporaryFile[bytes]", most: int) -> bool:
     """Whether it fitted; the copy is at its beginning."""
     left = most
     while data := stream.read(_COPIED_BYTES):
@@ -181,7 +181,7 @@ def _copy(stream: "_Counted", copy: "SpooledTemporaryFile[bytes]", most: int) ->
     return True
 
 
-class _Counted(BufferedReader):
+class Counted(BufferedReader):
     """A stream whose bytes are taken from a budget as they are read."""
 
     def __init__(self, stream: BinaryIO, budget: Budget) -> None:

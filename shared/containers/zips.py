@@ -18,6 +18,7 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 # What holds one of these is a document that is kept as an archive.
 _DOCUMENTS = ("word/document.xml", "ppt/presentation.xml", "xl/workbook.xml", "mimetype")
+ENCRYPTED = "it is encrypted in its archive"
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _LINK = 0o120000
 _FILE_TYPE = 0o170000
@@ -30,21 +31,22 @@ _END = struct.Struct("<4s4H2LH")
 
 def read_zip(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     """What is in an archive, in the directory's order; raises Damage."""
-    archive = _open(stream)
+    archive = open_archive(stream)
     names = Names()
     for info in archive.infolist():
         if not info.filename.endswith("/"):
-            yield _inside(archive, info, names.take(_name_of(info)))
+            yield _inside(archive, info, names.take(name_of(info)))
 
 
 def is_document(stream: BinaryIO) -> bool:
     """Whether an archive is an office file, a book or the like; raises Damage."""
-    found = not set(_DOCUMENTS).isdisjoint(_open(stream).namelist())
+    found = not set(_DOCUMENTS).isdisjoint(open_archive(stream).namelist())
     stream.seek(0)
     return found
 
 
-def _open(stream: BinaryIO) -> ZipFile:
+def open_archive(stream: BinaryIO) -> ZipFile:
+    """An archive whose directory fits into memory; raises Damage."""
     if _directory_bytes(stream) > MOST_DIRECTORY_BYTES:
         raise Damage("the archive's directory is larger than is read")
     try:
@@ -63,7 +65,8 @@ def _directory_bytes(stream: BinaryIO) -> int:
     return int(_END.unpack_from(tail, at)[5]) % 0xFFFFFFFF if 0 <= at <= len(tail) - _END.size else 0
 
 
-def _name_of(info: ZipInfo) -> str:
+def name_of(info: ZipInfo) -> str:
+    """A file's name as it was written; it is not clean."""
     if info.flag_bits & _UTF8:
         return info.filename
     return decode_name(info.filename.encode("cp437", "replace"))
@@ -71,10 +74,22 @@ def _name_of(info: ZipInfo) -> str:
 
 def _inside(archive: ZipFile, info: ZipInfo, path: str) -> Inside:
     if info.flag_bits & _ENCRYPTED:
-        return LeftOut(path, "it is encrypted in its archive")
-    if (info.external_attr >> 16) & _FILE_TYPE == _LINK:
+        return LeftOut(path, ENCRYPTED)
+    if is_link(info):
         return LeftOut(path, "it is a link, which is not followed")
-    return Entry(path, lambda: cast("BinaryIO", BufferedReader(_Safe(lambda: archive.open(info)))))
+    return Entry(path, lambda: open_entry(archive, info))
+
+
+def is_link(info: ZipInfo) -> bool:
+    """Whether an entry is a link."""
+    return (info.external_attr >> 16) & _FILE_TYPE == _LINK
+
+
+def open_entry(archive: ZipFile, info: ZipInfo) -> BinaryIO:
+    """A stream of an entry; reading it raises Damage."""
+    if info.flag_bits & _ENCRYPTED:
+        raise Damage(ENCRYPTED)
+    return cast("BinaryIO", BufferedReader(_Safe(lambda: archive.open(info))))
 
 
 class _Safe(RawIOBase):

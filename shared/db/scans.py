@@ -46,8 +46,11 @@ class Scan:
 
 
 def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
-    """The number of a collection's source, recorded on first sight and opened again if it was closed."""
-    find = select(source.c.id, source.c.state).where(
+    """The number of a collection's source, recorded on first sight and opened again if it was closed.
+
+    What it is read from may have changed, as a file's name, though it is the same source.
+    """
+    find = select(source.c.id, source.c.state, source.c.spec).where(
         source.c.collection_id == collection_id, source.c.identity == identity
     )
     row = connection.execute(find).first()
@@ -56,8 +59,8 @@ def ensure_source(connection: Connection, *, collection_id: int, identity: str, 
         connection.execute(query.on_conflict_do_nothing())
         # Another may have recorded it at this moment.
         row = connection.execute(find).one()
-    if row.state != "open":
-        connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
+    if row.state != "open" or row.spec != dict(spec):
+        connection.execute(update(source).where(source.c.id == row.id).values(state="open", spec=dict(spec)))
     return int(row.id)
 
 

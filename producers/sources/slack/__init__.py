@@ -1,0 +1,1 @@
+"""Slack exports: conversations as documents, a thread or a day each."""

@@ -1,0 +1,77 @@
+"""A Slack export as a source: threads and days are its documents, and a newer export of a workspace updates them.
+
+The source is the workspace, whichever file it is read from. What is kept of it from export to export says of each
+document how far the export reached that it was read from, because an export shows a part of what there is: some days,
+the public channels, the last year. A message is known to be deleted where a newer export has its channel, reaches from
+before it to after it, and does not have it. An older export adds what no newer one could have had, and nothing else.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+from zoneinfo import ZoneInfo
+
+from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
+from embedmill.producers.sources.options import SourceOptions
+from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
+from embedmill.producers.sources.slack.export import Export
+from embedmill.producers.sources.slack.files import opened
+from embedmill.producers.sources.slack.reading import Reading
+from embedmill.shared.errors import DocumentError, SourceError
+from embedmill.shared.files import describe_os_error
+
+SCHEME = "slack:"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSource(Source):
+    """An export at an absolute path, a zip or a folder, with days of a zone; `team` is "" where it is not known."""
+
+    kind: ClassVar[str] = "slack"
+    detects_deletions: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ("zone",)
+    empty: ClassVar[str] = "no message is in it"
+
+    path: bytes
+    zone: str
+    team: str
+
+    @classmethod
+    def open(cls, url: str, options: SourceOptions) -> Self:
+        path = canonical_path(absolute_path(os.path.expanduser(os.fsencode(url[len(SCHEME) :])), base=os.getcwdb()))
+        try:
+            with opened(path) as files:
+                team = Export.read(files, ZoneInfo("UTC")).team()
+        except DocumentError as error:
+            raise SourceError(f"{shown(path)} is no export of Slack: {error}", hint=error.hint) from error
+        except OSError as error:
+            raise SourceError(f"cannot read {shown(path)}: {describe_os_error(error)}") from error
+        return cls(path, options.dates.zone, team)
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> Self:
+        return cls(unquote_to_bytes(spec["uri"].removeprefix(SCHEME)), spec["zone"], spec["team"])
+
+    @property
+    def spec(self) -> Spec:
+        """Where the export is that was read last, its workspace, and the zone of its days."""
+        return {"kind": self.kind, "uri": SCHEME + quote_from_bytes(self.path), "zone": self.zone, "team": self.team}
+
+    @property
+    def identity(self) -> str:
+        """The workspace, whose exports are states of one source; the path where it is not known."""
+        known = {name: value for name, value in self.spec.items() if name != "uri" or not self.team}
+        return json.dumps(known, sort_keys=True, separators=(",", ":"))
+
+    def read(self, context: ReadContext) -> Iterator[Item]:
+        uri = str(self.spec["uri"])
+        try:
+            with opened(self.path) as files:
+                yield from Reading(Export.read(files, ZoneInfo(self.zone)), context, uri, self.team).items()
+        except DocumentError as error:
+            yield Problem(uri, str(error))
+        except OSError as error:
+            yield Problem(uri, describe_os_error(error))
