@@ -4,9 +4,10 @@ from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.shared.markup import declared_encoding
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.html import declared_encoding, read_markup
+from embedmill.workers.parsing.html import read_markup
 from embedmill.workers.parsing.xml import Element, parse_xml
 
 CONTAINER = "META-INF/container.xml"

@@ -1,8 +1,8 @@
 """Owns HTML: text as a browser would show it, with headings, lists, code and table rows."""
 
-import re
 from typing import TYPE_CHECKING
 
+from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.html_furniture import furniture, has_title, main_part
@@ -28,16 +28,6 @@ _CAPTIONS = (
 _NAVIGATION = 'nav, [role="navigation"]'
 _FRAMES = "iframe[src], object[data], embed[src], frame[src]"
 _TITLE_WITHIN = 50
-MOST_ATTRIBUTES = 1000
-"""Of one element: the time that Lexbor takes grows with the square of their number."""
-
-_ATTRIBUTE = r"""[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>"'][^\s>]*+)?)?"""
-_TAG = re.compile(rf"<[a-zA-Z][^\s/>]*+(?:{_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}+(?P<others>(?:{_ATTRIBUTE})*+)")
-# What ends a script or a comment, in which `<` opens nothing; the longest is `</noframes`.
-_CLOSER = re.compile(r"(?:--|</[a-zA-Z]{1,8})\Z")
-
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9_:.-]{1,40})""", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})""", re.IGNORECASE)
 
 
 def read(data: bytes, draft: Draft) -> None:
@@ -86,25 +76,11 @@ def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
 
 
 def _bounded(markup: str, draft: Draft) -> str:
-    """Without the attributes of an element that are too many."""
-    pieces: list[str] = []
-    end = 0
-    for tag in _TAG.finditer(markup):
-        if others := tag["others"]:
-            closer = _CLOSER.search(others[-10:])
-            pieces += markup[end : tag.start("others")], closer[0] if closer else ""
-            end = tag.end()
-    if not pieces:
-        return markup
-    draft.note(f"elements with more than {MOST_ATTRIBUTES:,} attributes: the others were left out")
-    return "".join((*pieces, markup[end:]))
+    bounded_markup = bounded(markup)
+    if bounded_markup is not markup:
+        draft.note(f"elements with more than {MOST_ATTRIBUTES:,} attributes: the others were left out")
+    return bounded_markup
 
 
 def _nodes(tree: "LexborHTMLParser", selector: str) -> set[int]:
     return {node.mem_id for node in tree.css(selector)}
-
-
-def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page says it is in."""
-    found = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data[:200])
-    return found[1].decode("ascii") if found else None

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from embedmill.shared.errors import UnreadableDocument
+from embedmill.shared.markup import declared_encoding
 from embedmill.workers.parsing.draft import Draft, one_line
 from embedmill.workers.parsing.grid import Cell
-from embedmill.workers.parsing.html import declared_encoding, read_markup
+from embedmill.workers.parsing.html import read_markup
 from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.text import read_text
 from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml

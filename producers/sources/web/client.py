@@ -58,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands before an answer's body; names of headers are in lower case, and what came twice has commas."""
+    """What stands before an answer's body; names of headers are in lower case, and each that came again is a line."""
 
     address: str
     status: int
@@ -67,7 +67,11 @@ class Head:
     @property
     def media_type(self) -> str:
         """Without parameters, in lower case; "" when the answer names none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.first("content-type").partition(";")[0].strip().lower()
+
+    def first(self, name: str) -> str:
+        """A header's value, the first where there are several; "" where there is none."""
+        return self.headers.get(name, "").partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,12 @@ class Client:
         self._pool.close()
 
     def ask(
-        self, address: str, *, wants: Wants, headers: Mapping[str, str] | None = None, most_bytes: int | None = None
+        self, address: str, *, wants: Wants, headers: Mapping[str, str] | None = None, cut_bytes: int | None = None
     ) -> Answer | Failure:
-        """The answer to a GET of an address; its body is read if `wants` says so when it has seen the head."""
+        """The answer to a GET of an address; its body is read if `wants` says so when it has seen the head.
+
+        A body that is too large is a failure, unless it is cut.
+        """
         begun = self.clock()
         self._deadline.begin(self.bounds.seconds)
         try:
@@ -127,7 +134,7 @@ class Client:
                 "GET", address, headers=self._headers(address, headers or {}), extensions=self._extensions()
             ) as response:
                 head = _head(address, response)
-                body = self._body(head, response, wants, most_bytes or self.bounds.most_bytes)
+                body = self._body(head, response, wants, cut_bytes)
                 return Answer(address, head.status, head.headers, body, self.clock() - begun)
         except _TooLarge as error:
             return Failure(f"it is larger than the limit of {error.most:,} bytes", FailureKind.TOO_LARGE)
@@ -155,16 +162,18 @@ class Client:
     def _extensions(self) -> dict[str, dict[str, float]]:
         return {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.bounds.step_seconds)}
 
-    def _body(self, head: Head, response: httpcore2.Response, wants: Wants, most: int) -> bytes:
+    def _body(self, head: Head, response: httpcore2.Response, wants: Wants, cut: int | None) -> bytes:
         if not wants(head):
             _ignore(response)
             return b""
         pieces, size = [], 0
-        for piece in _inflated(response.iter_stream(), head.headers.get("content-encoding", "")):
+        for piece in _inflated(response.iter_stream(), head.first("content-encoding")):
             size += len(piece)
-            if size > most:
-                raise _TooLarge(most)
             pieces.append(piece)
+            if cut is not None and size >= cut:
+                return b"".join(pieces)[:cut]
+            if size > self.bounds.most_bytes:
+                raise _TooLarge(self.bounds.most_bytes)
         return b"".join(pieces)
 
 
@@ -178,7 +187,7 @@ def _head(address: str, response: httpcore2.Response) -> Head:
     headers: dict[str, str] = {}
     for name, value in response.headers:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        headers[key] = f"{headers[key]}\n{text}" if key in headers else text
     return Head(address, response.status, headers)
 
 

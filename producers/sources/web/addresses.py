@@ -1,0 +1,216 @@
+"""Addresses of pages: how links are made whole, what of them is never kept, which are one, and which lead on for ever.
+
+An address has three forms. `asked` is what the site is sent. `address` is the document's identity, and is all that is
+kept and shown: it has no password, token or signature. The `key` tells whether two addresses are one page, so that
+order and tracking in a query make no second one, nor does http beside https.
+"""
+
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, unquote, unquote_plus, urljoin, urlsplit, urlunsplit
+
+from w3lib.url import canonicalize_url, safe_url_string
+
+from embedmill.shared.errors import UsageError
+
+SCHEMES: Final = ("http", "https")
+PORTS: Final = {"http": 80, "https": 443}
+MOST_CHARACTERS = 2000
+MOST_SEGMENTS = 30
+MOST_OF_ONE_NAME = 8
+"""Parameters of one name in a query."""
+YEARS_AHEAD, MOST_YEARS_AHEAD = 1, 1000
+"""A calendar's pages from the year after the next on; what is no year is no calendar."""
+
+_TRACKING = re.compile(
+    r"utm_\w+|gclid|gclsrc|dclid|fbclid|msclkid|yclid|twclid|igshid|mc_[ce]id|_ga|_gl|_hsenc|_hsmi|mkt_tok|ref_src|"
+    r"vero_\w+|oly_\w+_id",
+    re.IGNORECASE,
+)
+_SESSION = re.compile(
+    r"phpsessid|jsessionid|aspsessionid\w*|cfid|cftoken|sess(?:ion)?_?(?:id)?|zenid|oscsid", re.IGNORECASE
+)
+# A number of a story is called sid, too.
+_SHORT_SESSION = re.compile(r"(?:sid|s)=[0-9a-z]{20,}", re.IGNORECASE)
+_SESSION_IN_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?]*|/\([A-Z]\([a-z0-9]{20,}\)\)(?=/)", re.IGNORECASE)
+_SECRET = re.compile(
+    r"x-(?:amz|goog|oss|obs|cos)-.*|awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|signature|sig|"
+    r"(?:\w+_?)?token|api_?key|(?:client_?)?secret|pass(?:word|wd)?|pwd|auth|authorization|credentials?|jwt|hmac",
+    re.IGNORECASE,
+)
+# What stands beside a signature and means nothing without it.
+_SIGNED = re.compile(r"expires|policy|s[tepvrks]|spr|sk\w{1,3}|srt|ss", re.IGNORECASE)
+_SIGNATURE = re.compile(r"(?:^|&)(?:sig|signature)=", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.eyJ|xox[a-z]-|gh[pousr]_\w{20}|AKIA[0-9A-Z]{12}|AIza[\w-]{30}|sk-[\w-]{20}")
+_REPEATED = re.compile(r"((?:/[^/]+){1,3}?)\1{2,}(?=/|$)")
+# Most links are written as they are asked.
+_SAFE = re.compile(r"(?:[\w.~:/?#&=+,;@!$*-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_DIGITS = re.compile(r"\d+")
+_DATE = re.compile(
+    r"(?<!\d)(\d{4})[-/_](?:0?[1-9]|1[0-2])(?!\d)|(?:^|[?&;/])(?:y|year|jahr|annee)[=/](\d{4})(?!\d)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page by what is kept of its address, and by what is asked."""
+
+    address: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a user named, and the header that goes to its origin where the address had a password."""
+
+    link: Link
+    authorization: str = ""
+
+
+def read_named(argument: str) -> Named:
+    """The page that a user named; UsageError, without the address' secrets, for what is none."""
+    try:
+        parts = urlsplit(_written(argument, "utf-8"))
+        authorization = _authorization(parts)
+        whole = _whole(parts)
+    except ValueError:
+        whole = None
+    if whole is None:
+        raise UsageError("this is no address of a page", hint="Write it as https://HOST/PATH.")
+    return Named(Link(_kept(whole), whole), authorization)
+
+
+def join(href: str, *, base: str, charset: str = "utf-8") -> Link | None:
+    """A link on a page, without what only follows readers about; None for what leads to no page."""
+    try:
+        parts = urlsplit(urljoin(base, _written(href, charset)))
+        whole = _whole(parts)
+    except ValueError:
+        return None
+    if whole is None:
+        return None
+    asked = _filtered(whole, lambda part: not _TRACKING.fullmatch(_name(part)))
+    return Link(_kept(asked), asked)
+
+
+def lead(location: str, *, base: str) -> Link | None:
+    """Where a redirect leads, to the letter; None where that is no page."""
+    try:
+        whole = _whole(urlsplit(urljoin(base, _written(location, "utf-8"))))
+    except ValueError:
+        return None
+    return Link(_kept(whole), whole) if whole else None
+
+
+def key(address: str) -> str:
+    """What two addresses of one page have in common."""
+    known = canonicalize_url(_filtered(address, lambda part: not _TRACKING.fullmatch(_name(part))))
+    return known.partition("://")[2]
+
+
+def origin(address: str) -> str:
+    """Scheme, host and port: what robots.txt, passwords and connections are of."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def place(address: str) -> str:
+    """Host, and port where it is not the scheme's own: what a crawl stays within, and one place in politeness."""
+    return urlsplit(address).netloc
+
+
+def shape(address: str) -> str:
+    """The address with a sign for each number, and the names of its parameters: the same for pages of one making."""
+    parts = urlsplit(address)
+    names = sorted({_name(part) for part in parts.query.split("&")})
+    return _DIGITS.sub("#", f"{parts.netloc}{unquote(parts.path)}?{'&'.join(names)}")
+
+
+def trap(address: str, *, year: int) -> str:
+    """The rule by which an address is not asked, because addresses of its kind have no end; "" when none is."""
+    parts = urlsplit(address)
+    counts = Counter(_name(part) for part in parts.query.split("&") if part)
+    rules = (
+        ("it is longer than 2,000 characters", len(address) > MOST_CHARACTERS),
+        ("its path repeats itself", _repeats(parts.path)),
+        ("its path is too deep", parts.path.count("/") > MOST_SEGMENTS),
+        ("a parameter of it is repeated", any(count > MOST_OF_ONE_NAME for count in counts.values())),
+        ("it is a calendar's page of years ahead", _is_far_date(f"{parts.path}?{parts.query}", year)),
+    )
+    return next((rule for rule, holds in rules if holds), "")
+
+
+def _repeats(path: str) -> bool:
+    found = _REPEATED.search(path)
+    # Days and months are alike now and then: /11/11/11.
+    return found is not None and not (_DIGITS.fullmatch(found[1].replace("/", "")) and found[0].count("/") <= 3)
+
+
+def _is_far_date(text: str, year: int) -> bool:
+    years = (int(found[1] or found[2]) for found in _DATE.finditer(text))
+    return any(YEARS_AHEAD < each - year < MOST_YEARS_AHEAD for each in years)
+
+
+def _written(text: str, charset: str) -> str:
+    """As browsers write what stands in a page."""
+    stripped = text.strip()
+    return stripped if _SAFE.fullmatch(stripped) else safe_url_string(stripped, encoding=charset)
+
+
+def _whole(parts: SplitResult) -> str | None:
+    """Without fragment, password and session, with a path; None unless it is of the web. Raises ValueError."""
+    host, port = parts.hostname, parts.port
+    if parts.scheme not in SCHEMES or not host:
+        return None
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None and port != PORTS[parts.scheme]:
+        netloc = f"{netloc}:{port}"
+    path = _SESSION_IN_PATH.sub("", parts.path) or "/"
+    if "/." in path and not path.startswith("//"):
+        path = urlsplit(urljoin("http://host/", path)).path
+    whole = urlunsplit((parts.scheme, netloc, path, parts.query, ""))
+    return _filtered(whole, lambda part: not _is_session(part))
+
+
+def _is_session(part: str) -> bool:
+    return _SESSION.fullmatch(_name(part)) is not None or _SHORT_SESSION.fullmatch(part) is not None
+
+
+def _kept(address: str) -> str:
+    """Without what lets somebody in."""
+    signed = _SIGNATURE.search(urlsplit(address).query) is not None
+    return _filtered(address, lambda part: not _is_secret(part, signed=signed))
+
+
+def _is_secret(part: str, *, signed: bool) -> bool:
+    name = _name(part)
+    if _SECRET.fullmatch(name) or (signed and _SIGNED.fullmatch(name)):
+        return True
+    return _SECRET_VALUE.search(unquote_plus(part)) is not None
+
+
+def _filtered(address: str, keeps: Callable[[str], bool]) -> str:
+    """With those parameters only, and each once, written as they were."""
+    parts = urlsplit(address)
+    if not parts.query:
+        return address
+    return urlunsplit((*parts[:3], "&".join(_once(filter(keeps, parts.query.split("&")))), parts.fragment))
+
+
+def _once(parts: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(part for part in parts if part)
+
+
+def _name(part: str) -> str:
+    return unquote_plus(part.partition("=")[0])
+
+
+def _authorization(parts: SplitResult) -> str:
+    if parts.username is None:
+        return ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return "Basic " + b64encode(pair.encode()).decode("ascii")
