@@ -22,6 +22,7 @@ EmbedmillError
 │   │   └── UnsupportedDocument
 │   ├── ParserLimitExceeded
 │   ├── ReaderMissing
+│   ├── RedactionFailed
 │   ├── InputRefused
 │   │   └── InputTooLong
 │   └── SourceGone
@@ -166,6 +167,12 @@ class ReaderMissing(DocumentError):
     """A package that this kind of content is read with is not installed, or not whole; the document is well."""
 
     hint = "Install Embedmill again (in a checkout: `make setup`), restart the workers, and replay."
+
+
+class RedactionFailed(DocumentError):
+    """Values could not be looked for in the text, so it goes no further."""
+
+    hint = "Raise EMBEDMILL_REDACTION_SECONDS if it took too long, and replay; else choose another redaction policy."
 
 
 class InputRefused(DocumentError):

@@ -21,6 +21,7 @@ from embedmill.console.cli import feedback as feedback_cli
 from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
 from embedmill.console.cli import parse as parse_cli
+from embedmill.console.cli import redact as redact_cli
 from embedmill.console.cli import review as review_cli
 from embedmill.console.cli import search as search_cli
 from embedmill.console.cli import simulate as simulate_cli
@@ -177,6 +178,7 @@ app.command()(ingest_cli.ingest)
 app.command()(ingest_cli.submit)
 app.command()(ingest_cli.estimate)
 app.command()(parse_cli.parse)
+app.command()(redact_cli.redact)
 app.command()(search_cli.search)
 app.command()(ask_cli.ask)
 app.command()(search_cli.export)

@@ -1,0 +1,84 @@
+"""Dates of birth: a date is one only where a word says so."""
+
+import re
+from collections.abc import Iterator
+
+from embedmill.shared.privacy.redaction.anchors import regions
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.folding import fold_words
+
+_STEMS = tuple(
+    map(
+        fold_words,
+        (
+            "birth",
+            "born",
+            "dob",
+            "d.o.b",
+            "geb",
+            "naissance",
+            "ne le",
+            "nee le",
+            "ne(e)",
+            "nacid",
+            "nacimiento",
+            "f.nac",
+            "f. nac",
+            "nascita",
+            "nato ",
+            "nata ",
+            "nato/a",
+            "nascid",
+            "nascimento",
+            "bday",
+            "urodz",
+            "ur.",
+            "fodt",
+            "fodels",
+            "fodsel",
+            "fodd",
+            "дата рож",
+            "родил",
+            "生年",
+            "出生",
+        ),
+    )
+)
+_MONTHS = fold_words(
+    "jan feb mar apr mai may jun jul aug sep sept oct okt nov dec dez "
+    "januar februar marz januari februari maart ene abr ago dic enero febrero marzo abril mayo junio julio agosto "
+    "septiembre octubre noviembre diciembre janvier fevr fevrier mars avr avril juin juil juillet aout septembre octobre "
+    "novembre decembre gen gennaio febbraio aprile mag maggio giu giugno lug luglio set settembre ott ottobre dicembre "
+    "janeiro fevereiro marco abril maio junho julho setembro outubro novembro dezembro juni juli augustus oktober dezember "
+    "january february march april june july august september october november december"
+)
+_MONTH = "(?:" + "|".join(sorted(set(_MONTHS.split()), key=len, reverse=True)) + ")"
+_YEAR = "(?:1[89]|20)[0-9]{2}"
+_SHORT_YEAR = f"(?:{_YEAR}|'?[0-9]{{2}})"
+_DAY = r"[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?"
+_SEP = r"[ \t]?[./\-, ][ \t]?\n?"
+_DATE = (
+    rf"(?:{_YEAR}{_SEP}[01]?[0-9]{_SEP}[0-3]?[0-9]|[0-3]?[0-9]{_SEP}[0-3]?[0-9]{_SEP}{_SHORT_YEAR}"
+    rf"|{_DAY}[ \t.\-/]{{0,2}}(?:de |of |d')?{_MONTH}\.?[ \t,.\-/]{{0,2}}(?:de |del )?{_SHORT_YEAR}"
+    rf"|{_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR}|{_YEAR}[ \-]{_MONTH}[ \-][0-3]?[0-9]|{_YEAR}[01][0-9][0-3][0-9]"
+    rf"|[0-3][0-9][01][0-9]{_YEAR}|{_YEAR}年[0-9]{{1,2}}月[0-9]{{1,2}}日)"
+)
+_HINTS = fold_words(
+    r"""(?<![a-z])(?:(?:date|place and date|day|year) of birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
+    r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le"""
+    r"""|fecha de nacimiento|nacimiento|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
+    r"""|geboortedatum|geboren|data urodzenia|ur\.|fodselsdato|fodt|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期)"""
+)
+_BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,30}}\n?[^0-9\n]{{0,12}}(?<![0-9])({_DATE})(?![0-9])")
+_BIRTH_MONTH_FIRST = re.compile(
+    rf"{_HINTS}[^0-9\n]{{0,30}}?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"
+)
+
+
+def find_births(text: str, lowered: str) -> Iterator[Finding]:
+    """Dates behind a word of birth."""
+    del text
+    for start, end in regions(lowered, _STEMS, before=24, after=90):
+        for pattern in (_BIRTH, _BIRTH_MONTH_FIRST):
+            for match in pattern.finditer(lowered, start, end):
+                yield Finding("DATE_OF_BIRTH", *match.span(1), Certainty.HINTED)

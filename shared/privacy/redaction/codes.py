@@ -1,0 +1,201 @@
+"""Numbers of letters and digits: accounts, and the ids of countries that put letters into them."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from embedmill.shared.privacy.redaction.anchors import merged, regions
+from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_iban, is_rvnr, stdnum
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint, hint
+from embedmill.shared.privacy.redaction.numbers import closes_at, opens_at
+
+GAP = r"[ \t.\-/]?(?:\r?\n[ \t]{0,3})?"
+"""At most one separator, at most one end of a line."""
+_SEPARATORS = str.maketrans("", "", " \t.-/\r\n")
+
+
+def bare(text: str) -> str:
+    """Without separators, in capitals."""
+    return text.translate(_SEPARATORS).upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A pattern of a folded text and what its letters and digits must satisfy.
+
+    It is looked for in capitals around every digit that a capital follows; and in any case behind the `words`, each
+    of which may say that it is meant. One with a `hint` is looked for only behind those words.
+    """
+
+    type: str
+    pattern: re.Pattern[str]
+    check: Callable[[str], bool]
+    words: tuple[str, ...]
+    hint: Hint | None = None
+    certainty: Certainty = Certainty.CHECKED
+    names_things: bool = False
+
+    def find(self, text: str, lowered: str, span: tuple[int, int], pattern: re.Pattern[str]) -> Iterator[Finding]:
+        """Where it stands within a span."""
+        for match in pattern.finditer(text, *span):
+            start, end = match.span()
+            if (
+                opens_at(text, start)
+                and closes_at(text, end)
+                and self.check(bare(match[0]))
+                and self._is_meant(lowered, start)
+            ):
+                yield Finding(self.type, start, end, self.certainty)
+
+    def _is_meant(self, lowered: str, start: int) -> bool:
+        if self.hint is None and not self.names_things:
+            return True
+        before = Before(lowered, start)
+        if self.hint is not None:
+            return self.hint.precedes(before)
+        return not NO_VALUE.precedes(before)
+
+    @property
+    def in_any_case(self) -> re.Pattern[str]:
+        return re.compile(self.pattern.pattern, re.IGNORECASE)
+
+
+def _code(*parts: str) -> re.Pattern[str]:
+    return re.compile(GAP.join(parts))
+
+
+def _holds_digits(code: str) -> bool:
+    return sum(map(str.isdigit, code)) >= 3
+
+
+def _is_nino(code: str) -> bool:
+    return code[:2] not in {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"}
+
+
+_MONTH = "[ABCDEHLMPRST]"
+_DIGIT = "[0-9LMNP-V]"
+
+CODES = (
+    Code(
+        "UK_NINO",
+        _code("[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-D]"),
+        _is_nino,
+        ("nino", "national insurance", "ni n"),
+        certainty=Certainty.FORMED,
+        names_things=True,
+    ),
+    Code(
+        "IT_FISCAL_CODE",
+        _code("[A-Z]{3}", "[A-Z]{3}", f"{_DIGIT}{{2}}{GAP}{_MONTH}{GAP}{_DIGIT}{{2}}", f"[A-Z]{_DIGIT}{{3}}", "[A-Z]"),
+        stdnum("it.codicefiscale"),
+        ("fiscal", "c.f.", "cf:"),
+    ),
+    Code("ES_NIF", _code("[0-9]{2}", "[0-9]{3}", "[0-9]{3}", "[A-HJ-NP-TV-Z]"), stdnum("es.dni"), ("dni", "nif")),
+    Code("ES_NIE", _code("[X-Z]", "[0-9]", "[0-9]{3}", "[0-9]{3}", "[A-Z]"), stdnum("es.nie"), ("nie",)),
+    Code(
+        "DE_SOCIAL_SECURITY",
+        _code("[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-Z]", "[0-9]{2}", "[0-9]"),
+        is_rvnr,
+        ("versicherung",),
+    ),
+    Code(
+        "FR_NIR",
+        _code("[12378]", "[0-9]{2}", "[0-9]{2}", "2[AB]", "[0-9]{3}", "[0-9]{3}", "[0-9]{2}"),
+        stdnum("fr.nir"),
+        ("secu",),
+    ),
+    Code(
+        "FI_PERSONAL_IDENTITY_CODE",
+        re.compile("[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]"),
+        stdnum("fi.hetu"),
+        ("hetu",),
+    ),
+)
+_HINTED_CODES = (
+    Code(
+        "DE_ID_CARD",
+        re.compile("[CFGHJKLMNPRTVWXYZ0-9]{8}[0-9][0-9](?:D|<<)?|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}"),
+        _holds_digits,
+        ("ausweis", "perso"),
+        hint("personalausweis*", "ausweis*", "perso", "id card", "identity card"),
+        Certainty.HINTED,
+    ),
+    Code(
+        "SG_NRIC_FIN",
+        re.compile("[STFGM][0-9]{7}[A-Z]"),
+        _holds_digits,
+        ("nric", "fin"),
+        hint("nric", "fin"),
+        Certainty.HINTED,
+    ),
+    Code(
+        "IN_PAN",
+        re.compile("[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]"),
+        _holds_digits,
+        ("pan", "permanent account"),
+        hint("pan", "permanent account"),
+        Certainty.HINTED,
+    ),
+    Code(
+        "PASSPORT",
+        re.compile("[A-Z]{0,3}[0-9][0-9A-Z]{5,8}"),
+        _holds_digits,
+        ("passport", "reisepass", "pasaporte", "passeport", "passaport"),
+        hint("passport*", "reisepass*", "pasaporte", "passeport", "passaporto"),
+        Certainty.HINTED,
+    ),
+)
+
+_ACCOUNT = re.compile(rf"[A-Z]{{2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}")
+_ACCOUNT_SPACED = re.compile(rf"[A-Z]{{2}}[ \t]{{0,2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}", re.IGNORECASE)
+_SIGN = re.compile("[A-Za-z0-9]")
+_FOLLOWED = re.compile(rf"[0-9]{GAP}[A-Z](?![a-z])|[0-9]{{6}}[-+][0-9]{{3}}")
+_BEFORE, _AFTER = 26, 22
+"""Characters around a digit and its capital that the longest code takes."""
+
+
+def find_accounts(text: str, lowered: str) -> Iterator[Finding]:
+    """IBANs, to the length that their country has; in small letters where the text speaks of one."""
+    yield from _accounts(text, _ACCOUNT, (0, len(text)))
+    for span in regions(lowered, ("iban",), before=0, after=80):
+        yield from _accounts(text, _ACCOUNT_SPACED, span)
+
+
+def _accounts(text: str, pattern: re.Pattern[str], span: tuple[int, int]) -> Iterator[Finding]:
+    place, last = span
+    while match := pattern.search(text, place, last):
+        found = _account(text, match)
+        place = match.start() + 1
+        if found:
+            yield found
+            place = found.end
+
+
+def _account(text: str, match: re.Match[str]) -> Finding | None:
+    start = match.start()
+    length = IBAN_LENGTHS.get(match[0][:2].upper(), 0)
+    if not length or not _begins_account(text, start):
+        return None
+    code = bare(match[0])[:length]
+    if len(code) < length or not is_iban(code):
+        return None
+    signs = _SIGN.finditer(text, start, match.end())
+    end = next(islice(signs, length - 1, None)).end()
+    return Finding("IBAN_CODE", start, end, Certainty.CHECKED) if closes_at(text, end) else None
+
+
+def _begins_account(text: str, start: int) -> bool:
+    return opens_at(text, start) or text[max(0, start - 4) : start].upper() == "IBAN"
+
+
+def find_codes(text: str, lowered: str) -> Iterator[Finding]:
+    """Every other number with letters."""
+    found = ((match.start() - _BEFORE, match.end() + _AFTER) for match in _FOLLOWED.finditer(text))
+    for span in merged(found, len(text)):
+        for code in CODES:
+            yield from code.find(text, lowered, span, code.pattern)
+    for code in (*CODES, *_HINTED_CODES):
+        for span in regions(lowered, code.words, before=0, after=70):
+            yield from code.find(text, lowered, span, code.in_any_case)

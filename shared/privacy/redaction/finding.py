@@ -1,0 +1,42 @@
+"""What a detector finds, how sure it is, and what becomes of findings that overlap."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+
+class Certainty(IntEnum):
+    """Why a finding is believed; the better reason gives the type where several overlap."""
+
+    HINTED = 1
+    """A word before it says so."""
+    FORMED = 2
+    """Nothing else has this form."""
+    CHECKED = 3
+    """Its check digits are right, or its form cannot be met by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`text[start:end]` is of a type."""
+
+    type: str
+    start: int
+    end: int
+    certainty: Certainty
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.certainty, self.end - self.start
+
+
+def united(findings: Iterable[Finding]) -> list[Finding]:
+    """In order and apart: what overlaps is one finding, from its first to its last character, of the surest type."""
+    apart: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
+        if apart and finding.start < apart[-1].end:
+            best = max(apart[-1], finding, key=lambda f: f.rank)
+            apart[-1] = replace(best, start=apart[-1].start, end=max(apart[-1].end, finding.end))
+        else:
+            apart.append(finding)
+    return apart

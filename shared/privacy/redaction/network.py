@@ -1,0 +1,203 @@
+"""Addresses of people and machines: mail, IP and MAC; each is looked for around the sign that it cannot do without."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from embedmill.shared.privacy.redaction.anchors import regions
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.hints import VERSION, Before
+from embedmill.shared.privacy.redaction.numbers import is_word
+
+LOCAL_MOST = 64
+"""Characters before the sign (RFC 5321)."""
+
+_LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
+_NAMED_DOMAIN = r"(?:[\w-]{1,63}\.(?:\r?\n)?){1,10}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,63})(?!\w)"
+_LITERAL_DOMAIN = r"\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[ipv6:[0-9a-f:.]{2,45}\]"
+_DOMAIN = re.compile(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
+_AT = re.compile(r"@|%40|&#64;")
+_SPOKEN = re.compile(
+    r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2})"
+    r"((?:[\w-]{1,63}(?:[ \t]{0,2}[\[({<][ \t]?(?:dot|\.)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}"
+    r"[a-z]{2,24})(?!\w)",
+    re.IGNORECASE,
+)
+_DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
+_PLAIN_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
+_NO_MAIL = frozenset({"service", "timer", "socket", "target", "mount", "setter", "getter"})
+_SOFTWARE = frozenset({"git", "hg", "svn"})
+
+
+def find_mail(text: str, lowered: str) -> Iterator[Finding]:
+    """E-mail addresses, as they are written and as they are disguised."""
+    if "@" in text or "%40" in text or "&#64;" in text:
+        for sign in _AT.finditer(text):
+            if found := _mail(text, sign):
+                yield found
+    for start, end in regions(lowered, _DISGUISES, before=130, after=130):
+        yield from _disguised_mail(text, start, end)
+
+
+def _mail(text: str, sign: re.Match[str]) -> Finding | None:
+    local = _LOCAL.search(text, max(0, sign.start() - LOCAL_MOST), sign.start())
+    if local is None:
+        return None
+    end = sign.end()
+    if text[end : end + 1] == "\n":
+        end += 1
+    domain = _DOMAIN.match(text, end)
+    if domain is None or _is_no_mail(text, local, domain):
+        return None
+    start = _without_sign(text, local)
+    return Finding("EMAIL_ADDRESS", start, domain.end(), Certainty.CHECKED) if start < sign.start() else None
+
+
+def _without_sign(text: str, local: re.Match[str]) -> int:
+    """Where the address begins: not with a sign that only stands before it, nor with what an escape is written with."""
+    start = local.start()
+    while start < local.end() and text[start] in ".'-*!#&$^~%":
+        start += 3 if text[start] == "%" and local.end() - start > 3 else 1
+    return start
+
+
+def _is_no_mail(text: str, local: re.Match[str], domain: re.Match[str]) -> bool:
+    if domain[0].rpartition(".")[2].lower() in _NO_MAIL or local[0].lower() in _SOFTWARE:
+        return True
+    return text[local.start() - 1 : local.start()] == ":" and "//" in _word_before(text, local.start())
+
+
+def _word_before(text: str, place: int) -> str:
+    """What stands before a place without white space, as a scheme and a name do before a password."""
+    return text[max(0, place - LOCAL_MOST) : place].rsplit(maxsplit=1)[-1]
+
+
+def _disguised_mail(text: str, first: int, last: int) -> Iterator[Finding]:
+    for sign in _SPOKEN.finditer(text, first, last):
+        local = _PLAIN_LOCAL.search(text, max(0, sign.start() - LOCAL_MOST), sign.start())
+        if local is not None and _is_disguised(sign[0]):
+            yield Finding("EMAIL_ADDRESS", local.start(), sign.end(), Certainty.FORMED)
+
+
+def _is_disguised(written: str) -> bool:
+    """Some sign is in brackets, or both are words: "at example.com" alone is prose."""
+    return bool(re.search(r"[\[({<][ \t]?(?:at|@)|[ \t\])}>]dot[ \t\[({<]|[\[({<]dot", written, re.IGNORECASE))
+
+
+_V4 = re.compile(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
+_DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
+_V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
+_DOTS = re.compile(_DOT)
+_COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
+_COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
+_HEX_TAIL = re.compile(r"[0-9A-Fa-f:]{1,40}\Z")
+_MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?![-\\w])")
+_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![.\w])")
+_MAC_NAMED = re.compile(r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12})(?![0-9a-f])")
+_MAC = re.compile("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
+
+
+def find_machines(text: str, lowered: str) -> Iterator[Finding]:
+    """IP and MAC addresses; those of this machine itself and of no machine tell nobody."""
+    for match in _V4.finditer(text):
+        if found := _v4(text, lowered, match):
+            yield found
+    if "[.]" in text or "(.)" in text or "[dot]" in lowered:
+        for match in _V4_DEFANGED.finditer(text):
+            if _is_told(_address(_DOTS.sub(".", match[0]))):
+                yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
+    yield from _with_colons(text)
+    yield from _mac(text, lowered)
+
+
+def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
+    start = match.start()
+    while start and match.start() - start < 4 and text[start - 1].isdigit():
+        start -= 1
+    end = match.end()
+    if match.start() - start > 3 or not _stands_alone(text, start, end):
+        return None
+    written = text[start:end]
+    if not _is_told(_address(written)) or VERSION.precedes(Before(lowered, start)):
+        return None
+    return Finding("IP_ADDRESS", start, end, Certainty.FORMED)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if before and (is_word(before[-1]) or (before[-1] in ".-" and len(before) > 1 and is_word(before[0]))):
+        return False
+    return not (
+        after
+        and (
+            is_word(after[0])
+            or (after[0] in ".-" and len(after) > 1 and is_word(after[1]) and (after[0] == "-" or after[1].isdigit()))
+        )
+    )
+
+
+def _address(written: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parts = written.split(".")
+        plain = ".".join(str(int(part)) for part in parts) if len(parts) == 4 and ":" not in written else written
+        return ip_address(plain)
+    except ValueError:
+        return None
+
+
+def _is_told(address: IPv4Address | IPv6Address | None) -> bool:
+    if address is None or address.is_loopback or address.is_unspecified:
+        return False
+    return not (isinstance(address, IPv4Address) and str(address).startswith("255.255."))
+
+
+def _with_colons(text: str) -> Iterator[Finding]:
+    place = 0
+    while match := _COLONS.search(text, place):
+        start = match.start()
+        if tail := _HEX_TAIL.search(text, max(place, start - 40), start):
+            start = tail.start()
+        token = _COLON_TOKEN.match(text, start)
+        place = match.end()
+        if token is not None:
+            place = max(place, token.end())
+            if found := _colon_address(text, start, token.end()):
+                yield found
+
+
+def _colon_address(text: str, start: int, end: int) -> Finding | None:
+    while end > start and text[end - 1] == ":" and text[end - 2 : end] != "::":
+        end -= 1
+    if text[start : start + 1] == ":" and text[start : start + 2] != "::":
+        start += 1
+    if not _colons_stand_alone(text, start, end):
+        return None
+    written = text[start:end]
+    if _MAC.match(written):
+        return None if len(set(written)) <= 2 else Finding("MAC_ADDRESS", start, end, Certainty.CHECKED)
+    if not _is_told(_address(written)) or not _is_no_code(written):
+        return None
+    return Finding("IP_ADDRESS", start, end, Certainty.CHECKED)
+
+
+def _colons_stand_alone(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
+    return not (before and (is_word(before) or before == ":")) and not (after and (is_word(after) or after == ":"))
+
+
+def _is_no_code(written: str) -> bool:
+    """`a::b` of a program has no digit, and a slice such as `1::2` has few."""
+    groups = [group for group in written.split(":") if group]
+    return len(groups) > 2 or (len(groups) == 2 and any(map(str.isdigit, written)) and max(map(len, groups)) > 2)
+
+
+def _mac(text: str, lowered: str) -> Iterator[Finding]:
+    for pattern, size in ((_MAC_DASHED, 2), (_MAC_DOTTED, 4)):
+        for match in pattern.finditer(text):
+            start = match.start() - size
+            before = text[start - 1 : start] if start else ""
+            if not (before and (is_word(before) or before in "-.")) and any(map(str.isdigit, match[0])):
+                yield Finding("MAC_ADDRESS", start, match.end(), Certainty.CHECKED)
+    if "mac" in lowered:
+        for match in _MAC_NAMED.finditer(lowered):
+            yield Finding("MAC_ADDRESS", *match.span(1), Certainty.HINTED)

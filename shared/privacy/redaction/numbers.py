@@ -1,0 +1,201 @@
+"""Runs of digits and how they are grouped: one pass over a text finds them, and rules by length and grouping judge."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint
+
+FEWEST_DIGITS = 7
+MOST_DIGITS = 19
+
+_RUN = re.compile(r"[0-9]++(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
+_GROUP = re.compile("[0-9]+")
+_WITHOUT_BLANKS = "\u0e00"
+"""From here on are scripts in which no blank parts a number from a word."""
+_JOINED = frozenset("-.)")
+"""Separators that are within numbers only, if they stand alone."""
+
+Lengths = tuple[int, ...]
+
+
+Candidate = tuple[int, str, Lengths]
+"""The last group of what may be one number, its digits, and how they are grouped."""
+
+
+class Run:
+    """Groups of digits in a folded text with single separators between them.
+
+    `opens[i]` says whether a value may begin with group `i`, `closes[i]` whether one may end with it; `gaps[i]` is what
+    stands before group `i`, within the run.
+    """
+
+    __slots__ = ("_before", "_candidates", "closes", "gaps", "groups", "lengths", "lowered", "opens", "parts", "text")
+
+    def __init__(self, text: str, lowered: str, groups: list[tuple[int, int]]) -> None:
+        self.text, self.lowered, self.groups = text, lowered, groups
+        self.parts = [text[start:end] for start, end in groups]
+        self.lengths: Lengths = tuple(map(len, self.parts))
+        start = groups[0][0]
+        opens = opens_at(text, start) and not (self.lengths[0] == 3 and _is_thousands(text, start))
+        closes = closes_at(text, groups[-1][1])
+        if len(groups) == 1:
+            self.gaps, self.opens, self.closes = [""], [opens], [closes]
+        else:
+            gaps = [text[left[1] : right[0]] for left, right in pairwise(groups)]
+            inner = [gap not in _JOINED for gap in gaps]
+            self.gaps, self.opens, self.closes = ["", *gaps], [opens, *inner], [*inner, closes]
+        self._candidates: dict[int, list[Candidate]] = {}
+        self._before: dict[int, Before] = {}
+
+    def before(self, first: int) -> Before:
+        """What stands before a group."""
+        if first not in self._before:
+            self._before[first] = Before(self.lowered, self.groups[first][0])
+        return self._before[first]
+
+    def sign(self, first: int) -> str:
+        """The character before a group."""
+        start = self.groups[first][0]
+        return self.text[start - 1 : start]
+
+    def candidates(self, first: int) -> list[Candidate]:
+        """What may be one number from a group on, shorter ones first; it stands on two lines at most, and close."""
+        found = self._candidates.get(first)
+        if found is None:
+            found = self._candidates[first] = list(self._find_candidates(first))
+        return found
+
+    def _find_candidates(self, first: int) -> Iterator[Candidate]:
+        digits, breaks = "", 0
+        for last in range(first, len(self.parts)):
+            gap = self.gaps[last]
+            if last > first and len(gap) > 1:
+                breaks += gap.count("\n")
+                if breaks > 1 or (len(gap) > 2 and not _is_narrow(gap)):
+                    return
+            elif gap == "\n" and last > first:
+                breaks += 1
+                if breaks > 1:
+                    return
+            digits += self.parts[last]
+            if len(digits) > MOST_DIGITS:
+                return
+            if self.closes[last] and len(digits) >= FEWEST_DIGITS:
+                yield last, digits, self.lengths[first : last + 1]
+
+
+def _is_narrow(gap: str) -> bool:
+    return "\n" in gap or "(" in gap or ")" in gap or gap == " - "
+
+
+def runs(text: str, lowered: str) -> Iterator[Run]:
+    """The runs of a folded text with digits enough for a number of a person."""
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        if end - start < FEWEST_DIGITS:
+            continue
+        groups = [found.span() for found in _GROUP.finditer(text, start, end)]
+        run = Run(text, lowered, groups)
+        if sum(run.lengths) >= FEWEST_DIGITS and True in run.opens and True in run.closes:
+            yield run
+
+
+def _is_thousands(text: str, start: int) -> bool:
+    return text[start - 1 : start] == "," and text[start - 2 : start - 1].isdigit()
+
+
+def is_word(character: str) -> bool:
+    """A letter or digit that goes on with a word or number; of scripts without blanks, none does."""
+    return character == "_" or (character < _WITHOUT_BLANKS and character.isalnum())
+
+
+def opens_at(text: str, start: int) -> bool:
+    """Whether a value may begin here: it is no end of a word, of another number, or of an amount."""
+    if not start:
+        return True
+    before = text[start - 1]
+    if before in " \n":
+        return True
+    if is_word(before) or before in "$€£¥@":
+        return False
+    further = text[start - 2 : start - 1] if start > 1 else ""
+    if before == "-":
+        return not (further and is_word(further))
+    return not (before in ".:" and further.isdigit())
+
+
+def closes_at(text: str, end: int) -> bool:
+    """Whether a value may end here."""
+    after = text[end : end + 1]
+    if not after or after in " \n":
+        return True
+    further = text[end + 1 : end + 2]
+    if is_word(after):
+        return after in "xX" and further.isdigit()
+    if after == "@":
+        return False
+    if after == "-":
+        return not (further and is_word(further))
+    return not (after == "." and further.isdigit())
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    """A number of so many digits: what groupings it is written in, and what its digits must satisfy.
+
+    Without `shapes` every grouping will do. Where a `hint` is given, it has to stand before the number: `check` is
+    right by chance too often, and the form is not telling.
+    """
+
+    type: str
+    totals: Iterable[int]
+    check: Callable[[str], bool]
+    shapes: frozenset[Lengths] | None = None
+    hint: Hint | None = None
+    certainty: Certainty = Certainty.CHECKED
+    separators: frozenset[str] = frozenset(" -./\n\t\r()")
+    names_things: bool = False
+    """Whether a word before it, such as "order", tells that it is something else."""
+
+    def finds(self, run: Run, first: int, last: int, digits: str) -> bool:
+        """Whether the groups from the first to the last, grouped as one of its shapes, are such a number."""
+        if self.hint is not None and not self.hint.precedes(run.before(first)):
+            return False
+        if not self.check(digits) or not self.separators.issuperset("".join(run.gaps[first + 1 : last + 1])):
+            return False
+        return not (self.names_things and NO_VALUE.precedes(run.before(first)))
+
+
+class NumberRules:
+    """Rules by the shapes that they know; those that ask for a word, by how many digits they take."""
+
+    def __init__(self, rules: Iterable[NumberRule]) -> None:
+        self._by_shape: dict[Lengths, list[NumberRule]] = {}
+        self._by_total: dict[int, list[NumberRule]] = {}
+        for rule in rules:
+            for shape in rule.shapes or ():
+                self._by_shape.setdefault(shape, []).append(rule)
+            for total in rule.totals if rule.shapes is None else ():
+                self._by_total.setdefault(total, []).append(rule)
+        self._heads = {
+            total: frozenset[str]().union(*(rule.hint.heads for rule in ruled if rule.hint))
+            for total, ruled in self._by_total.items()
+        }
+
+    def find(self, run: Run) -> Iterator[Finding]:
+        """Every number in a run that a rule knows."""
+        for first, opens in enumerate(run.opens):
+            if opens:
+                for last, digits, lengths in run.candidates(first):
+                    for rule in self._possible(run, first, digits, lengths):
+                        if rule.finds(run, first, last, digits):
+                            yield Finding(rule.type, run.groups[first][0], run.groups[last][1], rule.certainty)
+
+    def _possible(self, run: Run, first: int, digits: str, lengths: Lengths) -> Iterator[NumberRule]:
+        yield from self._by_shape.get(lengths, ())
+        heads = self._heads.get(len(digits))
+        if heads is not None and not heads.isdisjoint(run.before(first).heads):
+            yield from self._by_total[len(digits)]

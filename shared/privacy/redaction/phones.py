@@ -1,0 +1,284 @@
+"""Telephone numbers: by a sign of their country, by a grouping that nothing else has, or by a word before them.
+
+The library phonenumbers says how long a country's numbers are and whether one with a leading zero is any country's. It
+does not decide alone: it refuses numbers that are given out to nobody, as those of films and examples are.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.hints import NO_VALUE, hint
+from embedmill.shared.privacy.redaction.numbers import Lengths, Run, closes_at, opens_at
+
+PHONE = hint(
+    *"tel tele telephone* telef telefon* telefono telefone telefoon* telefax tph fon fone phone* ph".split(),
+    *"cellphone* fax faxnr mob mobile* mobil* movil cell cellular* celular* handy* rufnummer".split(),
+    *"durchwahl hotline helpline pager voicemail call called calling calls dial ring sms text texted".split(),
+    *"whatsapp signal contact portable portabel puhelin numero llamar llame llama llamame appeler".split(),
+    *"appelez appel chiamare chiamate chiama reach тел телефон* моб 電話 电话 手机 전화".split(),
+)
+_EXTENSION = re.compile(
+    r"[ ,;]{0,2}(?:ext(?:ension)?\.?|x|#|durchwahl|poste|int\.?)[ :.]{0,2}[0-9]{1,6}(?![0-9])", re.IGNORECASE
+)
+_VANITY = re.compile(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[A-Z0-9-]{6,9}[A-Z0-9]")
+_BEFORE_VANITY = re.compile(r"(?:\+?1[-. ])?\(?\Z")
+
+FEWEST, MOST = 7, 15
+_EVEN = frozenset({"", "-", ".", ")", "(", ") -", ")-", ").", "/", ") ("})
+
+_FORMS: dict[Lengths, re.Pattern[str]] = {
+    (3, 3, 4): re.compile("[2-9][0-9]{9}"),
+    (1, 3, 3, 4): re.compile("1[2-9][0-9]{9}"),
+    (1, 3, 7): re.compile("1[2-9][0-9]{9}"),
+    (1, 3, 3, 2, 2): re.compile("[78][3-9][0-9]{9}"),
+    (2, 2, 2, 2, 2): re.compile("0[1-9][0-9]{8}"),
+    (2, 3, 2, 2): re.compile("[6-9][0-9]{8}"),
+    (3, 2, 2, 2): re.compile("[6-9][0-9]{8}"),
+    (3, 4, 4): re.compile("1[3-9][0-9]{9}|0[1-9][0-9]{9}"),
+}
+"""Groupings that stand on themselves, with the digits that they need."""
+_WITH_AREA: dict[Lengths, re.Pattern[str]] = {
+    (3, 7): re.compile("[2-9][0-9]{9}"),
+    (3, 3, 4): re.compile("[0-9]{10}"),
+}
+_REGIONS = (
+    "GB",
+    "DE",
+    "FR",
+    "IT",
+    "NL",
+    "BE",
+    "AT",
+    "CH",
+    "AU",
+    "JP",
+    "ZA",
+    "IE",
+    "SE",
+    "FI",
+    "KR",
+    "TR",
+    "IL",
+    "IN",
+    "UA",
+    "NZ",
+    "TW",
+    "TH",
+    "ID",
+    "MY",
+    "EG",
+    "NG",
+    "KE",
+    "RO",
+    "BG",
+    "HR",
+    "RS",
+    "SK",
+    "AE",
+    "PK",
+    "BD",
+    "VN",
+    "PH",
+    "ID",
+    "CN",
+)
+"""Countries whose numbers begin with a zero at home."""
+
+
+def find_phones(run: Run) -> Iterator[Finding]:
+    """The telephone numbers of a run of digits."""
+    first = 0
+    while first < len(run.groups):
+        found = _phone(run, first)
+        if found is None:
+            first += 1
+            continue
+        last, certainty = found
+        yield Finding("PHONE_NUMBER", _start(run, first), _end(run, last), certainty)
+        first = last + 1
+
+
+def find_vanity(text: str) -> Iterator[Finding]:
+    """Free numbers that are words: 1-800-FLOWERS."""
+    for match in _VANITY.finditer(text):
+        before = _BEFORE_VANITY.search(text, max(0, match.start() - 6), match.start())
+        start = before.start() if before else match.start()
+        if opens_at(text, start) and closes_at(text, match.end()):
+            yield Finding("PHONE_NUMBER", start, match.end(), Certainty.FORMED)
+
+
+def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
+    if (last := _international(run, first)) is not None:
+        return last, Certainty.CHECKED
+    if not run.opens[first] or not run.candidates(first):
+        return None
+    last = _by_form(run, first)
+    if last is not None and not NO_VALUE.precedes(run.before(first)):
+        return last, Certainty.FORMED
+    if PHONE.precedes(run.before(first)) and (last := _hinted(run, first)) is not None:
+        return last, Certainty.HINTED
+    return None
+
+
+def _start(run: Run, first: int) -> int:
+    """Where the number begins, its plus and the bracket of its area included."""
+    start = run.groups[first][0]
+    while start and run.text[start - 1] in "(+" and run.groups[first][0] - start < 2:
+        start -= 1
+    closing = run.text.find(")", start, run.groups[-1][1] + 1)
+    if run.text[start : start + 1] == "(" and closing < 0:
+        start += 1
+    return start
+
+
+def _end(run: Run, last: int) -> int:
+    end = run.groups[last][1]
+    extension = _EXTENSION.match(run.text, end)
+    return extension.end() if extension else end
+
+
+def _international(run: Run, first: int) -> int | None:
+    start = run.groups[first][0]
+    before = run.text[max(0, start - 2) : start]
+    head = run.text[start : run.groups[first][1]]
+    if "+" in before and not before.endswith((") ", "+ (")):
+        skipped, skip = 0, 0
+    elif head == "011" and first + 1 < len(run.groups):
+        skipped, skip = 3, 1
+    elif (head.startswith("00") and head[2:3] not in {"", "0"}) or head == "00":
+        skipped, skip = 2, 0
+        if len(run.groups) == 1 and not PHONE.precedes(run.before(first)):
+            return None
+    else:
+        return None
+    return _longest(run, first, skipped) if skip == 0 or len(run.groups) > 2 else None
+
+
+def _longest(run: Run, first: int, skipped: int) -> int | None:
+    """The last group of the longest number that the country can have; else of what there is on the line."""
+    longest = fitting = None
+    for last, digits, _ in run.candidates(first):
+        number = digits[skipped:]
+        if len(number) < FEWEST:
+            continue
+        sizes = _sizes(number)
+        if sizes is None:
+            return None
+        fits = not sizes.isdisjoint(_national(number, run, first))
+        broken = last > first and "\n" in run.gaps[last]
+        if broken and (fitting is not None or (longest is not None and not fits)):
+            break
+        if len(number) <= MOST:
+            longest = last
+        if fits:
+            fitting = last
+    return fitting if fitting is not None else longest
+
+
+def _national(number: str, run: Run, first: int) -> set[int]:
+    """Digits behind the country's code, with and without a zero in brackets."""
+    count = len(number) - len(_country(number) or "")
+    return {count, count - 1} if "(0)" in run.text[run.groups[first][0] : run.groups[-1][1] + 1] else {count}
+
+
+@cache
+def _codes() -> dict[str, tuple[str, ...]]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    return {str(code): tuple(regions) for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
+
+
+def _country(number: str) -> str | None:
+    codes = _codes()
+    return next((number[:size] for size in (1, 2, 3) if number[:size] in codes), None)
+
+
+def _sizes(number: str) -> frozenset[int] | None:
+    """How long national numbers of the country are; None where no country has such a code."""
+    code = _country(number)
+    return None if code is None else _sizes_of(code)
+
+
+@cache
+def _sizes_of(code: str) -> frozenset[int]:
+    from phonenumbers import PhoneMetadata
+
+    found: set[int] = set()
+    for region in _codes()[code]:
+        metadata = (
+            PhoneMetadata.metadata_for_region(region, None)
+            if region != "001"
+            else PhoneMetadata.metadata_for_nongeo_region(int(code), None)
+        )
+        if metadata is not None and metadata.general_desc is not None:
+            found.update(metadata.general_desc.possible_length)
+    return frozenset(found)
+
+
+def _by_form(run: Run, first: int) -> int | None:
+    bracketed = run.sign(first) == "("
+    best = None
+    for last, digits, lengths in run.candidates(first):
+        if len(digits) > 12:
+            break
+        form = _FORMS.get(lengths)
+        if form is not None and form.fullmatch(digits) and _is_even(run, first, last):
+            return last
+        if (bracketed and _has_area(run, first, lengths, digits)) or (
+            digits[0] == "0" and 9 <= len(digits) <= 12 and len(lengths) > 1 and _is_valid_somewhere(digits)
+        ):
+            best = last
+    return best
+
+
+def _is_even(run: Run, first: int, last: int) -> bool:
+    """No line ends within it twice, and it is no sum or date."""
+    return all(gap.strip() in _EVEN for gap in run.gaps[first + 1 : last + 1])
+
+
+def _has_area(run: Run, first: int, lengths: Lengths, digits: str) -> bool:
+    """The first group is an area in brackets."""
+    closing = run.text[run.groups[first][1] : run.groups[first][1] + 1] == ")"
+    if not closing or not 2 <= lengths[0] <= 5 or (digits[:2] in {"19", "20"} and lengths[0] == 4):
+        return False
+    known = _WITH_AREA.get(lengths)
+    if known is not None:
+        return bool(known.fullmatch(digits))
+    return 9 <= len(digits) <= 11 and len(lengths) <= 4 and min(lengths[1:]) >= 2
+
+
+@cache
+def _valid_at_home(digits: str) -> bool:
+    from phonenumbers import NumberParseException, is_valid_number, parse
+
+    for region in _REGIONS:
+        try:
+            if is_valid_number(parse(digits, region)):
+                return True
+        except NumberParseException:
+            continue
+    return False
+
+
+def _is_valid_somewhere(digits: str) -> bool:
+    return digits[1] != "0" and _valid_at_home.__wrapped__(digits)
+
+
+def _hinted(run: Run, first: int) -> int | None:
+    best = None
+    for last, digits, lengths in run.candidates(first):
+        if len(digits) > 13:
+            break
+        if best is not None and ("\n" in run.gaps[last] or len(digits) > 11):
+            break
+        if not _is_date(lengths, digits):
+            best = last
+    return best
+
+
+def _is_date(lengths: Lengths, digits: str) -> bool:
+    return lengths in {(4, 2, 2), (2, 2, 4)} and (
+        "19" in (digits[:2], digits[4:6]) or "20" in (digits[:2], digits[4:6])
+    )

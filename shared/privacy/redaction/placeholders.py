@@ -1,0 +1,55 @@
+"""What stands in the place of a value: its type and a number, the same wherever the value stands in a document."""
+
+import re
+from collections.abc import Iterable
+
+STEMS = {
+    "EMAIL_ADDRESS": "EMAIL",
+    "PHONE_NUMBER": "PHONE",
+    "CREDIT_CARD": "CARD",
+    "IBAN_CODE": "IBAN",
+    "IP_ADDRESS": "IP",
+    "MAC_ADDRESS": "MAC",
+}
+"""What placeholders call a type, where that is shorter than its name."""
+
+_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_]{1,30})_([1-9][0-9]{0,8})\]")
+
+
+def stem_of(type_: str) -> str:
+    """What placeholders call a type."""
+    return STEMS.get(type_, type_)
+
+
+class Placeholders:
+    """The placeholders of one document.
+
+    Those that stand in its text before are nobody's values: they stay, and their numbers are given to no other. So a
+    text that was redacted is not changed by redacting it again.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._given: dict[tuple[str, str], str] = {}
+        self._last: dict[str, int] = {}
+        for text in texts:
+            for stem, number in _PLACEHOLDER.findall(text) if "[" in text else ():
+                self._last[stem] = max(self._last.get(stem, 0), int(number))
+
+    def of(self, type_: str, normal: str) -> str:
+        """The placeholder of a value, by its normal form."""
+        stem = stem_of(type_)
+        if (stem, normal) not in self._given:
+            self._last[stem] = number = self._last.get(stem, 0) + 1
+            self._given[stem, normal] = f"[{stem}_{number}]"
+        return self._given[stem, normal]
+
+
+def is_beside_placeholder(text: str, start: int, end: int) -> bool:
+    """Whether a span touches a placeholder, or is parted from one by a sign that goes on with a number or word."""
+    before = text[max(0, start - 42) : start]
+    if before[-1:] in "-.:_/" and before[-2:-1] == "]":
+        before = before[:-1]
+    if before.endswith("]") and re.search(_PLACEHOLDER.pattern + r"\Z", before):
+        return True
+    after = text[end : end + 42]
+    return bool(_PLACEHOLDER.match(after, 1 if after[:1] in "-.:_/@" else 0)) if "[" in after[:2] else False

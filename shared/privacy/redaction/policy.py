@@ -1,0 +1,20 @@
+"""The policies of redaction: what is looked for, and what of that decides whether a document is as it was."""
+
+from embedmill.shared.errors import SettingsError
+
+OFF, PATTERNS, NAMES = "off", "patterns", "names"
+POLICIES = (OFF, PATTERNS, NAMES)
+VERSION = "1"
+"""To be raised when other things are found in the same text, or other placeholders are given."""
+
+
+def require_policy(name: str) -> str:
+    """The policy by that name; raises SettingsError."""
+    if name not in POLICIES:
+        raise SettingsError(f"unknown redaction policy {name!r}; there are {', '.join(POLICIES)}")
+    return name
+
+
+def policy_id(name: str) -> str:
+    """A policy with the version of what it finds; empty where nothing is looked for."""
+    return "" if name == OFF else f"{name}/{VERSION}"

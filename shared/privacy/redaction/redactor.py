@@ -1,0 +1,202 @@
+"""The redactor: texts of one document in, the same texts with placeholders out, and what was replaced where.
+
+Values are in what it is given and nowhere else: neither what it returns nor what it raises holds one.
+"""
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, unquote
+
+from embedmill.shared.errors import EmbedmillError, RedactionFailed
+from embedmill.shared.privacy.redaction.finding import Finding, united
+from embedmill.shared.privacy.redaction.normal import normal_form, possible_forms
+from embedmill.shared.privacy.redaction.placeholders import Placeholders, is_beside_placeholder, stem_of
+from embedmill.shared.privacy.redaction.policy import NAMES, OFF, require_policy
+from embedmill.shared.privacy.redaction.scanning import scan
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.keys import Keys
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+USUAL_SECONDS = 60.0
+"""So long names are looked for in a text."""
+SUBJECT_BYTES = 16
+"""Of a hash, so many tell one value from all others."""
+ADDRESS_CHARACTERS = 12
+HIDDEN = "redacted-"
+"""What stands before a hash in a URI."""
+
+_PARTS = re.compile("([/?&#=])")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`[start, end)`, in characters of the text that was given, became the placeholder."""
+
+    type: str
+    start: int
+    end: int
+    placeholder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text with placeholders, and what they stand for, in order."""
+
+    text: str
+    spans: tuple[Span, ...] = ()
+
+    def place(self, offset: int) -> int:
+        """Where a place of the redacted text is in the text that was given; of one within a placeholder, its value."""
+        longer = 0
+        for span in self.spans:
+            start = span.start + longer
+            if offset < start:
+                break
+            if offset < start + len(span.placeholder):
+                return span.start
+            longer += len(span.placeholder) - (span.end - span.start)
+        return offset - longer
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedTexts:
+    """The texts of one document; how many values of each type, and a keyed hash of each, by which it is found again."""
+
+    texts: Sequence[Redacted]
+    counts: dict[str, int]
+    subjects: frozenset[bytes]
+
+
+class Redactor:
+    """Redacts by a policy. Without `keys` there are no subjects and no addresses."""
+
+    def __init__(
+        self,
+        policy: str,
+        keys: "Keys | None" = None,
+        collection: str = "",
+        *,
+        seconds: float = USUAL_SECONDS,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        self.policy = require_policy(policy)
+        self._seconds = seconds
+        self._allowed = frozenset(name.casefold() for name in allowed)
+        self._keys = keys
+        self._collection = collection
+
+    @property
+    def is_on(self) -> bool:
+        return self.policy != OFF
+
+    def require(self) -> None:
+        """Load what the policy needs; raises MissingExtra."""
+        if self.policy == NAMES:
+            from embedmill.shared.privacy.redaction.names import require_model
+
+            require_model()
+
+    def redact(self, text: str) -> Redacted:
+        """One text on its own; raises RedactionFailed."""
+        return self.redact_all([text]).texts[0]
+
+    def redact_all(self, texts: Sequence[str]) -> RedactedTexts:
+        """The texts of one document, in which the same value has the same placeholder; raises RedactionFailed."""
+        if not self.is_on:
+            return RedactedTexts([Redacted(text) for text in texts], {}, frozenset())
+        return self._guarded(self._redact_all, texts)
+
+    def address(self, uri: str) -> str:
+        """A URI without values: each is a hash instead, so that two URIs stay two; raises RedactionFailed."""
+        if not self.is_on:
+            return uri
+        return self._guarded(self._address, uri)
+
+    def subjects_of(self, value: str) -> frozenset[bytes]:
+        """The hashes under which a value that somebody names may have been kept."""
+        forms = {normal_form(f.type, value[f.start : f.end]) for f in scan(value)} | set(possible_forms(value))
+        return frozenset(map(self._subject, forms))
+
+    def _guarded(self, make: Callable[[Given], Made], given: Given) -> Made:
+        """What a library raises may quote the text."""
+        try:
+            return make(given)
+        except EmbedmillError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the text does not go on
+            raise RedactionFailed(f"redaction failed ({type(error).__name__})") from None
+
+    def _redact_all(self, texts: Sequence[str]) -> RedactedTexts:
+        placeholders = Placeholders(texts)
+        forms: dict[str, str] = {}
+        redacted = [self._redact(text, placeholders, forms) for text in texts]
+        counts = Counter(forms.values())
+        subjects = frozenset(map(self._subject, forms)) if self._keys is not None else frozenset[bytes]()
+        return RedactedTexts(redacted, dict(sorted(counts.items())), subjects)
+
+    def _redact(self, text: str, placeholders: Placeholders, forms: dict[str, str]) -> Redacted:
+        parts: list[str] = []
+        spans: list[Span] = []
+        before = 0
+        for finding in self._find(text):
+            form = normal_form(finding.type, text[finding.start : finding.end])
+            forms.setdefault(form, finding.type)
+            placeholder = placeholders.of(finding.type, form)
+            parts += text[before : finding.start], placeholder
+            spans.append(Span(finding.type, finding.start, finding.end, placeholder))
+            before = finding.end
+        return Redacted("".join([*parts, text[before:]]), tuple(spans)) if spans else Redacted(text)
+
+    def _find(self, text: str) -> Iterable[Finding]:
+        found = scan(text)
+        if self.policy == NAMES:
+            from embedmill.shared.privacy.redaction.names import find_names
+
+            found = united([*found, *find_names(text, seconds=self._seconds, allowed=self._allowed)])
+        if "[" in text:
+            return [f for f in found if not is_beside_placeholder(text, f.start, f.end)]
+        return found
+
+    def _address(self, uri: str) -> str:
+        return "".join(map(self._part, _PARTS.split(uri)))
+
+    def _part(self, part: str) -> str:
+        readable = unquote(part)
+        found = scan(readable)
+        if not found:
+            return part
+        parts: list[str] = []
+        before = 0
+        for finding in found:
+            parts += readable[before : finding.start], self._hashed(finding, readable)
+            before = finding.end
+        return quote("".join([*parts, readable[before:]]), safe="/?#[]@!$&'()*+,;=:%")
+
+    def _hashed(self, finding: Finding, text: str) -> str:
+        mac = self._mac("uri", text[finding.start : finding.end])
+        return f"{HIDDEN}{stem_of(finding.type).replace('_', '-')}-{_letters(mac)}"
+
+    def _subject(self, form: str) -> bytes:
+        return hmac.digest(self._subject_key, form.encode("utf-8", "surrogatepass"), "sha256")[:SUBJECT_BYTES]
+
+    @cached_property
+    def _subject_key(self) -> bytes:
+        assert self._keys is not None
+        return self._keys.derive("subject", self._collection)
+
+    def _mac(self, purpose: str, text: str) -> bytes:
+        assert self._keys is not None
+        return self._keys.mac(purpose, text, self._collection)
+
+
+def _letters(mac: bytes) -> str:
+    """Letters only: no pattern takes them for a number."""
+    return "".join(chr(97 + byte % 26) for byte in mac[:ADDRESS_CHARACTERS])

@@ -1,0 +1,45 @@
+"""The detectors as a table, and one pass of all of them over a text."""
+
+from collections.abc import Callable, Iterator
+
+from embedmill.shared.privacy.redaction.births import find_births
+from embedmill.shared.privacy.redaction.codes import find_accounts, find_codes
+from embedmill.shared.privacy.redaction.finding import Finding, united
+from embedmill.shared.privacy.redaction.folding import fold
+from embedmill.shared.privacy.redaction.network import find_machines, find_mail
+from embedmill.shared.privacy.redaction.number_rules import RULES
+from embedmill.shared.privacy.redaction.numbers import runs
+from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity
+from embedmill.shared.privacy.redaction.secrets import find_secrets
+
+Detector = Callable[[str, str], Iterator[Finding]]
+"""From a folded text, and the same in small letters, to what it finds in it."""
+
+
+def find_numbers(text: str, lowered: str) -> Iterator[Finding]:
+    """Cards, telephone numbers and every id that is only digits."""
+    for run in runs(text, lowered):
+        yield from RULES.find(run)
+        yield from find_phones(run)
+    yield from find_vanity(text)
+
+
+PATTERNS: tuple[Detector, ...] = (
+    find_mail,
+    find_machines,
+    find_accounts,
+    find_codes,
+    find_numbers,
+    find_births,
+    find_secrets,
+)
+
+
+def scan(text: str) -> list[Finding]:
+    """What the patterns find in a text, in order and apart; places are the given text's, in characters."""
+    folded = fold(text)
+    lowered = folded.text.lower()
+    found = united(finding for detect in PATTERNS for finding in detect(folded.text, lowered))
+    if not folded.starts:
+        return found
+    return [Finding(f.type, *folded.span(f.start, f.end), f.certainty) for f in found]

@@ -1,0 +1,177 @@
+"""Secrets: keys that vendors give a form of their own, private keys, and values that a name before them gives away."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from embedmill.shared.privacy.redaction.anchors import places
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A vendor's keys: none is without `sign`, and the pattern's first group, or all of it, is the secret."""
+
+    sign: str
+    pattern: re.Pattern[str]
+
+
+def _key(sign: str, rest: str, before: str = r"(?<![A-Za-z0-9])") -> Key:
+    return Key(
+        sign, re.compile(f"{re.escape(sign)}(?<={before}{re.escape(sign)}){rest}" if before else re.escape(sign) + rest)
+    )
+
+
+_WORD = "[A-Za-z0-9]"
+_URLSAFE = "[A-Za-z0-9_-]"
+
+KEYS = (
+    _key("AKIA", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    _key("ASIA", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    *(_key(f"gh{kind}_", f"{_WORD}{{30,255}}") for kind in "pousr"),
+    _key("github_pat_", "[A-Za-z0-9_]{30,255}"),
+    _key("glpat-", f"{_URLSAFE}{{16,64}}"),
+    _key("glsa_", "[A-Za-z0-9_]{32,64}"),
+    _key("xox", r"[abeoprs]-[A-Za-z0-9-]{10,250}"),
+    _key("xapp-", "[A-Za-z0-9-]{10,250}"),
+    *(_key(f"{kind}k_{mode}_", f"{_WORD}{{16,255}}") for kind in "spr" for mode in ("live", "test")),
+    _key("whsec_", "[A-Za-z0-9+/=]{24,64}"),
+    _key("sk-", f"{_URLSAFE}{{20,255}}"),
+    _key("AIza", f"{_URLSAFE}{{35}}"),
+    _key("GOCSPX-", f"{_URLSAFE}{{28}}"),
+    _key("ya29.", f"{_URLSAFE}{{20,500}}"),
+    _key("pypi-", f"{_URLSAFE}{{50,255}}"),
+    _key("npm_", f"{_WORD}{{36}}"),
+    _key("SG.", rf"{_URLSAFE}{{16,32}}\.{_URLSAFE}{{32,64}}"),
+    _key("hf_", f"{_WORD}{{30,40}}"),
+    _key("pcsk_", "[A-Za-z0-9_]{30,100}"),
+    _key("dop_v1_", "[a-f0-9]{64}"),
+    _key("shp", "(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    _key("hvs.", f"{_URLSAFE}{{24,255}}"),
+    _key("dapi", "[a-f0-9]{32}"),
+    _key("lin_api_", f"{_WORD}{{40}}"),
+    _key("ATATT3", "[A-Za-z0-9_=-]{50,255}"),
+    _key("NRAK-", "[A-Z0-9]{27}"),
+    _key("sq0", f"(?:atp|csp)-{_URLSAFE}{{22,43}}"),
+    _key("EAAC", f"{_WORD}{{40,255}}"),
+    _key("r8_", f"{_WORD}{{37}}"),
+    _key("tfp_", f"{_WORD}{{40,64}}"),
+    _key("sbp_", "[a-f0-9]{40}"),
+    _key("gsk_", f"{_WORD}{{40,64}}"),
+    _key("xai-", f"{_WORD}{{60,100}}"),
+    _key("rnd_", f"{_WORD}{{28,40}}"),
+    _key("AGE-SECRET-KEY-1", "[A-Z0-9]{58}"),
+    _key("SK", "[a-f0-9]{32}(?![A-Za-z0-9])"),
+    _key("key-", "[a-f0-9]{32}(?![A-Za-z0-9])"),
+    _key("eyJ", rf"{_URLSAFE}{{10,2000}}\.eyJ{_URLSAFE}{{5,5000}}\.{_URLSAFE}{{10,2000}}"),
+    _key("hooks.slack.com/services/", "([A-Z0-9]{8,12}/[A-Z0-9]{8,12}/[A-Za-z0-9]{20,30})", before=""),
+    _key("discord.com/api/webhooks/", f"([0-9]{{16,20}}/{_URLSAFE}{{60,80}})", before=""),
+    _key("AccountKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
+    _key("SharedAccessKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
+    _key("sig=", "([A-Za-z0-9%]{40,120})(?=[&\\s\"']|\\Z)", before=""),
+)
+
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
+)
+_PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
+_URL_PASSWORD = re.compile(r"://([^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
+_BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
+_BEARERS = ("bearer ", "basic ", "token ", "apikey ")
+_BOT = re.compile(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
+_BOT_ID = re.compile(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
+_NAMES = (
+    "passw",
+    "passphrase",
+    "kennwort",
+    "contrasena",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "mot de passe",
+    "psk",
+)
+_NAME = r"(?:passw(?:or)?d|passwort|passphrase|kennwort|contrasena|pwd|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
+_ASSIGNED = re.compile(
+    rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:)[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
+    r"(?:[burf]{0,2}(\"[^\"\n]{4,512}\"|'[^'\n]{4,512}'|`[^`\n]{4,512}`)|([^\s\"'`,;<>\[\](){}$][^\s\"'`,;<>\[\](){}]{5,512}))"
+)
+_KEY_OF = re.compile(
+    r"(?:api|access|private|secret|auth|encryption|account|signing|master|shared|license|app|service|storage)[ ._-]{0,2}\Z"
+)
+_HARMLESS = re.compile(
+    r"(?:none|null|true|false|undefined|changeme|change[_-]me|password|secret|token|example|redacted|your[_-].*|my[_-].*|some[_-].*|x{3,}|\*{3,}|\.{3,}|…+|%[sd(].*|.*\{.*|.*\$.*|.*<.*|.*\bself\b.*|.*\bos\.environ.*|[a-z_.]+)\Z"
+)
+
+
+def find_secrets(text: str, lowered: str) -> Iterator[Finding]:
+    """Keys by their form, private keys, passwords in URLs, bearer tokens, and what is assigned to a telling name."""
+    for key in KEYS:
+        if key.sign in text:
+            for match in key.pattern.finditer(text):
+                yield _secret(*match.span(match.lastindex or 0))
+    if "PRIVATE KEY" in text:
+        for match in _PRIVATE_KEY.finditer(text):
+            yield _secret(*match.span())
+    if "Private-Lines:" in text:
+        for match in _PUTTY.finditer(text):
+            yield _secret(*match.span(1))
+    if "://" in text:
+        for match in _URL_PASSWORD.finditer(text):
+            yield _secret(*match.span(2))
+    for place in places(text, (":AA",)):
+        bot, number = _BOT.match(text, place), _BOT_ID.search(text, max(0, place - 11), place)
+        if bot and number:
+            yield _secret(number.start(), bot.end())
+    yield from _named(text, lowered)
+
+
+def _secret(start: int, end: int) -> Finding:
+    return Finding("SECRET", start, end, Certainty.CHECKED)
+
+
+def _named(text: str, lowered: str) -> Iterator[Finding]:
+    for place in places(lowered, _BEARERS):
+        match = _BEARER.match(lowered, place)
+        if match and _is_random(text[slice(*match.span(1))]):
+            yield _secret(*match.span(1))
+    for place in places(lowered, _NAMES):
+        match = _ASSIGNED.match(lowered, place)
+        if match and _is_telling(lowered, place) and (found := _assigned(text, match)):
+            yield found
+
+
+def _is_telling(lowered: str, place: int) -> bool:
+    """Whether a name is one of a secret; a key opens something only if it says what."""
+    return (
+        lowered[place] != "k"
+        or lowered[place : place + 3] != "key"
+        or _KEY_OF.search(lowered, max(0, place - 14), place) is not None
+    )
+
+
+def _assigned(text: str, match: re.Match[str]) -> Finding | None:
+    quoted = match[1] is not None
+    start, end = match.span(1) if quoted else match.span(2)
+    if quoted:
+        start, end = start + 1, end - 1
+    while not quoted and end > start and text[end - 1] in ".!?":
+        end -= 1
+    value = text[start:end]
+    if len(value) < 6 or (_HARMLESS.match(value.lower()) and not (quoted and _is_random(value))):
+        return None
+    if not _is_random(value) and not (quoted and " " not in value and not value.isalpha()):
+        return None
+    return _secret(start, end)
+
+
+def _is_random(value: str) -> bool:
+    """It mixes letters with digits or signs, as no word of a sentence does."""
+    letters = sum(map(str.isalpha, value))
+    digits = sum(map(str.isdigit, value))
+    signs = sum(c in "!@#$%^&*+/=~?" for c in value)
+    if value.count("://") or value.startswith(("/", "./", "~")):
+        return False
+    return letters >= 1 and (digits >= 1 or signs >= 1) and len(value) >= 6 and " " not in value
