@@ -27,7 +27,8 @@ def redact(
 ) -> None:
     """Show a text without personal data and secrets.
 
-    Placeholders stand in their places. Nothing is stored. With --json, what was found where; offsets are in characters of the text that was given.
+    Placeholders stand in their places. Nothing is stored. With --json, what was found where; offsets are in characters
+    of the text that was given.
     """
     from embedmill.console.services.redacting import TextRedactor
 
