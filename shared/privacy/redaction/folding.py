@@ -1,7 +1,7 @@
 """The folded copy of a text, in which values are looked for, and the way from its places back to the text's.
 
 Digits of every script, dashes, blanks, letters with accents and those that look like Latin ones become their kin in
-ASCII; what cannot be seen is gone. Every character becomes one or none, so the map lists the places where some are gone.
+ASCII; what cannot be seen is gone. Every character becomes one or none: the map lists the places where some are gone.
 """
 
 import re
