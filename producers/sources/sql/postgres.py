@@ -72,6 +72,7 @@ class PostgresSession(Session):
             self._connection: psycopg.Connection[Any] = psycopg.connect(
                 **_arguments(place, login, seconds), autocommit=False
             )
+            self._cursor: Any = self._connection.cursor()
             self._wire = Wire(self._connection.fileno())
             self._connection.read_only = True
             self._take_texts()
@@ -86,9 +87,9 @@ class PostgresSession(Session):
 
     def execute(self, statement: str, parameters: Sequence[Any], *, streamed: bool) -> Any:
         with self._translating():
-            cursor: Any = self._connection.cursor(CURSOR) if streamed else self._connection.cursor()
+            self._cursor = self._connection.cursor(CURSOR) if streamed else self._connection.cursor()
             # With parameters, also with none, the server is sent one statement and refuses two.
-            return cursor.execute(statement.encode(), tuple(parameters))
+            return self._cursor.execute(statement.encode(), tuple(parameters))
 
     def fetch(self, cursor: Any, most: int) -> Sequence[Row]:
         with self._translating():
@@ -101,6 +102,7 @@ class PostgresSession(Session):
 
     def close(self) -> None:
         self._connection.close()
+        self._cursor.close()
         self._wire.close()
 
     def cut(self) -> None:
@@ -162,7 +164,18 @@ class PostgresSession(Session):
         try:
             yield
         except psycopg.Error as error:
-            raise self._translated(error) from None
+            translated = self._translated(error)
+            if isinstance(translated, Refused):
+                self._go_back()
+            raise translated from None
+
+    def _go_back(self) -> None:
+        """End a transaction in which something was refused."""
+        connection = getattr(self, "_connection", None)
+        if connection is not None and not connection.closed:
+            with suppress(psycopg.Error):
+                connection.rollback()
+                self._cursor.close()
 
     def _translated(self, error: psycopg.Error) -> Refused | Interrupted:
         code = error.sqlstate or ""

@@ -12,7 +12,7 @@ from typing import Any
 from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Refused, Row, Session
 from embedmill.producers.sources.sql.values import Column, Kind
 
-TABLE_PAGE = 2000
+TABLE_PAGE = 1000
 # A query is carried out anew for every page.
 QUERY_PAGE = 100_000
 # So many times in a row a page may break off before its first row.

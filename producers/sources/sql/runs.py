@@ -7,7 +7,7 @@
   and one that is told to, goes through the ids of all rows besides.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from embedmill.producers.sources.sql.layouts import Layout, Wanted, lay_out
 from embedmill.producers.sources.sql.reading import Condition, Database, Reader, Relation, count_nameless, read_relation
 from embedmill.producers.sources.sql.sessions import Refused, Row, Session, Stand
 from embedmill.producers.sources.sql.values import Column, Kind, is_set
-from embedmill.shared.paging import batched
+from embedmill.shared.paging import batched, pages
 
 # A reading by the cursor that goes through all ids besides.
 COMPARE_EVERY = 10
-SURVEYED = 500
+SURVEYED, FOUND = 500, 100
 STATE, OF_ROW = "state", "row "
 OVERLAP_SECONDS, OVERLAP_NUMBERS = 600, 1000
 NONE = Condition()
@@ -126,20 +126,15 @@ class Run:
     def _all(self, opened: Opened, mark: Condition = NONE, condition: Condition = NONE) -> Iterator[Item]:
         maker = Maker(self.task.uri, opened.layout, opened.is_unique)
         reader = self._reader(opened, opened.layout.columns, mark=mark, condition=condition, most=self.context.limit)
-        for rows in batched(reader.rows(), SURVEYED):
-            yield from self._made(maker, rows, with_digests=bool(mark.sql))
+        return self._make(maker, reader.rows(), with_digests=bool(mark.sql))
 
-    def _made(self, maker: Maker, rows: Sequence[Row], *, with_digests: bool) -> Iterator[Item]:
-        made = [maker.make(row) for row in rows]
-        self.read += len(made)
-        if with_digests:
-            self._put_digests({item.uri: row[-1] for item, row in zip(made, rows, strict=True)})
-        yield from made
-
-    def _put_digests(self, digests: dict[str, Any]) -> None:
-        self.context.memory.put_many(
-            {f"{OF_ROW}{uri}": {"digest": digest} for uri, digest in digests.items() if digest}
-        )
+    def _make(self, maker: Maker, rows: Iterable[Row], *, with_digests: bool) -> Iterator[Item]:
+        for row in rows:
+            self.read += 1
+            item = maker.make(row)
+            if with_digests and row[-1]:
+                self.context.memory.put_many({f"{OF_ROW}{item.uri}": {"digest": row[-1]}})
+            yield item
 
     def _increment(self, opened: Opened, newer: Condition, since: str) -> Iterator[Item]:
         self.context.is_increment = True
@@ -167,11 +162,10 @@ class Run:
                 yield from self._leaving(namer, row, named)
             same = self._same(named, by_digest=bool(opened.digest))
             yield from (Kept(uri) for uri in named if uri in same)
-            changed = {uri: row for uri, row in named.items() if uri not in same}
-            if changed:
-                keys = [[row[index] for index in narrow.ids] for row in changed.values()]
-                found = [row for row in whole.find(keys) if maker.name(row) in changed]
-                yield from self._made(maker, found, with_digests=bool(opened.digest))
+            changed = {uri: [row[index] for index in narrow.ids] for uri, row in named.items() if uri not in same}
+            for keys in pages(list(changed.values()), FOUND):
+                found = (row for row in whole.find(keys) if maker.name(row) in changed)
+                yield from self._make(maker, found, with_digests=bool(opened.digest))
 
     def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
         """What is said at once of a row, as that it is marked as deleted; all others are `named`."""

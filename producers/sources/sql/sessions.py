@@ -16,7 +16,7 @@ from embedmill.shared.errors import SourceError, TransientError
 Row = Sequence[Any]
 
 FIRST_CHUNK = 64
-LARGEST_CHUNK = 1000
+LARGEST_CHUNK = 2000
 CHUNK_CHARACTERS = 2_000_000
 # What tells a row of SQLite from all others of its table, whatever its own key is.
 ROW_ID = "_rowid_"
@@ -49,6 +49,7 @@ class Session(ABC):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._most = FIRST_CHUNK
 
     @abstractmethod
     def execute(self, statement: str, parameters: Sequence[Any], *, streamed: bool) -> Any:
@@ -122,23 +123,25 @@ class Session(ABC):
         return value
 
     def chunks(self, statement: str, parameters: Sequence[Any], *, streamed: bool = True) -> Iterator[Sequence[Row]]:
-        """The rows of a statement, some at a time; time that the caller takes is not the statement's."""
-        left, most = self.seconds, FIRST_CHUNK
-        with self._within(left):
+        """The rows of a statement, some at a time; time that the caller takes is not the statement's.
+
+        The statement has ended before the last of them are given.
+        """
+        left, cursor, is_last = self.seconds, None, False
+        while not is_last:
             began = time.monotonic()
-            cursor = self.execute(statement, parameters, streamed=streamed)
-            rows = self.fetch(cursor, most)
-        while rows:
+            with self._within(left):
+                cursor = cursor or self.execute(statement, parameters, streamed=streamed)
+                rows = self.fetch(cursor, self._most)
+                is_last = len(rows) < self._most
+                if is_last:
+                    self.finish(cursor)
             left -= time.monotonic() - began
             if left <= 0:
                 raise Interrupted(f"the statement took longer than {self.seconds:g} s")
-            yield rows
-            most = next_chunk(rows, most)
-            with self._within(left):
-                began = time.monotonic()
-                rows = self.fetch(cursor, most)
-        with self._within(GRACE_SECONDS):
-            self.finish(cursor)
+            if rows:
+                self._most = next_chunk(rows, self._most)
+                yield rows
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The first value of the first row, None without one."""

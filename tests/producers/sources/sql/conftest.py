@@ -7,30 +7,40 @@ import pytest
 
 from embedmill.producers.sources.sql import reading
 from tests.producers.sources.sql.databases import KINDS, Database, running_database
+from tests.services import postgres
+from tests.services.needed import require
+
+
+@pytest.fixture(scope="session")
+def postgres_shared() -> Iterator[postgres.Server]:
+    """A database that each test empties."""
+    require(postgres.why_not())
+    with postgres.running_database() as server:
+        yield server
 
 
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Each kind in turn."""
-    with running_database(request.param, tmp_path) as database:
+    with running_database(request.param, tmp_path, request) as database:
         yield database
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    with running_database("sqlite", tmp_path) as database:
+def sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with running_database("sqlite", tmp_path, request) as database:
         yield database
 
 
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[Database]:
-    with running_database("postgresql", tmp_path) as database:
+def postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with running_database("postgresql", tmp_path, request) as database:
         yield database
 
 
 @pytest.fixture
-def mysql(tmp_path: Path) -> Iterator[Database]:
-    with running_database("mysql", tmp_path) as database:
+def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with running_database("mysql", tmp_path, request) as database:
         yield database
 
 

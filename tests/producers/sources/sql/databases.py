@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from embedmill.producers.sources.base import Item, ReadContext, RowItem
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 from embedmill.producers.sources.sql.source import SqlSource
-from tests.services import mariadb, postgres
+from tests.services import mariadb
 from tests.services.needed import require
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -59,7 +61,7 @@ def texts(items: list[Item]) -> dict[str, str]:
 
 
 @contextmanager
-def running_database(kind: str, folder: Path) -> Iterator[Database]:
+def running_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
     """An empty one."""
     if kind == "sqlite":
         path = folder / "some.db"
@@ -68,9 +70,10 @@ def running_database(kind: str, folder: Path) -> Iterator[Database]:
             yield Database(kind, f"sqlite:///{path}", connection.execute)
         connection.close()
     elif kind == "postgresql":
-        require(postgres.why_not())
-        with postgres.running_database() as server:
-            yield Database(kind, server.url, server.execute)
+        # One for all of these tests: making one takes half a second.
+        server = request.getfixturevalue("postgres_shared")
+        server.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        yield Database(kind, server.url, server.execute)
     else:
         require(mariadb.why_not())
         with mariadb.running_database() as maria:

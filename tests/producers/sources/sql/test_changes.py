@@ -1,0 +1,172 @@
+"""What is read again: all of it, what changed, or only what tells whether it did; and what is said of what is gone."""
+
+from collections.abc import Generator
+from typing import Any, cast
+
+import pytest
+
+from embedmill.producers.sources.base import Departed, Item, Kept, Problem, RowItem
+from embedmill.producers.sources.sql import runs
+from tests.producers.sources.sql.databases import Database, texts
+
+
+def kinds(items: list[Item]) -> dict[str, type]:
+    return {item.uri.rpartition("/")[2]: type(item) for item in items}
+
+
+def test_an_unchanged_row_of_a_server_is_kept_without_being_read(database: Database) -> None:
+    database.fill(9)
+    database.read()
+    database.execute("UPDATE articles SET body = 'changed' WHERE id = 3")
+    database.execute("INSERT INTO articles VALUES (10, 'T10', 'new', NULL)")
+    database.execute("DELETE FROM articles WHERE id = 4")
+    found = kinds(database.read(settled=True))
+    read = {key for key, kind in found.items() if kind is RowItem}
+    assert found.keys() == {str(n) for n in range(1, 11)} - {"4"}
+    # A file of SQLite is here: its rows are read, and told by their hashes.
+    assert read == (found.keys() if database.kind == "sqlite" else {"3", "10"})
+    assert not database.context.is_increment
+
+
+def test_rows_that_are_not_in_the_index_as_they_are_wanted_are_read_again(database: Database) -> None:
+    database.fill(9)
+    database.read()
+    assert len(texts(database.read(settled=False))) == 9
+
+
+def test_only_rows_that_changed_since_the_cursor_are_read(database: Database) -> None:
+    database.fill(9)
+    database.execute("UPDATE articles SET updated = '2026-01-02 10:00:00' WHERE id = 9")
+    assert len(database.read(cursor="updated")) == 9
+    database.execute("UPDATE articles SET body = 'changed', updated = '2026-01-02 10:30:00' WHERE id = 2")
+    database.execute("DELETE FROM articles WHERE id = 1")
+    assert texts(database.read(cursor="updated")) == {"2": "changed", "9": "article 9"}
+    assert database.context.is_increment
+    assert "--compare" in database.context.remarks[0].reason
+
+
+def test_an_increment_without_any_change_is_no_fault(database: Database) -> None:
+    database.fill(2)
+    database.read(cursor="id")
+    database.execute("INSERT INTO articles VALUES (5000, 'T', 'far', NULL)")
+    database.read(cursor="id")
+    database.execute("DELETE FROM articles WHERE id = 5000")
+    remarks = list(database.open(cursor="id").scan(database.context))
+    assert not [remark for remark in remarks if "no row is in it" in getattr(remark, "reason", "")]
+
+
+def test_what_was_committed_late_lies_in_the_overlap(database: Database) -> None:
+    database.fill(3)
+    database.execute("UPDATE articles SET updated = '2026-01-02 10:00:00' WHERE id = 1")
+    database.read(cursor="updated", overlap=120)
+    database.execute("INSERT INTO articles VALUES (4, 'T', 'late', '2026-01-02 09:59:00')")
+    database.execute("INSERT INTO articles VALUES (5, 'T', 'too late', '2026-01-02 09:57:00')")
+    assert texts(database.read(cursor="updated", overlap=120)) == {"1": "article 1", "4": "late"}
+
+
+def test_many_rows_with_one_stamp_come_all(database: Database) -> None:
+    database.fill(30)
+    database.read(cursor="updated", overlap=0)
+    assert len(texts(database.read(cursor="updated", overlap=0))) == 30
+
+
+def test_a_row_without_a_cursor_is_always_read(database: Database) -> None:
+    database.fill(3)
+    database.execute("UPDATE articles SET updated = '2026-06-01 00:00:00' WHERE id = 3")
+    database.execute("UPDATE articles SET updated = NULL WHERE id = 1")
+    database.read(cursor="updated")
+    assert set(texts(database.read(cursor="updated"))) == {"1", "3"}
+
+
+def test_a_cursor_in_the_future_hides_nothing(database: Database) -> None:
+    database.fill(3)
+    far = "2037-01-01 00:00:00" if database.kind == "mysql" else "2999-01-01 00:00:00"
+    database.execute(f"UPDATE articles SET updated = '{far}' WHERE id = 3")
+    database.read(cursor="updated")
+    database.execute("UPDATE articles SET body = 'changed', updated = '2026-02-01 00:00:00' WHERE id = 1")
+    assert {"1", "3"} <= set(texts(database.read(cursor="updated")))
+
+
+@pytest.mark.parametrize("name", ["body", "ratio", "flag"])
+def test_a_cursor_without_an_order_is_refused(database: Database, name: str) -> None:
+    database.execute("CREATE TABLE odd (id int PRIMARY KEY, body VARCHAR(40), ratio DOUBLE PRECISION, flag BOOLEAN)")
+    database.execute("INSERT INTO odd VALUES (1, 'no date', 1.5, true)")
+    (found,) = database.read(table="odd", cursor=name)
+    if (name, database.kind) in {("flag", "mysql"), ("flag", "sqlite")}:
+        assert isinstance(found, RowItem)  # A boolean is a number there.
+    else:
+        assert isinstance(found, Problem)
+        assert "cannot be a cursor" in found.reason
+
+
+def test_every_digit_of_a_cursor_is_kept(database: Database) -> None:
+    kind = {"mysql": "DATETIME(6)", "postgresql": "timestamptz", "sqlite": "TEXT"}[database.kind]
+    database.execute(f"CREATE TABLE odd (id int PRIMARY KEY, body VARCHAR(40), changed {kind} NULL)")
+    values = ",".join(f"({n}, 'row {n}', '2026-01-01 10:00:00.00{n}001')" for n in range(4))
+    database.execute(f"INSERT INTO odd VALUES {values}")
+    for _ in range(2):
+        found = texts(database.read(table="odd", cursor="changed", overlap=0))
+    assert set(found) == {"3"}
+
+
+def test_moments_of_sqlite_are_compared_in_whichever_form_they_are(sqlite: Database) -> None:
+    sqlite.execute("CREATE TABLE odd (id INTEGER PRIMARY KEY, body TEXT, changed TEXT)")
+    sqlite.execute("INSERT INTO odd VALUES (1, 'one', '2026-01-01T12:00:00Z'), (2, 'two', '2026-01-01 13:30:00+02:00')")
+    sqlite.read(table="odd", cursor="changed", overlap=60)
+    assert set(texts(sqlite.read(table="odd", cursor="changed", overlap=60))) == {"1"}
+
+
+def test_comparing_goes_through_all_ids_and_reads_what_is_new_or_unknown(database: Database) -> None:
+    database.fill(9)
+    database.execute("UPDATE articles SET updated = '2026-01-02 10:00:00' WHERE id = 9")
+    database.read(cursor="updated")
+    database.execute("DELETE FROM articles WHERE id = 4")
+    found = kinds(database.read(settled=True, cursor="updated", compare=True))
+    assert found.keys() == {str(n) for n in range(1, 10)} - {"4"}
+    assert {key for key, kind in found.items() if kind is RowItem} == {"9"}
+    assert {key for key, kind in found.items() if kind is Kept} == set("1235678")
+    assert not database.context.is_increment
+
+
+def test_ids_are_compared_by_itself_every_so_often(sqlite: Database) -> None:
+    sqlite.fill(3)
+    increments = []
+    for _ in range(2 * runs.COMPARE_EVERY):
+        sqlite.read(settled=True, cursor="updated")
+        increments.append(sqlite.context.is_increment)
+    assert [number for number, is_one in enumerate(increments) if not is_one] == [0, 9, 19]
+
+
+def test_a_reading_that_was_cut_moves_no_cursor(sqlite: Database) -> None:
+    sqlite.fill(9)
+    reading = cast("Generator[Item, None, None]", sqlite.open(cursor="updated").read(sqlite.context))
+    next(reading)
+    reading.close()
+    assert sqlite.memory.get_many([runs.STATE]) == {}
+
+
+@pytest.mark.parametrize("options", [{}, {"cursor": "updated"}, {"cursor": "updated", "compare": True}])
+def test_a_row_that_is_marked_as_deleted_departs(database: Database, options: dict[str, Any]) -> None:
+    database.fill(5)
+    database.execute("ALTER TABLE articles ADD COLUMN deleted_at TIMESTAMP NULL")
+    database.read(deleted="deleted_at", **options)
+    database.execute(
+        "UPDATE articles SET deleted_at = '2026-02-02 00:00:00', updated = '2026-02-02 00:00:00' WHERE id = 2"
+    )
+    found = kinds(database.read(settled=True, deleted="deleted_at", **options))
+    assert found["2"] is Departed
+
+
+def test_a_row_that_loses_its_text_departs_from_an_increment(sqlite: Database) -> None:
+    sqlite.fill(3)
+    sqlite.read(cursor="updated")
+    sqlite.execute("UPDATE articles SET body = '' WHERE id = 2")
+    assert [item.uri[-1] for item in sqlite.read(cursor="updated") if isinstance(item, Departed)] == ["2"]
+
+
+def test_a_cursor_that_changed_its_type_begins_anew(sqlite: Database) -> None:
+    sqlite.fill(3)
+    sqlite.read(cursor="updated")
+    sqlite.execute("UPDATE articles SET updated = id")
+    assert len(texts(sqlite.read(cursor="updated"))) == 3
+    assert not sqlite.context.is_increment
