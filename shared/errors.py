@@ -25,7 +25,8 @@ EmbedmillError
 │   ├── RedactionFailed
 │   ├── InputRefused
 │   │   └── InputTooLong
-│   └── SourceGone
+│   ├── SourceGone
+│   └── ContentErased
 ├── TransientError            nobody's fault for long: try again, counted as an attempt
 │   ├── ParserCrashed
 │   ├── WorkerLost
@@ -35,7 +36,8 @@ EmbedmillError
 │   └── VectorsLost
 ├── FlowControl               not a failure: park, no attempt is used
 │   ├── KeyRefused
-│   └── KeyUnavailable
+│   ├── KeyUnavailable
+│   └── NotYetErased
 └── InternalError             our fault
     ├── IllegalTransition
     ├── StorageFailed
@@ -193,6 +195,12 @@ class SourceGone(DocumentError):
     hint = "Ingest the source again; a file that is really gone is then removed from the index."
 
 
+class ContentErased(DocumentError):
+    """What was read is what was erased before, perhaps under another name."""
+
+    hint = "`embedmill erasures list` shows erasures, and `embedmill erasures lift ID` lets what they took in again."
+
+
 class TransientError(EmbedmillError):
     """May go away by itself; retried with back-off until the attempts are used up."""
 
@@ -286,6 +294,15 @@ class KeyRefused(FlowControl):
     def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS, was_sent: bool = False) -> None:
         super().__init__(message, reason="key", retry_after_seconds=retry_after_seconds)
         self.was_sent = was_sent
+
+
+class NotYetErased(FlowControl):
+    """An erasure waits for somebody to let go of a document, or for a store to say that it has none of it."""
+
+    hint = "Run it again, or leave it to the workers: it goes on where it was."
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="retry", retry_after_seconds=1.0)
 
 
 class KeyUnavailable(FlowControl):

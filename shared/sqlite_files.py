@@ -1,10 +1,13 @@
 """How files of SQLite are opened where they cannot be written: as they stand, and nothing is made beside them."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+
+from embedmill.shared.errors import StorageFailed
 
 SHARED_BYTES = 32 * 1024
 """Of a shared-memory file; a full disk has room for a part of one."""
@@ -57,3 +60,12 @@ def file_uri(path: Path, *, mode: str) -> str:
     is_shared = _size(shared) >= SHARED_BYTES and os.access(shared, os.W_OK)
     alone = not _size(log) and not is_shared
     return f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if alone else "")
+
+
+def truncate_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Empty a write-ahead log, which has pages as they were; raises StorageFailed while somebody reads them.
+
+    SQLite does not raise then: it answers that it was busy.
+    """
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise StorageFailed(f"{path} is being read", hint="Its write-ahead log is emptied when nobody reads it.")

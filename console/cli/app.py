@@ -16,6 +16,7 @@ from embedmill.console.cli import collections as collections_cli
 from embedmill.console.cli import dlq as dlq_cli
 from embedmill.console.cli import doctor as doctor_cli
 from embedmill.console.cli import documents as documents_cli
+from embedmill.console.cli import erasures as erasures_cli
 from embedmill.console.cli import evaluation as evaluation_cli
 from embedmill.console.cli import feedback as feedback_cli
 from embedmill.console.cli import ingest as ingest_cli
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(documents_cli.app, name="documents")
 app.add_typer(sources_cli.app, name="sources")
+app.add_typer(erasures_cli.app, name="erasures")
 app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(workers_cli.app, name="workers")
@@ -58,7 +60,7 @@ app.add_typer(bulk_cli.app, name="bulk")
 TEXTUAL = frozenset({"search", "ask"})
 """Commands that take any text."""
 
-RESUMED = frozenset({"ingest", "submit", "jobs", "dlq", "verify", "bulk", "collections", "workers", "cache"})
+RESUMED = frozenset({"ingest", "submit", "jobs", "dlq", "verify", "bulk", "collections", "workers", "cache", "erase"})
 """Commands of which what was done stays done, and that take up the rest when they are given again."""
 
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
@@ -185,6 +187,7 @@ app.command()(search_cli.export)
 app.command("eval")(evaluation_cli.evaluate)
 app.command()(stats_cli.stats)
 app.command()(verify_cli.verify)
+app.command()(erasures_cli.erase)
 app.command()(spend_cli.spend)
 app.command()(doctor_cli.doctor)
 

@@ -1,25 +1,23 @@
 """Taking documents out of the index: which would go, and who would bring them back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery, spellings, want_documents
+from embedmill.console.services.choosing import choose, walk_documents
+from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.reach import in_documents
 from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
-from embedmill.shared.db import catalogue, histories, sources
-from embedmill.shared.db.catalogue import DocumentFilter, DocumentSummary
+from embedmill.shared.db import sources
+from embedmill.shared.db.catalogue import DocumentSummary
 from embedmill.shared.db.collections import get_collection
-from embedmill.shared.db.engine import Connection
-from embedmill.shared.errors import UsageError
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 SHOWN = 20
-PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def preview_deletion(
 ) -> DeletionPreview:
     """What `delete_documents` would take out; raises the same."""
     count, examples, claiming = 0, list[str](), set[str]()
-    for page in _pages(runtime, _choose(runtime, names, query)):
+    for page in walk_documents(runtime, choose(runtime, names, query)):
         count += len(page)
         examples += [listed.uri for listed in page[: SHOWN - len(examples)]]
         claiming |= _find_claiming(runtime, page)
@@ -76,7 +74,7 @@ def delete_documents(
 
     chosen: dict[str, list[str]] = {}
     claiming = set[str]()
-    for page in _pages(runtime, _choose(runtime, names, query)):
+    for page in walk_documents(runtime, choose(runtime, names, query)):
         claiming |= _find_claiming(runtime, page)
         for listed in page:
             chosen.setdefault(listed.collection, []).append(listed.id)
@@ -86,28 +84,6 @@ def delete_documents(
         departed.append(submit(runtime, found.id, ids))
     done = finish_departures(runtime, [each.job_id for each in departed if each.job_id is not None], listener)
     return DeletedDocuments(**asdict(done), claimed_by=sorted(claiming))
-
-
-def _choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> DocumentFilter:
-    if bool(names) == (not query.is_everything):
-        raise UsageError("name documents, or give --where; not both, and not neither")
-
-    def find(connection: Connection) -> DocumentFilter:
-        if not names:
-            return want_documents(runtime, connection, query)
-        found = [histories.find_document(connection, spellings(n), collection=query.collection)[0] for n in names]
-        return DocumentFilter(ids=list(dict.fromkeys(row.id for row in found)))
-
-    return runtime.database.query(find)
-
-
-def _pages(runtime: Runtime, wanted: DocumentFilter) -> Iterator[list[DocumentSummary]]:
-    after: str | None = None
-    while True:
-        page = runtime.database.query(partial(catalogue.list_documents, wanted=wanted, limit=PAGE, after=after))
-        yield page.documents
-        if (after := page.next) is None:
-            return
 
 
 def _find_claiming(runtime: Runtime, page: Sequence[DocumentSummary]) -> set[str]:

@@ -135,9 +135,25 @@ class EmbeddingCache(ABC):
     def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         """What is stored, as it is; it counts as used now."""
 
-    @abstractmethod
     def drop_damaged(self, addresses: Sequence[bytes]) -> None:
         """Remove entries that cannot be used, and count them."""
+        self.forget_many(addresses)
+        self.note_damage(len(addresses))
+
+    @abstractmethod
+    def forget_many(self, addresses: Sequence[bytes]) -> None:
+        """Remove entries; those that are not there are no error."""
+
+    @abstractmethod
+    def note_damage(self, entries: int) -> None:
+        """Count so many entries that were dropped because they were damaged."""
+
+    def wipe(self) -> str:
+        """See that nothing is left on the disk of what was removed; returns what may be left all the same, and where.
+
+        Raises StorageFailed while others are in the way.
+        """
+        return ""
 
     @abstractmethod
     def count_damaged(self) -> int:

@@ -34,7 +34,7 @@ from embedmill.shared.caches.embeddings import (
 )
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.paging import pages
-from embedmill.shared.sqlite_files import file_uri, is_writable
+from embedmill.shared.sqlite_files import file_uri, is_writable, truncate_log
 
 KEY_BYTES, REST_BYTES = 8, 12
 """What is kept of an address, from its end: 160 bits of a hash, of which the index has the last 64."""
@@ -95,14 +95,23 @@ class FileCache(EmbeddingCache):
         with self._written() as connection:
             return self._store(connection, dict.fromkeys(addresses, NOTE), DOCUMENT)
 
-    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+    def forget_many(self, addresses: Sequence[bytes]) -> None:
         with self._written() as connection:
             held = _find(connection, addresses) | self._take_over(connection, addresses)
             _delete(connection, [entry.id for entry in held.values()])
+
+    def note_damage(self, entries: int) -> None:
+        with self._written() as connection:
             connection.execute(
                 "INSERT INTO damage VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET entries = entries + excluded.entries",
-                (len(addresses),),
+                (entries,),
             )
+
+    def wipe(self) -> str:
+        """Deleted rows are overwritten as they go; until the log is emptied it has them as they came."""
+        with self._translated() as connection:
+            truncate_log(connection, self._path)
+        return ""
 
     def count_damaged(self) -> int:
         with self._translated() as connection:

@@ -139,7 +139,7 @@ end
 return gone
 """
 # All members are looked through, which is seldom: what is damaged may have another length now than its member says.
-_DROP_DAMAGED = """
+_FORGET = """
 local damaged = {}
 for i = 3, #ARGV do
   damaged[ARGV[i]] = true
@@ -160,7 +160,6 @@ for _, kind in ipairs(kinds) do
     end
   end
 end
-redis.call('INCRBY', P .. 'damaged', #ARGV - 2)
 """
 
 
@@ -202,9 +201,18 @@ class RedisCache(EmbeddingCache):
             fresh |= set(self._asked(partial(self._run, _NOTE, DOCUMENT, *page)))
         return fresh
 
-    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
+    def forget_many(self, addresses: Sequence[bytes]) -> None:
         for page in pages(addresses, LOOK_UP):
-            self._asked(partial(self._run, _DROP_DAMAGED, *page))
+            self._asked(partial(self._run, _FORGET, *page))
+
+    def note_damage(self, entries: int) -> None:
+        self._asked(lambda: self._client.incrby(PREFIX + b"damaged", entries))
+
+    def wipe(self) -> str:
+        """The append-only file is asked to be written anew; a server that keeps none, or forbids it, says so."""
+        with suppress(FlowControl):
+            self._asked(self._client.bgrewriteaof)
+        return "Redis: its append-only file until it is written anew, which was asked for; snapshots; replicas"
 
     def count_damaged(self) -> int:
         return int(self._asked(lambda: self._client.get(PREFIX + b"damaged")) or 0)

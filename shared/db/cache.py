@@ -20,6 +20,7 @@ from embedmill.shared.caches.embeddings import (
     seal_vector,
 )
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.wiping import wipe
 
 _BYTES = ARRAY(LargeBinary())
 _NOW = "extract(epoch FROM statement_timestamp())::float8"
@@ -126,15 +127,22 @@ class ServerCache(EmbeddingCache):
         self._make()
         return self._database.transact(lambda c: _store(c, ordered, [NOTE] * len(ordered), DOCUMENT))
 
-    def drop_damaged(self, addresses: Sequence[bytes]) -> None:
-        def drop(connection: Connection) -> None:
+    def forget_many(self, addresses: Sequence[bytes]) -> None:
+        def forget(connection: Connection) -> None:
             # Entries before vectors, as everybody locks them.
             for statement in reversed(_DROP):
                 _run(connection, statement, addresses=sorted(addresses))
-            connection.execute(_COUNT_DAMAGE, {"entries": len(addresses)})
 
         self._make()
-        self._database.transact(drop)
+        self._database.transact(forget)
+
+    def note_damage(self, entries: int) -> None:
+        self._make()
+        self._database.transact(lambda connection: connection.execute(_COUNT_DAMAGE, {"entries": entries}).rowcount)
+
+    def wipe(self) -> str:
+        self._make()
+        return wipe(self._database, ("embedding", "embedding_entry"))
 
     def count_damaged(self) -> int:
         self._make()

@@ -1,7 +1,7 @@
 """Collections and their index versions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -94,10 +94,32 @@ def no_collection(name: str) -> NotFound:
 
 def get_collection_by_id(connection: Connection, collection_id: int) -> Collection:
     """The collection by its number; raises NotFound when it was deleted."""
-    row = connection.execute(_select().where(collection.c.id == collection_id)).first()
-    if row is None:
+    found = find_collection_by_id(connection, collection_id)
+    if found is None:
         raise NotFound(f"collection number {collection_id} was deleted")
-    return _row(row)
+    return found
+
+
+def find_collection_by_id(connection: Connection, collection_id: int) -> Collection | None:
+    """The collection by its number, or None when it was deleted."""
+    row = connection.execute(_select().where(collection.c.id == collection_id)).first()
+    return _row(row) if row else None
+
+
+def list_index_versions(connection: Connection, found: Collection) -> list[Collection]:
+    """A collection as each of its index versions has it, the active one and all others."""
+    query = select(index_version).where(index_version.c.collection_id == found.id).order_by(index_version.c.number)
+    return [
+        replace(
+            found,
+            index_version=row.number,
+            model=row.model,
+            dimensions=row.dimensions,
+            shards=tuple(row.shards),
+            leaving=tuple(row.leaving or ()),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str, ...]:

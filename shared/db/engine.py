@@ -139,6 +139,15 @@ class Database:
 
         self._repeated(begin, body)
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """A session of a server for statements that no transaction may hold; it is closed afterwards."""
+        with self._translated(), self._connected(self._writer) as connection:
+            try:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            finally:
+                connection.invalidate()
+
     def find_revision(self) -> str | None:
         """The schema's number; None for a database without tables."""
         try:

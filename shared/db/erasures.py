@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from embedmill.shared.db.bulk import among, insert_each
 from embedmill.shared.db.clock import clock
@@ -55,13 +55,16 @@ def open_erasure(connection: Connection, id: str, documents: Mapping[str, int], 
     insert_each(connection, erased_document, rows, erasure_id=id)
 
 
+_COLUMNS = [erasure.c[name] for name in Erasure.__slots__]
+
+
 def _row(row: Any) -> Erasure:
     return Erasure(**{**row._mapping, "state": ErasureState(row.state)})
 
 
 def get_erasure(connection: Connection, id: str) -> Erasure:
     """An erasure; raises NotFound."""
-    row = connection.execute(select(erasure).where(erasure.c.id == id)).first()
+    row = connection.execute(select(*_COLUMNS).where(erasure.c.id == id)).first()
     if row is None:
         raise NotFound(f"no erasure {id!r}", hint="embedmill erasures list")
     return _row(row)
@@ -69,7 +72,7 @@ def get_erasure(connection: Connection, id: str) -> Erasure:
 
 def list_erasures(connection: Connection, *, limit: int) -> list[Erasure]:
     """The newest erasures."""
-    query = select(erasure).order_by(erasure.c.created_at.desc(), erasure.c.id).limit(limit)
+    query = select(*_COLUMNS).order_by(erasure.c.created_at.desc(), erasure.c.id).limit(limit)
     return [_row(row) for row in connection.execute(query)]
 
 
@@ -119,42 +122,41 @@ def note_error(connection: Connection, id: str, error: str) -> None:
     connection.execute(update(erasure).where(erasure.c.id == id, erasure.c.error.is_(None)).values(error=error))
 
 
-def finish(connection: Connection, id: str, receipt: Mapping[str, Any]) -> None:
-    """It is done; what its work referred to is forgotten."""
-    values = {"state": ErasureState.DONE, "receipt": dict(receipt), "finished_at": clock(), "error": None}
+def conclude(connection: Connection, id: str, receipt: Mapping[str, Any], *, watched: bytes, step: str) -> None:
+    """Keep a receipt, and the ids of its documents encrypted only; of what was remembered, how many they were."""
+    counts = {"collections": _count_by_collection(connection, id)}
+    values = {"receipt": dict(receipt), "watched": watched, "step": step, "progress": counts}
     connection.execute(update(erasure).where(erasure.c.id == id).values(**values))
-    connection.execute(update(erased_document).where(erased_document.c.erasure_id == id).values(known=None))
+    connection.execute(delete(erased_document).where(erased_document.c.erasure_id == id))
 
 
-def list_watched(
-    connection: Connection, *, since: float, until: float, delays: Sequence[float]
-) -> list[ErasedDocument]:
-    """Documents of erasures that were done so long before: rows of theirs may have been written since."""
-    times = [(erasure.c.finished_at > since - delay) & (erasure.c.finished_at <= until - delay) for delay in delays]
-    due = times[0]
-    for time in times[1:]:
-        due |= time
-    query = (
-        select(erased_document.c.document_id, erased_document.c.collection_id, erased_document.c.known)
-        .join(erasure, erasure.c.id == erased_document.c.erasure_id)
-        .where(due)
-        .order_by(erased_document.c.collection_id, erased_document.c.document_id)
-    )
-    return [ErasedDocument(*row) for row in connection.execute(query)]
+def _count_by_collection(connection: Connection, id: str) -> dict[str, int]:
+    query = select(erased_document.c.collection_id, func.count()).where(erased_document.c.erasure_id == id)
+    return {str(row[0]): int(row[1]) for row in connection.execute(query.group_by(erased_document.c.collection_id))}
+
+
+def finish(connection: Connection, id: str) -> None:
+    """It is done."""
+    values = {"state": ErasureState.DONE, "finished_at": clock(), "error": None}
+    connection.execute(update(erasure).where(erasure.c.id == id).values(**values))
+
+
+def list_watched(connection: Connection, *, since: float, until: float, delays: Sequence[float]) -> list[bytes]:
+    """The encrypted ids of erasures that were done so long before: rows of theirs may have been written since."""
+    times = [and_(erasure.c.finished_at > since - delay, erasure.c.finished_at <= until - delay) for delay in delays]
+    query = select(erasure.c.watched).where(or_(*times), erasure.c.watched.is_not(None))
+    return list(connection.execute(query).scalars())
 
 
 def forget_watched(connection: Connection, *, older_than_seconds: float) -> int:
-    """Forget the ids of documents that were erased so long ago; returns how many."""
-    old = select(erasure.c.id).where(erasure.c.finished_at < clock() - older_than_seconds).scalar_subquery()
-    return connection.execute(delete(erased_document).where(erased_document.c.erasure_id.in_(old))).rowcount
+    """Forget the ids of documents that were erased so long ago; returns of how many erasures."""
+    old = and_(erasure.c.finished_at < clock() - older_than_seconds, erasure.c.watched.is_not(None))
+    return connection.execute(update(erasure).where(old).values(watched=None)).rowcount
 
 
-def count_by_cause(connection: Connection, cause: str, collection_id: int) -> tuple[int, float | None]:
-    """How many documents of a collection were erased for a cause and are still known, and when last."""
-    query = (
-        select(func.count(), func.max(erasure.c.finished_at))
-        .join_from(erased_document, erasure, erasure.c.id == erased_document.c.erasure_id)
-        .where(erasure.c.cause == cause, erased_document.c.collection_id == collection_id)
-    )
-    row = connection.execute(query).one()
-    return int(row[0]), row[1]
+def sum_by_cause(connection: Connection, cause: str, collection_id: int) -> tuple[int, float | None]:
+    """How many documents of a collection were erased for a cause, and when last."""
+    query = select(erasure.c.progress, erasure.c.finished_at).where(erasure.c.cause == cause)
+    rows = connection.execute(query.where(erasure.c.finished_at.is_not(None))).all()
+    counts = {row.finished_at: int(row.progress["collections"].get(str(collection_id), 0)) for row in rows}
+    return sum(counts.values()), max((at for at, count in counts.items() if count), default=None)

@@ -17,6 +17,9 @@ from embedmill.shared.states import State
 DELAYS = (15.0, 60.0, 300.0, 1800.0, 3 * 3600.0, 24 * 3600.0, 3 * 86400.0, 10 * 86400.0, 30 * 86400.0)
 """Seconds after which a document is looked at again; whoever comes later than that is found by `verify`."""
 
+ANY = -1
+"""Every generation."""
+
 # Word for word as in the index on these rows.
 UNSURE = text("attempt.outcome <> 'ok'")
 

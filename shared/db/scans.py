@@ -165,6 +165,11 @@ def abandon_scans(connection: Connection, job_id: int) -> None:
     _end(connection, "abandoned", scan.c.job_id == job_id)
 
 
+def is_any_running(connection: Connection) -> bool:
+    """Whether some source is being read."""
+    return connection.execute(select(scan.c.id).where(scan.c.state == "running").limit(1)).first() is not None
+
+
 def close_source(connection: Connection, source_id: int) -> None:
     """From this commit on a source claims nothing new; whoever reads it stops."""
     connection.execute(update(source).where(source.c.id == source_id).values(state="closed"))

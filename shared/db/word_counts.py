@@ -144,8 +144,12 @@ def read_deltas(connection: Connection, ids: Sequence[int]) -> dict[int, WordTal
 
 def fold_deltas(connection: Connection, collection_id: int) -> None:
     """Make one row of many, of those that nobody else is folding."""
-    if len(list_deltas(connection, collection_id)) < FOLD_FROM_DELTAS:
-        return
+    if len(list_deltas(connection, collection_id)) >= FOLD_FROM_DELTAS:
+        fold_all_deltas(connection, collection_id)
+
+
+def fold_all_deltas(connection: Connection, collection_id: int) -> None:
+    """The same however few there are: the words of one document must not stand apart when it is gone."""
     query = select(word_delta).where(word_delta.c.collection_id == collection_id)
     rows = connection.execute(query.with_for_update(skip_locked=True)).all()
     total = WordTally.total(WordTally.unpack(row.rows, row.words, row.terms) for row in rows)

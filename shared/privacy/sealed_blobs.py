@@ -26,6 +26,12 @@ class SealedBlobStore(BlobStore):
     def delete(self, object_: str) -> None:
         self.inner.delete(object_)
 
+    def wipe(self, *, older_than_seconds: float) -> int:
+        return self.inner.wipe(older_than_seconds=older_than_seconds)
+
+    def get_stored(self, references: Sequence[str]) -> dict[str, bytes | BlobMissing]:
+        return self.inner.get_stored(references)
+
     def get_pack(self, references: Sequence[str]) -> dict[str, bytes | BlobMissing]:
         """Every part opened; raises KeyUnavailable where the key of one is not here."""
         return {reference: self._opened(part) for reference, part in self.inner.get_pack(references).items()}

@@ -28,6 +28,7 @@ from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
 from embedmill.workers.chores.sweeper import sweep
+from embedmill.workers.erasing.eraser import take_up
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.word_counts import count_everywhere, cut_everywhere
 
@@ -41,6 +42,7 @@ ADD_UP_SECONDS = 5.0
 CLEAN_SECONDS = 600.0
 PRUNE_SECONDS = 300.0
 SWEEP_SECONDS = 10.0
+ERASE_SECONDS = 15.0
 COUNT_SECONDS = 30.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
@@ -119,6 +121,7 @@ class ChoreRunner:
                 asks=lambda agenda: agenda.reservations,
             ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
+            Chore("erase", lambda: take_up(runtime), ERASE_SECONDS, due=now + ERASE_SECONDS),
             Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore(

@@ -5,19 +5,22 @@ delivered after its death, cannot. Its rows have names of their own, so that rem
 as often as one likes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import groupby
 
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.erasures import list_watched
 from embedmill.shared.db.flow import lock_value, read_value, write_value
-from embedmill.shared.db.leftovers import DELAYS, Leftover, find_leftovers
+from embedmill.shared.db.leftovers import ANY, DELAYS, Leftover, find_leftovers
+from embedmill.shared.editions import Edition
 from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
+from embedmill.workers.erasing.watching import open_ids
 
 log = get_logger()
 
@@ -29,11 +32,14 @@ PAGE = 500
 def sweep(runtime: Runtime) -> int:
     """Remove what is due; returns how many rows went. What a store refuses now is due again at the next delay."""
 
-    def find(connection: Connection) -> tuple[float, list[Leftover]]:
+    def find(connection: Connection) -> tuple[float, list[Leftover], list[bytes]]:
         value, now = read_value(connection, KEY)
-        return now, find_leftovers(connection, since=float(value.get(UNTIL, now - DELAYS[-1])), until=now)
+        since = float(value.get(UNTIL, now - DELAYS[-1]))
+        watched = list_watched(connection, since=since, until=now, delays=DELAYS)
+        return now, find_leftovers(connection, since=since, until=now), watched
 
-    now, found = runtime.database.query(find)
+    now, found, watched = runtime.database.query(find)
+    found += (left for sealed in watched for left in open_ids(runtime, sealed))
     gone = sum(_try(runtime, id, list(some)) for id, some in groupby(found, lambda entry: entry.collection_id))
 
     def note(connection: Connection) -> None:
@@ -66,9 +72,13 @@ def _sweep(runtime: Runtime, collection_id: int, found: Sequence[Leftover]) -> i
 def _remove(store: VectorStore, shard: str, found: Sequence[Leftover]) -> int:
     wanted = {(entry.document_id, entry.generation) for entry in found}
     held = store.find_editions(shard, sorted({entry.document_id for entry in found}))
-    documents = {document for document, edition, _ in held if (document, edition.generation) in wanted}
+    documents = {document for document, edition, _ in held if _is_in(wanted, document, edition)}
     if not documents:
         return 0
     rows = store.fetch_documents(shard, sorted(documents))
-    gone = [id for id, row in rows.items() if (row.document, edition_of(row).generation) in wanted]
+    gone = [id for id, row in rows.items() if _is_in(wanted, row.document, edition_of(row))]
     return store.delete_ids(shard, gone)
+
+
+def _is_in(wanted: Set[tuple[str, int]], document: str, edition: Edition) -> bool:
+    return (document, edition.generation) in wanted or (document, ANY) in wanted

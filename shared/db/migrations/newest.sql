@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0033');
+INSERT INTO "alembic_version" VALUES('0034');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -283,7 +283,7 @@ CREATE TABLE erasure (
 	error TEXT, 
 	receipt JSON, 
 	created_at DOUBLE NOT NULL, 
-	finished_at DOUBLE, 
+	finished_at DOUBLE, watched BLOB, 
 	CONSTRAINT pk_erasure PRIMARY KEY (id), 
 	CONSTRAINT ck_erasure_cause CHECK (cause IN ('asked', 'retention', 'restore')), 
 	CONSTRAINT ck_erasure_state CHECK (state IN ('open', 'done')), 

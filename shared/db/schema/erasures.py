@@ -1,6 +1,6 @@
 """Tables of erasures: what is to be erased and how far that is, and the marks that keep it from coming back."""
 
-from sqlalchemy import JSON, CheckConstraint, Column, Double, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import JSON, CheckConstraint, Column, Double, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from embedmill.shared.db.schema.base import Id, metadata, one_of, partial
 from embedmill.shared.erasing import CAUSES, ErasureState, MarkKind
@@ -17,6 +17,8 @@ erasure = Table(
     Column("documents", Integer, nullable=False),
     Column("error", Text),
     Column("receipt", JSON(none_as_null=True)),
+    # The ids of its documents, encrypted, while rows of theirs may still be written too late, and not longer.
+    Column("watched", LargeBinary),
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
     CheckConstraint(one_of("cause", CAUSES), name="cause"),
@@ -25,7 +27,7 @@ erasure = Table(
     partial("ix_erasure_open", "created_at", where="finished_at IS NULL"),
 )
 
-# Kept by their ids while rows of theirs may still be written too late (see workers.chores.sweeper), and not longer.
+# The documents of erasures that are not done.
 erased_document = Table(
     "erased_document",
     metadata,

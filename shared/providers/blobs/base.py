@@ -50,6 +50,14 @@ class BlobStore(ABC):
     def delete(self, object_: str) -> None:
         """Remove an object; no error when absent."""
 
+    def wipe(self, *, older_than_seconds: float) -> int:
+        """Remove what is no object and may hold bytes of one: what was half written, versions that were deleted.
+
+        Returns how many there were. The rest is the store's own affair.
+        """
+        del older_than_seconds
+        return 0
+
     def put_pack(self, parts: Sequence[bytes]) -> list[str]:
         """Store many parts as one object and return a reference to each."""
         if not parts:
@@ -74,6 +82,10 @@ class BlobStore(ABC):
         for object_, wanted in by_object.items():
             found.update(self._read_slices(object_, wanted))
         return found
+
+    def get_stored(self, references: Sequence[str]) -> dict[str, bytes | BlobMissing]:
+        """The same as it is stored, sealed or not: for whoever stores it once more elsewhere."""
+        return self.get_pack(references)
 
     def _read_slices(self, object_: str, wanted: Sequence[tuple[str, Slice]]) -> dict[str, bytes | BlobMissing]:
         try:

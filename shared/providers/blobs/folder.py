@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from embedmill.shared.errors import BlobMissing, StorageFailed
@@ -47,6 +48,16 @@ class FolderBlobStore(BlobStore):
     def delete(self, object_: str) -> None:
         """Unlink."""
         self._path(object_).unlink(missing_ok=True)
+
+    def wipe(self, *, older_than_seconds: float) -> int:
+        """What a writer that was killed left half written."""
+        now, gone = time.time(), 0
+        for path in self.root.glob("??/*.partial"):
+            with suppress(FileNotFoundError):
+                if now - path.stat().st_mtime >= older_than_seconds:
+                    path.unlink()
+                    gone += 1
+        return gone
 
     def _path(self, object_: str) -> Path:
         return self.root / object_[:2] / object_

@@ -64,6 +64,24 @@ class S3BlobStore(BlobStore):
         with _translated("delete"):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(object_))
 
+    def wipe(self, *, older_than_seconds: float) -> int:
+        """In a bucket with versions, what was deleted is there under the id of its version, behind a marker."""
+        gone = 0
+        with _translated("delete"):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=self._prefix
+            )
+            for page in pages:
+                old = [v for v in page.get("Versions", ()) if not v["IsLatest"]] + page.get("DeleteMarkers", [])
+                gone += sum(self._remove(version, _date_of(page), older_than_seconds) for version in old)
+        return gone
+
+    def _remove(self, version: Any, now: datetime, older_than_seconds: float) -> bool:
+        if (now - version["LastModified"]).total_seconds() < older_than_seconds:
+            return False
+        self._client.delete_object(Bucket=self._bucket, Key=version["Key"], VersionId=version["VersionId"])
+        return True
+
     def _key(self, object_: str) -> str:
         return f"{self._prefix}{object_[:2]}/{object_}"
 

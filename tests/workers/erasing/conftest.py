@@ -1,0 +1,135 @@
+"""A home with documents that leave traces everywhere, and one of them that is to be erased."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.shared.addresses import document_id
+from embedmill.shared.db import feedback
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.query_records import store_records
+from embedmill.shared.db.schema import dead_letter, scan_note, term, usage
+from embedmill.shared.presence import Presence
+from embedmill.shared.settings import Settings
+from embedmill.workers.runtime import WorkerRuntime
+from tests.migrated import place_migrated
+from tests.shared.db.test_query_records import record
+from tests.shared.db.tracker import Tracker
+from tests.workers.erasing.searching import stored_rows
+from tests.workers.working import embed_by_hash, submit_sources, work_off
+
+NAME = "Quillfeather"
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home and the document in it that is to be erased, with all by which it is told."""
+
+    path: Path
+    document: str
+    needles: dict[str, bytes]
+
+
+def fill(runtime: WorkerRuntime, folder: Path) -> Home:
+    """Six rows, of which one is changed once; it has feedback, a note, a term, a call, a dead letter, and a record."""
+    tracker = Tracker(runtime.database)
+    embed_by_hash(runtime, tracker)
+    for edition in ("first", "second"):
+        submit_sources(runtime, tracker, [_rows(folder, edition)])
+        work_off(runtime, tracker)
+    document = document_id("default", NAME)
+    _trace(runtime, tracker, document)
+    needles = {
+        "name": NAME.encode(),
+        "text": b"unforgettable",
+        "earlier text": b"first edition of Quill",
+        "title": b"Title of Quill",
+        "metadata": b"quill@example.org",
+        "reason": b"because of Quill",
+        "id": document.encode(),
+    }
+    return Home(runtime.home, document, needles | stored_rows(runtime.home, document))
+
+
+def _rows(folder: Path, edition: str) -> JsonlSource:
+    lines = [f'{{"id": "row-{n}", "text": "The mill number {n} grinds corn."}}\n' for n in range(NEIGHBOURS)]
+    text = f"The {edition} edition of {NAME} is unforgettable, as everybody who has read it says."
+    meta = '{"mail": "quill@example.org"}'
+    lines.append(f'{{"id": "{NAME}", "text": "{text}", "title": "Title of {NAME}", "metadata": {meta}}}\n')
+    path = folder / "rows.jsonl"
+    path.write_text("".join(lines))
+    return JsonlSource(bytes(path))
+
+
+def _trace(runtime: WorkerRuntime, tracker: Tracker, document: str) -> None:
+    work = next(row for row in tracker.rows() if row["document_id"] == document)
+    at = time.time()
+
+    def trace(connection: Connection) -> None:
+        shown = record("asked", "who?", shown=[f"{document}/c1", "other/c2"])
+        store_records(connection, [shown], monotonic=time.monotonic())
+        feedback.put_feedback(connection, "asked", document, "c1", helpful=False, why=f"because of {NAME}")
+        connection.execute(
+            scan_note.insert().values(job_id=work["job_id"], kind="note", uri=NAME, reason=f"{NAME} is there twice")
+        )
+        connection.execute(
+            term.insert().values(
+                collection_id=1, document_id=document, term=NAME, label=NAME, synonym="Quill", mentions=1
+            )
+        )
+        connection.execute(
+            usage.insert().values(
+                job_id=work["job_id"], documents=[document, "other"], provider="planted", model="hash",
+                operation="embed", inputs=1, cached=0, tokens_in=1, tokens_out=0, cost_microusd=0, created_at=at,
+                settled_at=at,
+            )
+        )  # fmt: skip
+        connection.execute(
+            dead_letter.insert().values(
+                work_id=work["id"], job_id=work["job_id"], stage="chunk", error_class="NoText", error=NAME,
+                hint="", fingerprint="f", attempts=1, crashes=0, code_version="1", created_at=at,
+            )
+        )  # fmt: skip
+
+    runtime.database.transact(trace)
+
+
+@pytest.fixture
+def home(settings: Settings, tmp_path: Path) -> Home:
+    """The home, with nothing open."""
+    place_migrated(settings.home_path / "tracking.db")
+    with opened(settings) as runtime:
+        return fill(runtime, tmp_path)
+
+
+class Opened:
+    """A runtime of its own process, as it were."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._presence = Presence(settings.home_path / "run")
+        self._settings = settings
+
+    def __enter__(self) -> WorkerRuntime:
+        self._presence.__enter__()
+        self._runtime = WorkerRuntime(self._settings, process_id=self._presence.id)
+        return self._runtime
+
+    def __exit__(self, *_: object) -> None:
+        self._runtime.close()
+        self._presence.__exit__(None, None, None)
+
+
+def opened(settings: Settings) -> Opened:
+    return Opened(settings)
+
+
+@pytest.fixture
+def runtime(home: Home, settings: Settings) -> Iterator[WorkerRuntime]:
+    """A process that opens that home."""
+    with opened(settings) as runtime:
+        yield runtime

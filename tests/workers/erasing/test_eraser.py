@@ -1,0 +1,175 @@
+"""An erasure: nothing of a document is left on the disk, its neighbours are as they were, and a kill is taken up."""
+
+import shutil
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.shared.caches.file import FileCache
+from embedmill.shared.db import erasures
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.schema import document, query_record, usage, work
+from embedmill.shared.db.withdrawing import LOST_SECONDS
+from embedmill.shared.erasing import ASKED
+from embedmill.shared.errors import NotYetErased, StorageFailed
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.settings import Settings
+from embedmill.workers.erasing import eraser
+from embedmill.workers.runtime import WorkerRuntime
+from tests.shared.db.tracker import Tracker
+from tests.workers.erasing.conftest import Home, opened
+from tests.workers.erasing.searching import find_bytes, vectors
+from tests.workers.working import submit_sources
+
+
+def erase(runtime: WorkerRuntime, home: Home) -> None:
+    eraser.carry_out(runtime, eraser.begin(runtime, [home.document], cause=ASKED))
+
+
+def test_all_that_tells_of_the_document_is_there_before(home: Home) -> None:
+    found = {name for _, name in find_bytes(home.path, home.needles)}
+    # The texts of versions that were replaced are removed with them, and their rows' texts an hour later.
+    assert found == home.needles.keys()
+
+
+def test_nothing_of_the_document_is_left_on_the_disk(runtime: WorkerRuntime, home: Home) -> None:
+    erase(runtime, home)
+    assert find_bytes(home.path, home.needles) == []
+
+
+def test_neighbours_keep_their_vectors_and_texts(runtime: WorkerRuntime, home: Home) -> None:
+    before = {id: vector for id, vector in vectors(home.path).items() if not id.startswith(home.document)}
+    erase(runtime, home)
+    assert vectors(home.path) == before
+    tracker = Tracker.__new__(Tracker)
+    tracker.database = runtime.database
+    refs = [row["chunks_ref"] for row in tracker.rows(document)]
+    found = runtime.blobs.get_pack(refs)
+    assert len(found) == len(before)
+    assert all(isinstance(data, bytes) and b"grinds corn" in data for data in found.values())
+
+
+def test_the_ledger_and_records_of_queries_keep_their_numbers(runtime: WorkerRuntime, home: Home) -> None:
+    erase(runtime, home)
+    with runtime.database.read() as connection:
+        planted = connection.execute(usage.select().where(usage.c.provider == "planted")).mappings().one()
+        asked = connection.execute(query_record.select()).mappings().one()
+    assert planted["documents"] == ["erased", "other"]
+    assert asked["shown"] == ["erased", "other/c2"]
+
+
+class Died(BaseException):
+    """The process was killed at this moment."""
+
+
+MOMENTS: tuple[tuple[type, str], ...] = (
+    (Database, "transact"),
+    (FolderBlobStore, "put"),
+    (FolderBlobStore, "delete"),
+    (FileCache, "forget_many"),
+    (EmbeddedVectorStore, "delete_stale"),
+    (EmbeddedVectorStore, "expunge"),
+)
+"""Whatever changes something outside of this process."""
+
+
+class Killer:
+    """Ends a process before or after one of the moments."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at = self._moment = 0
+        for owner, name in MOMENTS:
+            self._watch(monkeypatch, owner, name)
+
+    def _watch(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            self._pass()
+            result = original(*arguments, **options)
+            self._pass()
+            return result
+
+        monkeypatch.setattr(owner, name, watched)
+
+    def _pass(self) -> None:
+        self._moment += 1
+        if self._moment == self.at:
+            raise Died
+
+    def kill(self, at: int, run: Callable[[], object]) -> bool:
+        """Run, and die at a moment; whether there are so many."""
+        self.at, self._moment = at, 0
+        try:
+            run()
+        except Died:
+            return True
+        finally:
+            self.at = 0
+        return False
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])])
+def test_an_erasure_that_is_killed_at_any_moment_is_taken_up(
+    home: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    kept = tmp_path / "kept"
+    shutil.copytree(home.path, kept)
+    neighbours = {id for id in vectors(home.path) if not id.startswith(home.document)}
+    killer = Killer(monkeypatch)
+    # Whoever is killed lets nothing go: the next process finds its lease.
+    for at in count(1, every):
+        shutil.rmtree(home.path)
+        shutil.copytree(kept, home.path)
+        with opened(settings) as runtime:
+            if not killer.kill(at, lambda: erase(runtime, home)):
+                break
+        with opened(settings) as runtime:
+            if not runtime.database.query(erasures.list_erasures, limit=1):
+                erase(runtime, home)
+            eraser.take_up(runtime)
+            (done,) = runtime.database.query(erasures.list_erasures, limit=2)
+            assert (done.state, done.documents) == ("done", 1)
+        assert find_bytes(home.path, home.needles) == [], f"killed at moment {at}"
+        assert vectors(home.path).keys() == neighbours
+    assert at > 2 * len(eraser.STEPS)
+
+
+def test_what_is_in_a_workers_hands_is_waited_for(runtime: WorkerRuntime, home: Home, tmp_path: Path) -> None:
+    tracker = Tracker.__new__(Tracker)
+    tracker.database, tracker.collection = runtime.database, runtime.collection(1)
+    (tmp_path / "rows.jsonl").write_text('{"id": "Quillfeather", "text": "A third edition."}\n')
+    submit_sources(runtime, tracker, [JsonlSource(bytes(tmp_path / "rows.jsonl"))])
+    claim = tracker.claim(tracker.queue())
+    assert len(claim.items) == 1
+    id = eraser.begin(runtime, [home.document], cause=ASKED)
+    with pytest.raises(NotYetErased, match="in workers' hands"):
+        eraser.carry_out(runtime, id)
+    with runtime.database.write() as connection:
+        lost = work.c.lease_until - 3600 - LOST_SECONDS
+        connection.execute(update(work).where(work.c.lease.is_not(None)).values(lease_until=lost))
+    eraser.carry_out(runtime, id)
+    assert find_bytes(home.path, home.needles) == []
+
+
+def test_a_log_that_somebody_reads_is_waited_for(runtime: WorkerRuntime, home: Home, settings: Settings) -> None:
+    id = eraser.begin(runtime, [home.document], cause=ASKED)
+    with opened(settings) as other, other.database.read() as reading:
+        reading.execute(document.select()).all()
+        with pytest.raises(StorageFailed, match="being read"):
+            eraser.carry_out(runtime, id)
+    assert runtime.database.query(erasures.get_erasure, id).step == "files"
+    eraser.carry_out(runtime, id)
+    assert find_bytes(home.path, home.needles) == []
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits half a minute for a file that the same process reads."""
+    monkeypatch.setattr("embedmill.shared.db.wiping.BUSY_TIMEOUT_MS", 10)

@@ -1,0 +1,1 @@
+"""Erases documents, step by step, from everything that holds something of them, and says so in a receipt."""

@@ -1,0 +1,112 @@
+"""What is kept under the hashes of a document's texts: vectors and verdicts that nobody shares, answers of models.
+
+It is told by the stored chunk sets, so it goes before they do. What earlier versions of a document left in a cache
+whose texts are stored no more cannot be told from others' entries; the receipt says so.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import orjson
+
+from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.db import traces
+from embedmill.shared.db.collections import Collection
+from embedmill.shared.errors import BlobMissing
+from embedmill.shared.ledger import FREE_PROVIDERS
+from embedmill.shared.paging import pages
+from embedmill.workers.chunking import ChunkSet, decode_chunk_set
+from embedmill.workers.erasing.base import Done, Left, Run, Some
+from embedmill.workers.erasing.sharing import Text, find_shared_texts
+from embedmill.workers.stored import Repair, embedded_text
+from embedmill.workers.validation.obtaining import name_judge
+from embedmill.workers.validation.passages import make_passages
+
+FORMER = Left(
+    "the cache: vectors of versions that were replaced, whose texts are stored no more",
+    "nobody uses them for as long as EMBEDMILL_CACHE_DOCUMENT_DAYS says; `embedmill cache prune --unused` hurries that",
+)
+READ_AT_ONCE = 200
+
+
+def forget(run: Run) -> Done:
+    """Forget what nobody else has the text of."""
+    counts = {"vectors": 0, "verdicts": 0, "answers": 0}
+    for some in run.walk():
+        if some.collection is not None:
+            for name, count in _forget(run, some, some.collection).items():
+                counts[name] += count
+    paid = any(some.collection is not None and _is_paid(run, some.collection) for some in run.walk())
+    left = run.runtime.cache.wipe()
+    told = [Left(left, "it has written its files anew")] if left else []
+    return Done(counts, [*([FORMER] if paid else []), *told])
+
+
+def _is_paid(run: Run, collection: Collection) -> bool:
+    return run.runtime.embedder(_settings(run, collection).embedding).provider not in FREE_PROVIDERS
+
+
+def _settings(run: Run, collection: Collection) -> CollectionSettings:
+    return run.runtime.collection_settings(collection.id)
+
+
+def _forget(run: Run, some: Some, collection: Collection) -> dict[str, int]:
+    runtime, ids = run.runtime, some.ids
+    shared = find_shared_texts(run, some, collection) if _is_paid(run, collection) else set()
+    addresses: set[bytes] = set()
+    judged = runtime.database.query(traces.find_judged, ids)
+    for chunk_set, repairs in _read(run, some):
+        addresses |= _addresses(run, collection, chunk_set, repairs, shared)
+        judged |= _judged(run, collection, chunk_set)
+    for part in pages(sorted(addresses), READ_AT_ONCE):
+        runtime.cache.forget_many(part)
+    forget_verdicts = partial(traces.forget_verdicts, addresses=sorted(judged), ids=ids)
+    return {
+        "vectors": len(addresses),
+        "verdicts": runtime.database.transact(forget_verdicts),
+        "answers": runtime.database.transact(traces.forget_answers, collection.id),
+    }
+
+
+def _read(run: Run, some: Some) -> Iterator[tuple[ChunkSet, Mapping[int, Repair]]]:
+    """Each chunk set that is still stored, as it is and with each repair that its document ever had."""
+    for document in some.documents:
+        references = (document.known or {}).get("refs", ())
+        found = [data for data in run.runtime.blobs.get_pack(references).values() if isinstance(data, bytes)]
+        repairs = [{}, *filter(None, map(_read_repairs, found))]
+        for chunk_set in filter(None, map(_read_chunk_set, found)):
+            yield from ((chunk_set, repair) for repair in repairs)
+
+
+def _read_chunk_set(data: bytes) -> ChunkSet | None:
+    try:
+        return decode_chunk_set(data)
+    except BlobMissing:
+        return None
+
+
+def _read_repairs(data: bytes) -> dict[int, Repair]:
+    """The repairs of an object, if it is one of findings."""
+    try:
+        found = orjson.loads(data)
+        return {int(ordinal): Repair.from_json(value) for ordinal, value in found.items() if isinstance(value, dict)}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return {}
+
+
+def _addresses(
+    run: Run, collection: Collection, chunk_set: ChunkSet, repairs: Mapping[int, Repair], shared: set[Text]
+) -> set[bytes]:
+    embedder = run.runtime.embedder(_settings(run, collection).embedding)
+    mine = (c for c in chunk_set.chunks if (chunk_set.title, c.section, c.shown(chunk_set.text)) not in shared)
+    plain = {embedder.address(embedded_text(chunk_set, chunk, repairs)) for chunk in mine}
+    return plain | {run.runtime.vault.address(collection.id, address) for address in plain}
+
+
+def _judged(run: Run, collection: Collection, chunk_set: ChunkSet) -> set[str]:
+    settings = _settings(run, collection)
+    if not (settings.gates or settings.audits):
+        return set()
+    judge = name_judge(settings.validator, run.runtime.model_endpoint(settings.validator))
+    passages = make_passages(chunk_set, chunk_set.chunks, document="", judge=judge)
+    return {passage.address for passage in passages}

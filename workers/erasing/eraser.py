@@ -1,0 +1,159 @@
+"""Carries an erasure out: its steps in their order, each safe to repeat, and where it is stands in the database.
+
+Whoever runs it may die at any moment. Whoever runs it next begins with the step that was not ended. One process erases
+at a time: two would write each other's packs anew.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from embedmill.shared.db import erasures, presence, tombstones, traces, withdrawing
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.erasures import Erasure
+from embedmill.shared.db.tombstones import Named
+from embedmill.shared.erasing import RETENTION, ErasureState, MarkKind
+from embedmill.shared.errors import EmbedmillError, NotYetErased
+from embedmill.shared.logs import get_logger
+from embedmill.shared.paging import pages
+from embedmill.shared.presence import is_gone
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.erasing import caches, checking, objects, queue, receipts, stores, tracker, vendors, watching
+from embedmill.workers.erasing.base import PAGE, Done, Run
+
+log = get_logger()
+
+LEASE = "erasing"
+LEASE_SECONDS = 1800.0
+"""Longer than any step; whoever is known to be gone is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step by its name, which stands in the database while it is the next."""
+
+    name: str
+    take: Callable[[Run], Done]
+
+
+STEPS = (
+    Step("queue", queue.withdraw),
+    Step("vendors", vendors.recall),
+    Step("caches", caches.forget),
+    Step("stores", stores.remove),
+    Step("objects", objects.rewrite),
+    Step("tracker", tracker.remove),
+    Step("unreferenced", objects.sweep),
+    Step("files", tracker.clean),
+    Step("check", checking.check),
+)
+RECEIPT, WIPE = "receipt", "wipe"
+"""After the last step: what was done is signed, and then what an erasure itself knew of its documents goes."""
+
+
+def begin(runtime: Runtime, documents: Sequence[str], *, cause: str) -> str:
+    """Open an erasure and hide its documents from everybody, all together; returns its id.
+
+    From here on no source brings them back, and no reader sees them, whatever becomes of this process.
+    """
+    id, marker = secrets.token_hex(8), runtime.marker
+
+    def open_(connection: Connection) -> None:
+        contents, places = dict[str, tuple[str, str]](), dict[str, int]()
+        for part in pages(documents, PAGE):
+            withdrawing.hide(connection, part)
+            contents |= traces.find_contents(connection, part)
+            places |= traces.find_collections(connection, part)
+        marks: dict[str, MarkKind] = {}
+        for document, (collection, content_hash) in contents.items():
+            found = marker.marks(Named(document, collection, content_hash))
+            marks |= {mark: kind for kind, mark in found.items() if kind in _wanted(cause)}
+        tombstones.set_tombstones(connection, id, marks)
+        erasures.open_erasure(connection, id, places, cause=cause, step=STEPS[0].name)
+
+    # The key is made outside of the transaction.
+    marker.of_document("")
+    runtime.database.transact(open_)
+    log.info("erasure.begun", erasure=id, documents=len(documents), cause=cause)
+    return id
+
+
+def _wanted(cause: str) -> set[MarkKind]:
+    """What keeps it out: whose time was up may come back when it has changed."""
+    return {MarkKind.VERSION} if cause == RETENTION else {MarkKind.DOCUMENT, MarkKind.CONTENT}
+
+
+def carry_out(runtime: Runtime, id: str, *, on_step: Callable[[str], object] = lambda _step: None) -> Mapping[str, Any]:
+    """Take the steps that are left; returns the receipt. Raises NotYetErased, and what services raise."""
+    with _alone(runtime):
+        erasure = runtime.database.query(erasures.get_erasure, id)
+        names = [step.name for step in STEPS]
+        for step in STEPS[names.index(erasure.step) :] if erasure.step in names else ():
+            on_step(step.name)
+            _take(runtime, id, step)
+        return _conclude(runtime, id)
+
+
+def _take(runtime: Runtime, id: str, step: Step) -> None:
+    try:
+        done = step.take(Run(runtime, runtime.database.query(erasures.get_erasure, id)))
+    except EmbedmillError as error:
+        runtime.database.transact(partial(erasures.note_error, id=id, error=f"{step.name}: {error}"))
+        raise
+    following = next((after.name for after in STEPS[STEPS.index(step) + 1 :]), RECEIPT)
+    found = {step.name: done.as_json(), f"{step.name} ended": done.at}
+    runtime.database.transact(partial(erasures.move, id=id, step=following, found=found))
+    log.info("erasure.step", erasure=id, step=step.name)
+
+
+def _conclude(runtime: Runtime, id: str) -> Mapping[str, Any]:
+    """Sign the receipt, forget which documents they were, and see that nothing of that is left either."""
+    run = Run(runtime, runtime.database.query(erasures.get_erasure, id))
+    receipt = run.erasure.receipt
+    if receipt is None:
+        receipt = receipts.make(run, {step.name: run.erasure.progress[step.name] for step in STEPS})
+        watched = watching.seal_ids(runtime, {d.document_id: d.collection_id for s in run.walk() for d in s.documents})
+        conclude = partial(erasures.conclude, id=id, receipt=receipt, watched=watched, step=WIPE)
+        runtime.database.transact(conclude)
+    receipts.keep(runtime, receipt)
+    if run.erasure.state is ErasureState.OPEN:
+        tracker.clean_up(runtime)
+        runtime.database.transact(partial(erasures.finish, id=id))
+        log.info("erasure.done", erasure=id)
+    return receipt
+
+
+@contextmanager
+def _alone(runtime: Runtime) -> Iterator[None]:
+    def seize(connection: Connection) -> bool:
+        gone = partial(is_gone, runtime.run_folder)
+        holder = runtime.process_id
+        return presence.seize_chore(connection, LEASE, holder=holder, seconds=LEASE_SECONDS, is_gone=gone)
+
+    if not runtime.database.transact(seize):
+        raise NotYetErased("another process is erasing")
+    try:
+        yield
+    finally:
+        runtime.database.transact(partial(presence.free_chore, name=LEASE, holder=runtime.process_id))
+
+
+def take_up(runtime: Runtime) -> int:
+    """Go on with erasures that are not done; returns how many were ended. What they wait for, they wait for again."""
+    ended = 0
+    for id in runtime.database.query(erasures.list_open):
+        try:
+            carry_out(runtime, id)
+            ended += 1
+        except NotYetErased as error:
+            log.info("erasure.waits", erasure=id, why=str(error))
+    return ended
+
+
+def find_open(runtime: Runtime, documents: Sequence[str]) -> Sequence[Erasure]:
+    """Erasures of these documents that are not done."""
+    ids = set(runtime.database.query(erasures.find_open_of, documents).values())
+    return [runtime.database.query(erasures.get_erasure, id) for id in sorted(ids)]

@@ -1,0 +1,49 @@
+"""Which texts of a document others have too: their vectors were paid for, and stay.
+
+No index knows texts by their hashes. But whoever has the same text has the same vector, so that the store finds them.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from embedmill.shared.db.collections import Collection, list_collections
+from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.workers.erasing.base import Run, Some
+
+Text = tuple[str, str, str]
+"""What shapes the text that is embedded: title, section, and what is shown."""
+
+NEAREST = 20
+ALIKE = 0.999
+"""Vectors of the same text differ by what half precision takes away."""
+
+
+def find_shared_texts(run: Run, some: Some, collection: Collection) -> set[Text]:
+    """Texts as they were embedded that other documents, of any collection of the same model, have as well."""
+    others = [c for c in run.runtime.database.query(list_collections) if c.model == collection.model]
+    shared: set[Text] = set()
+    for row in _rows(run, some, collection):
+        twins = (twin for other in others for twin in _find_twins(run, other, row, set(some.ids)))
+        if any(_embedded(twin) == _embedded(row) for twin in twins):
+            shared.add(_embedded(row))
+    return shared
+
+
+def _rows(run: Run, some: Some, collection: Collection) -> Iterator[VectorRow]:
+    store = run.runtime.store(collection)
+    for shard in collection.reading_shards:
+        yield from store.fetch_documents(shard, some.ids, with_vectors=True).values()
+
+
+def _find_twins(run: Run, other: Collection, row: VectorRow, erased: set[str]) -> Iterator[VectorRow]:
+    store = run.runtime.store(other)
+    vector = np.asarray(row.vector, dtype=np.float32)
+    found = store.search_vectors(other.reading_shards, vector, top_k=NEAREST)
+    for match in found.matches:
+        if match.score >= ALIKE and match.document not in erased:
+            yield from store.fetch(match.shard, [match.id]).values()
+
+
+def _embedded(row: VectorRow) -> Text:
+    return row.title, row.section, row.text
