@@ -281,19 +281,15 @@ class FlowControl(EmbedmillError):
 
 
 class KeyRefused(FlowControl):
-    """A provider does not accept the key, or there is none; all work that needs it waits until somebody corrects it.
-
-    `was_sent` where a request was sent that the provider refused for it.
-    """
+    """A provider does not accept the key, or there is none; all work that needs it waits until somebody corrects it."""
 
     hint = (
         "Correct it, then restart the workers that have the old one; the work goes on by itself. "
         "`embedmill doctor` tries the keys of the embedder, the validators and the vector store."
     )
 
-    def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS, was_sent: bool = False) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS) -> None:
         super().__init__(message, reason="key", retry_after_seconds=retry_after_seconds)
-        self.was_sent = was_sent
 
 
 class NotYetErased(FlowControl):

@@ -46,9 +46,9 @@ class Reservation(Protocol):
 class Tally:
     """What calls came to so far, for whoever wants to tell, and what those of one query may come to together.
 
-    It counts the calls that were sent, and what they cost and took, as the ledger does: what is reserved counts until
-    the call has ended, and for good where nobody knows what was billed. `cached` are inputs that needed no call, as
-    what was answered before is kept; `saved_…` is what that had cost and taken. Safe between threads.
+    It counts the calls that were sent and not refused, what they cost and took, as the ledger does: what is reserved
+    counts until the call has ended, and for good where nobody knows what was billed. `cached` are inputs that needed no
+    call, as what was answered before is kept; `saved_…` is what that had cost and taken. Safe between threads.
     """
 
     def __init__(self) -> None:
@@ -94,11 +94,11 @@ class Tally:
             self.saved_microusd += microusd
             self.saved_tokens += tokens
 
-    def give_back(self, held: "Hold", *, calls: int = 0) -> None:
-        """What was held is not spent; `calls` were not even sent."""
+    def give_back(self, held: "Hold") -> None:
+        """What was held is not spent, and the call is none, as in the ledger."""
         with self._lock:
             self._count(held.microusd, held.tokens, -1)
-            self.calls -= calls
+            self.calls -= 1
 
     def _count(self, microusd: int, tokens: Tokens, sign: int) -> None:
         self.microusd += sign * microusd
@@ -118,13 +118,9 @@ class Hold:
         """The call came to this; None where nobody says what it took: then it counts as it was reserved."""
         self.tally.settle(self, microusd, self.tokens if tokens is None else tokens)
 
-    def fail(self) -> None:
-        """It was sent, and certainly not billed."""
-        self.tally.give_back(self)
-
     def release(self) -> None:
-        """It was not sent."""
-        self.tally.give_back(self, calls=1)
+        """It was not sent, or certainly not billed."""
+        self.tally.give_back(self)
 
 
 def _no_room(most: int, wanted: int) -> str:

@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import os
+import shutil
+import tempfile
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,16 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 END = "-----END CERTIFICATE-----\n"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes that are free there, several times what a run takes."""
+
+
+def write_to_memory() -> None:
+    """Nobody needs files of tests after a crash of the machine: a disk would be waited for at every commit."""
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def share_compiled_statements() -> None:

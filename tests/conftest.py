@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The first process of a run makes the folder that they share."""
     cheaper.share_compiled_statements()
     if not is_helper(config):
+        cheaper.write_to_memory()
         together.begin()
         cheaper.trust_one_authority(together.folder() / "authority.pem")
 

@@ -87,7 +87,7 @@ def error_of(
     if status == 402 or code in QUOTA_CODES or (status in (400, 403) and OUT_OF_MONEY.search(message)):
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
     if status == 401 or code in KEY_CODES:
-        return KeyRefused(f"{told}: it does not accept the key; check {credentials}", was_sent=True)
+        return KeyRefused(f"{told}: it does not accept the key; check {credentials}")
     match status:
         case 429 if OVER_A_MINUTE.search(message):
             return InputTooLong(f"{told}: more than the account may send in a minute")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.errors import EmbedmillError, KeyRefused, may_be_billed
+from embedmill.shared.errors import EmbedmillError, may_be_billed
 from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Tokens, Usage
 from embedmill.shared.metering import Hold, Meter, Reservation, Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
@@ -87,10 +87,8 @@ class _TalliedCall:
         self._held.settle(self._call.microusd, tokens)
 
     def fail(self, error: EmbedmillError) -> EmbedmillError:
-        if isinstance(error, KeyRefused) and not error.was_sent:
+        if not may_be_billed(error):
             self._held.release()
-        elif not may_be_billed(error):
-            self._held.fail()
         return self._call.fail(error)
 
     def release(self) -> None:

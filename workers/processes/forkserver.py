@@ -33,7 +33,10 @@ WARM = (
     "embedmill.workers.brokers.embedded_transport",
     "embedmill.workers.consuming.consumer",
     "embedmill.workers.parsing.sandbox",
+    "embedmill.shared.caches.file",
+    "embedmill.shared.caches.former",
     "embedmill.shared.db.cache",
+    "embedmill.shared.privacy.vault",
     "embedmill.shared.providers.blobs.folder",
     "embedmill.shared.providers.vectorstores.embedded.store",
     # What Celery loads when its worker is made.

@@ -62,7 +62,9 @@ def test_a_token_ends_when_its_time_is_over(runtime: Runtime, settings: Settings
     assert tokens.list_tokens(runtime).tokens == []
 
 
-@pytest.mark.parametrize("text", ["nonsense", "emt_000000000000_" + "a" * 43, make_token().text])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "emt_000000000000_" + "a" * 43, make_token().text], ids=["word", "unknown", "of another home"]
+)
 def test_what_is_no_token_here_is_refused_in_one_way(runtime: Runtime, settings: Settings, text: str) -> None:
     tokens.create_token(runtime, "page")
     with pytest.raises(TokenRefused) as caught:

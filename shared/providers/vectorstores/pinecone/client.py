@@ -284,7 +284,7 @@ def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
     match error:
         case vendor.UnauthorizedError():
             message = f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}"
-            return KeyRefused(message, was_sent=True)
+            return KeyRefused(message)
         case vendor.PaymentRequiredError():
             message = f"Pinecone answered 402: no credit is left {told}"
             return FlowControl(message, reason="budget", retry_after_seconds=BUDGET_SECONDS)
