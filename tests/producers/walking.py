@@ -1,4 +1,4 @@
-"""A random walk over files, sources, scans, workers and operators, held against a simple model of the index.
+"""A random walk over files, rows, sources, scans, workers and operators, held against a simple model of the index.
 
 Everything is the product's own but the processes: scans are stepped batch by batch, so that any number of them is
 between two transactions at a time, and stages are stood for by what they write to the database. The model knows only
@@ -8,8 +8,11 @@ about files that have not changed since a scan met them, and, after every source
 
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -21,7 +24,7 @@ from embedmill.producers.departing import close_source, delete_documents
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import SourceOptions
+from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
@@ -40,6 +43,7 @@ from tests.shared.db.tracker import RETRY
 
 FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")
 ROWS = ("1", "2", "3")
+TABLE = "table.db"
 COMMANDS = (
     ("docs",),
     ("docs", "one.jsonl"),
@@ -50,8 +54,10 @@ COMMANDS = (
     ("one.jsonl",),
     ("two.jsonl",),
     ("one.jsonl", "two.jsonl"),
+    (TABLE,),
+    ("one.jsonl", TABLE),
 )
-ALL = ("docs", "docs/sub", "one.jsonl", "two.jsonl")
+ALL = ("docs", "docs/sub", "one.jsonl", "two.jsonl", TABLE)
 PROCESSES = 4
 
 
@@ -102,6 +108,7 @@ class Walk:
             self.write(name)
         for name in ("one", "two"):
             self.write_rows(name)
+        self.write_table()
 
     def go(self, steps: int, *, settle_every: int) -> None:
         """Walk; every so often all work is done and the index is held against the model."""
@@ -138,10 +145,21 @@ class Walk:
         (self.folder / f"{name}.jsonl").write_text("\n".join(lines))
         self.changed_at[name] = self.now
 
+    def write_table(self) -> None:
+        rows = [(int(r), f"table {r} {self.random.randrange(2)}") for r in ROWS if self.random.random() < 0.7]
+        with closing(sqlite3.connect(self.folder / TABLE)) as connection, connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS some (id INTEGER PRIMARY KEY, body TEXT)")
+            connection.execute("DELETE FROM some")
+            connection.executemany("INSERT INTO some VALUES (?, ?)", rows)
+        self.changed_at[TABLE] = self.now
+
     def change(self) -> None:
         """Write, remove or bring back a file, or write a file of rows anew."""
-        if self.random.random() < 0.2:
-            self.write_rows(self.random.choice(("one", "two")))
+        if self.random.random() < 0.3:
+            write = self.random.choice(
+                (partial(self.write_rows, "one"), partial(self.write_rows, "two"), self.write_table)
+            )
+            write()
             return
         name = self.random.choice(FILES)
         if self.path(name).exists() and self.random.random() < 0.5:
@@ -164,9 +182,7 @@ class Walk:
         names = names or self.random.choice(COMMANDS)
         runtime = self.random.choice(self.runtimes)
         try:
-            opened = open_sources(
-                [str(self.folder / name) for name in names], options=SourceOptions(), stdin=io.BytesIO()
-            )
+            opened = self.open(*names)
             submitter = Submitter(runtime)
             submitted = submitter.open(opened, self.collection, options={})
         except UserError:
@@ -177,6 +193,11 @@ class Walk:
         reader = Reader(submitted, steps)
         self.readers.append(reader)
         return reader
+
+    def open(self, *names: str) -> list[Source]:
+        arguments = [f"sqlite:///{self.folder / name}" if name == TABLE else str(self.folder / name) for name in names]
+        table = {"table": "some", "text": ("body",)} if TABLE in names else {}
+        return open_sources(arguments, options=gather_options(table), stdin=io.BytesIO())
 
     def reading(
         self, submitter: Submitter, runtime: Runtime, submitted: Submitted, opened: list[Source]
@@ -307,7 +328,7 @@ class Walk:
 
     def delete(self) -> None:
         """Delete a document by its id; its source brings it back when it is read."""
-        uri = self.random.choice([self.uri(name) for name in FILES] + list(ROWS))
+        uri = self.random.choice([self.uri(name) for name in FILES] + list(ROWS) + [self.table_uri(r) for r in ROWS])
         delete_documents(self.runtimes[0], self.collection.id, [document_id("default", uri)])
         self.meddled_at[uri] = self.now
 
@@ -394,13 +415,19 @@ class Walk:
         on_disk = {uri: version for uri in map(self.uri, FILES) if (version := self.version_on_disk(uri)) is not None}
         indexed = {uri: version for uri, version in shown.items() if uri.startswith("file:")}
         assert indexed == on_disk, f"step {self.now}: {sorted(indexed.items() ^ on_disk.items())}"
-        rows = {row for name in ("one", "two") for row in self.rows_of(name)}
+        rows = {row for name in ("one", "two", TABLE) for row in self.rows_of(name)}
         assert {uri for uri in shown if not uri.startswith("file:")} == rows
         with self.database.read() as connection:
             claimed = set(connection.execute(select(document.c.uri).join(claim).where(~claim.c.leaving)).scalars())
         assert claimed == set(shown)
 
+    def table_uri(self, row: object) -> str:
+        return f"sqlite://{self.folder / TABLE}/some/{row}"
+
     def rows_of(self, name: str) -> set[str]:
+        if name == TABLE:
+            with closing(sqlite3.connect(self.folder / TABLE)) as connection:
+                return {self.table_uri(row) for (row,) in connection.execute("SELECT id FROM some")}
         lines = (self.folder / f"{name}.jsonl").read_text().splitlines()
         return {json.loads(line)["id"] for line in lines}
 
