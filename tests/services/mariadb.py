@@ -51,13 +51,18 @@ class Server:
         """Where it listens on this host."""
         return urlsplit(self.url).port or 3306
 
+    @property
+    def database(self) -> str:
+        """The name of the database."""
+        return urlsplit(self.url).path[1:]
+
     def connect(self) -> Any:
         """A new connection that commits each statement."""
         import pymysql
 
         parts = urlsplit(self.url)
         login = {"user": parts.username or "root", "password": parts.password or "", "charset": "utf8mb4"}
-        place = {"host": parts.hostname or "127.0.0.1", "port": self.port, "database": parts.path[1:] or None}
+        place = {"host": parts.hostname or "127.0.0.1", "port": self.port, "database": self.database or None}
         return pymysql.connect(**login, **place, autocommit=True)
 
     def execute(self, *statements: str) -> None:

@@ -16,7 +16,7 @@ TABLE_PAGE = 1000
 # A query is carried out anew for every page.
 QUERY_PAGE = 100_000
 # So many times in a row a page may break off before its first row.
-MOST_FAILURES = 4
+MOST_FAILURES = 3
 PAUSE_SECONDS = 0.5
 SHORTER = 4
 
