@@ -134,9 +134,8 @@ class Describer:
 
 
 def _says_something(item: Item | Remark) -> bool:
-    if isinstance(item, Kept | Departed):
-        return bool(item.reason)
-    return isinstance(item, Skipped | Problem | Remark)
+    """What is kept says it when its claim was renewed, or that there is none."""
+    return isinstance(item, Skipped | Problem | Remark) or (isinstance(item, Departed) and bool(item.reason))
 
 
 def size_of(item: Document) -> int:

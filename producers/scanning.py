@@ -21,6 +21,7 @@ from embedmill.producers.sources.base import (
     Remark,
     RemarkKind,
     RowItem,
+    Skipped,
     Source,
     SourcePlace,
     describe_item,
@@ -220,16 +221,13 @@ class SourceScan:
     def _renew(
         self, connection: Connection, kept: Mapping[str, Kept], counted: set[str], *, newest: int
     ) -> list[dict[str, Any]]:
-        """Renew the claims on what was not read; notes on what has none, and is therefore missing."""
+        """Renew the claims on what was not read; what there is to say of it, or that it has none and is missing."""
         if not kept:
             return []
         renewed = claims.renew_claims(connection, self.scan, list(kept), newest=newest)
         submitting.count_kept(connection, sorted(renewed - counted), job_id=self.scan.job_id)
-        return [
-            describe_item(Problem(item.uri, item.reason or "it was not read, and is not in the index"))
-            for id_, item in kept.items()
-            if id_ not in renewed
-        ]
+        told = (item if id_ in renewed else _as_missing(item) for id_, item in kept.items())
+        return [describe_item(item) for item in told if item.reason]
 
     def _find_repeated(self, connection: Connection, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
         """What another source of the same command has named as another thing, each with a note; and all it named."""
@@ -400,6 +398,13 @@ class SourceScan:
 
 def _is_within(uri: str, home: str) -> bool:
     return uri.startswith(home) and uri[len(home) : len(home) + 1] in ("", "/")
+
+
+def _as_missing(item: Kept) -> Skipped | Problem:
+    """What was kept without having been read, and that its source does not claim."""
+    if item.skipped_if_new:
+        return Skipped(item.uri, item.reason)
+    return Problem(item.uri, item.reason or "it was not read, and is not in the index")
 
 
 def _named(item: Document | LeftBehind) -> str:

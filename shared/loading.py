@@ -36,7 +36,7 @@ class Loaded:
 
     `as_submitted` when it is what the scan had, whose hash its work has; otherwise its bytes are hashed. `state` is the
     one under which it was read, where that is not its work's. `name` tells its format by a suffix, where the URI does
-    not.
+    not. `left_out` says why it is not taken after all, now that its content is known.
     """
 
     whence: str
@@ -45,6 +45,7 @@ class Loaded:
     as_submitted: bool = False
     state: str | None = None
     name: str = ""
+    left_out: str = ""
 
 
 class Loader(ABC):

@@ -33,6 +33,11 @@ ORIGINS: dict[str, Origin] = {
     "mysql": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
     "postgres": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "postgresql": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
+    "s3": Origin(
+        loader="embedmill.shared.buckets.loading:S3Loader",
+        source="embedmill.producers.sources.buckets.source:S3Source",
+        is_place=True,
+    ),
     "row": Origin(loader="embedmill.shared.loading:RowLoader"),
     "slack": Origin(source="embedmill.producers.sources.slack.source:SlackSource"),
     "sqlite": Origin(source="embedmill.producers.sources.sql.source:SqliteSource"),

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
@@ -173,6 +173,13 @@ class Runtime:
         from embedmill.shared.query_log import QueryLog
 
         return QueryLog(self.database)
+
+    @cached_property
+    def buckets(self) -> Any:
+        """The client for buckets whose objects are documents; raises MissingExtra, StorageFailed."""
+        from embedmill.shared.buckets.client import connect
+
+        return connect("s3", wanted_by="reading s3://…", extra="s3")
 
     @property
     def run_folder(self) -> Path:

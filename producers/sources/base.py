@@ -32,7 +32,7 @@ class FileItem:
 
     `kind` says where it is and what reads it there (`embedmill.shared.loading`); `container` is the URI of the file
     that it lies in, if any. `state` is a text that tells a change without reading, as an ETag: the hash may be "" then,
-    and nothing is read of a document that was read under the same state.
+    and nothing is read of a document that was read under the same state. `told` is what else its reader has to know.
     """
 
     uri: str
@@ -44,6 +44,7 @@ class FileItem:
     kind: str = "file"
     container: str = ""
     state: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> bytes:
@@ -53,7 +54,7 @@ class FileItem:
     @property
     def origin(self) -> Mapping[str, Any]:
         """What whoever reads the document is told."""
-        told = {"container": self.container, "state": self.state}
+        told = {"container": self.container, "state": self.state, **self.told}
         return {"kind": self.kind, "metadata": dict(self.metadata), **{k: v for k, v in told.items() if v}}
 
     @property
@@ -114,11 +115,13 @@ class Kept:
     """A document that is still there as far as anybody knows, and was not read; a `reason` becomes a note.
 
     Its claim is renewed and its text stays. It says nothing about a document that is not in the index as it is wanted:
-    ask `ReadContext.settled` before, and read those. One that is said to be kept and is not there is a problem.
+    ask `ReadContext.settled` before, and read those. One that is said to be kept and that the source does not claim is
+    a problem, or something skipped if there may be such.
     """
 
     uri: str
     reason: str = ""
+    skipped_if_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

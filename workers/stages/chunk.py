@@ -91,7 +91,8 @@ def _read(item: WorkItem, loading: Loading) -> Read:
 def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:
     item = read.item
     settings = runtime.collection_settings(item.collection_id)
-    parsed = parse(read.loaded, runtime.parser, name=item.uri)
+    left_out = read.loaded.left_out
+    parsed = parse_row("") if left_out else parse(read.loaded, runtime.parser, name=item.uri)
     chunk_set = split(parsed, settings, title=item.title)
     return Prepared(read, chunk_set, encode_chunk_set(chunk_set), parsed.notes)
 
@@ -134,7 +135,7 @@ def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, refer
             "source_state": prepared.read.state,
             "version": prepared.read.version,
             "title": prepared.chunk_set.title,
-            "reason": None if count else EMPTY,
+            "reason": None if count else prepared.read.loaded.left_out or EMPTY,
             "notes": join_notes(prepared.notes),
         },
     )

@@ -11,19 +11,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from embedmill.shared.errors import BlobMissing, FlowControl, MissingExtra, StorageFailed
+from embedmill.shared.buckets.client import Fault, FaultKind, connect, errors, fault_of
+from embedmill.shared.errors import BlobMissing, FlowControl, StorageFailed
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.blobs.compression import compress, restore
-from embedmill.shared.providers.codes import shown_code
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
-ATTEMPTS = 5
 # How long work waits that met an outage, after the SDK's own attempts.
 OUTAGE_SECONDS = 15.0
-
-GONE = frozenset({"NoSuchKey", "404", "NotFound"})
-REFUSED = frozenset({400, 401, 403, 404, 405})
 
 
 class S3BlobStore(BlobStore):
@@ -32,7 +26,7 @@ class S3BlobStore(BlobStore):
     def __init__(self, bucket: str, *, prefix: str = "", client: Any = None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._client = client or _connect()
+        self._client = client or connect("s3", wanted_by="EMBEDMILL_BLOB_URL=s3://…", extra="s3")
 
     def put(self, data: bytes) -> str:
         """Always written: that mends a damaged object, and makes it young again for the cleaner."""
@@ -86,53 +80,24 @@ class S3BlobStore(BlobStore):
         return f"{self._prefix}{object_[:2]}/{object_}"
 
 
-def _connect() -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ModuleNotFoundError as error:
-        hint = "pip install 'embedmill[s3]'"
-        raise MissingExtra(f"EMBEDMILL_BLOB_URL=s3://… needs the package {error.name}: {hint}") from None
-    from botocore.exceptions import BotoCoreError
-
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        tcp_keepalive=True,
-    )
-    try:
-        return boto3.client("s3", config=config)
-    except (BotoCoreError, ValueError) as error:
-        raise StorageFailed(f"the S3 client cannot be set up: {error}", hint="Check the AWS_* variables.") from None
-
-
 @contextmanager
 def _translated(verb: str, *, object_: str = "") -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-    from urllib3.exceptions import HTTPError
-
     try:
         yield
-    except ClientError as error:
-        raise _refusal(error, verb, object_) from None
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StorageFailed(f"S3: {error}", hint="Give this process credentials for the bucket.") from None
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise _outage(verb, type(error).__name__) from None
+    except errors() as error:
+        raise _translate(fault_of(error), verb, object_) from None
 
 
-def _refusal(error: Any, verb: str, object_: str) -> Exception:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if object_ and code in GONE:
-        return BlobMissing(f"stored object {object_[:12]} is not in the bucket")
-    if status in REFUSED and "Timeout" not in code and "Slow" not in code:
-        return StorageFailed(
-            f"the bucket refused to {verb}: {shown_code(code) or status}",
-            hint="Check the bucket's name, its region and this process's rights to it.",
-        )
-    return _outage(verb, shown_code(code) or str(status))
+def _translate(fault: Fault, verb: str, object_: str) -> Exception:
+    match fault.kind:
+        case FaultKind.GONE if object_:
+            return BlobMissing(f"stored object {object_[:12]} is not in the bucket")
+        case FaultKind.AWAY:
+            return _outage(verb, fault.told)
+    return StorageFailed(
+        f"the bucket refused to {verb}: {fault.told}",
+        hint="Check the bucket's name, its region and this process's rights and credentials.",
+    )
 
 
 def _outage(verb: str, cause: str) -> FlowControl:

@@ -115,7 +115,7 @@ def test_a_name_that_is_not_utf8_is_opened(here: Path) -> None:
         ("a.md/x", "a.md/x"),
         (os.fsdecode(b"gone\xff\n"), r"gone\\xff\\n"),
         ("", "empty"),
-        ("s3://bucket/key", "s3:// sources are not supported yet"),
+        ("ftp://x.y/z", "ftp:// sources are not supported yet"),
         ("https://x.y/z", "https:// sources are not supported yet"),
         ("HTTP://x.y/z", "not supported yet"),
         ("file://host/a", "local file"),

@@ -1,0 +1,1 @@
+"""Buckets as sources: listing them, and which of their keys are documents."""

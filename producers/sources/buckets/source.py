@@ -1,0 +1,129 @@
+"""Objects of a bucket on S3, or on anything that speaks its protocol: listed here, and read by workers.
+
+A listing tells changes by ETag and size, so nothing is read that was read in the same state. Only a listing that came
+to its end says what is not there any more.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from embedmill.producers.sources.base import (
+    FileItem,
+    Item,
+    Kept,
+    Problem,
+    ReadContext,
+    Remark,
+    RemarkKind,
+    Source,
+    Spec,
+)
+from embedmill.producers.sources.buckets.keys import Keys
+from embedmill.producers.sources.buckets.listing import PAGE_KEYS, Entry, Listing, ListingFailed
+from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
+from embedmill.producers.sources.options import SourceOptions
+from embedmill.shared.buckets.client import connect, errors
+from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.errors import EmbedmillError
+
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Classes whose objects cannot be read before they are restored."""
+_EMPTY = hashlib.sha256(b"").hexdigest()
+_OF_AMAZON = ".amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Source(Source):
+    """Every object whose key begins as `place` does, filtered by gitignore patterns on the key after its last `/`.
+
+    What is hidden, made by tools, or named as a secret is left out as of folders, unless `hidden`. Raises UsageError
+    for a pattern without a meaning.
+    """
+
+    kind: ClassVar[str] = "s3"
+    hides_only_below: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("include", "exclude", "hidden")
+    empty: ClassVar[str] = "no object is in it; a prefix is the beginning of keys, and upper case counts"
+
+    place: Place
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    hidden: bool = False
+    globs: Globs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the patterns."""
+        object.__setattr__(self, "globs", compile_globs(self.include, self.exclude))
+
+    @classmethod
+    def open(cls, url: str, options: SourceOptions) -> Self:
+        """The bucket and the beginning of keys that a URL names; the key is taken as it is written."""
+        asked = options.selection
+        return cls(Place.parse(url), asked.include, asked.exclude, asked.hidden)
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> Self:
+        return cls(Place.parse(spec["uri"]), tuple(spec["include"]), tuple(spec["exclude"]), bool(spec.get("hidden")))
+
+    @property
+    def spec(self) -> Spec:
+        """The place and the patterns, in the order given, because a later one overrules."""
+        patterns = {"include": list(self.include), "exclude": list(self.exclude)}
+        asked = {"hidden": True} if self.hidden else {}
+        return {"kind": self.kind, "uri": self.place.uri, **patterns, **asked}
+
+    def read(self, context: ReadContext) -> Iterator[Item]:
+        """An item for each object, in the order of the listing."""
+        unmatched = Unmatched(self.include)
+        keys = Keys(self.place, self.globs, unmatched, self.hidden)
+        try:
+            yield from self._list(keys, context.limit)
+        except (ListingFailed, EmbedmillError) as error:
+            yield Problem(self.place.uri, str(error))
+        context.remarks += [
+            Remark(self.place.uri, f"no object in it matches --include {pattern!a}", RemarkKind.UNMET)
+            for pattern in unmatched.patterns
+        ]
+
+    def _list(self, keys: Keys, limit: int | None) -> Iterator[Item]:
+        client = connect("s3", wanted_by="reading s3://…", extra="s3")
+        tells_restored = _OF_AMAZON in str(client.meta.endpoint_url)
+        for entry in Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS)):
+            if _is_folder(entry):
+                continue
+            if keys.takes(entry["Key"]):
+                yield self._item(entry, client, tells_restored=tells_restored)
+            else:
+                yield from keys.skipped()
+
+    def _item(self, entry: Entry, client: Any, *, tells_restored: bool) -> Item:
+        place = Place(self.place.bucket, entry["Key"])
+        if entry.get("StorageClass") in ARCHIVED and not _is_restored(entry, place, client, listed=tells_restored):
+            reason = f"it is archived ({entry['StorageClass']}), and is read once it is restored"
+            return Kept(place.uri, reason, skipped_if_new=True)
+        return self.describe(place, ObjectState.of(entry))
+
+    def describe(self, place: Place, state: ObjectState) -> FileItem:
+        """An object in a state; nothing has to be read to know the content of an empty one."""
+        content_hash = "" if state.size else _EMPTY
+        told = {"hidden": True} if self.hidden else {}
+        return FileItem(place.uri, state.size, content_hash, kind=self.kind, state=str(state), told=told)
+
+
+def _is_folder(entry: Entry) -> bool:
+    """Whether it only stands for a folder, as consoles make them."""
+    return not entry["Size"] and bool(entry["Key"].endswith("/"))
+
+
+def _is_restored(entry: Entry, place: Place, client: Any, *, listed: bool) -> bool:
+    """Whether a copy can be read; stores that do not tell in a listing are asked."""
+    status = entry.get("RestoreStatus")
+    if status or listed:
+        return bool(status and status.get("RestoreExpiryDate") and not status.get("IsRestoreInProgress"))
+    try:
+        told = client.head_object(Bucket=place.bucket, Key=place.key).get("Restore", "")
+    except errors():
+        return False
+    return 'ongoing-request="false"' in told

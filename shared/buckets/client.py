@@ -1,0 +1,99 @@
+"""The SDK's client for buckets, and what its errors mean.
+
+Credentials, region and endpoint (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3) are the SDK's business: its own variables and
+files.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from embedmill.shared.errors import MissingExtra, StorageFailed
+from embedmill.shared.providers.codes import shown_code
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+ATTEMPTS = 5
+# Connections at a time; more threads than that wait for one.
+POOL = 16
+
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
+_REFUSED = frozenset({400, 401, 403, 404, 405})
+
+
+class FaultKind(StrEnum):
+    """What an error means for whoever asked."""
+
+    GONE = "gone"
+    CHANGED = "changed"
+    ARCHIVED = "archived"
+    REFUSED = "refused"
+    AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error of the SDK: what it means, and in words that may be shown."""
+
+    kind: FaultKind
+    told: str
+
+
+def connect(service: str, *, wanted_by: str, extra: str) -> Any:
+    """A client, which threads may share; raises MissingExtra, StorageFailed."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ModuleNotFoundError as error:
+        hint = f"pip install 'embedmill[{extra}]'"
+        raise MissingExtra(f"{wanted_by} needs the package {error.name}: {hint}") from None
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=POOL,
+        tcp_keepalive=True,
+    )
+    try:
+        return boto3.client(service, config=config)
+    except (BotoCoreError, ValueError) as error:
+        told = f"the client for {service.upper()} cannot be set up: {error}"
+        raise StorageFailed(told, hint="Check the AWS_* variables.") from None
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What the SDK raises."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
+
+    return (BotoCoreError, ClientError, HTTPError, OSError)
+
+
+def fault_of(error: Exception) -> Fault:
+    """What one of them means."""
+    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, PartialCredentialsError
+
+    if isinstance(error, ClientError):
+        return _answered(error.response)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return Fault(FaultKind.REFUSED, str(error))
+    if isinstance(error, ParamValidationError):
+        return Fault(FaultKind.REFUSED, "it is no name of a bucket or object")
+    return Fault(FaultKind.AWAY, type(error).__name__)
+
+
+def _answered(response: Any) -> Fault:
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    told = shown_code(code) or str(status)
+    if code in _GONE:
+        return Fault(FaultKind.GONE, told)
+    if status == 412:
+        return Fault(FaultKind.CHANGED, told)
+    if code == "InvalidObjectState":
+        return Fault(FaultKind.ARCHIVED, told)
+    if status in _REFUSED and "Timeout" not in code and "Slow" not in code:
+        return Fault(FaultKind.REFUSED, told)
+    return Fault(FaultKind.AWAY, told)

@@ -1,0 +1,122 @@
+"""Reads documents that are objects of a bucket: several at a time, each as its listing had it."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from embedmill.shared.buckets.client import FaultKind, errors, fault_of
+from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.errors import (
+    DocumentError,
+    ParserLimitExceeded,
+    ProviderUnavailable,
+    SourceGone,
+    UnreadableDocument,
+)
+from embedmill.shared.files import HEAD_BYTES, SIZE_HINT
+from embedmill.shared.left_out.secrets_inside import reason_by_content
+from embedmill.shared.loading import Loaded, Loader, Located
+
+if TYPE_CHECKING:
+    from embedmill.shared.runtime import Runtime
+
+READS_AT_ONCE = 8
+# What is read ahead of whoever parses; one object may be larger.
+AHEAD_BYTES = 64 * 1024 * 1024
+ATTEMPTS = 3
+HINT = "Once this process may read it, replay: embedmill dlq replay"
+
+
+class S3Loader(Loader):
+    """An object of a bucket, under the state that its scan saw or a newer one, and never spliced from two."""
+
+    whence = "the bucket"
+
+    def __init__(self, runtime: "Runtime", located: Sequence[Located]) -> None:
+        super().__init__(runtime, located)
+        self._left = deque(located)
+        self._coming: dict[str, Future[Loaded]] = {}
+        self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="objects")
+
+    def load(self, located: Located) -> Loaded:
+        """Raise SourceGone, UnreadableDocument, ParserLimitExceeded, ProviderUnavailable."""
+        while located.uri not in self._coming and self._left:
+            self._begin(self._left.popleft())
+        self._read_ahead()
+        coming = self._coming.pop(located.uri, None)
+        return coming.result() if coming else self._read(located)
+
+    def _read_ahead(self) -> None:
+        waiting = sum(_size(each) for each in self.located if each.uri in self._coming)
+        while self._left and len(self._coming) < READS_AT_ONCE and waiting < AHEAD_BYTES:
+            following = self._left.popleft()
+            waiting += _size(following)
+            self._begin(following)
+
+    def _begin(self, located: Located) -> None:
+        self._coming[located.uri] = self._threads.submit(self._read, located)
+
+    def _read(self, located: Located) -> Loaded:
+        most = self.runtime.settings.max_document_bytes
+        if _size(located) > most:
+            raise _too_large(most)
+        state = ObjectState.read(str(located.origin["state"]))
+        place = Place.parse(located.uri)
+        if not state.size:
+            return Loaded(self.whence)
+        data, found = read_object(self.runtime.buckets, place, state, most=most)
+        name = place.key.rpartition("/")[2].encode("utf-8", "surrogatepass")
+        reason = None if located.origin.get("hidden") else reason_by_content(name, data[:HEAD_BYTES])
+        return Loaded(self.whence, data, state=str(found), left_out=reason or "")
+
+
+def _size(located: Located) -> int:
+    return ObjectState.read(str(located.origin["state"])).size
+
+
+def _too_large(most: int) -> ParserLimitExceeded:
+    return ParserLimitExceeded(f"the object is larger than the limit of {most:,} bytes", hint=SIZE_HINT)
+
+
+def read_object(client: Any, place: Place, state: ObjectState, *, most: int) -> tuple[bytes, ObjectState]:
+    """An object's bytes, at most `most`, and their state: that which is expected, or what there is in its place.
+
+    Raises SourceGone, UnreadableDocument, ParserLimitExceeded, ProviderUnavailable.
+    """
+    wanted = {"Bucket": place.bucket, "Key": place.key}
+    condition = state.condition
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _get(client, wanted | condition, most)
+        except errors() as error:
+            kind = fault_of(error).kind
+            if kind is FaultKind.CHANGED:
+                # One request reads one state of it, whichever that is.
+                condition = {}
+            elif kind is not FaultKind.AWAY or attempt == ATTEMPTS:
+                raise explain(error) from None
+    raise AssertionError("the last attempt ends in one of the above")
+
+
+def _get(client: Any, wanted: dict[str, str], most: int) -> tuple[bytes, ObjectState]:
+    answer = client.get_object(**wanted)
+    with answer["Body"] as body:
+        if answer["ContentLength"] > most:
+            raise _too_large(most)
+        return body.read(), ObjectState.of(answer)
+
+
+def explain(error: Exception) -> DocumentError | ProviderUnavailable:
+    """What an error of the SDK is for the document that was to be read."""
+    fault = fault_of(error)
+    match fault.kind:
+        case FaultKind.GONE:
+            return SourceGone("it is not in the bucket any more")
+        case FaultKind.ARCHIVED:
+            hint = "Restore it in the bucket, then replay: embedmill dlq replay"
+            return UnreadableDocument("it is archived, and has to be restored before it can be read", hint=hint)
+        case FaultKind.REFUSED:
+            told = f"the bucket refuses to give it: {fault.told}; rights to it or to its key are missing"
+            return UnreadableDocument(told, hint=HINT)
+    return ProviderUnavailable(f"the bucket could not give it: {fault.told}", may_be_billed=False)
