@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.buckets import client as module
 from embedmill.shared.errors import FlowControl, MissingExtra, StorageFailed
-from embedmill.shared.providers.blobs import s3 as module
 from embedmill.shared.providers.blobs.s3 import S3BlobStore
 from embedmill.shared.providers.blobs.table import open_blob_store
 from tests.contracts.blobs import BlobStoreContract, Damage, Kept
