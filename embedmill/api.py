@@ -107,6 +107,8 @@ class JobChoices(ReadChoices, total=False):
     weight: int | None
     lane: Lane | None
     name: str | None
+    access: str | None
+    owner: str | None
 
 
 class ViewChoices(TypedDict, total=False):
@@ -551,4 +553,6 @@ def _job_options(choices: JobChoices) -> JobOptions:
         lane=choices.get("lane"),
         name=choices.get("name"),
         limit=choices.get("limit"),
+        access=choices.get("access"),
+        owner=choices.get("owner"),
     )

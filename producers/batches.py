@@ -23,6 +23,7 @@ from embedmill.producers.sources.base import (
 from embedmill.producers.sources.memory import Changes
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.submitting import Submission, version_of_state
+from embedmill.shared.privacy.labels import UNLABELLED, Labels, labelled, read_labels
 
 BATCH_BYTES = 8 * 1024 * 1024
 # A rough bound for text of every kind; the chunker counts exactly.
@@ -81,11 +82,15 @@ def _pack(item: Document) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Turns items into batches; `expects_nothing` where the user said that documents may have left a source."""
+    """Turns items into batches; `expects_nothing` where the user said that documents may have left a source.
+
+    `labels` are what the source says of who may see its documents.
+    """
 
     collection: str
     settings_hash: str
     expects_nothing: bool
+    labels: Labels = UNLABELLED
 
     def describe(self, items: Sequence[Item | Remark], memory: Changes) -> Batch:
         """The batch of some items, and of what the source wants to keep with them."""
@@ -116,6 +121,8 @@ class Describer:
         return describe_item(item) | ({"kind": "note"} if emptied else {})
 
     def _submission(self, id_: str, item: Document) -> Submission:
+        labels = read_labels(item.metadata).over(self.labels)
+        known_by, said = labelled(self.settings_hash, labels), labels.as_json()
         state = item.state if isinstance(item, FileItem) else ""
         by_content = item.content_hash or not state
         version = version_id if by_content else version_of_state
@@ -125,9 +132,9 @@ class Describer:
             title=(item.title or "").replace("\0", ""),
             content_hash=item.content_hash,
             settings_hash=self.settings_hash,
-            version=version(item.content_hash if by_content else state, self.settings_hash),
+            version=version(item.content_hash if by_content else state, known_by),
             size=max(1, size_of(item) // BYTES_PER_TOKEN),
-            origin=dict(item.origin),
+            origin={**item.origin, "labels": said} if said else dict(item.origin),
             state=state,
             is_held=not isinstance(item, FileItem),
         )

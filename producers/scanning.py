@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -146,6 +146,8 @@ class SourceScan:
         """Record all that the source holds; raises ScanStopped."""
         database = self.reading.database
         self._watches = database.query(lambda connection: claims.has_rivals(connection, self.scan.source_id))
+        labels = database.query(scans.find_labels, self.scan.source_id)
+        self._describer = replace(self._describer, labels=labels)
         try:
             # The database takes one batch while the next is read: half of the work is on each side.
             with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:

@@ -17,6 +17,7 @@ from embedmill.shared.db.scans import Scan
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
+from embedmill.shared.privacy.labels import UNLABELLED, Labels
 from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
@@ -55,9 +56,17 @@ class Submitter:
         self._renewed = 0.0
 
     def open(
-        self, sources: Sequence[Source], collection: Collection, *, options: dict[str, Any], limit: int | None = None
+        self,
+        sources: Sequence[Source],
+        collection: Collection,
+        *,
+        options: dict[str, Any],
+        labels: Labels = UNLABELLED,
+        limit: int | None = None,
     ) -> Submitted:
         """Create the job, or take up the unfinished one of the same sources; raises UserError when that is paused.
+
+        `labels` are what the sources say from now on of who may see their documents.
 
         A job that is taken up is scanned again, so that what came since is in it too; whoever scanned it before, and
         may only have been frozen, changes nothing from then on.
@@ -82,7 +91,9 @@ class Submitter:
             if resumed:
                 jobs.begin_enumeration(connection, found.id)
             ids = [
-                scans.ensure_source(connection, collection_id=collection.id, identity=s.identity, spec=s.spec)
+                scans.ensure_source(
+                    connection, collection_id=collection.id, identity=s.identity, spec=s.spec, labels=labels
+                )
                 for s in sources
             ]
             begun = scans.begin_scans(connection, found.id, ids, of_new_job=found.is_new)

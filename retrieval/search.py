@@ -34,7 +34,7 @@ from embedmill.retrieval.understanding.understanding import STEPS as UNDERSTANDI
 from embedmill.retrieval.view import FIRST_PAGE, View, check_top_k
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.filtering.conditions import All, Condition
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
@@ -120,6 +120,8 @@ class Searcher:
         """What all of these were made of, under whose digest answers can be kept."""
         self.shelf: Shelf | None = None
         """Where results are kept, if they are."""
+        self.reach: Condition | None = None
+        """Which rows there are for whoever asks; None for all of them."""
 
     def search(
         self,
@@ -136,17 +138,24 @@ class Searcher:
         not follow any more; StorageFailed when no shard answers; SettingsError in mode `lexical` for a store that keeps
         no words; and what the embedder raises in mode `dense`.
         """
-        question = ask(text, mode=mode, where=where)
+        question = ask(text, mode=mode, where=self._within_reach(where))
         check_top_k(top_k)
         self.tally.begin(self.stages.max_usd)
         judges, understood = self.judges and self.judges.stands_for, self.understanding.stands_for
-        asked = stands_for([text, mode, where, view.per_document, view.fold, view.to_the_word, judges, understood])
+        asked = stands_for(
+            [text, mode, question.where, view.per_document, view.fold, view.to_the_word, judges, understood]
+        )
         begin = begin_of(view, asked)
         shelf, key = self.shelf if question.asks else None, (asked, top_k, view.unexplained, self.stages.digest)
         # What is kept is kept with its explanation, so that whoever wants that later does not pay again.
         made = replace(view, explain=view.explain or shelf is not None)
         found = kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, made, asked, begin))
         return found if view.explain else replace(found, explanation=None)
+
+    def _within_reach(self, where: Condition | None) -> Condition | None:
+        if self.reach is None or where is None:
+            return self.reach or where
+        return All((self.reach, where))
 
     def _search(self, question: Question, top_k: int, view: View, asked: str, begin: Cursor) -> SearchResult:
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
@@ -166,7 +175,7 @@ class Searcher:
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
             names = tuple(self._find_shards())
-            shards = Shards(self._store, names, seconds=self._seconds, failed=failed)
+            shards = Shards(self._store, names, seconds=self._seconds, failed=failed, within=self.reach)
             _check_words(question, shards)
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps, fusion=fusion)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError, StorageFailed
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import IndexChanged, Match, Selection, VectorRow, VectorStore
 from embedmill.shared.words.weighing import WordCounts, Wording
 
@@ -23,11 +24,21 @@ ALL_FAILED_HINT = (
 class Shards:
     """The shards that a search asks, and in `failed` those that did not answer, each with the reason.
 
-    `seconds` is how long one pass over all of them may take. Every method raises StorageFailed when none is left.
+    `seconds` is how long one pass over all of them may take; words are counted of rows that are `within`. Every method
+    raises StorageFailed when none is left.
     """
 
-    def __init__(self, store: VectorStore, names: Sequence[str], *, seconds: float, failed: dict[str, str]) -> None:
+    def __init__(
+        self,
+        store: VectorStore,
+        names: Sequence[str],
+        *,
+        seconds: float,
+        failed: dict[str, str],
+        within: Condition | None = None,
+    ) -> None:
         self._store = store
+        self._within = within
         self._names = names
         self._seconds = seconds
         self._have_answered = False
@@ -78,7 +89,7 @@ class Shards:
 
     def count_words(self, terms: Sequence[int]) -> WordCounts:
         """The words of all shards together."""
-        counted = self._store.count_words(self.answering, terms, deadline=self._deadline())
+        counted = self._store.count_words(self.answering, terms, deadline=self._deadline(), within=self._within)
         self.leave_out(counted.failed)
         self.broke = self.broke or (self._have_counted and self.former != counted.counts.former)
         self._have_counted, self.former = True, counted.counts.former

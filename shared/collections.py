@@ -42,6 +42,10 @@ class CollectionSettings:
     """Whether a model divides questions that ask several things, unless a query says otherwise."""
     domain: str = ""
     """What the owner says of what the documents are about, for models that read a question."""
+    access: str = "internal"
+    """The access level of documents that say none, and whose sources say none."""
+    owner: str = ""
+    """Who owns documents that name nobody, and whose sources name nobody."""
     keep_queries: bool = False
     """Whether the texts of queries are kept with their records."""
     fast_model: str = ""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from embedmill.shared.caches.embeddings import QUERY, EmbeddingCache
 from embedmill.shared.errors import FlowControl, StorageFailed
 from embedmill.shared.ledger import Usage
 from embedmill.shared.logs import get_logger
+from embedmill.shared.privacy.derivation import framed
 from embedmill.shared.providers.embeddings.base import EMBED, Embedder, InputType
 from embedmill.shared.spend.metering import LedgerMeter, metered
 
@@ -23,17 +25,24 @@ class RememberedQueries(Embedder):
     """An embedder before a cache. Searching does not depend on the cache: while it is away, the model is asked."""
 
     def __init__(
-        self, embedder: Embedder, cache: EmbeddingCache, meter: LedgerMeter, *, seconds: float | None = None
+        self,
+        embedder: Embedder,
+        cache: EmbeddingCache,
+        meter: LedgerMeter,
+        *,
+        seconds: float | None = None,
+        scope: Sequence[str] = (),
     ) -> None:
         self._plain = embedder
         self._metered = metered(embedder, meter, seconds=seconds)
         self._cache = cache
+        self._scope = scope
         self._meter = meter
         self._away_until = 0.0
         self.stand_for(embedder)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "query") -> NDArray[np.float32]:
-        addresses = {text: self._plain.address(text, input_type=input_type) for text in texts}
+        addresses = {text: self._place(self._plain.address(text, input_type=input_type)) for text in texts}
         known = self._look_up(list(addresses.values()))
         found = {text: known[address] for text, address in addresses.items() if address in known}
         missing = [text for text in addresses if text not in found]
@@ -44,6 +53,12 @@ class RememberedQueries(Embedder):
             self._remember({addresses[text]: vector for text, vector in made.items()})
             found |= made
         return np.stack([found[text] for text in texts])
+
+    def _place(self, address: bytes) -> bytes:
+        """Where a vector is kept for those who may read the same: what another has asked is told by no cache."""
+        if not self._scope:
+            return address
+        return blake2b(framed(address, *self._scope), digest_size=len(address)).digest()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._plain.count_tokens(texts)

@@ -58,6 +58,10 @@ Domain = Annotated[
         "--domain", help="What the documents are about, for models that read questions; 2,000 characters at most."
     ),
 ]
+Access = Annotated[
+    str | None, typer.Option("--access", help="Access level of documents that say none; no row is written for it.")
+]
+Owner = Annotated[str | None, typer.Option("--owner", help="Who owns documents that name nobody.")]
 KeepQueries = Annotated[
     bool | None,
     typer.Option("--keep-queries/--no-keep-queries", help="Keep what queries say with their records, or forget it."),
@@ -108,6 +112,8 @@ def create(
     normalise: Normalise = None,
     decompose: Decompose = None,
     domain: Domain = None,
+    access: Access = None,
+    owner: Owner = None,
     keep_queries: KeepQueries = None,
     fast_model: FastModel = None,
     rank_model: RankModel = None,
@@ -139,6 +145,8 @@ def create(
             normalise=normalise,
             decompose=decompose,
             domain=domain,
+            access=access,
+            owner=owner,
             keep_queries=keep_queries,
             fast_model=fast_model,
             rank_model=rank_model,
@@ -186,6 +194,8 @@ def update(
     normalise: Normalise = None,
     decompose: Decompose = None,
     domain: Domain = None,
+    access: Access = None,
+    owner: Owner = None,
     keep_queries: KeepQueries = None,
     fast_model: FastModel = None,
     rank_model: RankModel = None,
@@ -217,6 +227,8 @@ def update(
             normalise=normalise,
             decompose=decompose,
             domain=domain,
+            access=access,
+            owner=owner,
             keep_queries=keep_queries,
             fast_model=fast_model,
             rank_model=rank_model,

@@ -38,6 +38,10 @@ LaneOption = Annotated[
     ),
 ]
 JobName = Annotated[str | None, typer.Option("--name", help="What to call the job.")]
+Access = Annotated[
+    str | None, typer.Option(help="Access level of these sources' documents; kept with the sources, '' takes it back.")
+]
+Owner = Annotated[str | None, typer.Option(help="Who owns them; kept with the sources, '' takes it back.")]
 
 
 @reads_sources
@@ -53,6 +57,8 @@ def ingest(
     weight: Weight = None,
     lane: LaneOption = None,
     name: JobName = None,
+    access: Access = None,
+    owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
     """Put documents in and work here until they are indexed."""
@@ -62,7 +68,7 @@ def ingest(
     from embedmill.console.services.submitting import JobOptions
     from embedmill.workers.processes.launching import forking
 
-    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     with forking() as forks, opened() as runtime:
         with heard(quiet=as_json) as listener:
             report = working.ingest(
@@ -85,6 +91,8 @@ def submit(
     weight: Weight = None,
     lane: LaneOption = None,
     name: JobName = None,
+    access: Access = None,
+    owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
     """Put documents in for the workers, and return at once."""
@@ -93,7 +101,7 @@ def submit(
     from embedmill.console.services import submitting
     from embedmill.console.services.submitting import JobOptions
 
-    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit)
+    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     with opened() as runtime, heard(quiet=True) as listener:
         report = submitting.submit(
             runtime, _open(sources, how), collection=collection, options=options, listener=listener

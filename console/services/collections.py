@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
-from embedmill.console.services.reach import every_reached, in_collection, new_collection
+from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.producers import submission
 from embedmill.shared.collections import CollectionSettings
@@ -16,9 +16,10 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
-from embedmill.shared.db.samples import VERDICT, count_samples, get_counts
+from embedmill.shared.db.samples import VERDICT, Counts, count_samples, get_counts
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.principals import Right
+from embedmill.shared.privacy.labels import Reach
+from embedmill.shared.privacy.principals import Right, require_level, require_name
 from embedmill.shared.runtime import Runtime
 
 LONGEST_DOMAIN = 2_000
@@ -39,6 +40,8 @@ class SettingChoices(TypedDict, total=False):
     normalise: bool | None
     decompose: bool | None
     domain: str | None
+    access: str | None
+    owner: str | None
     keep_queries: bool | None
     fast_model: str | None
     rank_model: str | None
@@ -175,7 +178,9 @@ def list_terms(runtime: Runtime, name: str, *, limit: int = 200) -> CollectedTer
     """Terms and synonyms that a model found in a sample of the documents; raises NotFound."""
 
     def find(connection: Connection) -> list[dict[str, Any]]:
-        return stored_terms.list_terms(connection, collections.get_collection(connection, name).id, limit=limit)
+        found = collections.get_collection(connection, name)
+        reach = reach_within(runtime.principal, found)
+        return stored_terms.list_terms(connection, found.id, limit=limit, reach=reach)
 
     rows = runtime.database.query(find)
     return CollectedTerms(
@@ -212,6 +217,10 @@ def _find_idle(connection: Connection, name: str) -> Collection:
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """What was chosen; an infinite sum is one that has no bound."""
     given = {name: value for name, value in chosen.items() if value is not None}
+    if "access" in given:
+        given["access"] = require_level(given["access"])
+    if given.get("owner"):
+        require_name(given["owner"])
     return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
 
 
@@ -227,13 +236,15 @@ def _require_usable(runtime: Runtime, given: Mapping[str, Any]) -> None:
 
 
 def _describe(runtime: Runtime, collection: Collection) -> CollectionReport:
-    return runtime.database.query(lambda connection: _measure(connection, collection))
+    reach = reach_within(runtime.principal, collection)
+    return runtime.database.query(_measure, collection, reach)
 
 
-def _measure(connection: Connection, collection: Collection) -> CollectionReport:
-    documents, chunks = collections.count_documents(connection, collection.id)
-    counts = get_counts(connection, collection.id, VERDICT)
-    samples = count_samples(connection, collection.id)
+def _measure(connection: Connection, collection: Collection, reach: Reach | None) -> CollectionReport:
+    """What samples and reviews are about is not told to those who see some documents only."""
+    documents, chunks = collections.count_documents(connection, collection.id, reach)
+    counts = get_counts(connection, collection.id, VERDICT) if reach is None else Counts()
+    samples = count_samples(connection, collection.id) if reach is None else {}
     return CollectionReport(
         name=collection.name,
         documents=documents,
@@ -245,5 +256,5 @@ def _measure(connection: Connection, collection: Collection) -> CollectionReport
         shards=len(collection.shards),
         moving=bool(collection.leaving),
         audit=AuditCounts(counts.sampled, counts.judged, counts.errors, samples),
-        in_doubt=count_open_reviews(connection, collection.id),
+        in_doubt=count_open_reviews(connection, collection.id) if reach is None else 0,
     )

@@ -11,6 +11,7 @@ from embedmill.shared.collections import CollectionSettings, read_collection_set
 from embedmill.shared.db import claims, documents, scans
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
+from embedmill.shared.privacy.labels import labelled
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 
@@ -110,7 +111,7 @@ class DocumentCounter:
         if known is None:
             return False
         content = known.content_of(item.content_hash, getattr(item, "state", ""))
-        return known.version == version_id(content, self._known_by or "")
+        return known.version == version_id(content, labelled(self._known_by or "", known.labels))
 
     def _count(self, item: "Document", loading: Loading) -> None:
         try:

@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from embedmill.console.services.reach import in_collection, in_documents
+from embedmill.console.services.reach import in_collection, in_documents, reach_within
 from embedmill.console.services.serving import serves
+from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection
@@ -70,6 +72,8 @@ class ListedDocument:
     version: str | None
     job: int | None
     updated: datetime
+    access: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,8 @@ class DocumentReport:
     notes: Sequence[str]
     stale: bool
     metadata: Mapping[str, Any]
+    access: str
+    owner: str
     sources: Sequence[str]
     updated: datetime
     version: str | None
@@ -204,8 +210,7 @@ def list_documents(
 
 def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> DocumentFilter:
     """The same for the database; raises NotFound for a collection or a source that there is not."""
-    if query.collection is not None:
-        get_collection(connection, query.collection)
+    found = None if query.collection is None else get_collection(connection, query.collection)
     source = None
     if query.source is not None:
         source = sources.find_source(connection, spellings(query.source), collection_name=query.collection).id
@@ -218,6 +223,7 @@ def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuer
         noted=query.noted,
         fresh=runtime.fingerprint if query.stale else None,
         metadata=query.metadata,
+        reach=None if found is None else reach_within(runtime.principal, found),
     )
 
 
@@ -260,6 +266,8 @@ def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:
         version=listed.version,
         job=listed.job,
         updated=_moment(listed.updated_at),
+        access=listed.access,
+        owner=listed.owner,
     )
 
 
@@ -272,7 +280,8 @@ def show_document(runtime: Runtime, name: str, *, collection: str | None = None)
     """Everything about one document, by id, URI or path; raises NotFound, UserError."""
 
     def find(connection: Connection) -> tuple[Any, dict[str, Any]]:
-        row, place = histories.find_document(connection, spellings(name), collection=collection)
+        find_reach = partial(reach_within, runtime.principal)
+        row, place = histories.find_document(connection, spellings(name), collection=collection, find_reach=find_reach)
         return row, _explain(runtime, connection, row, place)
 
     row, found = runtime.database.query(find)
@@ -283,8 +292,11 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
     """All but the verdicts, which are not in the database."""
     newest = catalogue.find_newest_work(connection, [row.id]).get(row.id)
     state = catalogue.state_of(row, newest)
-    history = histories.read_history(connection, row.id)
-    fresh = runtime.fingerprint(get_collection(connection, place))
+    found = get_collection(connection, place)
+    whole = runtime.principal.reads_every_level
+    # What is on its way may have other labels than what is indexed.
+    history = histories.read_history(connection, row.id, upto=None if whole else row.active_generation)
+    settings, fresh = read_collection_settings(found.settings), runtime.fingerprint(found)
     rejected = row.chunks_rejected
     return {
         "id": row.id,
@@ -296,6 +308,8 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
         "notes": split_notes(row.notes),
         "stale": row.active_version is not None and row.settings_hash != fresh,
         "metadata": _read_metadata(history),
+        "access": row.access or settings.access,
+        "owner": row.owner or settings.owner,
         "sources": sources.find_claims(connection, [row.id]).get(row.id, []),
         "updated": _moment(row.updated_at),
         "version": row.active_version,

@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.console.services.reach import in_collection
+from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.serving import serves
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, manifest
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import batched
+from embedmill.shared.privacy.labels import condition_of, split_kept
 from embedmill.shared.privacy.principals import Right
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
+from embedmill.shared.providers.vectorstores.exact import selects
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 
@@ -44,6 +47,8 @@ class Exported:
     head: tuple[int, int] | None
     text: str
     metadata: Mapping[str, Any]
+    access: str
+    owner: str
     version: str
     index_version: str
     shard: str
@@ -68,12 +73,13 @@ class Rejected:
 def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> Iterator[Exported]:
     """One entry for each vector, shard by shard; streamed. Raises NotFound."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))
-    store = runtime.store(found)
+    store, settings = runtime.store(found), read_collection_settings(found.settings)
+    seen = Selection(condition_of(reach_within(runtime.principal, found)))
     written: set[tuple[str, int]] | None = set() if found.leaving else None
     for shard in found.reading_shards:
-        rows = _seen(runtime, store.list_rows(shard, with_vectors=with_vectors))
-        for row in _once(rows, written):
-            yield _exported(row, shard, with_vectors=with_vectors)
+        rows = (row for row in store.list_rows(shard, with_vectors=with_vectors) if selects(seen, row))
+        for row in _once(_seen(runtime, rows), written):
+            yield _exported(row, shard, settings, with_vectors=with_vectors)
 
 
 @serves("export.rejected", Right.OPERATE, in_collection())
@@ -105,7 +111,8 @@ def _once(rows: Iterator[VectorRow], written: set[tuple[str, int]] | None) -> It
             yield row
 
 
-def _exported(row: VectorRow, shard: str, *, with_vectors: bool) -> Exported:
+def _exported(row: VectorRow, shard: str, settings: CollectionSettings, *, with_vectors: bool) -> Exported:
+    metadata, labels = split_kept(row.metadata)
     return Exported(
         id=row.id,
         document=row.document,
@@ -120,7 +127,9 @@ def _exported(row: VectorRow, shard: str, *, with_vectors: bool) -> Exported:
         end=row.end,
         head=row.head,
         text=row.text,
-        metadata=row.metadata,
+        metadata=metadata,
+        access=labels.access or settings.access,
+        owner=labels.owner or settings.owner,
         version=row.version,
         index_version=row.index_version,
         shard=shard,

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedmill.console.services.reach import in_collection, in_result
+from embedmill.console.services.reach import in_collection, in_result, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.shared.db import feedback
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.feedback import Shown
+from embedmill.shared.db.visibility import find_seen
 from embedmill.shared.errors import NotFound, UsageError
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
@@ -99,11 +100,23 @@ def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, wh
     def put(connection: Connection) -> Judged:
         shown = _find_result(connection, result)
         document, chunk_ = find_hit(shown, chunk).split("/")
+        _require_seen(runtime, connection, shown, document, chunk)
         feedback.put_feedback(connection, shown.id, document, chunk_, helpful=helpful, why=why)
         uri = feedback.find_uri(connection, document)
         return Judged(shown.id, shown.collection, shown.hash, shown.text, document, uri, chunk_, helpful, why)
 
     return runtime.database.transact(put)
+
+
+def _require_seen(runtime: Runtime, connection: Connection, shown: Shown, document: str, named: str) -> None:
+    """Raise NotFound for a hit that the caller did not see."""
+    reach = reach_within(runtime.principal, get_collection(connection, shown.collection))
+    if reach is not None and not find_seen(connection, [document], reach):
+        raise _no_hit(shown, named)
+
+
+def _no_hit(shown: Shown, named: str) -> NotFound:
+    return NotFound(f"the result {shown.id} has no hit {named!r}", hint="Name a hit by its chunk, or by its rank.")
 
 
 def _find_result(connection: Connection, result: str) -> Shown:
@@ -120,7 +133,7 @@ def find_hit(shown: Shown, named: str) -> str:
         return shown.shown[int(named) - shown.first_rank]
     found = [hit for hit in shown.shown if named in (hit, hit.partition("/")[2])]
     if not found:
-        raise NotFound(f"the result {shown.id} has no hit {named!r}", hint="Name a hit by its chunk, or by its rank.")
+        raise _no_hit(shown, named)
     if len(found) > 1:
         raise UsageError(f"several documents have the chunk {named}", hint=f"Write {' or '.join(found)}.")
     return found[0]

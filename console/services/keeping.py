@@ -7,6 +7,7 @@ from embedmill.retrieval.grading.staged import Memory, NoMemory, Prompted
 from embedmill.retrieval.keeping import Shelf, Worth
 from embedmill.retrieval.sealing import seal, unseal
 from embedmill.retrieval.stage_settings import StageSettings
+from embedmill.shared.addresses import digest
 from embedmill.shared.db.collection_changes import count_changes
 from embedmill.shared.db.collections import Collection, get_reading_shards
 from embedmill.shared.db.engine import Connection
@@ -28,7 +29,7 @@ KIND_OF = {"filter": GRADE, "rank": GRADE}
 MEBIBYTE = 1024 * 1024
 FORGOTTEN_AT_ONCE = 500
 EVERYTHING = ""
-"""What a caller may read: everything, until there are rights."""
+"""What an owner of everything may read."""
 
 
 class Keeping:
@@ -36,6 +37,8 @@ class Keeping:
 
     def __init__(self, runtime: Runtime, collection: Collection, tally: Tally) -> None:
         self._runtime = runtime
+        self.scope = runtime.principal.scope
+        """What a caller may read: nobody is given what was kept for others who may read something else."""
         self._keep_seconds = runtime.settings.answer_keep_seconds
         self._meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
 
@@ -90,12 +93,13 @@ class KeptAnswers:
 
     def recall(self, addresses: Sequence[str], asked: Prompted) -> Mapping[str, str]:
         """Those that are known, as JSON."""
-        found = self._keeping.find(KIND_OF.get(asked.purpose, PLAN), addresses)
+        places = {self._place(address): address for address in addresses}
+        found = self._keeping.find(KIND_OF.get(asked.purpose, PLAN), list(places))
         opened: dict[str, str] = {}
-        for address, kept in found.items():
+        for place, kept in found.items():
             with suppress(ValueError):
-                opened[address] = unseal(kept.content, asked.asked.question).decode()
-        self._keeping.note([found[address] for address in opened], asked.model.name, asked.purpose)
+                opened[places[place]] = unseal(kept.content, asked.asked.question).decode()
+        self._keeping.note([found[self._place(address)] for address in opened], asked.model.name, asked.purpose)
         self._before = self._paid
         return opened
 
@@ -103,11 +107,16 @@ class KeptAnswers:
         """Keep them sealed, each with its share of what was paid since it was not recalled."""
         shares = [(now - before) // max(len(answers), 1) for now, before in zip(self._paid, self._before, strict=True)]
         sealed = {
-            address: Kept(seal(text.encode("utf-8", "replace"), asked.asked.question), *shares)
+            self._place(address): Kept(seal(text.encode("utf-8", "replace"), asked.asked.question), *shares)
             for address, text in answers.items()
         }
         origin = Origin(KIND_OF.get(asked.purpose, PLAN), asked.model.name, asked.prompt.hash)
         self._keeping.store(sealed, origin)
+
+    def _place(self, address: str) -> str:
+        """Where an answer is kept for callers who may read the same."""
+        scope = self._keeping.scope
+        return digest(address, *map(str, scope)) if scope else address
 
     @property
     def _paid(self) -> tuple[int, int]:
@@ -134,7 +143,7 @@ class ResultShelf:
 
         self._changes, shards = self._runtime.database.query(look)
         vectors = (found.index_version, found.model, self._runtime.fingerprint(found))
-        return (found.id, self._changes, *shards, *vectors, VERSION, EVERYTHING)
+        return (found.id, self._changes, *shards, *vectors, VERSION, *(self._keeping.scope or (EVERYTHING,)))
 
     def find(self, kind: str, address: str, question: str) -> bytes | None:
         """What is kept there."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import reach
-from embedmill.shared.db.collections import no_collection
+from embedmill.shared.db.collections import Collection, no_collection
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import AccessDenied, NotFound, UsageError
+from embedmill.shared.privacy.labels import Reach, reach_of
 from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.runtime import Runtime
 
@@ -141,3 +143,11 @@ def _require_job(runtime: Runtime, principal: Principal, job_id: int | None) -> 
     found = runtime.database.query(reach.find_job_collection, job_id)
     if found is None or not principal.reaches(found):
         raise no_job(job_id)
+
+
+def reach_within(principal: Principal, collection: Collection) -> Reach | None:
+    """What somebody sees of a collection; None where that is everything."""
+    if principal.reads_every_level:
+        return None
+    settings = read_collection_settings(collection.settings)
+    return reach_of(principal, access=settings.access, owner=settings.owner)

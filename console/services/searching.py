@@ -11,7 +11,7 @@ from embedmill.console.services.fields import note_unknown
 from embedmill.console.services.judges import open_judges
 from embedmill.console.services.keeping import Keeping, open_shelf
 from embedmill.console.services.lost_shards import ShardWatch
-from embedmill.console.services.reach import in_collection
+from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.recording import CameTo, Door, note_query
 from embedmill.console.services.serving import serves
 from embedmill.console.services.stage_settings import read_stage_settings
@@ -33,6 +33,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.metering import Tally
 from embedmill.shared.paging import pages
+from embedmill.shared.privacy.labels import condition_of
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.queries import RememberedQueries
@@ -111,7 +112,7 @@ def search(
     with open_searcher(runtime, collection, **switches) as searcher:
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
         found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
-    if found.hits or condition is None:
+    if found.hits or condition is None or not runtime.principal.reads_every_level:
         return found
     return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
 
@@ -229,6 +230,7 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
         searcher.word_weight = stages.word_weight
         searcher.stages = stages
         searcher.shelf = open_shelf(runtime, found, stages, keeping)
+        searcher.reach = condition_of(reach_within(runtime.principal, found))
         yield searcher
 
 
@@ -242,7 +244,8 @@ def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opene
         return embedder
     kept = opened.enter_context(closing(runtime.open_cache()))
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
-    return RememberedQueries(embedder, kept, meter, seconds=runtime.settings.search_seconds)
+    scope, seconds = runtime.principal.scope, runtime.settings.search_seconds
+    return RememberedQueries(embedder, kept, meter, seconds=seconds, scope=scope)
 
 
 def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:

@@ -9,7 +9,7 @@ access levels of a collection (`filters=False`) refuses them. What a service cal
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -22,6 +22,7 @@ from embedmill.shared.runtime import Runtime
 P = ParamSpec("P")
 T = TypeVar("T")
 
+END = object()
 DECLARED = "declared_service"
 """The attribute of a function that has its `Service`."""
 
@@ -51,15 +52,30 @@ class Service:
         self.scope(runtime, principal, bound.arguments)
         runtime.is_serving = True
         try:
-            return self.function(*bound.args, **bound.kwargs)
+            with runtime.acting_for(principal):
+                answer = self.function(*bound.args, **bound.kwargs)
         finally:
             runtime.is_serving = False
+        return _streamed(runtime, principal, answer) if isinstance(answer, Generator) else answer
 
     def _require(self, principal: Principal) -> None:
         if not principal.may(self.right):
             raise AccessDenied(f"{principal.name} is {_article(principal.role)}, who may not do this ({self.action})")
         if not self.filters and not principal.reads_every_level:
             raise AccessDenied(f"{self.action} is for those who read every access level")
+
+
+def _streamed(runtime: Runtime, principal: Principal, steps: Generator[Any, Any, Any]) -> Iterator[Any]:
+    """What a service gives piece by piece, each made for the same caller, whoever else is served meanwhile."""
+    try:
+        while True:
+            with runtime.acting_for(principal):
+                piece = next(steps, END)
+            if piece is END:
+                return
+            yield piece
+    finally:
+        steps.close()
 
 
 def _article(role: str) -> str:

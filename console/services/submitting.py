@@ -15,7 +15,8 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
 from embedmill.shared.ledger import Lane
 from embedmill.shared.notes import Note, Reason
-from embedmill.shared.privacy.principals import Right
+from embedmill.shared.privacy.labels import Labels
+from embedmill.shared.privacy.principals import Right, require_level, require_name
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ class JobOptions:
     lane: Lane | None = None
     name: str | None = None
     limit: int | None = None
+    access: str | None = None
+    owner: str | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """What the sources say from now on of who may see their documents; empty takes back what they said."""
+        return Labels(
+            self.access and require_level(self.access),
+            self.owner and require_name(self.owner),
+        )
 
 
 USUAL = JobOptions()
@@ -97,8 +108,10 @@ class JobSubmission:
         *,
         on_batch: Callable[[int, int, int], None] = _ignore_batch,
     ) -> None:
+        labels = options.labels
         jobs.check_service(priority=options.priority, weight=options.weight, lane=options.lane, name=options.name)
         self._runtime = runtime
+        self._labels = labels
         self._sources = sources
         self._options = options
         self._listener = listener
@@ -118,6 +131,7 @@ class JobSubmission:
             self._collection,
             options={"allow_deletes": options.allow_deletes},
             limit=options.limit,
+            labels=self._labels,
         )
         self._job = submitted.job_id
         urgency = {name: getattr(options, name) for name in ("priority", "weight", "lane", "name")}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from embedmill.console.services.keeping import Keeping, open_memory
+from embedmill.console.services.reach import reach_within
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
 from embedmill.retrieval.understanding.asking import Adviser
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
@@ -14,6 +15,7 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.terms import list_terms
 from embedmill.shared.metering import Tally
+from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter
 
@@ -26,7 +28,7 @@ def open_understanding(
     runtime: Runtime, collection: Collection, stages: StageSettings, tally: Tally, keeping: Keeping | None
 ) -> Understanding:
     """What the questions of a collection are understood by; models are opened when one is asked."""
-    groups = cache(lambda: _find_terms(runtime, collection.id))
+    groups = cache(lambda: _find_terms(runtime, collection))
 
     def advised(model: StageModel | None, *, wanted: bool) -> Advised:
         if model is None:
@@ -55,18 +57,24 @@ def _open(
     return Adviser(runtime.model(model.name), meter, open_memory(keeping, tally), stages.domain, seconds=seconds)
 
 
-def _find_terms(runtime: Runtime, collection_id: int) -> Sequence[Sequence[str]]:
-    """Each term with its synonyms, read again when the collection has changed."""
+def _find_terms(runtime: Runtime, collection: Collection) -> Sequence[Sequence[str]]:
+    """Each term with its synonyms, read again when the collection has changed.
+
+    Whoever reads some levels only has those of the documents that they see, read each time.
+    """
+    reach = reach_within(runtime.principal, collection)
+    if reach is not None:
+        return runtime.database.query(_list_groups, collection.id, reach)
 
     def find(connection: Connection) -> tuple[int, Sequence[Sequence[str]]]:
-        changes = count_changes(connection, collection_id)
-        known = runtime.terms.get(collection_id)
-        return known if known and known[0] == changes else (changes, _list_groups(connection, collection_id))
+        changes = count_changes(connection, collection.id)
+        known = runtime.terms.get(collection.id)
+        return known if known and known[0] == changes else (changes, _list_groups(connection, collection.id))
 
-    runtime.terms[collection_id] = found = runtime.database.query(find)
+    runtime.terms[collection.id] = found = runtime.database.query(find)
     return found[1]
 
 
-def _list_groups(connection: Connection, collection_id: int) -> Sequence[Sequence[str]]:
-    terms = list_terms(connection, collection_id, limit=MOST_TERMS)
+def _list_groups(connection: Connection, collection_id: int, reach: Reach | None = None) -> Sequence[Sequence[str]]:
+    terms = list_terms(connection, collection_id, limit=MOST_TERMS, reach=reach)
     return [[term["term"], *(found["synonym"] for found in term["synonyms"])] for term in terms]

@@ -27,13 +27,16 @@ from sqlalchemy import (
     select,
 )
 
+from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import claim, dead_letter, document, is_literally, work
+from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.globs import Glob, successor
 from embedmill.shared.notes import split_notes
+from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import DocumentState, State
 
 # Most documents that are looked at together while those in a wanted state are sought.
@@ -99,6 +102,7 @@ class DocumentFilter:
     fresh: Callable[[Collection], str] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     ids: Sequence[str] | None = None
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class DocumentSummary:
     version: str | None
     job: int | None
     updated_at: float
+    access: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +293,8 @@ class _Look:
         if wanted.source is not None and road is not _OF_SOURCE:
             claimed = exists().where(claim.c.document_id == document.c.id, claim.c.source_id == wanted.source)
             conditions.append(claimed.where(~claim.c.leaving))
+        if wanted.reach is not None:
+            conditions.append(is_seen(wanted.reach))
         if wanted.fresh is not None:
             conditions.append(self._is_stale(wanted.fresh))
         conditions += [_has_metadata(name, value) for name, value in wanted.metadata.items()]
@@ -303,6 +311,7 @@ class _Look:
         return and_(document.c.active_version.is_not(None), or_(false(), *of_each))
 
     def _describe(self, row: Any, newest: Any) -> DocumentSummary:
+        settings = read_collection_settings(self._collections[row.collection_id].settings)
         return DocumentSummary(
             id=row.id,
             uri=row.uri,
@@ -314,6 +323,8 @@ class _Look:
             version=row.active_version,
             job=newest.job_id if newest else None,
             updated_at=row.updated_at,
+            access=row.access or settings.access,
+            owner=row.owner or settings.owner,
         )
 
 
@@ -321,7 +332,7 @@ DOCUMENT = tuple(
     document.c[name]
     for name in (
         "id collection_id uri title generation active_generation active_version content_hash settings_hash chunks_ref "
-        "rejections_ref chunks_expected chunks_rejected notes updated_at"
+        "rejections_ref chunks_expected chunks_rejected notes access owner updated_at"
     ).split()
 )
 

@@ -9,8 +9,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, index_version, job
+from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import NotFound, UserError
+from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.sharding import reading_order, shard_for
 
 
@@ -230,11 +232,11 @@ def delete_collection(connection: Connection, collection_id: int) -> None:
     connection.execute(delete(collection).where(collection.c.id == collection_id))
 
 
-def count_documents(connection: Connection, collection_id: int) -> tuple[int, int]:
-    """(documents that readers see, chunks indexed for them)."""
+def count_documents(connection: Connection, collection_id: int, reach: Reach | None = None) -> tuple[int, int]:
+    """(documents that readers see, chunks indexed for them), of those that are within reach."""
     chunks = func.coalesce(func.sum(document.c.chunks_expected - document.c.chunks_rejected), 0)
     query = select(func.count(), chunks).where(
-        document.c.collection_id == collection_id, document.c.active_version.is_not(None)
+        document.c.collection_id == collection_id, document.c.active_version.is_not(None), is_seen(reach)
     )
     row = connection.execute(query).one()
     return int(row[0]), int(row[1])

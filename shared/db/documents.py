@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     or_,
@@ -25,6 +26,7 @@ from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import claim, dead_letter, document, work
 from embedmill.shared.editions import Edition
+from embedmill.shared.privacy.labels import Labels
 from embedmill.shared.states import State
 
 
@@ -94,6 +96,8 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
             chunks_expected=case((work.c.deletes, 0), else_=work.c.chunks_expected),
             chunks_rejected=case((work.c.deletes, 0), else_=work.c.chunks_rejected),
             notes=case((work.c.deletes, None), else_=work.c.notes),
+            access=case((work.c.deletes, None), else_=_label("access")),
+            owner=case((work.c.deletes, None), else_=_label("owner")),
             title=case((work.c.title != "", work.c.title), else_=document.c.title),
             updated_at=clock(),
         )
@@ -104,6 +108,11 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     if gone := [row.id for row in rows if row.removed]:
         connection.execute(delete(claim).where(claim.c.leaving, among(connection, claim.c.document_id, gone)))
     return {row.id: Generations(row.active_generation, row.generation) for row in rows}
+
+
+def _label(name: str) -> ColumnElement[Any]:
+    """A label of work: NULL where its document says none."""
+    return cast(work.c.origin[("labels", name)].as_string(), Text)
 
 
 def settle_unchanged(connection: Connection, found: Sequence[Mapping[str, Any]]) -> None:
@@ -137,6 +146,7 @@ class ReadVersion:
     version: str
     content_hash: str
     state: str
+    labels: Labels
 
     def content_of(self, content_hash: str, state: str) -> str:
         """What a source has: by its hash, or by its state where the document was read under the same one."""
@@ -145,11 +155,14 @@ class ReadVersion:
 
 def find_read_versions(connection: Connection, ids: Sequence[str]) -> dict[str, ReadVersion]:
     """The active version of each of `ids` that readers may see, and that no dead repair left broken."""
-    columns = (document.c.id, document.c.active_version, document.c.content_hash, document.c.source_state)
-    query = select(*columns).where(
+    names = ("active_version", "content_hash", "source_state", "access", "owner")
+    query = select(document.c.id, *(document.c[name] for name in names)).where(
         among(connection, document.c.id, ids), document.c.active_version.is_not(None), ~is_broken()
     )
-    return {row[0]: ReadVersion(row[1], row[2] or "", row[3] or "") for row in connection.execute(query)}
+    return {
+        id_: ReadVersion(version, content or "", state or "", Labels(*labels))
+        for id_, version, content, state, *labels in connection.execute(query)
+    }
 
 
 def find_active_editions(connection: Connection, ids: Sequence[str]) -> dict[str, Edition]:

@@ -1,18 +1,20 @@
 """The history of one document: its versions, every attempt at it, what stands in its way, and what it cost."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from embedmill.shared import stages
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import attempt, dead_letter, document, job, usage, work
+from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.errors import NotFound, UserError
+from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import DocumentState, State
 
 MOST_WORK = 50
@@ -24,17 +26,32 @@ MICROUSD = 1_000_000
 _ID = re.compile("[0-9a-f]{32}")
 
 
-def find_document(connection: Connection, names: Sequence[str], *, collection: str | None = None) -> tuple[Any, str]:
+FindReach = Callable[[Collection], Reach | None]
+"""What somebody sees of a collection."""
+
+
+def _see_everything(_: Collection) -> Reach | None:
+    return None
+
+
+def find_document(
+    connection: Connection,
+    names: Sequence[str],
+    *,
+    collection: str | None = None,
+    find_reach: FindReach = _see_everything,
+) -> tuple[Any, str]:
     """The row of the document that has one of `names` as its id or its URI, and its collection's name.
 
-    Raises NotFound, and UserError when several collections have one.
+    One that is not within reach is not there. Raises NotFound, and UserError when several collections have one.
     """
     chosen = [collections.get_collection(connection, collection)] if collection else _every_collection(connection)
     known = {each.id: each.name for each in chosen}
     ids = {name for name in names if _ID.fullmatch(name)}
     ids |= {document_id(each.name, name) for each in chosen for name in names}
     query = select(document).where(document.c.id.in_(sorted(ids)), document.c.collection_id.in_(known))
-    rows = connection.execute(query).all()
+    within = or_(*(and_(document.c.collection_id == each.id, is_seen(find_reach(each))) for each in chosen))
+    rows = connection.execute(query.where(within)).all() if chosen else []
     if not rows:
         raise NotFound(f"no document {names[0]!r}" + (f" in {collection}" if collection else ""), hint=LISTS)
     if len(rows) > 1:
@@ -59,12 +76,13 @@ class History:
     letters: Sequence[Mapping[str, Any]]
 
 
-def read_history(connection: Connection, id_: str) -> History:
-    """The newest work on a document, its attempts and its dead letters."""
+def read_history(connection: Connection, id_: str, *, upto: int | None = None) -> History:
+    """The newest work on a document, up to one generation if that is given, its attempts and its dead letters."""
+    until = [] if upto is None else [work.c.generation <= upto]
     works = (
         select(work, job.c.state.label("job_state"))
         .join_from(work, job)
-        .where(work.c.document_id == id_)
+        .where(work.c.document_id == id_, *until)
         .order_by(work.c.id.desc())
         .limit(MOST_WORK)
     )

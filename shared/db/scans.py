@@ -12,6 +12,7 @@ from embedmill.shared.db.schema import job, scan, source
 from embedmill.shared.db.source_memory import forget_memory
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
 from embedmill.shared.origins import ORIGINS, find_origin
+from embedmill.shared.privacy.labels import UNLABELLED, Labels
 from embedmill.shared.states import JobState
 
 # Kinds of sources whose documents are files of their own; the documents of all others are rows.
@@ -45,10 +46,18 @@ class Scan:
     source_id: int
 
 
-def ensure_source(connection: Connection, *, collection_id: int, identity: str, spec: Mapping[str, Any]) -> int:
+def ensure_source(
+    connection: Connection,
+    *,
+    collection_id: int,
+    identity: str,
+    spec: Mapping[str, Any],
+    labels: Labels = UNLABELLED,
+) -> int:
     """The number of a collection's source, recorded on first sight and opened again if it was closed.
 
-    What it is read from may have changed, as a file's name, though it is the same source.
+    What it is read from may have changed, as a file's name, though it is the same source. Labels stay with it until
+    others are given.
     """
     find = select(source.c.id, source.c.state, source.c.spec).where(
         source.c.collection_id == collection_id, source.c.identity == identity
@@ -61,7 +70,23 @@ def ensure_source(connection: Connection, *, collection_id: int, identity: str, 
         row = connection.execute(find).one()
     if row.state != "open" or row.spec != dict(spec):
         connection.execute(update(source).where(source.c.id == row.id).values(state="open", spec=dict(spec)))
+    _relabel(connection, row.id, labels)
     return int(row.id)
+
+
+def _relabel(connection: Connection, source_id: int, labels: Labels) -> None:
+    """Have a source say something else of its documents; what it remembers would keep them as they were."""
+    said = {name: value or None for name, value in labels.as_json().items()}
+    before = find_labels(connection, source_id) if said else UNLABELLED
+    if any(getattr(before, name) != value for name, value in said.items()):
+        connection.execute(update(source).where(source.c.id == source_id).values(said))
+        forget_memory(connection, source_id)
+
+
+def find_labels(connection: Connection, source_id: int) -> Labels:
+    """What a source says of who may see its documents."""
+    row = connection.execute(select(source.c.access, source.c.owner).where(source.c.id == source_id)).first()
+    return Labels(*row) if row else UNLABELLED
 
 
 def find_source_id(connection: Connection, collection_id: int, identity: str) -> int | None:

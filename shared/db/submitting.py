@@ -22,6 +22,7 @@ from embedmill.shared.db.dead_before import find_dead_before
 from embedmill.shared.db.documents import is_broken
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.transitions import begin_work
+from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.states import State
 
 
@@ -150,7 +151,8 @@ def _as_read(submission: Submission, known: Any) -> Submission:
     """What is known by its state only, with the content that readers see of it if that was read under this state."""
     if submission.content_hash or known is None or known.source_state != submission.state:
         return submission
-    version = version_id(known.content_hash or "", submission.settings_hash)
+    known_by = labelled(submission.settings_hash, Labels.of_origin(submission.origin))
+    version = version_id(known.content_hash or "", known_by)
     if not version == known.active_version == known.wanted_version:
         return submission
     return replace(submission, content_hash=known.content_hash, version=version)

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, distinct, func, select
 
 from embedmill.shared.db.bulk import insert_or
-from embedmill.shared.db.schema import term
+from embedmill.shared.db.schema import document, term
+from embedmill.shared.db.visibility import is_seen
+from embedmill.shared.privacy.labels import Reach
 
 LONGEST = 200
 """Characters of a term; a longer one is a sentence."""
@@ -45,12 +47,18 @@ def replace_terms(connection: Connection, terms: Sequence[FoundTerm], *, collect
         connection.execute(query.on_conflict_do_update(index_elements=keys, set_=counted), list(rows.values()))
 
 
-def list_terms(connection: Connection, collection_id: int, *, limit: int = 1000) -> list[dict[str, Any]]:
-    """`{term, documents, mentions, synonyms: [{synonym, documents}]}`, those of the most documents first."""
+def list_terms(
+    connection: Connection, collection_id: int, *, limit: int = 1000, reach: Reach | None = None
+) -> list[dict[str, Any]]:
+    """`{term, documents, mentions, synonyms: [{synonym, documents}]}`, those of the most documents first.
+
+    With a reach, those of documents within it only.
+    """
+    whose = [] if reach is None else [term.c.document_id.in_(select(document.c.id).where(is_seen(reach)))]
     documents = func.count(distinct(term.c.document_id))
     query = (
         select(term.c.term, func.max(term.c.label).label("label"), documents.label("n"), func.sum(term.c.mentions))
-        .where(term.c.collection_id == collection_id, term.c.synonym == "")
+        .where(term.c.collection_id == collection_id, term.c.synonym == "", *whose)
         .group_by(term.c.term)
         .order_by(documents.desc(), func.sum(term.c.mentions).desc(), term.c.term)
         .limit(limit)
@@ -61,7 +69,7 @@ def list_terms(connection: Connection, collection_id: int, *, limit: int = 1000)
     }
     names = (
         select(term.c.term, term.c.synonym, documents.label("n"))
-        .where(term.c.collection_id == collection_id, term.c.synonym != "")
+        .where(term.c.collection_id == collection_id, term.c.synonym != "", *whose)
         .group_by(term.c.term, term.c.synonym)
         .order_by(documents.desc(), term.c.synonym)
     )

@@ -79,11 +79,12 @@ class Principal:
         return self.levels is None
 
     @property
-    def scope(self) -> tuple[object, ...]:
+    def scope(self) -> tuple[str, ...]:
         """What two principals share who may see the very same; what caches are kept under."""
-        if self.levels is None:
+        if self.collections is None and self.levels is None:
             return ()
-        return (self.name, *sorted(self.levels))
+        whose = (ALL,) if self.levels is None else (self.name, *sorted(self.levels))
+        return ("of", *sorted(self.collections or (ALL,)), "reads", *whose)
 
     @classmethod
     def of_this_machine(cls) -> Self:

@@ -1,7 +1,7 @@
 """Owns the weight of words: BM25 over one count of the whole index version, whatever the shards (decision 0042)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,15 @@ class WordCounts:
     words: int = 0
     holding: Mapping[int, int] | None = None
     former: int | None = None
+
+
+USUAL_WORDS = 200
+"""Words of a row, where nobody has counted them."""
+
+
+def alike(terms: Iterable[int]) -> WordCounts:
+    """Counts by which every term is as rare as the others, where they may not be told or are not known."""
+    return WordCounts(2, 2 * USUAL_WORDS, dict.fromkeys(terms, 1))
 
 
 @dataclass(frozen=True, slots=True)

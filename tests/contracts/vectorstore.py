@@ -20,6 +20,7 @@ from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests.contracts.filters import FilterContract
+from tests.contracts.labels import LabelContract
 
 DIMENSIONS = 8
 DEADLINE_SECONDS = 30.0
@@ -104,7 +105,7 @@ def eventually(found: Callable[[], Any], expected: Any, what: str) -> None:
         assert time.monotonic() < deadline, f"{what}: expected {expected!r}, last saw {last!r}"
 
 
-class VectorStoreContract(FilterContract):
+class VectorStoreContract(FilterContract, LabelContract):
     """What every store does alike."""
 
     @pytest.fixture

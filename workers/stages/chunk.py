@@ -13,6 +13,7 @@ from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Outcome
+from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
 from embedmill.shared.states import Result
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
@@ -38,7 +39,7 @@ class Read:
     @property
     def version(self) -> str:
         """What it is when it is done with as its settings say."""
-        return version_id(self.content_hash, self.item.settings_hash)
+        return version_id(self.content_hash, labelled(self.item.settings_hash, Labels.of_origin(self.item.origin)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
+from embedmill.shared.privacy.labels import Labels, kept_with
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.spend.guard import Guard
@@ -261,7 +262,7 @@ def _vectors(
 
 def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index_version: str) -> list[VectorRow]:
     item, chunk_set, ids = stored.item, stored.chunk_set, stored.chunk_set.ids
-    metadata = item.origin.get("metadata") or {}
+    metadata = kept_with(item.origin.get("metadata") or {}, Labels.of_origin(item.origin))
     return [
         VectorRow(
             id=row_id(item.document_id, item.version, item.generation, chunk.ordinal),

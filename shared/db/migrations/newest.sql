@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0034');
+INSERT INTO "alembic_version" VALUES('0035');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -241,7 +241,7 @@ CREATE TABLE document (
 	rejections_ref TEXT, 
 	chunks_expected INTEGER DEFAULT '0' NOT NULL, 
 	chunks_rejected INTEGER DEFAULT '0' NOT NULL, 
-	updated_at DOUBLE NOT NULL, notes TEXT, wanted_version VARCHAR(16), source_state TEXT, 
+	updated_at DOUBLE NOT NULL, notes TEXT, wanted_version VARCHAR(16), source_state TEXT, access TEXT, owner TEXT, 
 	CONSTRAINT pk_document PRIMARY KEY (id), 
 	CONSTRAINT fk_document_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
@@ -510,7 +510,7 @@ CREATE TABLE source (
 	id INTEGER NOT NULL, 
 	collection_id INTEGER NOT NULL, 
 	identity TEXT NOT NULL, 
-	spec JSON NOT NULL, state VARCHAR(6) DEFAULT 'open' NOT NULL CONSTRAINT ck_source_state CHECK (state IN ('open', 'closed')), scanned_at DOUBLE, 
+	spec JSON NOT NULL, state VARCHAR(6) DEFAULT 'open' NOT NULL CONSTRAINT ck_source_state CHECK (state IN ('open', 'closed')), scanned_at DOUBLE, access TEXT, owner TEXT, 
 	CONSTRAINT pk_source PRIMARY KEY (id), 
 	CONSTRAINT fk_source_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
 	CONSTRAINT uq_source_collection_id_identity UNIQUE (collection_id, identity)

@@ -68,6 +68,9 @@ source = Table(
     Column("state", String(6), nullable=False, server_default="open"),
     # When it was last read to its end.
     Column("scanned_at", Double),
+    # Who may see its documents, where they do not say so themselves; NULL is the collection's to say.
+    Column("access", Text),
+    Column("owner", Text),
     UniqueConstraint("collection_id", "identity"),
     CheckConstraint("state IN ('open', 'closed')", name="state"),
 )
@@ -95,6 +98,9 @@ document = Table(
     Column("chunks_rejected", Integer, nullable=False, server_default="0"),
     # What was left out or guessed when the active version was read, a line each.
     Column("notes", Text),
+    # Who may see the active version; NULL is the collection's to say.
+    Column("access", Text),
+    Column("owner", Text),
     Column("updated_at", Double, nullable=False),
     Index("ix_document_collection_id", "collection_id", "id"),
     *(

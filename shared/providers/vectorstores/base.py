@@ -244,11 +244,21 @@ class VectorStore(ABC):
 
         return exact.search(shards, self._all_rows, scored, top_k=top_k, selection=selection, deadline=deadline)
 
-    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
-        """How many rows there are, how many words they have, and how many of them hold each term."""
+    def count_words(
+        self,
+        shards: Sequence[str],
+        terms: Sequence[int],
+        *,
+        deadline: float | None = None,
+        within: Condition | None = None,
+    ) -> Counted:
+        """How many rows there are, how many words they have, and how many of them hold each term.
+
+        `within`: of the rows that meet it, as if there were no others.
+        """
         from embedmill.shared.providers.vectorstores import exact
 
-        return exact.count(shards, self._all_rows, terms, deadline=deadline)
+        return exact.count(shards, self._all_rows, terms, deadline=deadline, within=within)
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
         """BM25 of the given rows, as `search_words` has it; rows without any of the words are absent."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.filtering import fields as filtering
-from embedmill.shared.filtering.conditions import holds
+from embedmill.shared.filtering.conditions import Condition, holds
 from embedmill.shared.filtering.fields import Fields
 from embedmill.shared.providers.vectorstores.base import Counted, Found, Match, Selection, VectorRow
 from embedmill.shared.words.counts import TermCounts
@@ -93,14 +93,22 @@ def fields_of(row: VectorRow) -> Fields:
     return filtering.fields_of({name: getattr(row, name) for name in filtering.OWN}, row.metadata)
 
 
-def count(shards: Sequence[str], rows: ListRows, terms: Sequence[int], *, deadline: float | None) -> Counted:
+def count(
+    shards: Sequence[str],
+    rows: ListRows,
+    terms: Sequence[int],
+    *,
+    deadline: float | None,
+    within: Condition | None = None,
+) -> Counted:
     """Rows, their words, and the rows that hold each term, over all shards that can be read."""
+    selection = Selection(within)
     total = words = 0
     holding = dict.fromkeys(terms, 0)
     failed: dict[str, str] = {}
     for shard in shards:
         try:
-            counted = [counts_of(row) for row in _in_time(rows(shard), deadline)]
+            counted = [counts_of(row) for row in _in_time(rows(shard), deadline) if selects(selection, row)]
         except EmbedmillError as error:
             failed[shard] = str(error)
             continue

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
@@ -193,10 +194,17 @@ class EmbeddedVectorStore(VectorStore):
             under_way.ask(shard, partial(name, shard, scored))
         return under_way.found(matches, top_k)
 
-    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+    def count_words(
+        self,
+        shards: Sequence[str],
+        terms: Sequence[int],
+        *,
+        deadline: float | None = None,
+        within: Condition | None = None,
+    ) -> Counted:
         under_way = Pass(deadline)
         former = self._former(shards, under_way)
-        portions = self._portions(shards, former=former, under_way=under_way)
+        portions = self._portions(shards, Selection(within), former=former, under_way=under_way)
         counts = word_search.count(portions, terms, under_way=under_way)
         return Counted(replace(counts, former=former), under_way.failed)
 

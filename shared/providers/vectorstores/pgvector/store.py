@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import SettingsError
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
     Counted,
@@ -30,6 +31,7 @@ from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
 from embedmill.shared.providers.vectorstores.pgvector.connections import ABSENT, Connections
 from embedmill.shared.providers.vectorstores.pgvector.cutting import Cutter
+from embedmill.shared.providers.vectorstores.pgvector.filters import Translation
 from embedmill.shared.providers.vectorstores.pgvector.passes import Passes
 from embedmill.shared.providers.vectorstores.pgvector.rows import held_of, row_of, selected, written
 from embedmill.shared.providers.vectorstores.pgvector.searching import Searching, score_rows, where_of
@@ -161,16 +163,34 @@ class PgVectorStore(VectorStore):
         found = self._searching.worded(names, wording, where_of(selection), top_k=top_k, deadline=deadline)
         return Found(found.matches, {**failed, **found.failed})
 
-    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+    def count_words(
+        self,
+        shards: Sequence[str],
+        terms: Sequence[int],
+        *,
+        deadline: float | None = None,
+        within: Condition | None = None,
+    ) -> Counted:
         names, failed = self._with_words(shards, deadline)
 
         def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+            if within is not None:
+                return [row for table in found.values() for row in self._count_within(connection, table, terms, within)]
             places = [table.name for table in found.values()]
             asked = {"places": places, "cutter": VERSION, "terms": words.signed(terms)}
             return connection.execute(self._tables.statement(words.COUNTED, COUNTED), asked).fetchall()
 
         answer = self._passes.over(names, ask, deadline=deadline)
         return Counted(_counts(answer.rows, terms), {**failed, **answer.failed})
+
+    def _count_within(
+        self, connection: psycopg.Connection[Any], table: Table, terms: Sequence[int], within: Condition
+    ) -> list[Any]:
+        """The words of the rows that meet a condition, each row read: nobody has counted them before."""
+        met = Translation(within)
+        statement = words.COUNTED_WITHIN.replace("{met}", met.sql)
+        asked = met.parameters | {"cutter": VERSION, "terms": words.signed(terms)}
+        return connection.execute(self._tables.statement(statement, table.name), asked).fetchall()
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
         if not wording.weights or not ids or shard not in self._with_words([shard], None)[0]:
@@ -338,5 +358,7 @@ def _counts(rows: Sequence[Any], terms: Sequence[int]) -> WordCounts:
     """The counts that an answer to `words.COUNTED` tells, of today's cutter."""
     totals = [row for row in rows if row[0] is None and row[2] == VERSION]
     holding = dict.fromkeys(terms, 0)
-    holding |= {words.unsigned([term])[0]: many for term, _, _, many, _ in rows if term is not None}
+    for term, _, _, many, _ in rows:
+        if term is not None:
+            holding[words.unsigned([term])[0]] += many
     return WordCounts(sum(row[3] for row in totals), sum(row[4] for row in totals), holding)

@@ -118,6 +118,14 @@ COUNTED = f"""
 SELECT NULL::int AS term, held.* FROM ({TOTALS}) AS held (place, cutter, rows, words)
 UNION ALL SELECT term, '', 0, rows, 0 FROM ({HOLDING}) AS held (term, rows)
 """
+# In the shape of COUNTED, for one table.
+COUNTED_WITHIN = """
+WITH met AS (SELECT terms, length FROM {table} WHERE cutter = %(cutter)s AND {met})
+SELECT NULL::int AS term, '' AS place, %(cutter)s::int AS cutter, count(*), coalesce(sum(length), 0)::bigint FROM met
+UNION ALL
+SELECT asked.term, '', 0, count(*), 0 FROM met, unnest(%(terms)s::int[]) AS asked (term)
+WHERE met.terms @> ARRAY[asked.term] GROUP BY asked.term
+"""
 
 UNCUT = """
 SELECT id, document, uri, title, section, page, metadata, text FROM {table}

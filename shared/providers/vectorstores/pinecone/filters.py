@@ -4,7 +4,8 @@ Pinecone's metadata has neither null nor nesting, its lists are of texts, its nu
 say of missing fields and of lists has changed over time. So a record has marks (`em_marks`), a short text for each
 value of each field and for each field that is there, and the least and greatest of its numbers and dates. A filter
 asks for marks and bounds, and is weaker than the user's where those cannot say it: what comes back is verified by
-`holds`. Records without marks, of releases before or with too many, are left for that too.
+`holds`. Records without marks, of releases before or with too many, are left for that too. What says who may see a row
+(`shared/privacy/labels.py`) has marks of its own in every record that has such a label, and is never left for later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,11 @@ from embedmill.shared.filtering.conditions import (
     Resembles,
     ranges_of,
 )
-from embedmill.shared.filtering.fields import fields_of
+from embedmill.shared.filtering.fields import Fields, fields_of
 from embedmill.shared.filtering.readings import Axis, Range
+from embedmill.shared.privacy.labels import KEPT
 
-MARKS = "em_marks"
+MARKS, LABELS = "em_marks", "em_labels"
 LEAST, GREATEST = "em_least_", "em_most_"
 ORDERED: tuple[Axis, ...] = ("number", "moment")
 MOST_MARKS = 400
@@ -53,7 +55,16 @@ def marked(own: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any
                 least, greatest = _bounds(name, axis)
                 bounds[least] = min(bounds.get(least, float(value)), float(value))
                 bounds[greatest] = max(bounds.get(greatest, float(value)), float(value))
-    return {} if len(marks) + len(bounds) > MOST_MARKS else {MARKS: sorted(marks), **bounds}
+    labels = _labels(fields)
+    return labels if len(marks) + len(bounds) > MOST_MARKS else {MARKS: sorted(marks), **bounds, **labels}
+
+
+def _labels(fields: Fields) -> dict[str, Any]:
+    """The marks of a row's labels; nothing for a row without any."""
+    held = {name: readings for name, readings in fields.items() if name in KEPT.values()}
+    values = {_mark(name, "text", reading["text"]) for name, readings in held.items() for reading in readings}
+    marks = values | {_mark(name, THERE) for name in held}
+    return {LABELS: sorted(marks)} if marks else {}
 
 
 def _mark(name: str, axis: str, value: Any = None) -> str:
@@ -70,7 +81,33 @@ def _bounds(name: str, axis: str) -> tuple[str, str]:
 def filter_of(condition: Condition | None) -> Filter | None:
     """What leaves every row that meets a condition; None where that is all of them."""
     wanted = EVERYTHING if condition is None else _say(condition, true=True)
-    return EVERYTHING if wanted is EVERYTHING else _any([wanted, {MARKS: {"$exists": False}}])
+    if condition is None or wanted is EVERYTHING:
+        return EVERYTHING
+    return _all([_any([wanted, {MARKS: {"$exists": False}}]), _seen(condition, true=True)])
+
+
+def _seen(condition: Condition, *, true: bool) -> Filter | None:
+    """What leaves every row of which the condition is true, or is not, as far as labels alone tell."""
+    match condition:
+        case Not(inner):
+            return _seen(inner, true=not true)
+        case All(conditions):
+            return (_all if true else _any)([_seen(one, true=true) for one in conditions])
+        case AnyOf(conditions):
+            return (_any if true else _all)([_seen(one, true=true) for one in conditions])
+        case _ if condition.field not in KEPT.values():
+            return EVERYTHING
+        case Exists(name):
+            return _labelled([_mark(name, THERE)], true=true)
+        case Compare(name, "=") | IsOneOf(name):
+            return _labelled([_mark(name, one.axis, one.low) for one in ranges_of(condition)], true=true)
+    return EVERYTHING
+
+
+def _labelled(marks: Sequence[str], *, true: bool) -> Filter:
+    if true:
+        return {LABELS: {"$in": list(marks)}}
+    return {"$or": [{LABELS: {"$exists": False}}, {LABELS: {"$nin": list(marks)}}]}
 
 
 def _say(condition: Condition, *, true: bool) -> Filter | None:

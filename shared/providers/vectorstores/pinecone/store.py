@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, parse_id
 from embedmill.shared.errors import EmbedmillError, FlowControl
+from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import batched, pages
 from embedmill.shared.providers.blobs.base import BlobStore
@@ -58,7 +59,7 @@ from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
 from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
-from embedmill.shared.words.weighing import Wording
+from embedmill.shared.words.weighing import Wording, alike
 
 DELETE_IDS = 1_000
 CUT_AT_ONCE = 200
@@ -265,10 +266,18 @@ class PineconeVectorStore(VectorStore):
         self._wholeness.mended(space)
         return cut
 
-    def count_words(self, shards: Sequence[str], terms: Sequence[int], *, deadline: float | None = None) -> Counted:
+    def count_words(
+        self,
+        shards: Sequence[str],
+        terms: Sequence[int],
+        *,
+        deadline: float | None = None,
+        within: Condition | None = None,
+    ) -> Counted:
+        """Of rows that meet a condition the service counts nothing: each word then is as telling as the others."""
         if self._count_words is None:
-            return super().count_words(shards, terms, deadline=deadline)
-        return Counted(self._count_words(terms))
+            return super().count_words(shards, terms, deadline=deadline, within=within)
+        return Counted(self._count_words(terms) if within is None else alike(terms))
 
     def score(self, shard: str, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, float]:
         check_query(vector, dimensions=self._dimensions)

@@ -1,0 +1,23 @@
+"""Which documents somebody sees, by the labels of what is indexed of them, as stores are asked (`Reach.condition`)."""
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
+
+from embedmill.shared.db.bulk import among
+from embedmill.shared.db.schema import document
+from embedmill.shared.privacy.labels import Reach
+
+
+def is_seen(reach: Reach | None) -> ColumnElement[bool]:
+    """Whether a document is indexed and within reach; without a reach, every document is, indexed or not."""
+    if reach is None:
+        return true()
+    labels = [document.c.access.in_(sorted(reach.levels)), document.c.owner == reach.name]
+    default = [document.c.access.is_(None)] if reach.unlabelled else []
+    theirs = [document.c.owner.is_(None)] if reach.unowned else []
+    return and_(document.c.active_version.is_not(None), or_(*labels, *default, *theirs))
+
+
+def find_seen(connection: Connection, ids: list[str], reach: Reach | None) -> set[str]:
+    """Those of some documents that are within reach."""
+    query = select(document.c.id).where(among(connection, document.c.id, ids), is_seen(reach))
+    return set(connection.execute(query).scalars())

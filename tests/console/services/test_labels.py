@@ -1,0 +1,121 @@
+"""Labels on their way into rows and lists: from a document, its source or its collection, and what a change costs."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from embedmill.console.services import collections, documents, exporting, searching
+from embedmill.console.services.documents import DocumentQuery
+from embedmill.shared.db.schema import document
+from embedmill.shared.errors import UsageError
+from embedmill.shared.presence import Presence
+from embedmill.shared.privacy.labels import SEALED, Labels, kept_with, read_labels, split_kept
+from embedmill.shared.privacy.principals import Principal, Role
+from embedmill.shared.providers.embeddings.base import InputType
+from embedmill.shared.providers.embeddings.hash import HashEmbedder
+from embedmill.shared.settings import Settings
+from embedmill.workers.runtime import WorkerRuntime
+from tests.console.services.world import put_in
+from tests.migrated import place_migrated
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[WorkerRuntime]:
+    place_migrated(settings.home_path / "tracking.db")
+    with Presence(settings.home_path / "run") as presence:
+        opened = WorkerRuntime(settings, process_id=presence.id)
+        yield opened
+        opened.close()
+
+
+def labels_of(runtime: WorkerRuntime) -> dict[str, tuple[str, str]]:
+    """As the list and the store have them, which agree."""
+    listed = documents.list_documents(runtime, DocumentQuery("default")).documents
+    exported = {each.uri: (each.access, each.owner) for each in exporting.export(runtime, "default")}
+    assert {each.uri: (each.access, each.owner) for each in listed} == exported
+    return exported
+
+
+def found_by(runtime: WorkerRuntime, *levels: str) -> set[str]:
+    with runtime.acting_for(Principal("zoe", Role.VIEWER, None, frozenset(levels))):
+        return {hit.uri for hit in searching.search(runtime, "word", collection="default", top_k=9, mode="hybrid").hits}
+
+
+def row(name: str, **metadata: object) -> dict[str, object]:
+    return {"id": name, "text": f"A word about {name}.", "metadata": metadata}
+
+
+def test_a_document_speaks_before_its_source_and_that_before_its_collection(runtime: WorkerRuntime) -> None:
+    put_in(runtime, "default", [row("a"), row("b", access="public", owner="ann")], access="secret")
+    put_in(runtime, "default", [row("c")])
+    expected = {"a": ("secret", ""), "b": ("public", "ann"), "c": ("internal", "")}
+    assert labels_of(runtime) == expected
+    assert found_by(runtime, "secret") == {"a"}
+
+
+def test_what_a_source_says_stays_until_it_says_something_else(runtime: WorkerRuntime) -> None:
+    rows = [row("a"), row("b")]
+    put_in(runtime, "default", rows, access="secret", owner="ann")
+    put_in(runtime, "default", rows)
+    assert labels_of(runtime)["a"] == ("secret", "ann")
+    put_in(runtime, "default", rows, access="public")
+    assert labels_of(runtime) == {"a": ("public", "ann"), "b": ("public", "ann")}
+    put_in(runtime, "default", rows, access="", owner="")
+    assert labels_of(runtime) == {"a": ("internal", ""), "b": ("internal", "")}
+    assert found_by(runtime, "secret", "public") == set()
+
+
+def test_a_change_of_labels_embeds_nothing_again(runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HashEmbedder, "is_instant", False)
+    embedded: list[int] = []
+    plain = HashEmbedder.embed_batch
+
+    def embed(self: HashEmbedder, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        embedded.append(len(texts))
+        return plain(self, texts, input_type=input_type)
+
+    monkeypatch.setattr(HashEmbedder, "embed_batch", embed)
+    put_in(runtime, "default", [row("a")])
+    assert sum(embedded) == 1
+    put_in(runtime, "default", [row("a")], access="secret")
+    assert labels_of(runtime) == {"a": ("secret", "")}
+    assert sum(embedded) == 1
+
+
+def test_a_collections_own_level_changes_without_a_row_being_written(runtime: WorkerRuntime) -> None:
+    put_in(runtime, "default", [row("a"), row("b", access="public")])
+    before = runtime.database.query(lambda connection: connection.execute(document.select()).all())
+    collections.update_collection(runtime, "default", access="Secret", owner="zoe")
+    assert labels_of(runtime) == {"a": ("secret", "zoe"), "b": ("public", "zoe")}
+    assert found_by(runtime, "public") == {"a", "b"}, "the owner sees what is hers"
+    collections.update_collection(runtime, "default", owner="")
+    assert found_by(runtime, "public") == {"b"}
+    assert runtime.database.query(lambda connection: connection.execute(document.select()).all()) == before
+
+
+@pytest.mark.parametrize("level", ["two words", "", "ä"])
+def test_what_is_no_level_is_refused_where_somebody_sets_it(runtime: WorkerRuntime, level: str) -> None:
+    collections.create_collection(runtime, "default")
+    with pytest.raises(UsageError):
+        collections.update_collection(runtime, "default", access=level)
+    if level:
+        with pytest.raises(UsageError):
+            put_in(runtime, "default", [row("a")], access=level)
+
+
+@pytest.mark.parametrize("said", ["two words", ["public", "secret"], 7, True, {"public": True}])
+def test_what_is_no_level_in_a_document_seals_it(said: object) -> None:
+    assert read_labels({"access": said}) == Labels(SEALED, None)
+    assert Principal("zoe", Role.VIEWER, None, frozenset({"public"})).levels is not None
+
+
+@pytest.mark.parametrize("said", [None, "", "  "])
+def test_an_empty_label_says_nothing(said: object) -> None:
+    assert read_labels({"access": said, "owner": said}) == Labels()
+
+
+def test_metadata_under_the_names_of_labels_is_left_out_of_rows() -> None:
+    kept = kept_with({"_access": "=public", "_owner": ["=zoe"], "a": 1}, Labels("secret"))
+    assert split_kept(kept) == ({"a": 1}, Labels("secret"))

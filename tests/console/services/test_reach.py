@@ -1,0 +1,213 @@
+"""Who sees what: every principal on every read path finds what is within reach, and not a word of anything else."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import orjson
+import pytest
+
+from embedmill.console.rendering import to_json
+from embedmill.console.services import (
+    asking,
+    collections,
+    dead_letters,
+    documents,
+    exporting,
+    feedback,
+    fields,
+    jobs,
+    query_stats,
+    searching,
+    sources,
+    spending,
+    tokens,
+    workers,
+)
+from embedmill.console.services.documents import DocumentQuery
+from embedmill.console.services.searching import Query
+from embedmill.retrieval.hits import SearchResult
+from embedmill.retrieval.view import View
+from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.letters import LetterFilter
+from embedmill.shared.presence import Presence
+from embedmill.shared.privacy.principals import Principal, Role
+from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import load_settings
+from embedmill.workers.runtime import WorkerRuntime
+from tests.conftest import SMALL
+from tests.console.services.world import Thing, make_world, put_in
+from tests.migrated import place_migrated
+
+
+class World:
+    """What there is, and what somebody should see of it."""
+
+    def __init__(self, runtime: WorkerRuntime) -> None:
+        self.runtime = runtime
+        self.things = make_world(runtime)
+        self.results: dict[str, str] = {}
+
+    def seen_by(self, principal: Principal, collection: str | None = None) -> set[str]:
+        """Words of the documents that a principal should find."""
+        return {
+            thing.word
+            for thing in self.things
+            if principal.reaches(thing.collection)
+            and collection in (None, thing.collection)
+            and reads(principal, thing)
+        }
+
+
+def reads(principal: Principal, thing: Thing) -> bool:
+    return principal.levels is None or thing.access in principal.levels or thing.owner == principal.name
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("world")
+    settings = load_settings(home=home, embedding=SMALL["EMBEDMILL_EMBEDDING"])
+    place_migrated(home / "tracking.db")
+    with Presence(home / "run") as presence:
+        runtime = WorkerRuntime(settings, process_id=presence.id)
+        yield World(runtime)
+        runtime.close()
+
+
+COLLECTIONS: list[frozenset[str] | None] = [None, frozenset({"north"}), frozenset({"south", "east"}), frozenset()]
+LEVELS: list[frozenset[str] | None] = [
+    None,
+    frozenset(),
+    frozenset({"public"}),
+    frozenset({"internal", "secret"}),
+]
+VIEWERS = [
+    Principal(name, Role.VIEWER, reached, levels)
+    for name, reached, levels in product(("ann", "zoe"), COLLECTIONS, LEVELS)
+]
+OTHERS = [
+    Principal("ops", role, reached) for role in (Role.OPERATOR, Role.ADMIN, Role.AUDITOR) for reached in COLLECTIONS
+]
+
+Read = Callable[[Runtime, str, Thing], object]
+SEARCHES: dict[str, Callable[[Runtime, str, Thing], SearchResult]] = {
+    "by meaning": lambda r, c, t: search(r, c, t, mode="dense"),
+    "by words": lambda r, c, t: search(r, c, t, mode="lexical"),
+    "by both": lambda r, c, t: search(r, c, t, mode="hybrid"),
+    "expanded": lambda r, c, t: search(r, c, t, mode="hybrid", expand=True),
+}
+READS: dict[str, Read] = {
+    **SEARCHES,
+    "each": lambda r, c, t: list(
+        searching.search_each(r, iter([Query(1, t.word)]), collection=c, top_k=20, mode="hybrid")
+    ),
+    "phrase": lambda r, c, t: searching.search(r, f'"{t.word}"', collection=c, top_k=20, mode="hybrid"),
+    "filter": lambda r, c, t: searching.search(
+        r, "cellar", collection=c, top_k=20, mode="hybrid", where=f"shelf = {t.word}"
+    ),
+    "ask": lambda r, c, t: asking.ask(r, f"Where is the {t.word}?", collection=c),
+    "documents": lambda r, c, t: documents.list_documents(r, DocumentQuery(c)),
+    "documents by metadata": lambda r, c, t: documents.list_documents(r, DocumentQuery(c, metadata={"shelf": t.word})),
+    "a document": lambda r, c, t: documents.show_document(r, t.uri, collection=c),
+    "a document by id": lambda r, c, t: documents.show_document(r, t.id),
+    "export": lambda r, c, t: list(exporting.export(r, c)),
+    "rejected": lambda r, c, t: list(exporting.export_rejected(r, c)),
+    "collections": lambda r, c, t: collections.list_collections(r),
+    "a collection": lambda r, c, t: collections.show_collection(r, c),
+    "terms": lambda r, c, t: collections.list_terms(r, c),
+    "fields": lambda r, c, t: fields.list_fields(r, c),
+    "jobs": lambda r, c, t: jobs.list_jobs(r),
+    "a job": lambda r, c, t: jobs.explain_job(r, 1),
+    "sources": lambda r, c, t: sources.list_sources(r),
+    "letters": lambda r, c, t: dead_letters.list_letters(r, LetterFilter(job=1)),
+    "stats": lambda r, c, t: query_stats.measure_queries(r, collection=c),
+    "feedback": lambda r, c, t: feedback.report_feedback(r, collection=c),
+    "judged": lambda r, c, t: feedback.export_feedback(r, c),
+    "spend": lambda r, c, t: spending.sum_spend(r, "collection"),
+    "tokens": lambda r, c, t: tokens.list_tokens(r),
+    "workers": lambda r, c, t: workers.list_workers(r),
+}
+
+
+ALL = View(fold=False)
+
+
+def search(runtime: Runtime, collection: str, thing: Thing, **choices: Any) -> SearchResult:
+    return searching.search(
+        runtime, f"{thing.word} cellar", collection=collection, top_k=20, view=View(fold=False), **choices
+    )
+
+
+def told(world: World, principal: Principal, read: Read, collection: str, thing: Thing) -> str:
+    """All that somebody learns, be it an answer or an error, without the words that they gave themselves."""
+    try:
+        with world.runtime.acting_for(principal):
+            said = orjson.dumps(to_json(read(world.runtime, collection, thing)), default=str).decode()
+    except EmbedmillError as error:
+        said = f"{error} {error.hint}"
+    for own in (thing.word, thing.uri, thing.id):
+        said = said.replace(own, "…")
+    return said
+
+
+def hidden_words(world: World, principal: Principal, thing: Thing, collection: str) -> set[str]:
+    """What may not be told: words, places and names of all that is out of reach, but for what was asked with."""
+    seen = world.seen_by(principal) if principal.role is not Role.AUDITOR else set()
+    out = [each for each in world.things if each.word not in seen]
+    words = {word for each in out for word in (each.word, each.uri, each.id) if each is not thing}
+    unreached = {name for name in ("north", "south") if not principal.reaches(name) and name != collection}
+    return words | unreached
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=list(READS))
+def test_nobody_is_told_a_word_of_what_is_out_of_reach(world: World, read: Read) -> None:
+    for n, principal in enumerate((*VIEWERS, *OTHERS)):
+        thing = world.things[n % len(world.things)]
+        for collection in {thing.collection, "north", "nowhere"}:
+            said = told(world, principal, read, collection, thing)
+            leaks = {word for word in hidden_words(world, principal, thing, collection) if word in said}
+            assert not leaks, (principal, collection, said[:500])
+
+
+@pytest.mark.parametrize("read", SEARCHES.values(), ids=list(SEARCHES))
+def test_all_that_is_within_reach_is_found(world: World, read: Callable[[Runtime, str, Thing], SearchResult]) -> None:
+    for principal in VIEWERS:
+        for collection in filter(principal.reaches, ("north", "south")):
+            thing = next(each for each in world.things if each.collection == collection)
+            with world.runtime.acting_for(principal):
+                uris = {hit.uri for hit in read(world.runtime, collection, thing).hits}
+            found = {each.word for each in world.things if each.uri in uris}
+            assert found == world.seen_by(principal, collection), principal
+
+
+def test_lists_exports_and_counts_are_of_what_is_within_reach(world: World) -> None:
+    for principal in VIEWERS:
+        for collection in filter(principal.reaches, ("north", "south")):
+            expected = world.seen_by(principal, collection)
+            ids = {thing.id for thing in world.things if thing.word in expected}
+            with world.runtime.acting_for(principal):
+                listed = documents.list_documents(world.runtime, DocumentQuery(collection)).documents
+                exported = list(exporting.export(world.runtime, collection))
+                report = collections.show_collection(world.runtime, collection)
+                terms = collections.list_terms(world.runtime, collection).terms
+            assert {each.id for each in listed} == {each.document for each in exported} == ids
+            assert report.documents == len(ids)
+            assert sum(term.documents for term in terms) == len(ids)
+            labels = {thing.id: (thing.access, thing.owner) for thing in world.things}
+            assert all((each.access, each.owner) == labels[each.id] for each in listed)
+            assert all((each.access, each.owner) == labels[each.document] for each in exported)
+
+
+def test_scores_tell_nothing_of_what_is_out_of_reach(world: World) -> None:
+    """They are what they would be if there were nothing else: by words, each is as rare as among what is seen."""
+    principal = Principal("zoe", Role.VIEWER, None, frozenset({"public"}))
+    with world.runtime.acting_for(principal):
+        before = searching.search(world.runtime, "common cellar", collection="south", top_k=20, mode="lexical")
+    secret = {"id": "south-more", "text": "common cellar " * 40, "metadata": {"access": "secret"}}
+    put_in(world.runtime, "south", [secret])
+    with world.runtime.acting_for(principal):
+        after = searching.search(world.runtime, "common cellar", collection="south", top_k=20, mode="lexical")
+    world.things.append(Thing("south", "south-more", "secret", "ann", "southmore"))
+    assert [(hit.uri, hit.score) for hit in after.hits] == [(hit.uri, hit.score) for hit in before.hits]
+    documents_of = [step.out for step in before.steps], [step.out for step in after.steps]
+    assert documents_of[0] == documents_of[1]
