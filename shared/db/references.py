@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, String, Table, exists, func, or_, select, update
 
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.schema import bulk_entry, document, erased_document, sample, word_edition, work
@@ -93,7 +93,7 @@ def find_referring(connection: Connection, objects: Sequence[str], *, erasure_id
 
 
 def _into(connection: Connection, column: ColumnElement[Any], objects: Sequence[str]) -> ColumnElement[bool]:
-    return among(connection, func.substr(column, 1, OBJECT_CHARACTERS), objects)
+    return among(connection, func.substr(column, 1, OBJECT_CHARACTERS, type_=String()), objects)
 
 
 def redirect(connection: Connection, rows: Sequence[Referring], moved: Mapping[str, str]) -> None:
@@ -128,3 +128,9 @@ def _rename_edition(connection: Connection, id: str, changed: Mapping[str, str])
     old = word_edition.c.edition == edition_of(row.active_generation, row.chunks_ref, row.rejections_ref)
     edition = edition_of(row.active_generation, new["chunks_ref"], new["rejections_ref"])
     connection.execute(update(word_edition).where(here, old).values(edition=edition))
+
+
+def let_go(connection: Connection, ids: Sequence[str]) -> None:
+    """Have documents refer to nothing any more, so that what they referred to counts as garbage."""
+    here = among(connection, document.c.id, ids)
+    connection.execute(update(document).where(here).values(chunks_ref=None, rejections_ref=None))

@@ -122,10 +122,10 @@ def _scrub_records(connection: Connection, doomed: Doomed) -> int:
 def _scrub_ledger(connection: Connection, doomed: Doomed) -> int:
     """Calls keep their cost, and the number of documents that shared it."""
     ids, changed = set(doomed.ids), 0
-    for part in pages(doomed.jobs, AT_ONCE // 2):
-        query = select(usage.c.id, usage.c.documents).where(
-            among(connection, usage.c.job_id, part), usage.c.documents.is_not(None)
-        )
+    jobless = and_(usage.c.job_id.is_(None), usage.c.collection_id == doomed.collection_id)
+    theirs = [among(connection, usage.c.job_id, part) for part in pages(doomed.jobs, AT_ONCE // 2)]
+    for calls in (jobless, *theirs):
+        query = select(usage.c.id, usage.c.documents).where(calls, usage.c.documents.is_not(None))
         for row in connection.execute(query).all():
             if row.documents and not ids.isdisjoint(row.documents):
                 named = [ERASED if id in ids else id for id in row.documents]

@@ -1,6 +1,5 @@
-"""Asks everything that held a document whether it does, once all else is done."""
+"""Asks everything outside of the tracking database that held a document whether it does."""
 
-from embedmill.shared.db import traces
 from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.references import object_of
 from embedmill.workers.erasing.base import Done, Run, require
@@ -9,12 +8,9 @@ from embedmill.workers.erasing.stores import find_held
 
 def check(run: Run) -> Done:
     """Raises NotYetErased for what is still there, and then nothing is said to be done."""
-    database, blobs = run.runtime.database, run.runtime.blobs
-    rows = sum(len(database.query(traces.find_uris, some.ids)) for some in run.walk())
-    require(not rows, f"{rows} documents are still known")
     require(not find_held(run), "a vector store still has rows")
     objects = {object_of(ref) for some in run.walk() for ref in some.known("refs")}
-    there = objects.intersection(name for name, _ in blobs.list_objects()) if objects else set()
-    kept = there - database.query(list_referenced_objects)
+    there = objects.intersection(name for name, _ in run.runtime.blobs.list_objects()) if objects else set()
+    kept = there - run.runtime.database.query(list_referenced_objects)
     require(not kept, f"{len(kept)} objects are still stored")
     return Done({"objects that others share": len(there)})

@@ -45,11 +45,12 @@ STEPS = (
     Step("caches", caches.forget),
     Step("stores", stores.remove),
     Step("objects", objects.rewrite),
-    Step("tracker", tracker.remove),
     Step("unreferenced", objects.sweep),
-    Step("files", tracker.clean),
     Step("check", checking.check),
+    Step("tracker", tracker.remove),
+    Step("files", tracker.clean),
 )
+"""What asks a store is before what removes records: a store that is billed leaves one of each question."""
 RECEIPT, WIPE = "receipt", "wipe"
 """After the last step: what was done is signed, and then what an erasure itself knew of its documents goes."""
 

@@ -33,6 +33,8 @@ def rewrite(run: Run) -> Done:
     jobs = sorted({job for some in run.walk() for job in some.known("jobs")})
     objects = sorted(known | run.runtime.database.query(references.find_objects, jobs))
     moved = sum(_rewrite(run, part) for part in pages(objects, TOGETHER))
+    for some in run.walk():
+        run.runtime.database.transact(references.let_go, some.ids)
     return Done({"packs": len(objects), "references moved": moved}, at=run.runtime.database.query(read_clock))
 
 

@@ -21,10 +21,10 @@ PLACES = {
     "caches": "vectors, verdicts and answers that were kept",
     "stores": "every shard of every index version",
     "objects": "stored texts and chunks",
-    "tracker": "documents, attempts, dead letters, notes, samples, terms, feedback, records of queries",
     "unreferenced": "objects that nobody refers to",
+    "check": "stores and objects, asked again",
+    "tracker": "documents, attempts, dead letters, notes, samples, terms, feedback, records of queries",
     "files": "free pages and logs of the tracking database",
-    "check": "asked again at the end",
 }
 """What each step is about, for whoever reads a receipt."""
 

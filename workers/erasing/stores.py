@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from embedmill.shared.db.collections import Collection
+from embedmill.shared.db.collections import Collection, find_collection_by_id
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.workers.erasing.base import Done, Left, Run, Some, require
 
 LAST = 2**31 - 1
 """Above every generation."""
+LATER = "somebody has time for it: whoever uses the table waits meanwhile"
 
 
 def remove(run: Run) -> Done:
@@ -22,12 +23,15 @@ def remove(run: Run) -> Done:
             rows += gone
             if gone or shard in _homes(collection, some.ids):
                 touched.add((some.collection_id, collection.index_version, shard))
-    for some in run.walk():
-        for collection, store, shard in _shards(run, some):
-            if (some.collection_id, collection.index_version, shard) in touched:
-                touched.discard((some.collection_id, collection.index_version, shard))
-                store.expunge(shard)
-    return Done({"rows": rows}, _left(run))
+    left = {store.expunge(shard) for place in touched for collection, store, shard in _find(run, *place)}
+    return Done({"rows": rows}, [*(Left(where, LATER) for where in sorted(left) if where), *_left(run)])
+
+
+def _find(run: Run, collection_id: int, version: int, shard: str) -> Iterator[tuple[Collection, VectorStore, str]]:
+    found = run.runtime.database.query(find_collection_by_id, collection_id)
+    for collection in run.versions(found) if found else ():
+        if collection.index_version == version:
+            yield collection, run.runtime.store(collection), shard
 
 
 def _homes(collection: Collection, ids: Sequence[str]) -> set[str | None]:

@@ -6,7 +6,7 @@ from embedmill.shared.db import traces
 from embedmill.shared.db.traces import Doomed
 from embedmill.shared.db.wiping import empty_log, wipe
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing.base import Done, Left, Run
+from embedmill.workers.erasing.base import Done, Left, Run, require
 
 WIPED = (
     "attempt bulk_entry claim dead_letter document erased_document feedback job kept_answer query_record review "
@@ -16,11 +16,13 @@ WIPED = (
 
 
 def remove(run: Run) -> Done:
-    """Remove every row about the documents."""
+    """Remove every row about the documents; raises NotYetErased when one has come back meanwhile."""
     counts: Counter[str] = Counter()
     for some in run.walk():
         doomed = Doomed(some.collection_id, some.ids, some.known("jobs"))
         counts.update(run.runtime.database.transact(traces.remove_traces, doomed))
+    known = sum(len(run.runtime.database.query(traces.find_uris, some.ids)) for some in run.walk())
+    require(not known, f"{known} documents are known again")
     return Done(counts)
 
 

@@ -49,4 +49,6 @@ def _forget_items(connection: Connection, ids: Sequence[str]) -> None:
 
 
 def _find_vendors(run: Run, jobs: Sequence[int]) -> set[str]:
-    return run.runtime.database.query(vendors.find_asked, jobs)
+    """Those that were sent texts; a vector store is asked by another step."""
+    store = run.runtime.settings.vector_url.partition(":")[0]
+    return run.runtime.database.query(vendors.find_asked, jobs) - {store}

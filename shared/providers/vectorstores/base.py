@@ -324,12 +324,14 @@ class VectorStore(ABC):
         del shard, deadline
         return 0
 
-    def expunge(self, shard: str) -> None:
+    def expunge(self, shard: str) -> str:
         """Remove from the disk whatever deleted rows left there, texts, words and fields; it may read all of the shard.
 
-        Where a service keeps the rows, what becomes of deleted ones is the service's affair.
+        Where a service keeps the rows, what becomes of deleted ones is the service's affair. Returns what this could
+        not reach, in words; empty where there is nothing.
         """
         del shard
+        return ""
 
     @abstractmethod
     def drop(self, shard: str) -> None:

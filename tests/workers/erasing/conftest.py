@@ -84,7 +84,7 @@ def _trace(runtime: WorkerRuntime, tracker: Tracker, document: str) -> None:
         )
         connection.execute(
             usage.insert().values(
-                job_id=work["job_id"], documents=[document, "other"], provider="planted", model="hash",
+                job_id=work["job_id"], documents=[document, "other"], provider="local", model="planted",
                 operation="embed", inputs=1, cached=0, tokens_in=1, tokens_out=0, cost_microusd=0, created_at=at,
                 settled_at=at,
             )
@@ -100,7 +100,7 @@ def _trace(runtime: WorkerRuntime, tracker: Tracker, document: str) -> None:
 
 
 @pytest.fixture
-def home(settings: Settings, tmp_path: Path) -> Home:
+def filled(settings: Settings, tmp_path: Path) -> Home:
     """The home, with nothing open."""
     place_migrated(settings.home_path / "tracking.db")
     with opened(settings) as runtime:
@@ -129,7 +129,7 @@ def opened(settings: Settings) -> Opened:
 
 
 @pytest.fixture
-def runtime(home: Home, settings: Settings) -> Iterator[WorkerRuntime]:
+def runtime(filled: Home, settings: Settings) -> Iterator[WorkerRuntime]:
     """A process that opens that home."""
     with opened(settings) as runtime:
         yield runtime

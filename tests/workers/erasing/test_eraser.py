@@ -28,25 +28,25 @@ from tests.workers.erasing.searching import find_bytes, vectors
 from tests.workers.working import submit_sources
 
 
-def erase(runtime: WorkerRuntime, home: Home) -> None:
-    eraser.carry_out(runtime, eraser.begin(runtime, [home.document], cause=ASKED))
+def erase(runtime: WorkerRuntime, filled: Home) -> None:
+    eraser.carry_out(runtime, eraser.begin(runtime, [filled.document], cause=ASKED))
 
 
-def test_all_that_tells_of_the_document_is_there_before(home: Home) -> None:
-    found = {name for _, name in find_bytes(home.path, home.needles)}
+def test_all_that_tells_of_the_document_is_there_before(filled: Home) -> None:
+    found = {name for _, name in find_bytes(filled.path, filled.needles)}
     # The texts of versions that were replaced are removed with them, and their rows' texts an hour later.
-    assert found == home.needles.keys()
+    assert found == filled.needles.keys()
 
 
-def test_nothing_of_the_document_is_left_on_the_disk(runtime: WorkerRuntime, home: Home) -> None:
-    erase(runtime, home)
-    assert find_bytes(home.path, home.needles) == []
+def test_nothing_of_the_document_is_left_on_the_disk(runtime: WorkerRuntime, filled: Home) -> None:
+    erase(runtime, filled)
+    assert find_bytes(filled.path, filled.needles) == []
 
 
-def test_neighbours_keep_their_vectors_and_texts(runtime: WorkerRuntime, home: Home) -> None:
-    before = {id: vector for id, vector in vectors(home.path).items() if not id.startswith(home.document)}
-    erase(runtime, home)
-    assert vectors(home.path) == before
+def test_neighbours_keep_their_vectors_and_texts(runtime: WorkerRuntime, filled: Home) -> None:
+    before = {id: vector for id, vector in vectors(filled.path).items() if not id.startswith(filled.document)}
+    erase(runtime, filled)
+    assert vectors(filled.path) == before
     tracker = Tracker.__new__(Tracker)
     tracker.database = runtime.database
     refs = [row["chunks_ref"] for row in tracker.rows(document)]
@@ -55,10 +55,10 @@ def test_neighbours_keep_their_vectors_and_texts(runtime: WorkerRuntime, home: H
     assert all(isinstance(data, bytes) and b"grinds corn" in data for data in found.values())
 
 
-def test_the_ledger_and_records_of_queries_keep_their_numbers(runtime: WorkerRuntime, home: Home) -> None:
-    erase(runtime, home)
+def test_the_ledger_and_records_of_queries_keep_their_numbers(runtime: WorkerRuntime, filled: Home) -> None:
+    erase(runtime, filled)
     with runtime.database.read() as connection:
-        planted = connection.execute(usage.select().where(usage.c.provider == "planted")).mappings().one()
+        planted = connection.execute(usage.select().where(usage.c.model == "planted")).mappings().one()
         asked = connection.execute(query_record.select()).mappings().one()
     assert planted["documents"] == ["erased", "other"]
     assert asked["shown"] == ["erased", "other/c2"]
@@ -117,56 +117,56 @@ class Killer:
 
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])])
 def test_an_erasure_that_is_killed_at_any_moment_is_taken_up(
-    home: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+    filled: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     kept = tmp_path / "kept"
-    shutil.copytree(home.path, kept)
-    neighbours = {id for id in vectors(home.path) if not id.startswith(home.document)}
+    shutil.copytree(filled.path, kept)
+    neighbours = {id for id in vectors(filled.path) if not id.startswith(filled.document)}
     killer = Killer(monkeypatch)
     # Whoever is killed lets nothing go: the next process finds its lease.
     for at in count(1, every):
-        shutil.rmtree(home.path)
-        shutil.copytree(kept, home.path)
+        shutil.rmtree(filled.path)
+        shutil.copytree(kept, filled.path)
         with opened(settings) as runtime:
-            if not killer.kill(at, lambda: erase(runtime, home)):
+            if not killer.kill(at, lambda: erase(runtime, filled)):
                 break
         with opened(settings) as runtime:
             if not runtime.database.query(erasures.list_erasures, limit=1):
-                erase(runtime, home)
+                erase(runtime, filled)
             eraser.take_up(runtime)
             (done,) = runtime.database.query(erasures.list_erasures, limit=2)
             assert (done.state, done.documents) == ("done", 1)
-        assert find_bytes(home.path, home.needles) == [], f"killed at moment {at}"
-        assert vectors(home.path).keys() == neighbours
+        assert find_bytes(filled.path, filled.needles) == [], f"killed at moment {at}"
+        assert vectors(filled.path).keys() == neighbours
     assert at > 2 * len(eraser.STEPS)
 
 
-def test_what_is_in_a_workers_hands_is_waited_for(runtime: WorkerRuntime, home: Home, tmp_path: Path) -> None:
+def test_what_is_in_a_workers_hands_is_waited_for(runtime: WorkerRuntime, filled: Home, tmp_path: Path) -> None:
     tracker = Tracker.__new__(Tracker)
     tracker.database, tracker.collection = runtime.database, runtime.collection(1)
     (tmp_path / "rows.jsonl").write_text('{"id": "Quillfeather", "text": "A third edition."}\n')
     submit_sources(runtime, tracker, [JsonlSource(bytes(tmp_path / "rows.jsonl"))])
     claim = tracker.claim(tracker.queue())
     assert len(claim.items) == 1
-    id = eraser.begin(runtime, [home.document], cause=ASKED)
+    id = eraser.begin(runtime, [filled.document], cause=ASKED)
     with pytest.raises(NotYetErased, match="in workers' hands"):
         eraser.carry_out(runtime, id)
     with runtime.database.write() as connection:
         lost = work.c.lease_until - 3600 - LOST_SECONDS
         connection.execute(update(work).where(work.c.lease.is_not(None)).values(lease_until=lost))
     eraser.carry_out(runtime, id)
-    assert find_bytes(home.path, home.needles) == []
+    assert find_bytes(filled.path, filled.needles) == []
 
 
-def test_a_log_that_somebody_reads_is_waited_for(runtime: WorkerRuntime, home: Home, settings: Settings) -> None:
-    id = eraser.begin(runtime, [home.document], cause=ASKED)
+def test_a_log_that_somebody_reads_is_waited_for(runtime: WorkerRuntime, filled: Home, settings: Settings) -> None:
+    id = eraser.begin(runtime, [filled.document], cause=ASKED)
     with opened(settings) as other, other.database.read() as reading:
         reading.execute(document.select()).all()
         with pytest.raises(StorageFailed, match="being read"):
             eraser.carry_out(runtime, id)
     assert runtime.database.query(erasures.get_erasure, id).step == "files"
     eraser.carry_out(runtime, id)
-    assert find_bytes(home.path, home.needles) == []
+    assert find_bytes(filled.path, filled.needles) == []
 
 
 @pytest.fixture(autouse=True)

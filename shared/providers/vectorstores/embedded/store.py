@@ -349,8 +349,9 @@ class EmbeddedVectorStore(VectorStore):
     def set_aside(self, shard: str) -> str:
         return str(self._shard(shard).set_aside())
 
-    def expunge(self, shard: str) -> None:
+    def expunge(self, shard: str) -> str:
         self._shard(shard).expunge()
+        return ""
 
     def drop(self, shard: str) -> None:
         opened = self._shard(shard)

@@ -124,3 +124,6 @@ def hnsw_index(dimensions: int) -> str | None:
     if dimensions <= 2 * VECTOR_INDEX_LIMIT:
         return f"(vector::halfvec({dimensions})) halfvec_cosine_ops"
     return None
+
+
+SIZE = "SELECT pg_total_relation_size('{table}'::regclass)"

@@ -257,6 +257,10 @@ class PgVectorStore(VectorStore):
     def cut_anew(self, shard: str, *, deadline: float | None = None) -> int:
         return self._cutter.cut(self._table(shard), deadline=deadline)
 
+    def expunge(self, shard: str) -> str:
+        table = self._table(shard)
+        return self._tables.vacuum(table) if self._tables.find([table]) else ""
+
     def drop(self, shard: str) -> None:
         table = self._table(shard)
         self._tables.forget(table)

@@ -16,6 +16,9 @@ LONGEST_NAME = 63
 INDEX_FROM_ROWS = 20_000
 """Under this an exact search takes some milliseconds, and an index costs more than it saves."""
 COUNT_EVERY_ROWS = 5_000
+REWRITTEN_UP_TO_BYTES = 2 * 2**30
+"""Of a table with its indexes: one of vectors takes a minute then, during which searches wait."""
+UNTIL_WRITTEN_ANEW = "free space within pages of the vector table, until it is written over or VACUUM FULL is run"
 COUNTED = "word_deltas"
 """Stands in statements that are about the counts of words and no shard's own table."""
 
@@ -84,6 +87,19 @@ class Tables:
         for blank, value in blanks.items():
             statement = statement.replace(blank, value)
         return statement
+
+    def vacuum(self, name: str) -> str:
+        """Write a table and its indexes anew; of a large one only what is dead is marked free, and what that leaves."""
+        with self._connections.alone() as connection:
+            size = connection.execute(self.statement(statements.SIZE, name)).fetchone() or (0,)
+            whole = size[0] <= REWRITTEN_UP_TO_BYTES
+            connection.execute("SET statement_timeout = 0")
+            vacuum = "VACUUM (FULL, ANALYZE) {table}" if whole else "VACUUM (INDEX_CLEANUP ON, ANALYZE) {table}"
+            try:
+                connection.execute(self.statement(vacuum, name))
+            finally:
+                connection.execute("RESET statement_timeout")
+        return "" if whole else UNTIL_WRITTEN_ANEW
 
     def forget(self, name: str) -> None:
         """What was made is not there any more."""
