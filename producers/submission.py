@@ -84,7 +84,7 @@ class Submitter:
             )
             if found.state is JobState.PAUSED:
                 hint = f"embedmill jobs resume {found.id}"
-                raise UserError(f"job {found.id} of the same sources is paused", hint=hint)
+                raise ScanStopped(f"job {found.id} of the same sources is paused", hint=hint)
             resumed = not found.is_new
             if not self._take(connection, found.id):
                 return Submitted(found.id, resumed, to_scan=False)

@@ -31,6 +31,7 @@ from embedmill.console.cli import spend as spend_cli
 from embedmill.console.cli import stats as stats_cli
 from embedmill.console.cli import tokens as tokens_cli
 from embedmill.console.cli import verify as verify_cli
+from embedmill.console.cli import watching as watching_cli
 from embedmill.console.cli import workers as workers_cli
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
@@ -60,7 +61,9 @@ app.add_typer(bulk_cli.app, name="bulk")
 TEXTUAL = frozenset({"search", "ask"})
 """Commands that take any text."""
 
-RESUMED = frozenset({"ingest", "submit", "jobs", "dlq", "verify", "bulk", "collections", "workers", "cache", "erase"})
+RESUMED = frozenset(
+    {"ingest", "submit", "jobs", "dlq", "verify", "bulk", "collections", "workers", "cache", "erase", "watch"}
+)
 """Commands of which what was done stays done, and that take up the rest when they are given again."""
 
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
@@ -179,6 +182,7 @@ def _interrupted(arguments: list[str], *, as_json: bool) -> int:
 app.command()(ingest_cli.ingest)
 app.command()(ingest_cli.submit)
 app.command()(ingest_cli.estimate)
+app.command()(watching_cli.watch)
 app.command()(parse_cli.parse)
 app.command()(redact_cli.redact)
 app.command()(search_cli.search)

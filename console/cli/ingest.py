@@ -8,11 +8,15 @@ import typer
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import DONE, FAILED, print_result
 from embedmill.console.cli.sourcing import reads_sources
+from embedmill.console.cli.watching import Every, Schedule, timetable_of
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.ledger import Lane
 
 if TYPE_CHECKING:
+    from embedmill.console.services.submitting import JobOptions
     from embedmill.producers.sources.base import Source
+    from embedmill.shared.runtime import Runtime
+    from embedmill.shared.timetable import Timetable
 
 Sources = Annotated[
     list[str], typer.Argument(metavar="SOURCE", help="Files, folders, JSONL or CSV files; - reads a list of files.")
@@ -59,6 +63,8 @@ def ingest(
     name: JobName = None,
     access: Access = None,
     owner: Owner = None,
+    every: Every = None,
+    schedule: Schedule = None,
     as_json: AsJson = False,
 ) -> None:
     """Put documents in and work here until they are indexed."""
@@ -69,10 +75,13 @@ def ingest(
     from embedmill.workers.processes.launching import forking
 
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
+    timetable = timetable_of(every, schedule, how)
     with forking() as forks, opened() as runtime:
         with heard(quiet=as_json) as listener:
+            found = _open(sources, how)
+            _schedule(runtime, found, collection, timetable, options)
             report = working.ingest(
-                runtime, _open(sources, how), collection=collection, options=options, listener=listener, forks=forks
+                runtime, found, collection=collection, options=options, listener=listener, forks=forks
             )
         show_report(runtime, report, as_json=as_json)
     raise typer.Exit(exit_status(report))
@@ -93,6 +102,8 @@ def submit(
     name: JobName = None,
     access: Access = None,
     owner: Owner = None,
+    every: Every = None,
+    schedule: Schedule = None,
     as_json: AsJson = False,
 ) -> None:
     """Put documents in for the workers, and return at once."""
@@ -102,10 +113,11 @@ def submit(
     from embedmill.console.services.submitting import JobOptions
 
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
+    timetable = timetable_of(every, schedule, how)
     with opened() as runtime, heard(quiet=True) as listener:
-        report = submitting.submit(
-            runtime, _open(sources, how), collection=collection, options=options, listener=listener
-        )
+        found = _open(sources, how)
+        _schedule(runtime, found, collection, timetable, options)
+        report = submitting.submit(runtime, found, collection=collection, options=options, listener=listener)
     print_result(report, print_submitted, as_json=as_json)
     raise typer.Exit(FAILED if report.problems else DONE)
 
@@ -131,6 +143,22 @@ def estimate(
         report = estimates.estimate(runtime, _open(sources, how), collection=collection, limit=limit)
     print_result(report, print_estimate, as_json=as_json)
     raise typer.Exit(FAILED if report.refused else DONE)
+
+
+def _schedule(
+    runtime: "Runtime",
+    sources: "list[Source]",
+    collection: str,
+    timetable: "Timetable | None",
+    options: "JobOptions",
+) -> None:
+    """Have sources read by a timetable, if there is one; the first time is now and the command's own."""
+    from embedmill.console.services.watching import schedule_sources
+
+    if timetable is not None:
+        schedule_sources(
+            runtime, sources, collection=collection, timetable=timetable, options=options, begins_now=False
+        )
 
 
 def _open(sources: list[str], options: SourceOptions) -> "list[Source]":

@@ -1,4 +1,4 @@
-"""`embedmill sources`: list, show, rescan, remove."""
+"""`embedmill sources`: list, show, rescan, schedule, remove."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +7,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line, print_result, print_table
+from embedmill.console.cli.watching import Every, describe_schedule
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
@@ -85,6 +86,35 @@ def rescan(
             raise typer.Exit(exit_status(report))
     print_result(submitted, _print_submitted, as_json=as_json)
     raise typer.Exit(FAILED if submitted.problems else DONE)
+
+
+@app.command()
+def schedule(
+    source: SourceArgument,
+    collection: CollectionOption = None,
+    every: Every = None,
+    cron: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help='Read it by a line of cron, as "0 2 * * *".')
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of --schedule, as Europe/Berlin.")] = "UTC",
+    off: Annotated[bool, typer.Option("--off", help="Read it by itself no more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a source read again by itself, or no more.
+
+    Whoever runs `workers start` or `watch` does it.
+    """
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import sources
+    from embedmill.producers.sources.options import zone_name
+    from embedmill.shared.timetable import Timetable
+
+    if [every, cron].count(None) != (2 if off else 1):
+        raise typer.BadParameter("give one of --every, --schedule and --off")
+    timetable = None if off else Timetable.read(every=every, schedule=cron, zone=zone_name(zone))
+    with opened() as runtime:
+        found = sources.reschedule_source(runtime, source, timetable, collection=collection)
+    print_result(found, _print_source, as_json=as_json)
 
 
 @app.command()
@@ -175,3 +205,5 @@ def _print_source(found: "SourceDetail") -> None:
     print_line(f"  claims {found.documents} documents, {found.only_here} of them alone")
     if options := _in_short(found.options):
         print_line(f"  read with {options}")
+    for line in describe_schedule(found.schedule) if found.schedule else ():
+        print_line(f"  {line}")

@@ -68,7 +68,9 @@ def start(
     slots = _read_slots(queue, concurrency or 1)
     recycling = Recycling(max_tasks, max_memory_mb)
     with forking() as forks, opened() as runtime, heard(quiet=True) as listener:
-        options = WorkshopOptions(recycling, grace, with_chores=not without_chores, forks=forks)
+        options = WorkshopOptions(
+            recycling, grace, with_chores=not without_chores, watches=not without_chores, forks=forks
+        )
         pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
         with suppress(KeyboardInterrupt):
             run_workers(runtime, pools, options=options, on_started=announce, listener=listener)

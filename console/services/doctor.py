@@ -303,6 +303,18 @@ def _jobs(runtime: Runtime) -> str:
     return f"{len(open_jobs)} unfinished; {letters} dead letters, {messages} unreadable messages: embedmill dlq list"
 
 
+def _sources(runtime: Runtime) -> str:
+    """Those that are read by themselves: one that failed again and again is not as anybody thinks it is."""
+    from embedmill.console.services.watching import find_failing
+    from embedmill.shared.db import schedules
+
+    if failing := find_failing(runtime):
+        raise EmbedmillError(
+            "; ".join(failing), hint="Look at it: embedmill sources show ID; sources schedule ID --off."
+        )
+    return f"{len(runtime.database.query(schedules.list_schedules))} are read by themselves"
+
+
 def _ocr(runtime: Runtime) -> str:
     """Whether the program is there that reads pages without text, and its languages."""
     from embedmill.workers.parsing.pdf.ocr import PACKAGE, OcrFailed, missing_languages
@@ -333,4 +345,5 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "vectors": _vectors,
     "workers": _workers,
     "jobs": _jobs,
+    "sources": _sources,
 }

@@ -45,6 +45,8 @@ class WorkshopOptions:
     recycling: "Recycling | None" = None
     grace_seconds: float | None = None
     with_chores: bool = True
+    watches: bool = False
+    """Sources whose time has come are read here."""
     forks: "ForkServer | None" = None
     """Workers are forked from it; without it they are new interpreters."""
 
@@ -99,6 +101,10 @@ class Workshop:
         self._stack.callback(self._broker.close)
         if self._options.with_chores:
             self._stack.enter_context(self._chores)
+        if self._options.watches:
+            from embedmill.console.services.watcher import Watcher
+
+            self._stack.enter_context(Watcher(self._runtime))
         return self
 
     def __exit__(

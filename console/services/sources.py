@@ -13,12 +13,14 @@ from embedmill.console.services.jobs import JobReport
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
+from embedmill.console.services.watching import ScheduleReport, find_schedules, schedule_sources
 from embedmill.console.services.working import ingest
 from embedmill.producers import departing
-from embedmill.shared.db import sources
+from embedmill.shared.db import schedules, sources
 from embedmill.shared.db.sources import Known
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.timetable import Timetable
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
@@ -40,9 +42,10 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class SourceDetail(SourceReport):
-    """A source, and how many documents nobody else claims."""
+    """A source, how many documents nobody else claims, and when it is read by itself, if it is."""
 
     only_here: int
+    schedule: ScheduleReport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,22 @@ def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int 
 def show_source(runtime: Runtime, name: str, *, collection: str | None = None) -> SourceDetail:
     """One source by number, URI or path; raises NotFound, UserError."""
     found = _find(runtime, name, collection)
-    return SourceDetail(**_describe(found), only_here=departing.preview_closing(runtime, found.id))
+    schedule = runtime.database.query(lambda connection: find_schedules(connection, [found.id])).get(found.id)
+    only_here = departing.preview_closing(runtime, found.id)
+    return SourceDetail(**_describe(found), only_here=only_here, schedule=schedule)
+
+
+@serves("sources.schedule", Right.OPERATE, in_collection())
+def reschedule_source(
+    runtime: Runtime, name: str, timetable: Timetable | None, *, collection: str | None = None
+) -> SourceDetail:
+    """Have a source on record read by a timetable, or by none any more; raises NotFound, UserError."""
+    found = _find(runtime, name, collection)
+    if timetable is None:
+        runtime.database.transact(lambda connection: schedules.drop_schedule(connection, found.id))
+    else:
+        schedule_sources(runtime, _open(found), collection=found.collection, timetable=timetable, begins_now=False)
+    return show_source(runtime, str(found.id))
 
 
 @serves("sources.rescan", Right.OPERATE, in_collection())

@@ -61,6 +61,15 @@ def read_leftovers(connection: Connection, *, silent_seconds: float) -> Leftover
     return Leftovers(**_answer(connection, questions))
 
 
+def has_work(connection: Connection) -> bool:
+    """Whether there is anything for a worker."""
+    questions: dict[str, Select[Any]] = {
+        "ready": queueing.select_jobs_with_ready(),
+        "queued": select(work.c.id).where(in_state(State.QUEUED)),
+    }
+    return any(_answer(connection, questions).values())
+
+
 def _answer(connection: Connection, questions: Mapping[str, Select[Any]]) -> dict[str, bool]:
     found = connection.execute(select(*(exists(query).label(name) for name, query in questions.items())))
     return {name: bool(answer) for name, answer in found.mappings().one().items()}

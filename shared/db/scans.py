@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import job, scan, source
+from embedmill.shared.db.schema import job, scan, schedule, source
 from embedmill.shared.db.source_memory import forget_memory
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
 from embedmill.shared.origins import ORIGINS, find_origin
@@ -196,8 +196,9 @@ def is_any_running(connection: Connection) -> bool:
 
 
 def close_source(connection: Connection, source_id: int) -> None:
-    """From this commit on a source claims nothing new; whoever reads it stops."""
+    """From this commit on a source claims nothing new, and is not read again by itself; whoever reads it stops."""
     connection.execute(update(source).where(source.c.id == source_id).values(state="closed"))
+    connection.execute(delete(schedule).where(schedule.c.source_id == source_id))
     forget_memory(connection, source_id)
     _end(connection, "abandoned", scan.c.source_id == source_id)
 

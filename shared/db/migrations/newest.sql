@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0035');
+INSERT INTO "alembic_version" VALUES('0036');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -506,6 +506,27 @@ CREATE TABLE scan_note (
 	CONSTRAINT fk_scan_note_job_id FOREIGN KEY(job_id) REFERENCES job (id) ON DELETE CASCADE
 );
 
+CREATE TABLE schedule (
+	source_id INTEGER NOT NULL, 
+	spec JSON NOT NULL, 
+	options JSON NOT NULL, 
+	every_seconds DOUBLE, 
+	cron VARCHAR(200), 
+	zone VARCHAR(64) NOT NULL, 
+	due_at DOUBLE NOT NULL, 
+	began_at DOUBLE, 
+	ended_at DOUBLE, 
+	job_id INTEGER, 
+	error TEXT, 
+	failures INTEGER DEFAULT '0' NOT NULL, 
+	failing_since DOUBLE, 
+	CONSTRAINT pk_schedule PRIMARY KEY (source_id), 
+	CONSTRAINT fk_schedule_source_id FOREIGN KEY(source_id) REFERENCES source (id) ON DELETE CASCADE, 
+	CONSTRAINT fk_schedule_job_id FOREIGN KEY(job_id) REFERENCES job (id) ON DELETE SET NULL, 
+	CONSTRAINT ck_schedule_timetable CHECK ((every_seconds IS NULL) <> (cron IS NULL)), 
+	CONSTRAINT ck_schedule_failing CHECK ((failures = 0) = (failing_since IS NULL))
+);
+
 CREATE TABLE source (
 	id INTEGER NOT NULL, 
 	collection_id INTEGER NOT NULL, 
@@ -885,4 +906,6 @@ CREATE UNIQUE INDEX ux_encryption_key_current ON encryption_key (collection_id) 
 CREATE INDEX ix_erasure_open ON erasure (created_at) WHERE finished_at IS NULL;
 
 CREATE INDEX ix_tombstone_erasure_id ON tombstone (erasure_id);
+
+CREATE INDEX ix_schedule_due_at ON schedule (due_at);
 

@@ -22,6 +22,7 @@ from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
 from embedmill.shared.db.schema.queries import feedback, kept_answer, query_record
+from embedmill.shared.db.schema.schedules import schedule
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
 from embedmill.shared.db.schema.verdicts import (
     cache_damage,
@@ -75,6 +76,7 @@ __all__ = [
     "sample_count",
     "scan",
     "scan_note",
+    "schedule",
     "source",
     "source_memory",
     "supervisor",

@@ -26,7 +26,7 @@ def test_a_check_that_raises_something_foreign_hides_no_other(
     checks = {check.name: check for check in doctor.examine(lambda: settings).checks}
     assert [name for name, check in checks.items() if not check.ok] == ["broker"]
     assert checks["broker"].detail == "RuntimeError: odd"
-    assert list(checks)[-1] == "jobs"
+    assert list(checks)[-1] == "sources"
 
 
 def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
