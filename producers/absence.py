@@ -8,6 +8,7 @@ from typing import Any
 
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Source, describe_item
 from embedmill.shared.containers.walk import WITHIN
+from embedmill.shared.privacy.redaction.policy import MARK
 from embedmill.shared.uris import uri_to_path
 
 
@@ -57,7 +58,9 @@ def note_kept(place: str, count: int) -> dict[str, Any]:
 
 
 def is_missing(uri: str) -> bool:
-    """Whether it is certain that there is no file of that URI."""
+    """Whether it is certain that there is no file of that URI; of one that was redacted nobody can tell."""
+    if MARK in uri:
+        return False
     try:
         return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
     except (FileNotFoundError, NotADirectoryError):

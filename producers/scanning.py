@@ -12,6 +12,7 @@ from embedmill.producers import erased
 from embedmill.producers.absence import Unread, is_missing, note_kept
 from embedmill.producers.batches import Batch, Describer, cut
 from embedmill.producers.memory import StoredMemory
+from embedmill.producers.redacting import RedactedItems
 from embedmill.producers.sources.base import (
     Document,
     Item,
@@ -116,6 +117,7 @@ class SourceScan:
     source: Source
     _unread: Unread = field(init=False)
     _context: ReadContext = field(init=False)
+    _redacted: RedactedItems = field(init=False)
     _describer: Describer = field(init=False)
     # What is proven to have left, by the document's id.
     _departed: Seen = field(default_factory=Seen, init=False)
@@ -130,6 +132,8 @@ class SourceScan:
         self._names_places = names_places(self.source.kind)
         memory = StoredMemory(reading.database, self.scan.source_id)
         self._context = ReadContext(memory, reading.limit, self._find_settled)
+        redactor = reading.runtime.redactor(reading.collection.id)
+        self._redacted = RedactedItems(redactor, reading.runtime.hider, own=str(self.source.spec["uri"]))
         self._describer = Describer(reading.collection.name, reading.settings_hash, reading.allow_deletes)
 
     @property
@@ -165,7 +169,7 @@ class SourceScan:
 
     def batches(self, most: int) -> Iterator[Batch]:
         """What the source holds, `most` items at a time, ready to be recorded."""
-        return (self._describe(items) for items in cut(self._without_home(), most))
+        return (self._describe(items) for items in cut(self._redacted.of(self._without_home()), most))
 
     def _settle(self, recorded: Recorded) -> None:
         self._context.memory.settle(recorded.memory)
@@ -173,7 +177,7 @@ class SourceScan:
 
     def _find_settled(self, uris: Sequence[str]) -> frozenset[str]:
         name, settings_hash = self.reading.collection.name, self.reading.settings_hash
-        ids = {document_id(name, uri): uri for uri in uris}
+        ids = {document_id(name, stored): uri for stored, uri in self._redacted.addresses(uris).items()}
         found = self.reading.database.query(
             lambda c: claims.find_settled(c, self.scan.source_id, list(ids), settings_hash=settings_hash)
         )

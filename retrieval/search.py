@@ -117,6 +117,8 @@ class Searcher:
         self.word_weight: float | None = None
         """What words count in it, where somebody said so."""
         self.stages = StageSettings()
+        self.hide: Callable[[str], str] = str
+        """What a question becomes before anything is made of it: without values, where the collection has none."""
         """What all of these were made of, under whose digest answers can be kept."""
         self.shelf: Shelf | None = None
         """Where results are kept, if they are."""
@@ -138,6 +140,7 @@ class Searcher:
         not follow any more; StorageFailed when no shard answers; SettingsError in mode `lexical` for a store that keeps
         no words; and what the embedder raises in mode `dense`.
         """
+        text = self.hide(text)
         question = ask(text, mode=mode, where=self._within_reach(where))
         check_top_k(top_k)
         self.tally.begin(self.stages.max_usd)

@@ -7,6 +7,7 @@ from typing import Any
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.errors import SettingsError
+from embedmill.shared.privacy.redaction.policy import policy_id, require_policy
 from embedmill.shared.providers.models.table import is_model
 from embedmill.shared.providers.rerankers.table import is_reranker
 
@@ -60,6 +61,8 @@ class CollectionSettings:
     """So many that similarity puts up are sifted."""
     ranked: int = 20
     """So many of those that passed are graded."""
+    redact: str = OFF
+    """What is replaced by placeholders before anything is made of a document (`shared/privacy/redaction`)."""
     encrypt: bool = False
     """Whether what is stored of the collection is encrypted; its documents, and what tells of their texts."""
     max_usd: float | None = None
@@ -79,6 +82,7 @@ class CollectionSettings:
             raise SettingsError(f"an overlap of {self.chunk_overlap} tokens: choose at most half the chunk size")
         if not 1 <= self.shards <= MAX_SHARDS:
             raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
+        require_policy(self.redact)
         self._check_stages()
 
     def _check_stages(self) -> None:
@@ -119,7 +123,8 @@ class CollectionSettings:
         shape = (str(self.chunk_tokens), str(self.chunk_overlap), validator, model)
         judged_at = validator_endpoint if self.gates else ""
         whose = (embedder_endpoint, judged_at) if embedder_endpoint or judged_at else ()
-        return digest("settings", PIPELINE_VERSION, *shape, *whose)
+        hidden = ("redact", policy_id(self.redact)) if self.redact != OFF else ()
+        return digest("settings", PIPELINE_VERSION, *shape, *whose, *hidden)
 
 
 def read_collection_settings(stored: Mapping[str, Any]) -> CollectionSettings:

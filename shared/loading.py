@@ -16,6 +16,7 @@ import orjson
 from embedmill.shared.errors import BlobMissing, UnreadableDocument
 from embedmill.shared.files import read_regular_file
 from embedmill.shared.origins import find_origin
+from embedmill.shared.privacy.redaction.hiding import HIDDEN
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class HeldLoader(BlobLoader):
 
     def load(self, located: Located) -> Loaded:
         name = name_by_type(located.uri, str(located.origin.get("media_type", "")))
-        return Loaded(self.whence, self.find(located), as_submitted=True, name=name)
+        return Loaded(self.whence, self.runtime.hider.show(self.find(located)), as_submitted=True, name=name)
 
 
 def name_by_type(uri: str, media_type: str) -> str:
@@ -123,7 +124,7 @@ class Loading:
     def __init__(self, runtime: "Runtime", located: Iterable[Located]) -> None:
         self._runtime = runtime
         self._by_kind: dict[str, list[Located]] = {}
-        for each in located:
+        for each in map(self._shown, located):
             self._by_kind.setdefault(_kind(each.origin), []).append(each)
         self._loaders: dict[str, Loader] = {}
 
@@ -132,7 +133,13 @@ class Loading:
         kind = _kind(located.origin)
         if kind not in self._loaders:
             self._loaders[kind] = loader_class(kind)(self._runtime, self._by_kind[kind])
-        return self._loaders[kind].load(located)
+        return self._loaders[kind].load(self._shown(located))
+
+    def _shown(self, located: Located) -> Located:
+        """Where it really is, if that is not told to others."""
+        if HIDDEN not in located.origin:
+            return located
+        return Located(*self._runtime.hider.show_place(located.uri, located.origin))
 
 
 def load(runtime: "Runtime", uri: str, origin: Mapping[str, Any]) -> Loaded:

@@ -21,6 +21,7 @@ from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.tombstones import Marker
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
 from embedmill.shared.presence import RUN
+from embedmill.shared.privacy.redaction.hiding import Hider
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.rerankers.table import is_reranker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
     from embedmill.shared.privacy.principals import Principal
+    from embedmill.shared.privacy.redaction.redactor import Redactor
     from embedmill.shared.privacy.vault import Vault
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
@@ -61,6 +63,7 @@ class Runtime:
         self._rerankers: dict[str, Reranker] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
+        self._redactors: dict[tuple[int, str], Redactor] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
         self._caller: Principal | None = None
@@ -154,6 +157,22 @@ class Runtime:
         from embedmill.shared.privacy.keys import Keys
 
         return Keys(self.database, url=self.settings.key, home=self.home)
+
+    @cached_property
+    def hider(self) -> Hider:
+        """Seals what redaction keeps as it came, for a while."""
+        return Hider(lambda: self.keys)
+
+    def redactor(self, collection_id: int) -> "Redactor":
+        """What hides values in a collection's texts, by its policy of now."""
+        from embedmill.shared.privacy.redaction.redactor import Redactor
+
+        collection = self.collection(collection_id)
+        key = collection_id, read_collection_settings(collection.settings).redact
+        if key not in self._redactors:
+            seconds = self.settings.redaction_seconds
+            self._redactors[key] = Redactor(key[1], lambda: self.keys, collection.name, seconds=seconds)
+        return self._redactors[key]
 
     @cached_property
     def marker(self) -> Marker:

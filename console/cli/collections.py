@@ -34,6 +34,10 @@ Validator = Annotated[
 Policy = Annotated[
     str | None, typer.Option("--policy", help="What a model validator does: gate (before embedding) or audit (beside).")
 ]
+Redact = Annotated[
+    str | None,
+    typer.Option("--redact", help="Hide values before anything is made of a text: off, patterns, or names too."),
+]
 RejectBelow = Annotated[
     int | None, typer.Option("--reject-below", help="Under gate, chunks with a lower score are rejected; 1 keeps all.")
 ]
@@ -107,6 +111,7 @@ def create(
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
+    redact: Redact = None,
     rank: Rank = None,
     expand: Expand = None,
     normalise: Normalise = None,
@@ -140,6 +145,7 @@ def create(
             validator=validator,
             policy=policy,
             reject_below=reject_below,
+            redact=redact,
             rank=rank,
             expand=expand,
             normalise=normalise,
@@ -189,6 +195,7 @@ def update(
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
+    redact: Redact = None,
     rank: Rank = None,
     expand: Expand = None,
     normalise: Normalise = None,
@@ -222,6 +229,7 @@ def update(
             validator=validator,
             policy=policy,
             reject_below=reject_below,
+            redact=redact,
             rank=rank,
             expand=expand,
             normalise=normalise,

@@ -168,6 +168,8 @@ def _in_short(notes: Sequence[str]) -> str:
 
 
 def _print_document(found: "DocumentReport") -> None:
+    from embedmill.console.cli.reports import describe_counts
+
     chunks, spend = found.chunks, found.spend
     print_line(f"{found.uri}: {found.state}: {found.means}")
     print_line(f"  id {found.id}, collection {found.collection}, last changed {to_json(found.updated)}")
@@ -179,6 +181,8 @@ def _print_document(found: "DocumentReport") -> None:
         print_line("  stale: the settings of its collection have changed; the next ingest makes it anew")
     if found.last_error:
         print_line(f"  error: {found.last_error}")
+    if found.redactions:
+        print_line(f"  hidden: {describe_counts(found.redactions)}")
     for note in found.notes:
         print_warning(f"read in part or by a guess: {note}")
     print_line(f"  cost: ${spend.usd:.6f}, {spend.tokens_in:g} tokens in, {spend.tokens_out:g} out")

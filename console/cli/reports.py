@@ -61,6 +61,8 @@ def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
     print_line(f"{name_job(report)}: {_count(report.documents)}")
     _print_spend(report)
+    if report.redactions:
+        print_line(f"hidden: {describe_counts(report.redactions)}")
     print_passed_over(report)
     if report.took_nothing:
         print_warning("nothing was indexed: all of it was skipped")
@@ -95,6 +97,11 @@ def _count(documents: "DocumentCounts") -> str:
     counted = ", ".join(f"{count} {name}" for name in ends if (count := getattr(documents, name)))
     left = f", {documents.deleted} deleted" if documents.deleted else ""
     return f"{documents.total} documents ({counted or 'none'}){left}"
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """How many values of each type were hidden."""
+    return ", ".join(f"{count:,} {type_}" for type_, count in counts.items())
 
 
 def _print_spend(report: "JobReport") -> None:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.recording import CameTo, Door, note_query
-from embedmill.console.services.searching import open_searcher, question_text
+from embedmill.console.services.searching import hidden_condition, open_searcher, question_text
 from embedmill.console.services.serving import serves
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval import explaining
@@ -174,6 +174,7 @@ def _recorded(
 ) -> Reply:
     text, condition = question_text(question, where, hint='embedmill ask "what you want to know"')
     with open_searcher(runtime, collection, **switches) as searcher:
+        text, condition = searcher.hide(text), hidden_condition(searcher, where, condition)
         key = (READ, condition, view.unexplained, searcher.stages.digest)
         made = replace(view, explain=view.explain or searcher.shelf is not None)
         asked = kept_or_made(searcher.shelf, KEPT, key, text, lambda: _ask(searcher, text, condition, made, said))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from embedmill.console.services.documents import DocumentQuery, spellings, want_documents
+from embedmill.console.services.documents import DocumentQuery, document_names, want_documents
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import catalogue, histories
 from embedmill.shared.db.catalogue import DocumentFilter, DocumentSummary
@@ -20,10 +20,12 @@ def choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> Docu
     if bool(names) == (not query.is_everything):
         raise UsageError("name documents, or give --where; not both, and not neither")
 
+    named = [document_names(runtime, name) for name in names]
+
     def find(connection: Connection) -> DocumentFilter:
         if not names:
             return want_documents(runtime, connection, query)
-        found = [histories.find_document(connection, spellings(n), collection=query.collection)[0] for n in names]
+        found = [histories.find_document(connection, each, collection=query.collection)[0] for each in named]
         return DocumentFilter(ids=list(dict.fromkeys(row.id for row in found)))
 
     return runtime.database.query(find)
@@ -42,9 +44,10 @@ def walk_documents(runtime: Runtime, wanted: DocumentFilter) -> Iterator[list[Do
 def choose_documents(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> Iterator[tuple[str, str]]:
     """Id and URI of each; of those that are named, also of one that left the index and of which rows are kept."""
     if names:
+        named = [document_names(runtime, name) for name in names]
 
         def find(connection: Connection) -> dict[str, str]:
-            rows = [histories.find_document(connection, spellings(n), collection=query.collection)[0] for n in names]
+            rows = [histories.find_document(connection, each, collection=query.collection)[0] for each in named]
             return {row.id: row.uri for row in rows}
 
         yield from runtime.database.query(find).items()
@@ -56,5 +59,5 @@ def choose_documents(runtime: Runtime, names: Sequence[str], query: DocumentQuer
 def name_ids(runtime: Runtime, names: Sequence[str], *, collection: str | None) -> list[str]:
     """The ids that documents of these names have, or had, in every collection or in one."""
     known = [c.name for c in runtime.database.query(list_collections) if collection in (None, c.name)]
-    spelled = [spelling for name in names for spelling in spellings(name)]
+    spelled = [spelling for name in names for spelling in document_names(runtime, name)]
     return [*spelled, *(document_id(place, name) for place in known for name in spelled)]

@@ -9,7 +9,7 @@ from embedmill.console.services.lanes import require_stage_price
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.producers import submission
-from embedmill.shared.collections import CollectionSettings
+from embedmill.shared.collections import OFF, CollectionSettings
 from embedmill.shared.db import collections
 from embedmill.shared.db import terms as stored_terms
 from embedmill.shared.db.collections import Collection
@@ -35,6 +35,7 @@ class SettingChoices(TypedDict, total=False):
     validator: str | None
     policy: str | None
     reject_below: int | None
+    redact: str | None
     rank: bool | None
     expand: bool | None
     normalise: bool | None
@@ -227,10 +228,14 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
 def _require_usable(runtime: Runtime, given: Mapping[str, Any]) -> None:
     """Refuse what no query could use: models without a known price, a domain that would crowd out the question.
 
-    What a collection has already is not looked at. Raises SettingsError, UsageError.
+    What a collection has already is not looked at. Raises SettingsError, UsageError, MissingExtra.
     """
     if len(given.get("domain", "")) > LONGEST_DOMAIN:
         raise UsageError(f"a domain of {len(given['domain']):,} characters: at most {LONGEST_DOMAIN:,} are taken")
+    if given.get("redact", OFF) != OFF:
+        from embedmill.shared.privacy.redaction.redactor import Redactor
+
+        Redactor(given["redact"]).require()  # refused now, and not by the first worker, when its model is missing
     for name in (given[setting] for setting in STAGE_MODELS if given.get(setting)):
         require_stage_price(runtime, name)
 

@@ -15,10 +15,11 @@ from embedmill.console.services.serving import serves
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
-from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.collections import get_collection, list_collections
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.histories import Cost, History
 from embedmill.shared.db.jobs import get_job
+from embedmill.shared.db.redactions import find_redactions
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
@@ -186,6 +187,8 @@ class DocumentReport:
     attempts: Sequence[DocumentAttempt]
     letters: Sequence[DocumentLetter]
     stages: Sequence[StageTime]
+    redactions: Mapping[str, int]
+    """How many values of each type were hidden."""
     spend: Cost
     verdicts: Sequence[ChunkVerdict] | None
 
@@ -235,6 +238,13 @@ def _in_uris(glob: str) -> str:
     return SCHEME + quote_from_bytes(os.fsencode(path), safe="/*?[]!")
 
 
+def document_names(runtime: Runtime, name: str) -> list[str]:
+    """The same for a document, whose URI may be stored without values; to be called outside of a transaction."""
+    named = spellings(name)
+    redactors = [runtime.redactor(each.id) for each in runtime.database.query(list_collections)]
+    return [*named, *(redactor.address(each) for redactor in redactors if redactor.is_on for each in named)]
+
+
 def spellings(name: str) -> list[str]:
     """What a user may mean: an id or a URI as it stands, or the file by that path, through links or not.
 
@@ -278,10 +288,11 @@ def _moment(seconds: float) -> datetime:
 @serves("documents.show", Right.READ, in_collection(), filters=True)
 def show_document(runtime: Runtime, name: str, *, collection: str | None = None) -> DocumentReport:
     """Everything about one document, by id, URI or path; raises NotFound, UserError."""
+    names = document_names(runtime, name)
 
     def find(connection: Connection) -> tuple[Any, dict[str, Any]]:
         find_reach = partial(reach_within, runtime.principal)
-        row, place = histories.find_document(connection, spellings(name), collection=collection, find_reach=find_reach)
+        row, place = histories.find_document(connection, names, collection=collection, find_reach=find_reach)
         return row, _explain(runtime, connection, row, place)
 
     row, found = runtime.database.query(find)
@@ -318,6 +329,7 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
         "versions": [_describe_version(work, row) for work in history.work if not work["deletes"]],
         "attempts": [_describe_attempt(attempt) for attempt in history.attempts],
         "letters": [_describe_letter(letter) for letter in history.letters],
+        "redactions": find_redactions(connection, row.id),
         "stages": [StageTime(**found) for found in histories.sum_stages(history)],
         "spend": histories.measure_cost(connection, row.id, history),
     }

@@ -28,6 +28,7 @@ from embedmill.shared.db.dead_before import DeadBefore, count_dead_before
 from embedmill.shared.db.dead_letters import list_letters
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
+from embedmill.shared.db.redactions import sum_redactions
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
@@ -104,6 +105,8 @@ class JobReport(JobSummary):
     notes: list[Note]
     reasons: list[Reason]
     dead_before: DeadBefore
+    redactions: dict[str, int]
+    """How many values of each type were hidden in its documents."""
 
     @property
     def took_nothing(self) -> bool:
@@ -286,6 +289,7 @@ def _report(connection: Connection, job: Job, progress: tallies.Progress, staffi
         reasons=scan_notes.count_notes(connection, job.id, limit=REPORTED_REASONS) if notes else [],
         # What had died before was skipped.
         dead_before=count_dead_before(connection, job.id) if job.skipped else DeadBefore(),
+        redactions=sum_redactions(connection, job.id),
     )
 
 

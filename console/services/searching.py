@@ -110,6 +110,7 @@ def search(
     """The best chunks for a query, of those that a filter allows; raises NotFound, UsageError."""
     text, condition = question_text(query, where, hint='embedmill search "what you look for"')
     with open_searcher(runtime, collection, **switches) as searcher:
+        condition = hidden_condition(searcher, where, condition)
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
         found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
     if found.hits or condition is None or not runtime.principal.reads_every_level:
@@ -130,11 +131,11 @@ def search_each(
     **switches: Unpack[Switches],
 ) -> Iterator[Answered]:
     """The answers to many queries, in their order; `where` is for those without one; raises NotFound, UsageError."""
-    condition = _condition(where)
+    _condition(where)
     with open_searcher(runtime, collection, **switches) as searcher:
         ask = _asking(runtime, collection, searcher, top_k=top_k, mode=mode, view=view)
         for query in queries:
-            yield _answer(query, ask, otherwise=condition)
+            yield _answer(query, ask, otherwise=where)
 
 
 @serves("search", Right.READ, in_collection(), filters=True)
@@ -150,12 +151,12 @@ def answer_each(
     **switches: Unpack[Switches],
 ) -> Iterator[Answered | Unanswered]:
     """The same, where a query that cannot be answered keeps nobody from the others; raises NotFound, UsageError."""
-    condition = _condition(where)
+    _condition(where)
     with open_searcher(runtime, collection, **switches) as searcher:
         ask = _asking(runtime, collection, searcher, top_k=top_k, mode=mode, view=view)
         for query in queries:
             try:
-                yield _answer(query, ask, otherwise=condition)
+                yield _answer(query, ask, otherwise=where)
             except EmbedmillError as error:
                 yield Unanswered(query.id, str(error), error.hint)
 
@@ -165,9 +166,10 @@ def _asking(
 ) -> Callable[..., SearchResult]:
     """Searches, and leaves records."""
 
-    def ask(text: str, *, where: Condition | None) -> SearchResult:
-        found = searcher.search(text, top_k=top_k, mode=mode, where=where, view=view)
-        return _noted(runtime, collection, searcher, found, mode=mode, where=where)
+    def ask(text: str, *, where: str | None) -> SearchResult:
+        condition = hidden_condition(searcher, where, _condition(where))
+        found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
+        return _noted(runtime, collection, searcher, found, mode=mode, where=condition)
 
     return ask
 
@@ -182,9 +184,9 @@ def _noted(
     return replace(found, id=note_query(runtime, door, found, came_to))
 
 
-def _answer(query: Query, ask: Callable[..., SearchResult], *, otherwise: Condition | None) -> Answered:
+def _answer(query: Query, ask: Callable[..., SearchResult], *, otherwise: str | None) -> Answered:
     """The answer under the query's own filter, or `otherwise`."""
-    return Answered.of(query.id, ask(query.text, where=_condition(query.where) or otherwise))
+    return Answered.of(query.id, ask(query.text, where=query.where or otherwise))
 
 
 def question_text(query: str, where: str | None, *, hint: str) -> tuple[str, Condition | None]:
@@ -192,6 +194,11 @@ def question_text(query: str, where: str | None, *, hint: str) -> tuple[str, Con
     if not _text("a query", query).strip():
         raise UsageError("the query is empty", hint=hint)
     return query, _condition(where)
+
+
+def hidden_condition(searcher: Searcher, where: str | None, condition: Condition | None) -> Condition | None:
+    """The condition without values, as the documents' own are; itself where nothing is hidden."""
+    return condition if where is None or (hidden := searcher.hide(where)) == where else _condition(hidden)
 
 
 def _condition(where: str | None) -> Condition | None:
@@ -229,6 +236,8 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
         searcher.understanding = open_understanding(runtime, found, stages, tally, keeping)
         searcher.word_weight = stages.word_weight
         searcher.stages = stages
+        if (redactor := runtime.redactor(found.id)).is_on:
+            searcher.hide = lambda text: redactor.redact(text).text
         searcher.shelf = open_shelf(runtime, found, stages, keeping)
         searcher.reach = condition_of(reach_within(runtime.principal, found))
         yield searcher

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedmill.producers.sources.memory import Memory
+from embedmill.shared.privacy.redaction.policy import REDACTED
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class FileItem:
 
 @dataclass(frozen=True, slots=True)
 class RowItem:
-    """A document that is a row; `content_hash` is SHA-256 hex over the canonical JSON of title, text and metadata."""
+    """A document that is a row; `content_hash` is SHA-256 hex over the canonical JSON of title, text and metadata.
+
+    `redacted` tells by which policy its values were hidden, and of what types they were.
+    """
 
     uri: str
     title: str
@@ -73,12 +77,14 @@ class RowItem:
     metadata: Mapping[str, Any]
     content_hash: str
     place: SourcePlace = field(default=SourcePlace(""), compare=False)
+    redacted: Mapping[str, Any] = field(default_factory=dict, compare=False)
     kind: ClassVar[str] = "row"
 
     @property
     def origin(self) -> Mapping[str, Any]:
         """What is kept beside the row's text."""
-        return {"kind": self.kind, "metadata": dict(self.metadata)}
+        told = {REDACTED: dict(self.redacted)} if self.redacted else {}
+        return {"kind": self.kind, "metadata": dict(self.metadata), **told}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class HeldItem:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     content_hash: str = ""
     place: SourcePlace = field(default=SourcePlace(""), compare=False)
+    redacted: Mapping[str, Any] = field(default_factory=dict, compare=False)
     kind: ClassVar[str] = "held"
 
     def __post_init__(self) -> None:
@@ -106,7 +113,7 @@ class HeldItem:
     @property
     def origin(self) -> Mapping[str, Any]:
         """What is kept beside the bytes."""
-        told = {"media_type": self.media_type} if self.media_type else {}
+        told = {k: v for k, v in (("media_type", self.media_type), (REDACTED, dict(self.redacted))) if v}
         return {"kind": self.kind, "metadata": dict(self.metadata), **told}
 
 

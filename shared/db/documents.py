@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.redactions import forget_redactions
 from embedmill.shared.db.schema import claim, dead_letter, document, work
 from embedmill.shared.editions import Edition
 from embedmill.shared.privacy.labels import Labels
@@ -107,6 +108,7 @@ def switch_versions(connection: Connection, token: str, ids: Ids[int]) -> dict[s
     rows = connection.execute(query).all()
     if gone := [row.id for row in rows if row.removed]:
         connection.execute(delete(claim).where(claim.c.leaving, among(connection, claim.c.document_id, gone)))
+        forget_redactions(connection, gone)
     return {row.id: Generations(row.active_generation, row.generation) for row in rows}
 
 

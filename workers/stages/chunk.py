@@ -1,6 +1,7 @@
 """The chunk stage: load, parse, normalise, split; one stored object per batch."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.documents import ReadVersion, find_read_versions
 from embedmill.shared.db.leases import Lease, WorkItem
+from embedmill.shared.db.redactions import Redaction, record_redactions
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
@@ -19,6 +21,7 @@ from embedmill.shared.states import Result
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.parsing.document import ParsedDocument
+from embedmill.workers.redacting import Hidden, redact_document
 from embedmill.workers.runtime import WorkerRuntime
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class Prepared:
     chunk_set: ChunkSet
     encoded: bytes
     notes: tuple[str, ...]
+    hidden: Hidden
 
 
 def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
@@ -69,11 +73,23 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
             raise
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
             outcomes[item.id] = outcome_of(error)
+    _record_hidden(runtime, prepared)
     sealed = [runtime.vault.seal_blob(p.read.item.collection_id, p.encoded) for p in prepared]
     for p, reference in zip(prepared, runtime.blobs.put_pack(sealed), strict=True):
         item = p.read.item
         outcomes[item.id] = _advance(claim.stage, runtime.collection_settings(item.collection_id), p, reference)
     return outcomes
+
+
+def _record_hidden(runtime: WorkerRuntime, prepared: Sequence[Prepared]) -> None:
+    """Before anything else of these documents is stored: what tells of somebody can be found from then on."""
+    found = [
+        Redaction(p.read.item.document_id, p.read.item.generation, p.hidden.counts, p.hidden.subjects)
+        for p in prepared
+        if p.hidden.subjects or runtime.redactor(p.read.item.collection_id).is_on
+    ]
+    if found:
+        runtime.database.transact(lambda connection: record_redactions(connection, found))
 
 
 def _find_indexed(runtime: WorkerRuntime, claim: Lease) -> dict[str, ReadVersion]:
@@ -94,8 +110,9 @@ def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:
     settings = runtime.collection_settings(item.collection_id)
     left_out = read.loaded.left_out
     parsed = parse_row("") if left_out else parse(read.loaded, runtime.parser, name=item.uri)
-    chunk_set = split(parsed, settings, title=item.title)
-    return Prepared(read, chunk_set, encode_chunk_set(chunk_set), parsed.notes)
+    found = redact_document(runtime.redactor(item.collection_id), parsed, title=item.title, origin=item.origin)
+    chunk_set = split(found.parsed, settings, title=found.title)
+    return Prepared(read, chunk_set, encode_chunk_set(chunk_set), found.parsed.notes, found.hidden)
 
 
 def parse(loaded: Loaded, parser: "Parser", *, name: str) -> ParsedDocument:

@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0036');
+INSERT INTO "alembic_version" VALUES('0037');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -245,6 +245,29 @@ CREATE TABLE document (
 	CONSTRAINT pk_document PRIMARY KEY (id), 
 	CONSTRAINT fk_document_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE
 );
+
+CREATE TABLE document_redaction (
+	document_id VARCHAR(32) NOT NULL, 
+	generation INTEGER NOT NULL, 
+	type VARCHAR(40) NOT NULL, 
+	found INTEGER NOT NULL, 
+	CONSTRAINT pk_document_redaction PRIMARY KEY (document_id, generation, type), 
+	CONSTRAINT fk_document_redaction_document_id FOREIGN KEY(document_id) REFERENCES document (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE document_subject (
+	document_id VARCHAR(32) NOT NULL, 
+	generation INTEGER NOT NULL, 
+	subject BLOB NOT NULL, 
+	CONSTRAINT pk_document_subject PRIMARY KEY (document_id, generation, subject), 
+	CONSTRAINT fk_document_subject_document_id FOREIGN KEY(document_id) REFERENCES document (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
 
 CREATE TABLE encryption_key (
 	id VARCHAR(16) NOT NULL, 
@@ -908,4 +931,6 @@ CREATE INDEX ix_erasure_open ON erasure (created_at) WHERE finished_at IS NULL;
 CREATE INDEX ix_tombstone_erasure_id ON tombstone (erasure_id);
 
 CREATE INDEX ix_schedule_due_at ON schedule (due_at);
+
+CREATE INDEX ix_document_subject_subject ON document_subject (subject, document_id);
 

@@ -22,6 +22,7 @@ from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
 from embedmill.shared.db.schema.queries import feedback, kept_answer, query_record
+from embedmill.shared.db.schema.redactions import document_redaction, document_subject
 from embedmill.shared.db.schema.schedules import schedule
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
 from embedmill.shared.db.schema.verdicts import (
@@ -54,6 +55,8 @@ __all__ = [
     "collection_change",
     "dead_letter",
     "document",
+    "document_redaction",
+    "document_subject",
     "encryption_key",
     "erased_document",
     "erasure",

@@ -1,7 +1,6 @@
 """What stands in the place of a value: its type and a number, the same wherever the value stands in a document."""
 
 import re
-from collections.abc import Iterable
 
 STEMS = {
     "EMAIL_ADDRESS": "EMAIL",
@@ -28,12 +27,11 @@ class Placeholders:
     text that was redacted is not changed by redacting it again.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, text: str) -> None:
         self._given: dict[tuple[str, str], str] = {}
         self._last: dict[str, int] = {}
-        for text in texts:
-            for stem, number in _PLACEHOLDER.findall(text) if "[" in text else ():
-                self._last[stem] = max(self._last.get(stem, 0), int(number))
+        for stem, number in _PLACEHOLDER.findall(text) if "[" in text else ():
+            self._last[stem] = max(self._last.get(stem, 0), int(number))
 
     def of(self, type_: str, normal: str) -> str:
         """The placeholder of a value, by its normal form."""

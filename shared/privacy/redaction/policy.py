@@ -8,6 +8,14 @@ VERSION = "1"
 """To be raised when other things are found in the same text, or other placeholders are given."""
 
 
+REDACTED = "redacted"
+"""In an origin: by which policy submission redacted what it keeps, and what it found."""
+
+
+MARK = "redacted-"
+"""What stands before a hash in a URI."""
+
+
 def require_policy(name: str) -> str:
     """The policy by that name; raises SettingsError."""
     if name not in POLICIES:

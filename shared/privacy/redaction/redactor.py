@@ -16,8 +16,7 @@ from embedmill.shared.errors import EmbedmillError, RedactionFailed
 from embedmill.shared.privacy.redaction.finding import Finding, united
 from embedmill.shared.privacy.redaction.normal import normal_form, possible_forms
 from embedmill.shared.privacy.redaction.placeholders import Placeholders, is_beside_placeholder, stem_of
-from embedmill.shared.privacy.redaction.policy import NAMES, OFF, require_policy
-from embedmill.shared.privacy.redaction.scanning import scan
+from embedmill.shared.privacy.redaction.policy import MARK, NAMES, OFF, require_policy
 
 if TYPE_CHECKING:
     from embedmill.shared.privacy.keys import Keys
@@ -30,10 +29,12 @@ USUAL_SECONDS = 60.0
 SUBJECT_BYTES = 16
 """Of a hash, so many tell one value from all others."""
 ADDRESS_CHARACTERS = 12
-HIDDEN = "redacted-"
-"""What stands before a hash in a URI."""
+
+GAP = "\n\n"
 
 _PARTS = re.compile("([/?&#=])")
+_MAY_HOLD = re.compile("@|%40|[0-9](?:[^0-9]{0,6}[0-9]){3}|:[0-9A-Fa-f]*:|[A-Za-z0-9_-]{16}")
+"""What every value has that a part of a URI could be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Redactor:
     def __init__(
         self,
         policy: str,
-        keys: "Keys | None" = None,
+        keys: "Callable[[], Keys] | None" = None,
         collection: str = "",
         *,
         seconds: float = USUAL_SECONDS,
@@ -120,9 +121,16 @@ class Redactor:
             return uri
         return self._guarded(self._address, uri)
 
+    def content_hash(self, content_hash: str) -> str:
+        """A hash of a text that nobody can try guesses against; short texts are guessed by a plain one."""
+        if not self.is_on:
+            return content_hash
+        assert self._keys is not None
+        return self._keys().mac("content", content_hash, self._collection).hex()
+
     def subjects_of(self, value: str) -> frozenset[bytes]:
         """The hashes under which a value that somebody names may have been kept."""
-        forms = {normal_form(f.type, value[f.start : f.end]) for f in scan(value)} | set(possible_forms(value))
+        forms = {normal_form(f.type, value[f.start : f.end]) for f in _scan(value)} | set(possible_forms(value))
         return frozenset(map(self._subject, forms))
 
     def _guarded(self, make: Callable[[Given], Made], given: Given) -> Made:
@@ -135,28 +143,22 @@ class Redactor:
             raise RedactionFailed(f"redaction failed ({type(error).__name__})") from None
 
     def _redact_all(self, texts: Sequence[str]) -> RedactedTexts:
-        placeholders = Placeholders(texts)
+        """All texts are looked through at once, which costs less; no value goes on over the empty line between two."""
+        whole = GAP.join(texts)
+        placeholders = Placeholders(whole)
         forms: dict[str, str] = {}
-        redacted = [self._redact(text, placeholders, forms) for text in texts]
-        counts = Counter(forms.values())
-        subjects = frozenset(map(self._subject, forms)) if self._keys is not None else frozenset[bytes]()
-        return RedactedTexts(redacted, dict(sorted(counts.items())), subjects)
-
-    def _redact(self, text: str, placeholders: Placeholders, forms: dict[str, str]) -> Redacted:
-        parts: list[str] = []
-        spans: list[Span] = []
-        before = 0
-        for finding in self._find(text):
-            form = normal_form(finding.type, text[finding.start : finding.end])
+        spans = []
+        for finding in self._find(whole):
+            form = normal_form(finding.type, whole[finding.start : finding.end])
             forms.setdefault(form, finding.type)
             placeholder = placeholders.of(finding.type, form)
-            parts += text[before : finding.start], placeholder
             spans.append(Span(finding.type, finding.start, finding.end, placeholder))
-            before = finding.end
-        return Redacted("".join([*parts, text[before:]]), tuple(spans)) if spans else Redacted(text)
+        counts = Counter(forms.values())
+        subjects = frozenset(map(self._subject, forms)) if self._keys is not None else frozenset[bytes]()
+        return RedactedTexts(divide(texts, spans), dict(sorted(counts.items())), subjects)
 
     def _find(self, text: str) -> Iterable[Finding]:
-        found = scan(text)
+        found = _scan(text)
         if self.policy == NAMES:
             from embedmill.shared.privacy.redaction.names import find_names
 
@@ -166,11 +168,13 @@ class Redactor:
         return found
 
     def _address(self, uri: str) -> str:
-        return "".join(map(self._part, _PARTS.split(uri)))
+        return "".join(map(self._part, _PARTS.split(uri))) if _MAY_HOLD.search(uri) else uri
 
     def _part(self, part: str) -> str:
+        if not _MAY_HOLD.search(part):
+            return part
         readable = unquote(part)
-        found = scan(readable)
+        found = _scan(readable)
         if not found:
             return part
         parts: list[str] = []
@@ -181,8 +185,9 @@ class Redactor:
         return quote("".join([*parts, readable[before:]]), safe="/?#[]@!$&'()*+,;=:%")
 
     def _hashed(self, finding: Finding, text: str) -> str:
-        mac = self._mac("uri", text[finding.start : finding.end])
-        return f"{HIDDEN}{stem_of(finding.type).replace('_', '-')}-{_letters(mac)}"
+        value = text[finding.start : finding.end].encode("utf-8", "surrogatepass")
+        mac = hmac.digest(self._address_key, value, "sha256")
+        return f"{MARK}{stem_of(finding.type).replace('_', '-')}-{_letters(mac)}"
 
     def _subject(self, form: str) -> bytes:
         return hmac.digest(self._subject_key, form.encode("utf-8", "surrogatepass"), "sha256")[:SUBJECT_BYTES]
@@ -190,11 +195,52 @@ class Redactor:
     @cached_property
     def _subject_key(self) -> bytes:
         assert self._keys is not None
-        return self._keys.derive("subject", self._collection)
+        return self._keys().derive("subject", self._collection)
 
-    def _mac(self, purpose: str, text: str) -> bytes:
+    @cached_property
+    def _address_key(self) -> bytes:
         assert self._keys is not None
-        return self._keys.mac(purpose, text, self._collection)
+        return self._keys().derive("uri", self._collection)
+
+
+def divide(texts: Sequence[str], spans: Sequence[Span]) -> list[Redacted]:
+    """Each text with its own of the spans, which are in order and of all texts with gaps between them.
+
+    The placeholder of a value that goes over several texts is in the first of them.
+    """
+    if not spans:
+        return [Redacted(text) for text in texts]
+    divided, start, number = [], 0, 0
+    for text in texts:
+        own: list[Span] = []
+        end = start + len(text)
+        while number < len(spans) and spans[number].start < end:
+            span = spans[number]
+            if span.end > start:
+                shown = span.placeholder if span.start >= start else ""
+                own.append(Span(span.type, max(span.start, start) - start, min(span.end, end) - start, shown))
+            if span.end > end:
+                break
+            number += 1
+        divided.append(_with_placeholders(text, own))
+        start = end + len(GAP)
+    return divided
+
+
+def _with_placeholders(text: str, spans: Sequence[Span]) -> Redacted:
+    parts: list[str] = []
+    before = 0
+    for span in spans:
+        parts += text[before : span.start], span.placeholder
+        before = span.end
+    return Redacted("".join([*parts, text[before:]]) if spans else text, tuple(spans))
+
+
+def _scan(text: str) -> list[Finding]:
+    """The patterns are loaded when a text is first looked through."""
+    from embedmill.shared.privacy.redaction.scanning import scan
+
+    return scan(text)
 
 
 def _letters(mac: bytes) -> str:
