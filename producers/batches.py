@@ -23,6 +23,7 @@ from embedmill.producers.sources.base import (
 from embedmill.producers.sources.memory import Changes
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.submitting import Submission, version_of_state
+from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.privacy.labels import UNLABELLED, Labels, labelled, read_labels
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -90,6 +91,7 @@ class Describer:
     collection: str
     settings_hash: str
     expects_nothing: bool
+    seals: DocumentSeals
     labels: Labels = UNLABELLED
 
     def describe(self, items: Sequence[Item | Remark], memory: Changes) -> Batch:
@@ -124,17 +126,18 @@ class Describer:
         labels = read_labels(item.metadata).over(self.labels)
         known_by, said = labelled(self.settings_hash, labels), labels.as_json()
         state = item.state if isinstance(item, FileItem) else ""
-        by_content = item.content_hash or not state
+        content_hash = self.seals.content_hash(item.content_hash)
+        by_content = content_hash or not state
         version = version_id if by_content else version_of_state
         return Submission(
             document_id=id_,
             uri=item.uri,
-            title=(item.title or "").replace("\0", ""),
-            content_hash=item.content_hash,
+            title=self.seals.title((item.title or "").replace("\0", "")),
+            content_hash=content_hash,
             settings_hash=self.settings_hash,
-            version=version(item.content_hash if by_content else state, known_by),
+            version=version(content_hash if by_content else state, known_by),
             size=max(1, size_of(item) // BYTES_PER_TOKEN),
-            origin={**item.origin, "labels": said} if said else dict(item.origin),
+            origin=self.seals.origin({**item.origin, "labels": said} if said else item.origin),
             state=state,
             is_held=not isinstance(item, FileItem),
         )

@@ -10,6 +10,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, Named, find_barred
 from embedmill.shared.erasing import MarkKind
+from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
 
 WHY = {
@@ -37,7 +38,8 @@ def find(
 
 def find_items(runtime: Runtime, collection: DocumentCollection, items: Mapping[str, Document]) -> Mapping[str, Barred]:
     """The same of what a source has, given by id."""
-    contents = {id: item.content_hash for id, item in items.items()}
+    seals = DocumentSeals(runtime.vault, collection.id)
+    contents = {id: seals.content_hash(item.content_hash) for id, item in items.items()}
     return runtime.database.query(find, contents, runtime, collection)
 
 

@@ -39,6 +39,7 @@ from embedmill.shared.db.scans import Scan, names_places
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import SourceClosed
 from embedmill.shared.paging import pages, walk
+from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.uris import path_to_uri
 
@@ -72,6 +73,7 @@ class Reading:
         self.retry_dead = retry_dead
         self.limit = limit
         self.settings_hash = runtime.fingerprint(collection)
+        self.seals = DocumentSeals(runtime.vault, collection.id)
         self.scan_ids = frozenset(scan.id for scan in begun)
         self.source_ids = frozenset(scan.source_id for scan in begun)
         self.renew = renew
@@ -130,11 +132,13 @@ class SourceScan:
         reading = self.reading
         self._unread = Unread(self.source)
         self._names_places = names_places(self.source.kind)
-        memory = StoredMemory(reading.database, self.scan.source_id)
+        memory = StoredMemory(reading.database, self.scan.source_id, reading.runtime.vault)
         self._context = ReadContext(memory, reading.limit, self._find_settled)
         redactor = reading.runtime.redactor(reading.collection.id)
         self._redacted = RedactedItems(redactor, reading.runtime.hider, own=str(self.source.spec["uri"]))
-        self._describer = Describer(reading.collection.name, reading.settings_hash, reading.allow_deletes)
+        self._describer = Describer(
+            reading.collection.name, reading.settings_hash, reading.allow_deletes, reading.seals
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -197,7 +201,7 @@ class SourceScan:
     def _record(self, connection: Connection, batch: Batch) -> Recorded:
         newest = scans.require_current(connection, self.scan)
         self.reading.renew(connection, self.scan.job_id)
-        source_memory.write_memory(connection, self.scan.source_id, batch.memory)
+        source_memory.write_memory(connection, self.scan.source_id, self.reading.seals.memory(batch.memory))
         repeated, counted = self._find_repeated(connection, batch)
         taken = {id_: s for id_, s in batch.submissions.items() if id_ not in repeated}
         notes = [*batch.notes, *repeated.values(), *self._renew(connection, batch.kept, counted, newest=newest)]
@@ -264,7 +268,7 @@ class SourceScan:
                 continue
             if not self._are_two(other, item):
                 continue
-            content = item.content_hash[: claims.CONTENT_CHARACTERS]
+            content = taken[other.document_id].content_hash[: claims.CONTENT_CHARACTERS]
             if other.content and content and other.content != content:
                 why = f"{_named(item)} is in {other.place} too, with other content; this one is newer and is taken"
                 found[other.document_id] = _note_on(item, why) | {"kind": "unmet"}

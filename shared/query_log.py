@@ -2,11 +2,16 @@
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.query_records import QueryRecord, store_records
+from embedmill.shared.db.sealed import QUERY
 from embedmill.shared.errors import EmbedmillError, HomeInUse
 from embedmill.shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.vault import Vault
 
 log = get_logger()
 
@@ -27,8 +32,9 @@ class QueryLog:
     waits for none.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: "Vault | None" = None) -> None:
         self._database = database
+        self._vault = vault
         self._lock = threading.Lock()
         self._waiting: list[QueryRecord] = []
         self._hurry = threading.Event()
@@ -81,10 +87,13 @@ class QueryLog:
                 self._thread = None
         return some
 
+    def _seal(self, collection_id: int, text: str) -> str:
+        return text if self._vault is None else self._vault.seal_text(collection_id, QUERY, text)
+
     def _write(self, records: list[QueryRecord]) -> None:
         try:
             with self._database.impatient():
-                self._database.transact(store_records, records, monotonic=time.monotonic())
+                self._database.transact(store_records, records, monotonic=time.monotonic(), seal=self._seal)
         except HomeInUse as error:
             # Its readers were told that it cannot be written.
             log.info("queries.not_recorded", queries=len(records), error=str(error))

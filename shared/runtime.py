@@ -75,7 +75,9 @@ class Runtime:
     @cached_property
     def database(self) -> Database:
         """The tracking database, migrated."""
-        return open_database(self.settings.database, sizing=self._sizing)
+        opened = open_database(self.settings.database, sizing=self._sizing)
+        opened.open_sealed_with(self.vault.open_text)
+        return opened
 
     @property
     def _sizing(self) -> Sizing:
@@ -101,6 +103,15 @@ class Runtime:
     def cache(self) -> "EmbeddingCache":
         """Vectors by content address."""
         return self.open_cache(patience_seconds=self.settings.database_outage_seconds)
+
+    def cache_of(self, collection_id: int, cache: "EmbeddingCache | None" = None) -> "EmbeddingCache":
+        """The cache as a collection has it: with addresses of its own and vectors sealed where it is encrypted."""
+        inner = cache or self.cache
+        if not self.vault.is_encrypted(collection_id):
+            return inner
+        from embedmill.shared.privacy.sealed_cache import SealedCache
+
+        return SealedCache(inner, self.vault, collection_id)
 
     def open_cache(self, *, patience_seconds: float = 0.0) -> "EmbeddingCache":
         """The cache once more, for another thread; to be closed by whoever opened it.
@@ -191,7 +202,7 @@ class Runtime:
         """What queries came to, on its way into the database."""
         from embedmill.shared.query_log import QueryLog
 
-        return QueryLog(self.database)
+        return QueryLog(self.database, self.vault)
 
     @cached_property
     def buckets(self) -> Any:

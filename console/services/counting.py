@@ -11,6 +11,7 @@ from embedmill.shared.collections import CollectionSettings, read_collection_set
 from embedmill.shared.db import claims, documents, scans
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
+from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.privacy.labels import labelled
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
@@ -43,7 +44,7 @@ class DocumentCounter:
         self._noticed = noticed
         self._found = found
         self._known_by = None if found is None else runtime.fingerprint(found)
-        self._measurer = Measurer(runtime, self.settings, parser)
+        self._measurer = Measurer(runtime, self.settings, parser, found)
         outline = Outline.read(runtime, self.settings, found)
         self._forecast = outline.forecast() if outline.asks else None
         self._totals = Totals()
@@ -84,7 +85,9 @@ class DocumentCounter:
         known = found and self._runtime.database.query(lambda c: scans.find_source_id(c, found.id, source.identity))
         if not known:
             return ReadContext(limit=limit)
-        return ReadContext(StoredMemory(self._runtime.database, known), limit, self._settled_in(known))
+        return ReadContext(
+            StoredMemory(self._runtime.database, known, self._runtime.vault), limit, self._settled_in(known)
+        )
 
     def _settled_in(self, source_id: int) -> "Callable[[Sequence[str]], frozenset[str]]":
         def find(uris: Sequence[str]) -> frozenset[str]:
@@ -108,9 +111,10 @@ class DocumentCounter:
 
     def _is_as(self, item: "Document", known: documents.ReadVersion | None) -> bool:
         """Whether readers see a document as a source has it."""
-        if known is None:
+        if known is None or self._found is None:
             return False
-        content = known.content_of(item.content_hash, getattr(item, "state", ""))
+        seals = DocumentSeals(self._runtime.vault, self._found.id)
+        content = known.content_of(seals.content_hash(item.content_hash), getattr(item, "state", ""))
         return known.version == version_id(content, labelled(self._known_by or "", known.labels))
 
     def _count(self, item: "Document", loading: Loading) -> None:

@@ -20,9 +20,11 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.histories import Cost, History
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.db.redactions import find_redactions
+from embedmill.shared.db.sealed import NOTES, TITLE, open_sealed
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
+from embedmill.shared.privacy.document_seals import open_metadata
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
@@ -312,13 +314,13 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
     return {
         "id": row.id,
         "uri": row.uri,
-        "title": row.title,
+        "title": open_sealed(connection, TITLE, row.title),
         "collection": place,
         "state": state,
         "means": MEANINGS[state],
-        "notes": split_notes(row.notes),
+        "notes": split_notes(open_sealed(connection, NOTES, row.notes)),
         "stale": row.active_version is not None and row.settings_hash != fresh,
-        "metadata": _read_metadata(history),
+        "metadata": _read_metadata(runtime, history),
         "access": row.access or settings.access,
         "owner": row.owner or settings.owner,
         "sources": sources.find_claims(connection, [row.id]).get(row.id, []),
@@ -335,9 +337,9 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
     }
 
 
-def _read_metadata(history: History) -> Mapping[str, Any]:
+def _read_metadata(runtime: Runtime, history: History) -> Mapping[str, Any]:
     newest = next((work for work in history.work if not work["deletes"]), None)
-    return (newest["origin"].get("metadata") or {}) if newest else {}
+    return open_metadata(runtime.vault, newest["origin"]) if newest else {}
 
 
 def _describe_version(work: Mapping[str, Any], row: Any) -> DocumentVersion:

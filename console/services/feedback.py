@@ -10,7 +10,9 @@ from embedmill.shared.db import feedback
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.feedback import Shown
+from embedmill.shared.db.sealed import FEEDBACK
 from embedmill.shared.db.visibility import find_seen
+from embedmill.shared.encoding import make_storable
 from embedmill.shared.errors import NotFound, UsageError
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
@@ -101,7 +103,8 @@ def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, wh
         shown = _find_result(connection, result)
         document, chunk_ = find_hit(shown, chunk).split("/")
         _require_seen(runtime, connection, shown, document, chunk)
-        feedback.put_feedback(connection, shown.id, document, chunk_, helpful=helpful, why=why)
+        kept = None if why is None else runtime.vault.seal_text(shown.collection_id, FEEDBACK, make_storable(why))
+        feedback.put_feedback(connection, shown.id, document, chunk_, helpful=helpful, why=kept)
         uri = feedback.find_uri(connection, document)
         return Judged(shown.id, shown.collection, shown.hash, shown.text, document, uri, chunk_, helpful, why)
 

@@ -13,6 +13,7 @@ from embedmill.shared.db.fields import list_metadata
 from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.filtering.fields import OWN, walk
 from embedmill.shared.filtering.readings import Axis, Reading
+from embedmill.shared.privacy.document_seals import METADATA
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
@@ -103,7 +104,7 @@ class _Gathered:
 @serves("collections.fields", Right.READ, in_collection("name"))
 def list_fields(runtime: Runtime, name: str) -> FieldReports:
     """The fields of a collection's metadata, of all its documents or of a sample; raises NotFound."""
-    documents, metadata = runtime.database.query(lambda connection: _read(connection, name))
+    documents, metadata = runtime.database.query(lambda connection: _read(runtime, connection, name))
     gathered = _Fields()
     for each in metadata:
         gathered.add(each)
@@ -112,18 +113,19 @@ def list_fields(runtime: Runtime, name: str) -> FieldReports:
 
 def note_unknown(runtime: Runtime, name: str, condition: Condition) -> list[str]:
     """A note for each field that a filter asks for and no document has, as far as was looked; raises NotFound."""
-    documents, metadata = runtime.database.query(lambda connection: _read(connection, name))
+    documents, metadata = runtime.database.query(lambda connection: _read(runtime, connection, name))
     known = {field_name for each in metadata for field_name, *_ in walk(each.items())}.union(OWN)
     whose = "no document" if len(metadata) == documents else f"none of {len(metadata)} documents that were looked at"
     hint = f"embedmill collections fields {name} lists what there is"
     return [f"{whose} has a field {unknown!r}: {hint}" for unknown in sorted(fields_named(condition) - known)]
 
 
-def _read(connection: Connection, name: str) -> tuple[int, list[Mapping[str, Any]]]:
+def _read(runtime: Runtime, connection: Connection, name: str) -> tuple[int, list[Mapping[str, Any]]]:
     """How many documents there are, and the metadata of some."""
     found = collections.get_collection(connection, name)
     documents, _ = collections.count_documents(connection, found.id)
-    return documents, list_metadata(connection, found.id, most=MOST_DOCUMENTS)
+    listed = list_metadata(connection, found.id, most=MOST_DOCUMENTS)
+    return documents, [runtime.vault.open_json(METADATA, metadata) for metadata in listed]
 
 
 class _Fields:

@@ -14,6 +14,8 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.lanes import find_obstacle
 from embedmill.shared.stages import Product
 
+ENCRYPTED = "the collection is encrypted, and the batch lane keeps what tells texts apart"
+
 
 def require_prices(runtime: Runtime, collection: Collection) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
@@ -51,6 +53,8 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
     settings = read_collection_settings(collection.settings)
     prices = runtime.spender.prices
     name = ModelName.parse(settings.embedding)
+    if settings.encrypt:
+        return dict.fromkeys((stages.maker(Product.VECTORS), stages.maker(Product.VERDICTS)), ENCRYPTED)
     found = {stages.maker(Product.VECTORS): find_obstacle(prices, name.provider, name.model, EMBED)}
     if settings.gates:
         judge = ModelName.parse(settings.validator)

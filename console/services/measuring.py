@@ -16,9 +16,11 @@ from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import samples, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.samples import Counts
+from embedmill.shared.db.sealed import TITLE
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
+from embedmill.shared.privacy.verdict_seals import open_verdict
 from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 from embedmill.shared.providers.models.asking import MESSAGE
@@ -27,6 +29,7 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 
 if TYPE_CHECKING:
+    from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.db.collections import Collection
     from embedmill.shared.loading import Loaded
     from embedmill.workers.chunking import ChunkSet
@@ -94,6 +97,7 @@ class Measurer:
     runtime: Runtime
     settings: CollectionSettings
     parser: "Parser"
+    collection: "Collection | None" = None
     _met: set[bytes] = field(default_factory=set)
 
     def measure(self, chunk_set: "ChunkSet") -> Totals:
@@ -130,10 +134,14 @@ class Measurer:
             self._met.clear()
         self._met.update(fresh)
         try:
-            known = self.runtime.cache.find_known(fresh, dimensions=embedder.kept_dimensions)
+            known = self._cache.find_known(fresh, dimensions=embedder.kept_dimensions)
         except FlowControl:
             known = set()
         return [by_address[address] for address in fresh if address not in known]
+
+    @property
+    def _cache(self) -> "EmbeddingCache":
+        return self.runtime.cache if self.collection is None else self.runtime.cache_of(self.collection.id)
 
     def split(self, loaded: "Loaded", *, uri: str, title: str) -> "ChunkSet":
         """A document's chunks; raises DocumentError, ParserCrashed."""
@@ -144,7 +152,7 @@ class Measurer:
     def split_listed(self, listed: Listed) -> "ChunkSet":
         """The chunks of a document that was submitted; raises what reading it raises."""
         loaded = loading.load(self.runtime, listed.uri, listed.origin)
-        return self.split(loaded, uri=listed.uri, title=listed.title)
+        return self.split(loaded, uri=listed.uri, title=self.runtime.vault.open_text(TITLE, listed.title))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,7 @@ class Outline:
 
     runtime: Runtime
     settings: CollectionSettings
+    collection: "Collection | None" = None
     verdicts: Counts = field(default_factory=Counts)
     terms: Counts = field(default_factory=Counts)
 
@@ -190,7 +199,7 @@ class Outline:
         id_ = collection.id
         kinds = (samples.VERDICT, samples.TERMS)
         found = runtime.database.query(lambda c: [samples.get_counts(c, id_, kind) for kind in kinds])
-        return cls(runtime, settings, *found)
+        return cls(runtime, settings, collection, *found)
 
     @property
     def asks(self) -> bool:
@@ -249,16 +258,18 @@ class Outline:
 
     @property
     def _judge(self) -> str:
-        from embedmill.workers.validation.obtaining import name_judge
+        from embedmill.workers.validation.obtaining import name_judge, own_judge
 
         validator, gateways = self.settings.validator, self.runtime.settings.vendor_gateways
-        return name_judge(validator, find_endpoint(MODELS, ModelName.parse(validator).provider, gateways=gateways))
+        judge = name_judge(validator, find_endpoint(MODELS, ModelName.parse(validator).provider, gateways=gateways))
+        return judge if self.collection is None else own_judge(self.runtime, self.collection.id, judge)
 
     def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
         from embedmill.workers.validation.verdict import verdict_from_json
 
         stored = self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
-        return {address: found for address, found in stored.items() if verdict_from_json(found.text) is not None}
+        opened = {address: open_verdict(self.runtime.vault, found.text) for address, found in stored.items()}
+        return {address: stored[address] for address, text in opened.items() if verdict_from_json(text) is not None}
 
 
 def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, collection: "Collection") -> Measured:
@@ -280,7 +291,9 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     outline = Outline.read(runtime, settings, collection)
     limits = replace(ParserLimits.from_settings(runtime.settings), seconds=ONE_SECONDS)
     with Parser(limits) as parser:
-        reader = _SampleReader(Measurer(runtime, settings, parser), outline, until=time.monotonic() + READ_SECONDS)
+        reader = _SampleReader(
+            Measurer(runtime, settings, parser, collection), outline, until=time.monotonic() + READ_SECONDS
+        )
         read = reader.read(_choose(strata, everything=documents <= ALL_READ))
     totals, wanted = _extrapolate(strata, documents)
     due = runtime.database.query(lambda connection: spending.measure_due(connection, job_id))

@@ -80,7 +80,7 @@ def _look_up(runtime: Runtime, letter: StoredLetter) -> _Due:
         for chunk in chunk_set.chunks
         if chunk.ordinal not in rejections
     }
-    cached = runtime.cache.find_known(list(tokens), dimensions=embedder.kept_dimensions)
+    cached = runtime.cache_of(collection.id).find_known(list(tokens), dimensions=embedder.kept_dimensions)
     due = sum(count for address, count in tokens.items() if address not in cached)
     # The chunks of a document that was not validated yet may be rejected, which costs less.
     return _Due(len(tokens), len(cached), due, exact=letter.stage in stages.depending_on(Product.VECTORS))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from embedmill.console.listening import NOBODY, Listener
@@ -14,6 +15,7 @@ from embedmill.shared.db import collections, repairs, reviews
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.privacy.principals import Right
+from embedmill.shared.privacy.verdict_seals import open_doubts, open_verdict
 from embedmill.shared.runtime import Runtime
 
 
@@ -72,11 +74,18 @@ def list_reviews(
 
     def find(connection: Connection) -> list[dict[str, Any]]:
         found = collections.get_collection(connection, collection).id if collection else None
-        return reviews.list_reviews(connection, collection_id=found, resolved=resolved, limit=limit)
+        return reviews.list_reviews(
+            connection,
+            collection_id=found,
+            resolved=resolved,
+            limit=limit,
+            open_verdict=partial(open_verdict, runtime.vault),
+        )
 
     rows = runtime.database.query(find)
     blobs = runtime.blobs.get_pack(list({row["chunks_ref"] for row in rows if row["chunks_ref"]}))
-    return Reviews([_describe(row, blobs) for row in rows])
+    opened = [row | {"doubts": open_doubts(runtime.vault, row["doubts"])} for row in rows]
+    return Reviews([_describe(row, blobs) for row in opened])
 
 
 def _describe(row: Mapping[str, Any], blobs: Mapping[str, bytes | BlobMissing]) -> ReviewEntry:

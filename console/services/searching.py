@@ -253,8 +253,9 @@ def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opene
         return embedder
     kept = opened.enter_context(closing(runtime.open_cache()))
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
+    cache = runtime.cache_of(collection.id, kept)
     scope, seconds = runtime.principal.scope, runtime.settings.search_seconds
-    return RememberedQueries(embedder, kept, meter, seconds=seconds, scope=scope)
+    return RememberedQueries(embedder, cache, meter, seconds=seconds, scope=scope)
 
 
 def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:

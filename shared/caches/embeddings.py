@@ -159,9 +159,13 @@ class EmbeddingCache(ABC):
     def count_damaged(self) -> int:
         """How many entries were dropped because they were damaged."""
 
-    @abstractmethod
     def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
         """Store vectors, all or none at a time; an address that is known already keeps its vector and its kind."""
+        self.store_many({a: seal_vector(a, vector, kind=kind) for a, vector in vectors.items()}, kind=kind)
+
+    @abstractmethod
+    def store_many(self, stored: Mapping[bytes, bytes], *, kind: str) -> None:
+        """Store what `fetch_many` is to give back, in the same way."""
 
     @abstractmethod
     def note_many(self, addresses: Sequence[bytes]) -> set[bytes]:

@@ -14,9 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embedmill.shared.caches import former
 from embedmill.shared.caches.embeddings import (
     DOCUMENT,
@@ -30,7 +27,6 @@ from embedmill.shared.caches.embeddings import (
     Size,
     add_up,
     choose,
-    seal_vector,
 )
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.paging import pages
@@ -85,11 +81,11 @@ class FileCache(EmbeddingCache):
                 _touch(connection, stale, now)
         return found
 
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
-        sealed = {address: seal_vector(address, vector, kind=kind) for address, vector in sorted(vectors.items())}
+    def store_many(self, stored: Mapping[bytes, bytes], *, kind: str) -> None:
+        ordered = dict(sorted(stored.items()))
         with self._written() as connection:
-            self._store(connection, sealed, kind)
-            connection.executemany("DELETE FROM reservation WHERE address = ?", [(address,) for address in sealed])
+            self._store(connection, ordered, kind)
+            connection.executemany("DELETE FROM reservation WHERE address = ?", [(address,) for address in ordered])
 
     def note_many(self, addresses: Sequence[bytes]) -> set[bytes]:
         with self._written() as connection:

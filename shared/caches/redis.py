@@ -11,9 +11,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embedmill.shared.caches.embeddings import (
     DOCUMENT,
     KINDS,
@@ -24,7 +21,6 @@ from embedmill.shared.caches.embeddings import (
     Size,
     add_up,
     choose,
-    seal_vector,
 )
 from embedmill.shared.errors import FlowControl, MissingExtra
 from embedmill.shared.logs import get_logger
@@ -190,9 +186,8 @@ class RedisCache(EmbeddingCache):
     def fetch_many(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         return self._asked(lambda: self._get(addresses))
 
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
-        rows = [(address, seal_vector(address, vector, kind=kind)) for address, vector in vectors.items()]
-        for page in pages(rows, STORED_AT_ONCE):
+    def store_many(self, stored: Mapping[bytes, bytes], *, kind: str) -> None:
+        for page in pages(list(stored.items()), STORED_AT_ONCE):
             self._insist(kind, page)
 
     def note_many(self, addresses: Sequence[bytes]) -> set[bytes]:

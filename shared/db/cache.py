@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Connection, LargeBinary, bindparam, text
 
 from embedmill.shared.caches.embeddings import (
@@ -17,7 +15,6 @@ from embedmill.shared.caches.embeddings import (
     Size,
     add_up,
     choose,
-    seal_vector,
 )
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.wiping import wipe
@@ -110,13 +107,12 @@ class ServerCache(EmbeddingCache):
             self._database.transact(lambda connection: _run(connection, _TOUCH, addresses=stale, kind=DOCUMENT))
         return {bytes(row.address): bytes(row.vector) for row in rows}
 
-    def put_many(self, vectors: Mapping[bytes, NDArray[np.float32]], *, kind: str = DOCUMENT) -> None:
+    def store_many(self, stored: Mapping[bytes, bytes], *, kind: str) -> None:
         # In order, so that two that store the same do not wait for each other in a circle.
-        addresses = sorted(vectors)
-        stored = [seal_vector(address, vectors[address], kind=kind) for address in addresses]
+        addresses = sorted(stored)
 
         def put(connection: Connection) -> None:
-            _store(connection, addresses, stored, kind)
+            _store(connection, addresses, [stored[address] for address in addresses], kind)
             _run(connection, _FREE, addresses=addresses)
 
         self._make()

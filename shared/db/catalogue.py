@@ -32,6 +32,7 @@ from embedmill.shared.db import collections
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import claim, dead_letter, document, is_literally, work
+from embedmill.shared.db.sealed import NOTES, TITLE, open_sealed
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.globs import Glob, successor
@@ -316,9 +317,9 @@ class _Look:
             id=row.id,
             uri=row.uri,
             collection=self._collections[row.collection_id].name,
-            title=row.title,
+            title=open_sealed(self._connection, TITLE, row.title),
             state=state_of(row, newest),
-            notes=split_notes(row.notes),
+            notes=split_notes(open_sealed(self._connection, NOTES, row.notes)),
             chunks=row.chunks_expected - row.chunks_rejected,
             version=row.active_version,
             job=newest.job_id if newest else None,

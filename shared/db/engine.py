@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from embedmill.shared.db import postgres
 from embedmill.shared.db.connecting import find_full_disk, make_engine
 from embedmill.shared.db.postgres import Sizing
+from embedmill.shared.db.sealed import ATTRIBUTE
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost, UsageError
 from embedmill.shared.logs import get_logger
 
@@ -175,6 +176,11 @@ class Database:
     def outage_seconds(self) -> float:
         """How long an outage is waited out."""
         return self._sizing.outage_seconds
+
+    def open_sealed_with(self, open_: Callable[[str, str], str]) -> None:
+        """Have texts that are sealed opened, each as its kind (`shared.db.sealed`)."""
+        for engine in {self._writer, self._reader}:
+            setattr(engine.dialect, ATTRIBUTE, open_)
 
     def freeze(self) -> None:
         """Have a file refuse every write from here on, as one does that cannot be written."""

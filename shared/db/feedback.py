@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, feedback, query_record
+from embedmill.shared.db.sealed import FEEDBACK, QUERY, open_sealed
 from embedmill.shared.encoding import is_storable, make_storable
 
 
@@ -18,6 +19,7 @@ class Shown:
 
     id: str
     collection: str
+    collection_id: int
     hash: str
     text: str | None
     shown: Sequence[str]
@@ -31,6 +33,7 @@ def find_shown(connection: Connection, id_: str | None) -> Shown | None:
     query = select(
         query_record.c.id,
         collection.c.name.label("collection"),
+        query_record.c.collection_id,
         query_record.c.hash,
         query_record.c.text,
         query_record.c.shown,
@@ -38,7 +41,7 @@ def find_shown(connection: Connection, id_: str | None) -> Shown | None:
     ).join_from(query_record, collection, collection.c.id == query_record.c.collection_id)
     wanted = query.order_by(query_record.c.created_at.desc()).limit(1)
     row = connection.execute(wanted if id_ is None else query.where(query_record.c.id == id_)).first()
-    return None if row is None else Shown(**row._mapping)
+    return None if row is None else Shown(**_opened(connection, row._mapping))
 
 
 def find_uri(connection: Connection, document_id: str) -> str | None:
@@ -92,7 +95,11 @@ def sum_feedback(connection: Connection, collection_id: int | None) -> list[Mapp
         .group_by(collection.c.name, query_record.c.hash)
         .order_by((helpful - not_helpful), not_helpful.desc(), collection.c.name, query_record.c.hash)
     )
-    return [dict(row) for row in connection.execute(_within(query, collection_id)).mappings()]
+    return [_opened(connection, row) for row in connection.execute(_within(query, collection_id)).mappings()]
+
+
+def _opened(connection: Connection, row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {**row, "text": open_sealed(connection, QUERY, row["text"])}
 
 
 def list_reasons(connection: Connection, collection_id: int | None) -> list[tuple[str, str, str]]:
@@ -104,7 +111,8 @@ def list_reasons(connection: Connection, collection_id: int | None) -> list[tupl
         .where(feedback.c.why.is_not(None), ~feedback.c.helpful)
         .order_by(feedback.c.created_at.desc(), feedback.c.id.desc())
     )
-    return [(name, hash_, why) for name, hash_, why in connection.execute(_within(query, collection_id))]
+    found = connection.execute(_within(query, collection_id))
+    return [(name, hash_, open_sealed(connection, FEEDBACK, why)) for name, hash_, why in found]
 
 
 def list_judged(connection: Connection, collection_id: int) -> list[Mapping[str, Any]]:
@@ -121,7 +129,7 @@ def list_judged(connection: Connection, collection_id: int) -> list[Mapping[str,
         .group_by(query_record.c.hash, feedback.c.document_id)
         .order_by(query_record.c.hash, feedback.c.document_id)
     )
-    return [dict(row) for row in connection.execute(_within(query, collection_id)).mappings()]
+    return [_opened(connection, row) for row in connection.execute(_within(query, collection_id)).mappings()]
 
 
 def _count(where: ColumnElement[bool]) -> ColumnElement[int]:

@@ -1,8 +1,8 @@
 """Owns the records of queries: what each came to, in numbers and hashes, until it is forgotten."""
 
 import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -77,13 +77,24 @@ class Measured:
     hallucinations: int
 
 
-def store_records(connection: Connection, records: Sequence[QueryRecord], *, monotonic: float) -> int:
-    """Store records, `monotonic` being the time of now; returns how many. Those of no collection are left out."""
+def store_records(
+    connection: Connection,
+    records: Sequence[QueryRecord],
+    *,
+    monotonic: float,
+    seal: Callable[[int, str], str] = lambda _, text: text,
+) -> int:
+    """Store records, `monotonic` being the time of now; returns how many. Those of no collection are left out.
+
+    `seal` makes of a text what is kept of it in a collection, by its number.
+    """
     known = _find_collections(connection, {record.collection for record in records})
     key = _find_key(connection)
     now = read_clock(connection)
     rows = [
-        _row(record, known[record.collection], key=key, created_at=now - max(0.0, monotonic - record.asked_at))
+        _row(
+            record, known[record.collection], key=key, created_at=now - max(0.0, monotonic - record.asked_at), seal=seal
+        )
         for record in records
         if record.collection in known
     ]
@@ -103,11 +114,13 @@ class _Owner:
 _SAME = [name for name in QueryRecord.__slots__ if name not in ("collection", "text", "asked_at")]
 
 
-def _row(record: QueryRecord, owner: _Owner, *, key: bytes, created_at: float) -> dict[str, Any]:
+def _row(
+    record: QueryRecord, owner: _Owner, *, key: bytes, created_at: float, seal: Callable[[int, str], str]
+) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _SAME} | {
         "collection_id": owner.id,
         "hash": hash_query(record.text, key),
-        "text": make_storable(record.text) if owner.keeps_texts else None,
+        "text": seal(owner.id, make_storable(record.text)) if owner.keeps_texts else None,
         "created_at": created_at,
     }
 

@@ -1,6 +1,6 @@
 """The review queue: verdicts that a person should look at before anybody acts upon them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,17 @@ def submit_reviews(connection: Connection, doubts: Sequence[Doubt]) -> None:
 
 
 def list_reviews(
-    connection: Connection, *, collection_id: int | None = None, resolved: bool = False, limit: int = 100
+    connection: Connection,
+    *,
+    collection_id: int | None = None,
+    resolved: bool = False,
+    limit: int = 100,
+    open_verdict: Callable[[str], str] = str,
 ) -> list[dict[str, Any]]:
-    """Entries with their verdicts, oldest first; only open ones unless `resolved`. A damaged verdict is None."""
+    """Entries with their verdicts, oldest first; only open ones unless `resolved`. A damaged verdict is None.
+
+    `open_verdict` makes of a verdict as it is stored its JSON.
+    """
     query = (
         select(
             review,
@@ -55,7 +63,7 @@ def list_reviews(
     )
     if collection_id is not None:
         query = query.where(review.c.collection_id == collection_id)
-    return [dict(row._mapping) | {"verdict": _shown(row.verdict)} for row in connection.execute(query)]
+    return [dict(row._mapping) | {"verdict": _shown(open_verdict(row.verdict))} for row in connection.execute(query)]
 
 
 def _shown(text: str) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.schema import document, job, scan_note, work
+from embedmill.shared.db.sealed import NOTES, open_sealed
 from embedmill.shared.notes import Note, Reason, split_notes
 from embedmill.shared.states import Result
 
@@ -81,7 +82,7 @@ def list_notes(connection: Connection, job_id: int, *, limit: int) -> list[Note]
     noted = _of_documents(2, "noted", work.c.notes).where(work.c.job_id == job_id, work.c.notes.is_not(None))
     parts = [select(part.order_by("id").limit(limit).subquery()) for part in (scanned, empty, noted)]
     rows = connection.execute(union_all(*parts).order_by("place", "id").limit(limit))
-    found = [Note(row.kind, row.uri, row.line, reason) for row in rows for reason in _reasons_of(row)]
+    found = [Note(row.kind, row.uri, row.line, reason) for row in rows for reason in _reasons_of(connection, row)]
     return found[:limit]
 
 
@@ -90,5 +91,5 @@ def _of_documents(place: int, kind: str, reason: ColumnElement[Any]) -> Select[A
     return select(literal(place).label("place"), work.c.id, *said).join_from(work, document)
 
 
-def _reasons_of(row: Row[Any]) -> Sequence[str]:
-    return split_notes(row.reason) if row.kind == "noted" else [row.reason]
+def _reasons_of(connection: Connection, row: Row[Any]) -> Sequence[str]:
+    return split_notes(open_sealed(connection, NOTES, row.reason)) if row.kind == "noted" else [row.reason]

@@ -1,6 +1,6 @@
 """The terms of a collection: what its documents call things, and by which other names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,13 @@ from sqlalchemy import Connection, delete, distinct, func, select
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.schema import document, term
+from embedmill.shared.db.sealed import TERM, open_sealed
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.privacy.labels import Reach
 
 LONGEST = 200
 """Characters of a term; a longer one is a sentence."""
+WORDS = ("term", "label", "synonym")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +26,32 @@ class FoundTerm:
     mentions: int
 
 
-def replace_terms(connection: Connection, terms: Sequence[FoundTerm], *, collection_id: int, document_id: str) -> None:
-    """Make these the terms of a document, in the place of those it had."""
+def replace_terms(
+    connection: Connection,
+    terms: Sequence[FoundTerm],
+    *,
+    collection_id: int,
+    document_id: str,
+    seal: Callable[[str], str] = str,
+) -> None:
+    """Make these the terms of a document, in the place of those it had.
+
+    `seal` makes of a word what is kept of it, the same for the same word; one that is too long for that is left out.
+    """
     connection.execute(delete(term).where(term.c.document_id == document_id))
     rows = {
         (_key(found.label), _key(synonym)): {
             "collection_id": collection_id,
             "document_id": document_id,
-            "term": _key(found.label),
-            "label": found.label,
-            "synonym": synonym,
+            "term": seal(_key(found.label)),
+            "label": seal(found.label),
+            "synonym": seal(synonym),
             "mentions": found.mentions,
         }
         for found in terms
         for synonym in ("", *found.synonyms)
     }
+    rows = {words: row for words, row in rows.items() if max(len(str(row[name])) for name in WORDS) <= LONGEST}
     if rows:
         # Two may be at the same document: the later one's words stand beside the earlier one's, and nobody fails.
         query = insert_or(connection, term)
@@ -64,7 +77,12 @@ def list_terms(
         .limit(limit)
     )
     found = {
-        row.term: {"term": row.label, "documents": row.n, "mentions": int(row[3]), "synonyms": []}
+        row.term: {
+            "term": open_sealed(connection, TERM, row.label),
+            "documents": row.n,
+            "mentions": int(row[3]),
+            "synonyms": [],
+        }
         for row in connection.execute(query)
     }
     names = (
@@ -75,7 +93,9 @@ def list_terms(
     )
     for row in connection.execute(names):
         if row.term in found:
-            found[row.term]["synonyms"].append({"synonym": row.synonym, "documents": row.n})
+            found[row.term]["synonyms"].append(
+                {"synonym": open_sealed(connection, TERM, row.synonym), "documents": row.n}
+            )
     return list(found.values())
 
 

@@ -5,7 +5,8 @@ and a second worker, on whatever host, must not pay for it again.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from embedmill.shared.caches.embeddings import Size
 from embedmill.shared.db import verdicts
@@ -19,12 +20,23 @@ NOBODY = VerdictOrigin("", "", "")
 """For those who put none."""
 
 
+class Seals(Protocol):
+    """How bodies are kept where they are not open to read."""
+
+    def seal(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A body as it is stored."""
+
+    def open(self, text: str) -> str:
+        """The JSON of a body that was sealed."""
+
+
 class VerdictCache:
     """Verdicts by address; `origin` is stored with those that are put. Raises StorageFailed."""
 
-    def __init__(self, database: Database, origin: VerdictOrigin = NOBODY) -> None:
+    def __init__(self, database: Database, origin: VerdictOrigin = NOBODY, seals: Seals | None = None) -> None:
         self._database = database
         self._origin = origin
+        self._seals = seals
 
     def get_many(self, addresses: Sequence[str]) -> dict[str, StoredVerdict]:
         """The verdicts that are known; they count as used now."""
@@ -36,7 +48,10 @@ class VerdictCache:
         found, stale = self._database.query(find)
         if stale:
             self._database.transact(lambda connection: verdicts.touch_verdicts(connection, stale))
-        return found
+        return {address: self._opened(stored) for address, stored in found.items()}
+
+    def _opened(self, stored: StoredVerdict) -> StoredVerdict:
+        return stored if self._seals is None else replace(stored, text=self._seals.open(stored.text))
 
     def drop_damaged(self, damaged: Mapping[str, StoredVerdict]) -> None:
         """Drop what cannot be read, and count it."""
@@ -50,7 +65,8 @@ class VerdictCache:
 
     def put_many(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
         """Store verdicts in one transaction; an address that is known already keeps its verdict, unless dropped."""
-        self._database.transact(lambda connection: verdicts.store_verdicts(connection, bodies, origin=self._origin))
+        kept = bodies if self._seals is None else {a: self._seals.seal(body) for a, body in bodies.items()}
+        self._database.transact(lambda connection: verdicts.store_verdicts(connection, kept, origin=self._origin))
 
     def reserve(self, addresses: Sequence[str], *, owner: str, seconds: float) -> set[str]:
         """Those of the addresses that `owner` is to ask about now.

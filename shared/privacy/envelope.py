@@ -50,7 +50,17 @@ def key_id_of(data: bytes) -> str:
 
 def seal(key: DataKey, place: bytes, data: bytes) -> bytes:
     """The bytes, sealed for a place (see `framed`): `OVERHEAD_BYTES` longer."""
-    header = MAGIC + bytes((VERSION, AES_256_GCM)) + bytes.fromhex(key.id) + os.urandom(SALT_BYTES)
+    return _sealed(key, place, data, os.urandom(SALT_BYTES))
+
+
+def seal_same(key: DataKey, place: bytes, data: bytes) -> bytes:
+    """The same, and the same for the same bytes, which thereby can be told to be equal: the salt is made of them."""
+    salt = hmac.digest(key.material, b"embedmill same" + framed(place, data), hashlib.sha256)[:SALT_BYTES]
+    return _sealed(key, place, data, salt)
+
+
+def _sealed(key: DataKey, place: bytes, data: bytes, salt: bytes) -> bytes:
+    header = MAGIC + bytes((VERSION, AES_256_GCM)) + bytes.fromhex(key.id) + salt
     return header + _encrypt(key, header, place, data)
 
 

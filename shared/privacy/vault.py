@@ -8,10 +8,14 @@ import base64
 import binascii
 import hmac
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import orjson
+
+from embedmill.shared.db.sealed import MARK
 from embedmill.shared.privacy.derivation import framed
-from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, unseal
+from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, seal_same, unseal
 from embedmill.shared.privacy.keys import Keys
 from embedmill.shared.privacy.ring import KeyRing
 
@@ -19,8 +23,8 @@ PLAIN, PACKED = b"\x00", b"\x01"
 LEVEL = 1
 """Of zlib, before sealing: what is sealed does not get shorter any more."""
 LEAST_PACKED = 80
-MARK = "\x02"
-"""Before what is sealed in a column of text; no title, note or word of a document keeps control characters."""
+SEALED = "sealed"
+"""What an object has instead of its own members."""
 
 
 class Vault:
@@ -53,22 +57,39 @@ class Vault:
             return data
         return _unpack(unseal(self._keys().data_key(key_id_of(data)), framed(kind, name), data))
 
-    def seal_text(self, collection_id: int, kind: str, text: str, *, name: str = "") -> str:
+    def seal_text(self, collection_id: int, kind: str, text: str) -> str:
         """The same for a column of text."""
         if not text or not self._is_encrypted(collection_id):
             return text
-        sealed = self.seal(collection_id, kind, text.encode("utf-8", "surrogatepass"), name=name)
-        return MARK + base64.b64encode(sealed).decode()
+        return _as_text(self.seal(collection_id, kind, _encoded(text)))
 
-    def open_text(self, kind: str, text: str, *, name: str = "") -> str:
-        """The text that was given to `seal_text`."""
+    def seal_same(self, collection_id: int, kind: str, text: str) -> str:
+        """The same for a column of whose texts the database has to tell which are equal."""
+        key = self.current_key(collection_id)
+        return text if key is None or not text else _as_text(seal_same(key, framed(kind, ""), PLAIN + _encoded(text)))
+
+    def open_text(self, kind: str, text: str) -> str:
+        """The text that was given to `seal_text` or `seal_same`."""
         if not text.startswith(MARK):
             return text
         try:
             sealed = base64.b64decode(text[len(MARK) :], validate=True)
         except binascii.Error:
             return text
-        return self.open(kind, sealed, name=name).decode("utf-8", "surrogatepass") if is_sealed(sealed) else text
+        return self.open(kind, sealed).decode("utf-8", "surrogatepass") if is_sealed(sealed) else text
+
+    def seal_json(self, collection_id: int, kind: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same for an object in a column of JSON."""
+        if not value or not self._is_encrypted(collection_id):
+            return value
+        return {SEALED: self.seal_text(collection_id, kind, orjson.dumps(dict(value)).decode())}
+
+    def open_json(self, kind: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The object that was given to `seal_json`."""
+        if not is_sealed_json(value):
+            return value
+        opened: Mapping[str, Any] = orjson.loads(self.open_text(kind, value[SEALED]))
+        return opened
 
     def seal_blob(self, collection_id: int, data: bytes) -> bytes:
         """A part of a stored object; it is found by the hash of what is stored, which is the name that it needs."""
@@ -78,11 +99,31 @@ class Vault:
         """What `seal_blob` sealed."""
         return self.open("blob", data)
 
+    def hash_of(self, collection_id: int, kind: str, text: str) -> str:
+        """A hash or name as an encrypted collection's: nobody can try guesses against it."""
+        return (
+            self.address(collection_id, f"{kind} {text}".encode()).hex() if self._is_encrypted(collection_id) else text
+        )
+
     def address(self, collection_id: int, address: bytes) -> bytes:
         """A content address as an encrypted collection's: nobody tells by it who else has the same text."""
         if not self._is_encrypted(collection_id):
             return address
         return hmac.digest(self._keys().derive("address", str(collection_id)), address, "sha256")
+
+
+def is_sealed_json(value: Mapping[str, Any]) -> bool:
+    """Whether an object stands for another one that was sealed."""
+    sealed = value.get(SEALED)
+    return isinstance(sealed, str) and sealed.startswith(MARK)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _as_text(sealed: bytes) -> str:
+    return MARK + base64.b64encode(sealed).decode()
 
 
 def _pack(data: bytes) -> bytes:

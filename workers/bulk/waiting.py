@@ -47,7 +47,9 @@ def divert(
     `find_known` tells which addresses the cache has.
     """
     prices = runtime.spender.prices
-    if not items or find_obstacle(prices, target.provider, target.model, target.operation) is not None:
+    if not items or runtime.vault.is_encrypted(items[0].collection_id):
+        return Diverted()
+    if find_obstacle(prices, target.provider, target.model, target.operation) is not None:
         return Diverted()
     job_id, ids = items[0].job_id, [item.id for item in items]
     if not runtime.database.query(lambda connection: bulk_waits.is_concerned(connection, job_id, ids)):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
@@ -19,10 +20,12 @@ from embedmill.shared.db.samples import (
     postpone_samples,
     take_samples,
 )
+from embedmill.shared.db.sealed import TERM
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.errors import BlobMissing, EmbedmillError, FlowControl, NotFound, StorageFailed, UserError
 from embedmill.shared.ledger import Usage
 from embedmill.shared.logs import get_logger
+from embedmill.shared.privacy.verdict_seals import seal_doubt
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
@@ -30,7 +33,7 @@ from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.chores.background import BackgroundChore
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.gate import doubts_of
-from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts, own_judge, verdict_cache
 from embedmill.workers.validation.passages import Passage, make_passages
 from embedmill.workers.validation.sampling import BAD_SCORE
 from embedmill.workers.validation.terms import TermsQuestion, Titled, request_terms
@@ -125,10 +128,18 @@ def _look(
 def _judge_chunks(
     runtime: Runtime, model: Model, taken: Sequence[Taken], texts: Mapping[str, ChunkSet], result: Round
 ) -> None:
-    judge = judge_name(model)
+    collection_id = taken[0].sampled.collection_id
+    judge = own_judge(runtime, collection_id, judge_name(model))
     passages = {t.id: _passage(t, texts[t.sampled.chunks_ref], judge) for t in taken}
     meter = _meter(runtime, taken[0])
-    obtained = obtain_verdicts(runtime, model, list(passages.values()), meter=meter, concurrency=1)
+    obtained = obtain_verdicts(
+        runtime,
+        verdict_cache(runtime, model, collection_id),
+        model,
+        list(passages.values()),
+        meter=meter,
+        concurrency=1,
+    )
     known = Usage(model.provider, model.model, MESSAGE, inputs=0)
     meter.record_free(known, cached=obtained.cached, cached_tokens=obtained.cached_tokens)
     for sample in taken:
@@ -165,7 +176,7 @@ def _conclude(runtime: Runtime, taken: Taken, passage: Passage, obtained: Obtain
                 passage.address,
                 tuple(doubts),
             )
-            submit_reviews(connection, [doubt])
+            submit_reviews(connection, [seal_doubt(runtime.vault, doubt)])
 
     runtime.database.transact(conclude)
 
@@ -196,7 +207,13 @@ def _store_terms(runtime: Runtime, taken: Taken, terms: Sequence[FoundTerm] | No
         if terms is None:
             drop_sample(connection, taken.id, reason="the model gave no usable answer")
             return
-        replace_terms(connection, terms, collection_id=sampled.collection_id, document_id=sampled.document_id)
+        replace_terms(
+            connection,
+            terms,
+            collection_id=sampled.collection_id,
+            document_id=sampled.document_id,
+            seal=partial(runtime.vault.seal_same, sampled.collection_id, TERM),
+        )
         finish_sample(connection, taken.id, score=None)
 
     runtime.database.transact(store)

@@ -19,7 +19,7 @@ from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.erasing.base import Done, Left, Run, Some
 from embedmill.workers.erasing.sharing import Text, find_shared_texts
 from embedmill.workers.stored import Repair, embedded_text
-from embedmill.workers.validation.obtaining import name_judge
+from embedmill.workers.validation.obtaining import name_judge, own_judge
 from embedmill.workers.validation.passages import make_passages
 
 FORMER = Left(
@@ -107,6 +107,7 @@ def _judged(run: Run, collection: Collection, chunk_set: ChunkSet) -> set[str]:
     settings = _settings(run, collection)
     if not (settings.gates or settings.audits):
         return set()
-    judge = name_judge(settings.validator, run.runtime.model_endpoint(settings.validator))
+    named = name_judge(settings.validator, run.runtime.model_endpoint(settings.validator))
+    judge = own_judge(run.runtime, collection.id, named)
     passages = make_passages(chunk_set, chunk_set.chunks, document="", judge=judge)
     return {passage.address for passage in passages}

@@ -11,10 +11,12 @@ from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.documents import ReadVersion, find_read_versions
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.redactions import Redaction, record_redactions
+from embedmill.shared.db.sealed import TITLE
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Outcome
+from embedmill.shared.privacy.document_seals import METADATA, DocumentSeals, open_metadata
 from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
 from embedmill.shared.states import Result
@@ -64,7 +66,7 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     indexed = _find_indexed(runtime, claim)
     for item in claim.items:
         try:
-            read = _read(item, loading)
+            read = _read(runtime, item, loading)
             if item.document_id in indexed and indexed[item.document_id].version == read.version:
                 outcomes[item.id] = Complete(Result.UNCHANGED, state=read.state)
             else:
@@ -76,8 +78,7 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     _record_hidden(runtime, prepared)
     sealed = [runtime.vault.seal_blob(p.read.item.collection_id, p.encoded) for p in prepared]
     for p, reference in zip(prepared, runtime.blobs.put_pack(sealed), strict=True):
-        item = p.read.item
-        outcomes[item.id] = _advance(claim.stage, runtime.collection_settings(item.collection_id), p, reference)
+        outcomes[p.read.item.id] = _advance(runtime, claim.stage, p, reference)
     return outcomes
 
 
@@ -98,11 +99,15 @@ def _find_indexed(runtime: WorkerRuntime, claim: Lease) -> dict[str, ReadVersion
     return runtime.database.query(lambda c: find_read_versions(c, blind)) if blind else {}
 
 
-def _read(item: WorkItem, loading: Loading) -> Read:
+def _read(runtime: WorkerRuntime, item: WorkItem, loading: Loading) -> Read:
     loaded = loading.load(Located(item.uri, item.origin))
-    content_hash = item.content_hash if loaded.as_submitted else hashlib.sha256(loaded.data).hexdigest()
+    content_hash = item.content_hash if loaded.as_submitted else _hash_content(runtime, item, loaded.data)
     state = item.origin.get("state") if loaded.state is None else loaded.state
     return Read(item, loaded, content_hash, state)
+
+
+def _hash_content(runtime: WorkerRuntime, item: WorkItem, data: bytes) -> str:
+    return DocumentSeals(runtime.vault, item.collection_id).content_hash(hashlib.sha256(data).hexdigest())
 
 
 def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:
@@ -110,7 +115,9 @@ def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:
     settings = runtime.collection_settings(item.collection_id)
     left_out = read.loaded.left_out
     parsed = parse_row("") if left_out else parse(read.loaded, runtime.parser, name=item.uri)
-    found = redact_document(runtime.redactor(item.collection_id), parsed, title=item.title, origin=item.origin)
+    title = runtime.vault.open_text(TITLE, item.title)
+    origin = {**item.origin, METADATA: open_metadata(runtime.vault, item.origin)}
+    found = redact_document(runtime.redactor(item.collection_id), parsed, title=title, origin=origin)
     chunk_set = split(found.parsed, settings, title=found.title)
     return Prepared(read, chunk_set, encode_chunk_set(chunk_set), found.parsed.notes, found.hidden)
 
@@ -138,7 +145,9 @@ def parse_row(text: str) -> ParsedDocument:
     return draft.finish()
 
 
-def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, reference: str) -> Advance:
+def _advance(runtime: WorkerRuntime, stage: str, prepared: Prepared, reference: str) -> Advance:
+    collection_id = prepared.read.item.collection_id
+    settings, seals = runtime.collection_settings(collection_id), DocumentSeals(runtime.vault, collection_id)
     count = len(prepared.chunk_set.chunks)
     return Advance(
         stages.following(stage, settings) if count else stages.last(),
@@ -152,8 +161,8 @@ def _advance(stage: str, settings: CollectionSettings, prepared: Prepared, refer
             "content_hash": prepared.read.content_hash,
             "source_state": prepared.read.state,
             "version": prepared.read.version,
-            "title": prepared.chunk_set.title,
+            "title": seals.title(prepared.chunk_set.title),
             "reason": None if count else prepared.read.loaded.left_out or EMPTY,
-            "notes": join_notes(prepared.notes),
+            "notes": seals.notes(join_notes(prepared.notes)),
         },
     )

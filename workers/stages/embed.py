@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared import stages
 from embedmill.shared.asking.single_flight import SingleFlight
+from embedmill.shared.caches.embeddings import EmbeddingCache
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import Tokens, Usage
@@ -69,7 +70,7 @@ def _leave_to_index(
     first = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
     unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
-    fresh = runtime.cache.note_many(list(unique))
+    fresh = runtime.cache_of(first.collection_id).note_many(list(unique))
     made = Made({address: text for address, text in unique.items() if address in fresh})
     _record(embedder, meter, {address: text for address, text in unique.items() if address not in fresh}, made.texts)
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
@@ -87,7 +88,8 @@ def _embed_now(
     unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
     first = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
-    made = _make(runtime, embedder, unique, meter, _documents_of(stored, texts_of))
+    cache = runtime.cache_of(first.collection_id)
+    made = _make(runtime, cache, embedder, unique, meter, _documents_of(stored, texts_of))
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
     outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in texts_of.items()}
     # What waits or failed comes back, and would be counted again.
@@ -120,6 +122,7 @@ def _documents_of(stored: Sequence[Stored], texts_of: Mapping[int, Mapping[bytes
 
 def _make(
     runtime: WorkerRuntime,
+    cache: EmbeddingCache,
     embedder: Embedder,
     unique: Mapping[bytes, Text],
     meter: LedgerMeter,
@@ -129,27 +132,28 @@ def _make(
     made = Made()
 
     def ask(share: dict[bytes, Text]) -> dict[bytes, EmbedmillError]:
-        errors = _embed_share(runtime, embedder, share, meter, documents)
+        errors = _embed_share(runtime, cache, embedder, share, meter, documents)
         made.texts |= {address: text for address, text in share.items() if address not in errors}
         return errors
 
     seconds = RESERVED_LEASES * runtime.settings.lease_seconds
-    flight = SingleFlight(runtime.cache, runtime.owner, runtime.run_folder, seconds)
+    flight = SingleFlight(cache, runtime.owner, runtime.run_folder, seconds)
     made.errors = flight.obtain(
-        _missing(runtime, embedder, unique),
-        find_known=lambda some: runtime.cache.find_known(some, dimensions=embedder.dimensions),
+        _missing(cache, embedder, unique),
+        find_known=lambda some: cache.find_known(some, dimensions=embedder.dimensions),
         ask=ask,
     )
     return made
 
 
-def _missing(runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, Text]) -> dict[bytes, Text]:
-    known = runtime.cache.find_known(list(texts), dimensions=embedder.dimensions)
+def _missing(cache: EmbeddingCache, embedder: Embedder, texts: Mapping[bytes, Text]) -> dict[bytes, Text]:
+    known = cache.find_known(list(texts), dimensions=embedder.dimensions)
     return {address: text for address, text in texts.items() if address not in known}
 
 
 def _embed_share(
     runtime: WorkerRuntime,
+    cache: EmbeddingCache,
     embedder: Embedder,
     share: Mapping[bytes, Text],
     meter: LedgerMeter,
@@ -161,7 +165,7 @@ def _embed_share(
         adapt(embedder, runtime.spender)
 
     def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
-        runtime.cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
+        cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
 
     result = embedder.embed_many(
         [share[a].text for a in addresses],

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared import stages
-from embedmill.shared.caches.embeddings import as_kept
+from embedmill.shared.caches.embeddings import EmbeddingCache, as_kept
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.documents import Generations, find_active_generations, switch_versions
@@ -38,6 +38,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
+from embedmill.shared.privacy.document_seals import open_metadata
 from embedmill.shared.privacy.labels import Labels, kept_with
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
@@ -241,10 +242,10 @@ def _rows(
     texts = {s.item.id: [s.embedded_text(chunk) for chunk in s.kept] for s in stored}
     addresses = {id_: [embedder.address(text) for text in found] for id_, found in texts.items()}
     by_address = {a: t for id_, found in addresses.items() for a, t in zip(found, texts[id_], strict=True)}
-    vectors = _vectors(runtime, embedder, by_address)
+    vectors = _vectors(runtime.cache_of(collection.id), embedder, by_address)
     unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
     rows = {
-        s.item.id: _document_rows(s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))
+        s.item.id: _document_rows(runtime, s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))
         for s in stored
         if s.item.id not in unembedded
     }
@@ -252,17 +253,19 @@ def _rows(
 
 
 def _vectors(
-    runtime: WorkerRuntime, embedder: Embedder, texts: Mapping[bytes, str]
+    cache: EmbeddingCache, embedder: Embedder, texts: Mapping[bytes, str]
 ) -> Mapping[bytes, NDArray[np.float32]]:
     """The vectors of texts by address: made here, or those that the embed stage left in the cache."""
     if embedder.is_instant:
         return dict(zip(texts, as_kept(embedder.embed_all(list(texts.values()))), strict=True))
-    return runtime.cache.get_many(list(texts), dimensions=embedder.dimensions)
+    return cache.get_many(list(texts), dimensions=embedder.dimensions)
 
 
-def _document_rows(stored: Stored, vectors: Sequence[NDArray[np.float32]], index_version: str) -> list[VectorRow]:
+def _document_rows(
+    runtime: WorkerRuntime, stored: Stored, vectors: Sequence[NDArray[np.float32]], index_version: str
+) -> list[VectorRow]:
     item, chunk_set, ids = stored.item, stored.chunk_set, stored.chunk_set.ids
-    metadata = kept_with(item.origin.get("metadata") or {}, Labels.of_origin(item.origin))
+    metadata = kept_with(open_metadata(runtime.vault, item.origin), Labels.of_origin(item.origin))
     return [
         VectorRow(
             id=row_id(item.document_id, item.version, item.generation, chunk.ordinal),

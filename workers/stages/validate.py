@@ -10,6 +10,7 @@ from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
 from embedmill.shared.ledger import Usage
 from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.privacy.verdict_seals import seal_doubt
 from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.bulk.verdicts import divert_passages
@@ -17,7 +18,7 @@ from embedmill.workers.executor import worst_outcome
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, encode_findings, load_stored
 from embedmill.workers.validation.gate import Judgement, apply_opinions, gate_passages, reject_by_rules
-from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts
+from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts, own_judge, verdict_cache
 from embedmill.workers.validation.sampling import (
     chunk_candidates,
     document_candidate,
@@ -59,8 +60,8 @@ def _gate(
 ) -> tuple[dict[int, Judgement], dict[int, Outcome]]:
     """Findings of the documents all of whose verdicts could be had, and what becomes of the others."""
     model = runtime.model(settings.validator)
-    judge = judge_name(model)
     item = stored[0].item
+    judge = own_judge(runtime, item.collection_id, judge_name(model))
     meter = LedgerMeter(runtime.spender, job_id=item.job_id, collection_id=item.collection_id)
     passages = {s.item.id: gate_passages(s, judge=judge) for s in stored}
     diverted = divert_passages(runtime, model, [s.item for s in stored], passages)
@@ -70,6 +71,7 @@ def _gate(
     passages = {s.item.id: passages[s.item.id] for s in stored}
     obtained = obtain_verdicts(
         runtime,
+        verdict_cache(runtime, model, item.collection_id),
         model,
         [passage for found in passages.values() for passage in found],
         meter=meter,
@@ -89,7 +91,7 @@ def _gate(
     found = {
         s.item.id: apply_opinions(s, passages[s.item.id], obtained, reject_below=settings.reject_below) for s in stored
     }
-    doubts = [doubt for findings in found.values() for doubt in findings.doubts]
+    doubts = [seal_doubt(runtime.vault, doubt) for findings in found.values() for doubt in findings.doubts]
     runtime.database.transact(lambda connection: submit_reviews(connection, doubts))
     whole, waiting = _split(found, obtained)
     return whole, waiting | diverted.outcomes

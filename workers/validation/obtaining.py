@@ -8,6 +8,7 @@ from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import Meter
+from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.validation.judging import Store, judge
@@ -42,15 +43,23 @@ def judge_name(model: Model) -> str:
     return name_judge(model.name, model.endpoint)
 
 
+def own_judge(runtime: Runtime, collection_id: int, judge: str) -> str:
+    """The same for an encrypted collection, which has verdicts of its own: nobody tells texts by their addresses."""
+    return runtime.vault.hash_of(collection_id, "judge", judge)
+
+
 def name_judge(model: str, endpoint: str) -> str:
     """The same by the model's name and who answers for it, without opening it."""
     return f"{model} {verdict_prompt().hash} {endpoint}".rstrip()
 
 
-def verdict_cache(runtime: Runtime, model: Model) -> VerdictCache:
-    """The cache for verdicts of a model by the present rubric."""
+def verdict_cache(runtime: Runtime, model: Model, collection_id: int | None = None) -> VerdictCache:
+    """The cache for verdicts of a model by the present rubric, for a collection; for any that is not encrypted."""
     prompt = verdict_prompt()
-    return VerdictCache(runtime.database, VerdictOrigin(model.name, prompt.name, prompt.hash))
+    origin = VerdictOrigin(model.name, prompt.name, prompt.hash)
+    if collection_id is None or not runtime.vault.is_encrypted(collection_id):
+        return VerdictCache(runtime.database, origin)
+    return VerdictCache(runtime.database, origin, VerdictSeals(runtime.vault, collection_id))
 
 
 def store_verdicts(cache: VerdictCache) -> Store:
@@ -63,10 +72,9 @@ def store_verdicts(cache: VerdictCache) -> Store:
 
 
 def obtain_verdicts(
-    runtime: Runtime, model: Model, passages: Sequence[Passage], *, meter: Meter, concurrency: int
+    runtime: Runtime, cache: VerdictCache, model: Model, passages: Sequence[Passage], *, meter: Meter, concurrency: int
 ) -> Obtained:
     """Opinions on all passages, or errors; what another worker asks about is waited for."""
-    cache = verdict_cache(runtime, model)
     flight = SingleFlight(cache, runtime.owner, runtime.run_folder, RESERVED_SECONDS)
     obtained = Obtained()
     known = {passage.address: passage for passage in passages}

@@ -12,7 +12,7 @@ from embedmill.shared.db import reviews
 from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.db.schema import verdict
 from embedmill.shared.db.verdict_cache import VerdictCache
-from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts
+from embedmill.workers.validation.obtaining import Obtained, obtain_verdicts, verdict_cache
 from tests.shared.db.tracker import Tracker
 from tests.shared.providers.books import Books
 from tests.shared.providers.models.simulated import Served, served
@@ -49,7 +49,9 @@ class Judges:
     def obtain(self) -> Obtained:
         model = self._claude.model
         self.books = Books()
-        obtained = obtain_verdicts(self._runtime, model, self.passages, meter=self.books, concurrency=1)
+        obtained = obtain_verdicts(
+            self._runtime, verdict_cache(self._runtime, model), model, self.passages, meter=self.books, concurrency=1
+        )
         assert obtained.opinions.keys() == {s.address for s in self.passages}
         return obtained
 

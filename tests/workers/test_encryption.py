@@ -1,0 +1,177 @@
+"""An encrypted collection, from its documents to a search: what is written says nothing, and the key is needed."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from sqlalchemy import text as sql
+
+from embedmill.console.services import collections, documents, feedback, searching
+from embedmill.console.services.documents import DocumentQuery
+from embedmill.console.services.exporting import export
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import SourceOptions
+from embedmill.producers.submission import Submitter
+from embedmill.retrieval.hits import Hit
+from embedmill.retrieval.question import Mode
+from embedmill.shared.db import collections as stored
+from embedmill.shared.db import terms
+from embedmill.shared.db.verdict_cache import VerdictCache
+from embedmill.shared.db.verdicts import VerdictOrigin
+from embedmill.shared.errors import KeyUnavailable
+from embedmill.shared.privacy.verdict_seals import VerdictSeals
+from embedmill.shared.settings import Settings
+from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.validation.obtaining import own_judge
+from tests.planted import find_planted
+from tests.workers.working import work_through
+
+PLANTED = ("zebrafinch", "quinquireme holdings", "memorandum of understanding", "Lieferbedingungen")
+ROWS = [
+    {
+        "id": "r1",
+        "title": "The memorandum of understanding",
+        "text": "A zebrafinch sings of contracts. " * 20,
+        "metadata": {"client": "quinquireme holdings"},
+    },
+    {"id": "r2", "title": "Other", "text": "Lieferbedingungen were agreed upon by everybody here.", "metadata": {}},
+]
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    (tmp_path / "root.key").write_bytes(os.urandom(32))
+    return settings.model_copy(update={"key": f"file://{tmp_path / 'root.key'}", "embedding": "hash"})
+
+
+def ingest(runtime: WorkerRuntime, name: str, source: Path) -> None:
+    sources = open_sources([str(source)], options=SourceOptions(), stdin=io.BytesIO())
+    collection = runtime.database.query(lambda connection: stored.get_collection(connection, name))
+    submitter = Submitter(runtime)
+    submitted = submitter.open(sources, collection, options={})
+    submitter.enumerate(submitted, sources, collection, allow_deletes=False)
+    work_through(runtime, dispatch(runtime.database, runtime.settings))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "rows.jsonl"
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in ROWS))
+    return path
+
+
+@pytest.fixture
+def sealed(runtime: WorkerRuntime, source: Path) -> WorkerRuntime:
+    collections.create_collection(runtime, "sealed", encrypt=True, keep_queries=True)
+    ingest(runtime, "sealed", source)
+    return runtime
+
+
+def search(runtime: WorkerRuntime, query: str, *, mode: Mode = "hybrid", where: str | None = None) -> list[Hit]:
+    return list(searching.search(runtime, query, collection="sealed", top_k=3, mode=mode, where=where).hits)
+
+
+def without_key(runtime: WorkerRuntime) -> WorkerRuntime:
+    return WorkerRuntime(runtime.settings.model_copy(update={"key": ""}), process_id="another")
+
+
+def test_what_is_written_of_an_encrypted_collection_says_nothing(sealed: WorkerRuntime) -> None:
+    assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
+    feedback.add_feedback(sealed, "last", "1", helpful=False, why="Lieferbedingungen were wanted")
+    assert find_planted(PLANTED, sealed.home) == []
+
+
+def test_the_scan_finds_what_is_not_encrypted(runtime: WorkerRuntime, source: Path) -> None:
+    collections.create_collection(runtime, "open", keep_queries=True)
+    ingest(runtime, "open", source)
+    assert {text for text, _ in find_planted(PLANTED, runtime.home)} >= set(PLANTED[1:])
+
+
+def test_what_is_encrypted_is_read_as_it_was_given(sealed: WorkerRuntime) -> None:
+    shown = documents.show_document(sealed, "r1", collection="sealed")
+    assert shown.title == ROWS[0]["title"]
+    assert shown.metadata == ROWS[0]["metadata"]
+    rows = {row.uri: row for row in export(sealed, "sealed")}
+    assert rows["r1"].metadata == ROWS[0]["metadata"]
+    assert rows["r2"].text == ROWS[1]["text"]
+    assert [hit.uri for hit in search(sealed, "zebrafinch", where='client = "quinquireme holdings"')] == ["r1"]
+    found = search(sealed, "agreed Lieferbedingungen", mode="lexical")[0]
+    assert (found.uri, found.title) == ("r2", "Other")
+
+
+def test_an_unchanged_source_is_unchanged(sealed: WorkerRuntime, source: Path) -> None:
+    before = [(d.id, d.version) for d in documents.list_documents(sealed, DocumentQuery("sealed")).documents]
+    ingest(sealed, "sealed", source)
+    listed = documents.list_documents(sealed, DocumentQuery("sealed")).documents
+    assert [(d.id, d.version) for d in listed] == before
+    assert {d.state for d in listed} == {"indexed"}
+
+
+READS: dict[str, Callable[[WorkerRuntime], object]] = {
+    "search": lambda runtime: search(runtime, "zebrafinch"),
+    "documents": lambda runtime: documents.list_documents(runtime, DocumentQuery("sealed")),
+    "export": lambda runtime: list(export(runtime, "sealed")),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_without_the_key_each_reading_names_it(sealed: WorkerRuntime, read: Callable[[WorkerRuntime], object]) -> None:
+    other = without_key(sealed)
+    with pytest.raises(KeyUnavailable, match="EMBEDMILL_KEY is not set"):
+        read(other)
+    other.close()
+
+
+def test_workers_without_the_key_let_the_work_wait_and_it_goes_on_with_the_key(
+    sealed: WorkerRuntime, source: Path
+) -> None:
+    source.write_bytes(orjson.dumps(ROWS[0] | {"text": "A zebrafinch sings of amended contracts."}))
+    sources = open_sources([str(source)], options=SourceOptions(), stdin=io.BytesIO())
+    collection = sealed.database.query(lambda connection: stored.get_collection(connection, "sealed"))
+    submitter = Submitter(sealed)
+    submitted = submitter.open(sources, collection, options={})
+    submitter.enumerate(submitted, sources, collection, allow_deletes=True)
+    other = without_key(sealed)
+    work_through(other, dispatch(sealed.database, sealed.settings))
+    other.close()
+    states = "SELECT DISTINCT state, wait_reason FROM work WHERE state <> 'completed'"
+    with sealed.database.read() as connection:
+        assert [tuple(row) for row in connection.execute(sql(states))] == [("waiting", "key")]
+    with sealed.database.write() as connection:
+        connection.execute(sql("UPDATE work SET available_at = 0 WHERE state = 'waiting'"))
+    work_through(sealed, dispatch(sealed.database, sealed.settings))
+    assert "amended" in search(sealed, "amended contracts")[0].text
+
+
+def test_terms_are_counted_and_read_and_say_nothing(sealed: WorkerRuntime) -> None:
+    collection = sealed.database.query(lambda connection: stored.get_collection(connection, "sealed"))
+    listed = documents.list_documents(sealed, DocumentQuery("sealed")).documents
+    found = [terms.FoundTerm("Quinquireme Holdings", ("QH",), 2), terms.FoundTerm("x" * 150, (), 1)]
+
+    def seal(word: str) -> str:
+        return sealed.vault.seal_same(collection.id, "term", word)
+
+    with sealed.database.write() as connection:
+        for document in listed:
+            terms.replace_terms(connection, found, collection_id=collection.id, document_id=document.id, seal=seal)
+    shown = collections.list_terms(sealed, "sealed")
+    assert [(term.term, term.documents) for term in shown.terms] == [("Quinquireme Holdings", len(listed))]
+    assert [synonym.synonym for synonym in shown.terms[0].synonyms] == ["QH"]
+    assert find_planted(["quinquireme holdings", "Quinquireme Holdings"], sealed.home) == []
+
+
+def test_verdicts_are_the_collections_own_and_say_nothing(sealed: WorkerRuntime) -> None:
+    collection = sealed.database.query(lambda connection: stored.get_collection(connection, "sealed"))
+    assert own_judge(sealed, collection.id, "opus") != "opus"
+    body = {"source": "model", "score": 1, "reason": "it is about a zebrafinch"}
+    seals = VerdictSeals(sealed.vault, collection.id)
+    cache = VerdictCache(sealed.database, VerdictOrigin("opus", "verdict", "1"), seals)
+    cache.put_many({"a" * 32: body})
+    read = cache.get_many(["a" * 32])["a" * 32]
+    assert orjson.loads(read.text) == body
+    assert find_planted(["zebrafinch"], sealed.home) == []
