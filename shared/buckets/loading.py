@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.buckets.client import FaultKind, errors, fault_of
@@ -101,7 +102,8 @@ def read_object(client: Any, place: Place, state: ObjectState, *, most: int) -> 
 
 def _get(client: Any, wanted: dict[str, str], most: int) -> tuple[bytes, ObjectState]:
     answer = client.get_object(**wanted)
-    with answer["Body"] as body:
+    # As a context itself, the body is the bare stream, whose end nobody checks.
+    with closing(answer["Body"]) as body:
         if answer["ContentLength"] > most:
             raise _too_large(most)
         return body.read(), ObjectState.of(answer)

@@ -22,10 +22,12 @@ from embedmill.producers.submission import Submitter
 from embedmill.shared import stages
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import jobs
-from embedmill.shared.db.documents import switch_versions
+from embedmill.shared.db.documents import Generations, switch_versions
+from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.queueing import queue_ready
 from embedmill.shared.db.schema import document
-from embedmill.shared.outcomes import Advance, Outcome
+from embedmill.shared.outcomes import Advance, Complete, Outcome
+from embedmill.shared.states import Result
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from tests.corpus import text_of
@@ -95,7 +97,10 @@ class Desk:
 
     def ingest(self, *sources: Source, allow_deletes: bool = False, limit: int | None = None) -> JobReport:
         """The same with all work done."""
-        job = self.scan(*sources, allow_deletes=allow_deletes, limit=limit)
+        return self.work(self.scan(*sources, allow_deletes=allow_deletes, limit=limit))
+
+    def work(self, job: int) -> JobReport:
+        """All work of a job that there is to do now."""
         while ready := self.runtime.database.transact(queue_ready, job, limit=1000):
             for stage in sorted({one.stage for one in ready}):
                 self._work([one.id for one in ready if one.stage == stage], stage)
@@ -112,7 +117,7 @@ class Desk:
             ids = [id_ for id_, outcome in last.items() if isinstance(outcome, Advance)]
         lease = self.tracker.claim(ids, stages.last())
         found = self.runtime.database.transact(switch_versions, lease.token, [item.id for item in lease.items])
-        self.tracker.settle(lease, {item.id: conclude(item, found[item.document_id]) for item in lease.items})
+        self.tracker.settle(lease, {item.id: _conclude(item, found[item.document_id]) for item in lease.items})
 
     def indexed(self) -> dict[str, str]:
         """The text of each document that readers see, by URI."""
@@ -133,6 +138,13 @@ def desk(runtime: WorkerRuntime, tracker: Tracker) -> Desk:
 
 def _to_the_last(outcome: Outcome) -> Outcome:
     return replace(outcome, stage=stages.last()) if isinstance(outcome, Advance) else outcome
+
+
+def _conclude(item: WorkItem, standing: Generations) -> Outcome:
+    """Also of what holds no text."""
+    outcome = conclude(item, standing)
+    is_empty = outcome == Complete(Result.INDEXED) and not item.chunks_expected
+    return Complete(Result.SKIPPED, item.reason) if is_empty else outcome
 
 
 class Killed(BaseException):

@@ -26,6 +26,12 @@ class Bucket:
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
 
+    def client_of_now(self) -> Any:
+        """Another client, of whose requests the hook is told."""
+        import boto3
+
+        return boto3.client("s3")
+
     @contextmanager
     def answering(self, answer: Answer) -> Iterator[None]:
         """The store in trouble."""
@@ -73,6 +79,14 @@ def refusal(request: Any, status: int, code: str) -> Any:
 
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
     return AWSResponse(request.url, status, {"Content-Type": "application/xml"}, _Raw(body))
+
+
+def short(request: Any, data: bytes) -> Any:
+    """An object whose body ends before it has come."""
+    from botocore.awsrequest import AWSResponse
+
+    headers = {"Content-Length": str(len(data)), "ETag": '"e"', "Content-Type": "text/plain"}
+    return AWSResponse(request.url, 200, headers, _Raw(data[: len(data) // 2]))
 
 
 class _Raw:
