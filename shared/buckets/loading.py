@@ -68,7 +68,7 @@ class S3Loader(Loader):
             return Loaded(self.whence)
         data, found = read_object(self.runtime.buckets, place, state, most=most)
         name = place.key.rpartition("/")[2].encode("utf-8", "surrogatepass")
-        reason = None if located.origin.get("hidden") else reason_by_content(name, data[:HEAD_BYTES])
+        reason = None if located.origin.get("takes_secrets") else reason_by_content(name, data[:HEAD_BYTES])
         return Loaded(self.whence, data, state=str(found), left_out=reason or "")
 
 

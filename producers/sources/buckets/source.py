@@ -108,7 +108,7 @@ class S3Source(Source):
     def describe(self, place: Place, state: ObjectState) -> FileItem:
         """An object in a state; nothing has to be read to know the content of an empty one."""
         content_hash = "" if state.size else _EMPTY
-        told = {"hidden": True} if self.hidden else {}
+        told = {"takes_secrets": True} if self.hidden else {}
         return FileItem(place.uri, state.size, content_hash, kind=self.kind, state=str(state), told=told)
 
 
