@@ -5,7 +5,7 @@ Values are JSON objects of a few hundred bytes, as the ETag and the links of a p
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from typing import Any
+from typing import Any, ClassVar
 
 Value = Mapping[str, Any]
 Changes = Mapping[str, Value | None]
@@ -18,6 +18,9 @@ class Memory:
     What was put or forgotten is seen at once. It becomes durable with the batch of items that it belongs to: `take`
     hands over what has come since it was last asked, and `settle` is told when that is durable.
     """
+
+    is_kept: ClassVar[bool] = False
+    """Whether another process finds later what was put here."""
 
     def __init__(self) -> None:
         self._changed: dict[str, Value | None] = {}

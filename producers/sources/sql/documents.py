@@ -28,18 +28,35 @@ class Maker:
     _seen: Seen = field(default_factory=Seen)
     _kinds: tuple[Kind, ...] = field(init=False)
     _place: SourcePlace = field(init=False)
+    _named: tuple[tuple[str, int, Kind], ...] = field(init=False)
+    _claims: bool = field(init=False)
+    _id: int | None = field(init=False)
+    _is_number: bool = field(init=False)
+    _text: int | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Kinds by index, as rows have their values."""
-        self._kinds = tuple(column.kind for column in self.layout.columns)
+        """What of a layout is asked for with every row."""
+        layout = self.layout
+        self._kinds = tuple(column.kind for column in layout.columns)
         self._place = SourcePlace(self.base)
+        self._named = tuple((layout.columns[index].name, index, self._kinds[index]) for index in layout.metadata)
+        self._claims = layout.uri is not None or not self.is_unique
+        self._id = layout.ids[0] if layout.uri is None and len(layout.ids) == 1 else None
+        self._is_number = self._id is not None and self._kinds[self._id] is Kind.INTEGER
+        self._text = layout.texts[0] if len(layout.texts) == 1 and not any(layout.text.literals) else None
+
+    @property
+    def width(self) -> int:
+        """Columns of the layout; what a row has besides comes after them."""
+        return len(self.layout.columns)
 
     def make(self, row: Sequence[Any]) -> Item:
         """The document of a row; Departed where it is marked as deleted, Skipped without text, Problem without id."""
         uri = ""
         try:
             uri = self.name(row)
-            self._claim(uri)
+            if self._claims:
+                self._claim(uri)
             if self.layout.deleted is not None and is_set(row[self.layout.deleted]):
                 return self.departed(uri)
             return self._document(uri, row)
@@ -53,6 +70,10 @@ class Maker:
 
     def name(self, row: Sequence[Any]) -> str:
         """The URI of a row; raises BadRow."""
+        if self._id is not None:
+            value = row[self._id]
+            if value.__class__ is int or (self._is_number and value is not None):
+                return f"{self.base}/{value}"
         layout = self.layout
         if any(row[index] is None for index in layout.ids):
             raise BadRow("its id is NULL")
@@ -65,30 +86,38 @@ class Maker:
         return uri
 
     def _claim(self, uri: str) -> None:
-        if self.is_unique and self.layout.uri is None:
-            return
         mark = (blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=16).digest(),)
         if self._seen.find(mark) is not None:
             raise BadRow("an earlier row has this id or URI; that one is taken")
         self._seen.add(mark, 0)
 
     def _document(self, uri: str, row: Sequence[Any]) -> Item:
-        layout = self.layout
-        texts = self._texts(row, layout.texts)
-        if not any(text.strip() for text in texts):
-            binary = any(isinstance(row[index], bytes) and row[index] for index in layout.texts)
+        text = row[self._text] if self._text is not None else None
+        if not isinstance(text, str) or not text or text.isspace():
+            text = self._put_together(row)
+        if not text:
+            binary = any(isinstance(row[index], bytes) and row[index] for index in self.layout.texts)
             return Skipped(uri, "its text is binary" if binary else "its text is empty")
-        # A template says what is between texts; columns by themselves are paragraphs.
-        is_plain = not any(layout.text.literals)
-        text = SEPARATOR.join(filter(None, texts)) if is_plain else layout.text.fill(texts)
-        title = "" if layout.title is None else as_text(row[layout.title], self._kinds[layout.title]) or ""
-        metadata = self._metadata(row) if layout.metadata else {}
+        index = self.layout.title
+        title = "" if index is None else as_text(row[index], self._kinds[index]) or ""
+        metadata = self._metadata(row) if self._named else {}
         return RowItem(uri, title, text, metadata, hash_row(title, text, metadata), self._place)
+
+    def _put_together(self, row: Sequence[Any]) -> str:
+        """The text of a row, empty where none of its columns has any."""
+        texts = self._texts(row, self.layout.texts)
+        if not any(text.strip() for text in texts):
+            return ""
+        # A template says what is between texts; columns by themselves are paragraphs.
+        is_plain = not any(self.layout.text.literals)
+        return SEPARATOR.join(filter(None, texts)) if is_plain else self.layout.text.fill(texts)
 
     def _texts(self, row: Sequence[Any], indexes: Sequence[int]) -> list[str]:
         return [as_text(row[index], self._kinds[index]) or "" for index in indexes]
 
     def _metadata(self, row: Sequence[Any]) -> dict[str, Any]:
-        named = ((self.layout.columns[index].name, index) for index in self.layout.metadata)
-        read = ((name, as_metadata(row[index], self._kinds[index])) for name, index in named)
-        return {name: value for name, value in read if value is not None}
+        found = {}
+        for name, index, kind in self._named:
+            if (value := as_metadata(row[index], kind)) is not None:
+                found[name] = value
+        return found

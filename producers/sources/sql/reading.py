@@ -107,21 +107,20 @@ class Reader:
     _order: list[str] = field(default_factory=list, init=False)
 
     def rows(self) -> Iterator[Row]:
-        """Every row once, as far as its key is unique, without the key; raises Refused, Interrupted."""
+        """Every row once, as far as its key is unique: columns, mark, key; raises Refused, Interrupted."""
         failures = Failures(self.database)
-        after: tuple[Any, ...] | None = None
+        after: Sequence[Any] | None = None
         size = self._page
         while True:
             came = 0
             try:
                 for found in self._page_after(after, size):
-                    came += 1
-                    key = tuple(found[: len(self._order)])
                     # The first row of a page was the last one of the page before.
-                    if came > 1 or key != after:
-                        failures.count = 0
-                        yield found[len(self._order) :]
-                    after = key
+                    rows = found[1:] if not came and self._key(found[0]) == after else found
+                    came += len(found)
+                    after = self._key(found[-1])
+                    failures.count = 0 if rows else failures.count
+                    yield from rows
             except Interrupted as error:
                 failures.add(error)
                 size = max(2, size // SHORTER)
@@ -130,23 +129,25 @@ class Reader:
                 return
             size = min(self._page, size * 2)
 
+    def _key(self, row: Row) -> Sequence[Any]:
+        return row[-len(self._order) :]
+
     @property
     def _page(self) -> int:
         """One more than are wanted of a page, since the last row of the one before comes again."""
         return min(self.relation.page, self.most or self.relation.page) + 1
 
-    def _page_after(self, after: tuple[Any, ...] | None, size: int) -> Iterator[Row]:
+    def _page_after(self, after: Sequence[Any] | None, size: int) -> Iterator[Sequence[Row]]:
         session = self.database.session
         self._order = self._order or session.order_by(self.relation.table, self.key)
         condition = self._after(session, after)
         where = " AND ".join(filter(None, (self.condition.sql, condition.sql, self._named(session))))
         statement = (
-            f"SELECT {', '.join([*self._order, *self._selected(session)])} FROM {self.relation.sql}"
+            f"SELECT {', '.join([*self._selected(session), *self._order])} FROM {self.relation.sql}"
             f"{' WHERE ' if where else ''}{where} ORDER BY {', '.join(self._order)} LIMIT {size}"
         )
         parameters = (*self.mark.parameters, *self.condition.parameters, *condition.parameters)
-        for rows in session.chunks(statement, parameters):
-            yield from rows
+        return session.chunks(statement, parameters)
 
     def _named(self, session: Session) -> str:
         if not self.has_nulls or self._order == [ROW_ID]:
@@ -156,7 +157,7 @@ class Reader:
     def _selected(self, session: Session) -> list[str]:
         return [*(session.quote(column.name) for column in self.columns), *filter(None, [self.mark.sql])]
 
-    def _after(self, session: Session, after: tuple[Any, ...] | None) -> Condition:
+    def _after(self, session: Session, after: Sequence[Any] | None) -> Condition:
         if after is None:
             return Condition()
         kinds = [column.kind for column in self.key] if len(self.key) == len(after) else [Kind.OTHER] * len(after)

@@ -60,7 +60,7 @@ class Opened:
         return [self.layout.columns[index] for index in self.layout.ids]
 
 
-def open_task(session: Session, task: Task) -> Opened:
+def open_task(session: Session, task: Task, *, with_digest: bool = False) -> Opened:
     """Look at a table or query; raises Refused for columns that are not there or do not fit."""
     relation = read_relation(session, task.table, task.query)
     key = session.find_key(relation.table) if relation.table else []
@@ -77,7 +77,7 @@ def open_task(session: Session, task: Task) -> Opened:
         stand=session.stand(),
         cursor=cursor,
         newest=None if newest is None else str(newest),
-        digest="" if cursor else session.digest(layout.columns),
+        digest="" if cursor or not with_digest else session.digest(layout.columns),
     )
 
 
@@ -102,7 +102,8 @@ class Run:
 
     def items(self) -> Iterator[Item]:
         """Every document that is to be looked at; raises Refused, Interrupted."""
-        opened: Opened = self.database.attempt(lambda session: open_task(session, self.task))
+        is_kept = self.context.memory.is_kept
+        opened: Opened = self.database.attempt(lambda s: open_task(s, self.task, with_digest=is_kept))
         before = self.context.memory.get_many([STATE]).get(STATE, {})
         self._require_newer(opened, before)
         if opened.nameless:
@@ -129,12 +130,18 @@ class Run:
         return self._make(maker, reader.rows(), with_digests=bool(mark.sql))
 
     def _make(self, maker: Maker, rows: Iterable[Row], *, with_digests: bool) -> Iterator[Item]:
+        digests: dict[str, dict[str, Any]] = {}
         for row in rows:
             self.read += 1
             item = maker.make(row)
-            if with_digests and row[-1]:
-                self.context.memory.put_many({f"{OF_ROW}{item.uri}": {"digest": row[-1]}})
             yield item
+            # After the item: what is remembered of a row is never durable before the row itself.
+            if with_digests and (digest := row[maker.width]):
+                digests[f"{OF_ROW}{item.uri}"] = {"digest": digest}
+                if len(digests) >= SURVEYED:
+                    self.context.memory.put_many(digests)
+                    digests = {}
+        self.context.memory.put_many(digests)
 
     def _increment(self, opened: Opened, newer: Condition, since: str) -> Iterator[Item]:
         self.context.is_increment = True
@@ -160,7 +167,7 @@ class Run:
             named: dict[str, Row] = {}
             for row in rows:
                 yield from self._leaving(namer, row, named)
-            same = self._same(named, by_digest=bool(opened.digest))
+            same = self._same(named, namer.width, by_digest=bool(opened.digest))
             yield from (Kept(uri) for uri in named if uri in same)
             changed = {uri: [row[index] for index in narrow.ids] for uri, row in named.items() if uri not in same}
             for keys in pages(list(changed.values()), FOUND):
@@ -179,13 +186,13 @@ class Run:
         else:
             named[uri] = row
 
-    def _same(self, named: dict[str, Row], *, by_digest: bool) -> frozenset[str]:
+    def _same(self, named: dict[str, Row], width: int, *, by_digest: bool) -> frozenset[str]:
         """Those that are in the index as they are wanted, and have not changed."""
         settled = self.context.settled(list(named))
         if not by_digest:
-            return frozenset(uri for uri in settled if str(named[uri][-1]) == "0")
+            return frozenset(uri for uri in settled if str(named[uri][width]) == "0")
         kept = self.context.memory.get_many([f"{OF_ROW}{uri}" for uri in settled])
-        return frozenset(uri for uri in settled if kept.get(f"{OF_ROW}{uri}", {}).get("digest") == named[uri][-1])
+        return frozenset(uri for uri in settled if kept.get(f"{OF_ROW}{uri}", {}).get("digest") == named[uri][width])
 
     def _reader(self, opened: Opened, columns: Sequence[Column], **how: Any) -> Reader:
         return Reader(self.database, opened.relation, columns, opened.ids, has_nulls=not opened.is_unique, **how)

@@ -48,6 +48,8 @@ class Column:
 
 def as_text(value: Any, kind: Kind) -> str | None:
     """A value as people expect to read it; None for NULL and for bytes that are no text."""
+    if value.__class__ is str and kind is Kind.TEXT:
+        return str(value)
     match value:
         case None:
             return None

@@ -21,6 +21,12 @@ from tests.services.needed import require
 KINDS = ("sqlite", "postgresql", "mysql")
 
 
+class KeptMemory(Memory):
+    """A memory that later readings have, as that of the tracking database."""
+
+    is_kept = True
+
+
 @dataclass
 class Database:
     """A database by the URL that a user gives, and a way to change what is in it."""
@@ -28,7 +34,7 @@ class Database:
     kind: str
     url: str
     execute: Callable[[str], object]
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = field(default_factory=KeptMemory)
     context: ReadContext = field(default_factory=ReadContext)
 
     def fill(self, rows: int) -> None:
