@@ -133,7 +133,7 @@ class SourceScan:
         self._unread = Unread(self.source)
         self._names_places = names_places(self.source.kind)
         memory = StoredMemory(reading.database, self.scan.source_id, reading.runtime.vault)
-        self._context = ReadContext(memory, reading.limit, self._find_settled)
+        self._context = ReadContext(memory, reading.limit, self._find_settled, settings=reading.runtime.settings)
         redactor = reading.runtime.redactor(reading.collection.id)
         self._redacted = RedactedItems(redactor, reading.runtime.hider, own=str(self.source.spec["uri"]))
         self._describer = Describer(

@@ -5,6 +5,7 @@ kept the text or the bytes themselves. Which kinds there are is `embedmill.share
 """
 
 import mimetypes
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,8 +115,9 @@ class HeldLoader(BlobLoader):
 
 
 def name_by_type(uri: str, media_type: str) -> str:
-    """A URI that ends in the suffix of a media type, if there is one: formats are told by suffixes."""
-    return uri + (mimetypes.guess_extension(media_type) or "")
+    """A name that ends in the suffix of a media type, if there is one: formats are told by suffixes."""
+    suffix = mimetypes.guess_extension(media_type)
+    return re.split("[?#]", uri)[0].rstrip("/") + suffix if suffix else uri
 
 
 class Loading:

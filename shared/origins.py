@@ -28,6 +28,8 @@ GROUP = "embedmill.sources"
 ORIGINS: dict[str, Origin] = {
     "file": Origin(loader="embedmill.shared.loading:FileLoader"),
     "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
+    "http": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
+    "https": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
     "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
     "mariadb": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
     "mysql": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),

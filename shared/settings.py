@@ -200,6 +200,22 @@ class Settings(BaseSettings):
         5, ge=1, description="So many failed calls, in all processes, open a circuit when few others are answered."
     )
     circuit_seconds: float = Field(2.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
+    allow_private_addresses: str = Field(
+        "",
+        description="Private addresses that pages are asked of: `1` for all, or `HOST` and `HOST:PORT` with commas.",
+    )
+    web_contact: str = Field(
+        "", description="Web or mail address of whoever answers for crawls; sites are told with every request."
+    )
+    web_delay_seconds: float = Field(
+        0.1, ge=0, description="Shortest pause between two requests to one host; longer if the host is slow or asks."
+    )
+    web_hosts: int = Field(8, ge=1, le=32, description="Hosts that are asked at once, each for one page at a time.")
+    web_seconds: float = Field(60.0, gt=0, description="Longest that an answer of a site may take, as a whole.")
+    web_max_mb: int = Field(64, ge=1, description="Largest page or file that is taken from a site, in MiB, inflated.")
+    web_gone_seconds: float = Field(
+        5.0, ge=0, description="So long after a page said that it is gone it is asked again, before it leaves."
+    )
     log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
 
     @classmethod
@@ -213,6 +229,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over defaults; no dotenv, no secrets folder."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("allow_private_addresses", mode="before")
+    @classmethod
+    def _as_text(cls, given: Any) -> Any:
+        return "1" if given is True else "" if given is False else given
 
     @field_validator("limits_url")
     @classmethod

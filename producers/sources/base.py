@@ -14,6 +14,7 @@ from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.options import SourceOptions
+    from embedmill.shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ class ReadContext:
     reads may ask for no more, and is stopped there. `settled` tells those of some URIs that this source claims and that
     are in the index as they are wanted today: only of these `Kept` is true. `remarks` are added to by the end. Whoever
     reads only what has changed says so by `is_increment`: then nothing has left that was not met, and none is no fault.
+    `settings` are those of this installation, None where there is none.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -216,6 +218,7 @@ class ReadContext:
     settled: Callable[[Sequence[str]], frozenset[str]] = _none_settled
     remarks: list[Remark] = field(default_factory=list)
     is_increment: bool = False
+    settings: "Settings | None" = None
 
 
 class Source(ABC):

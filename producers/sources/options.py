@@ -44,7 +44,7 @@ class Selection:
             Option(
                 "--include",
                 "Only files that match this glob; may be repeated.",
-                only_for="folders and buckets",
+                only_for="folders, buckets and sites",
                 hint="Leave it out, or name the folder.",
                 kind=list[str],
                 given=tuple,
@@ -221,6 +221,26 @@ class Dates:
     )
 
 
+def _of_sites(flag: str, help_: str, **how: Any) -> dict[str, Option]:
+    hint = "Name a page by its address: https://HOST/PATH."
+    return shown(Option(flag, help_, only_for="web sites", hint=hint, **how))
+
+
+@dataclass(frozen=True, slots=True)
+class Crawling:
+    """How much of a web site is read."""
+
+    crawl: bool = field(
+        default=False, metadata=_of_sites("--crawl", "Follow links within the site, and its sitemaps.", kind=bool)
+    )
+    max_pages: int = field(
+        default=10_000, metadata=_of_sites("--max-pages", "Most pages of a site that are asked.", kind=int)
+    )
+    max_depth: int = field(
+        default=50, metadata=_of_sites("--max-depth", "Most links from where a crawl begins.", kind=int)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """All groups; a source reads those that it knows."""
@@ -230,6 +250,7 @@ class SourceOptions:
     listing: Listing = Listing()
     tables: Tables = Tables()
     dates: Dates = Dates()
+    crawling: Crawling = Crawling()
 
     def chosen(self) -> Iterator[tuple[str, Option]]:
         """The options that are not as they usually are, by name."""

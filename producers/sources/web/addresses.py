@@ -123,6 +123,12 @@ def place(address: str) -> str:
     return urlsplit(address).netloc
 
 
+def site(address: str) -> set[str]:
+    """The places of a site: the host, and the same with or without `www.`."""
+    found = place(address)
+    return {found, found.removeprefix("www.") if found.startswith("www.") else f"www.{found}"}
+
+
 def shape(address: str) -> str:
     """The address with a sign for each number, and the names of its parameters: the same for pages of one making."""
     parts = urlsplit(address)

@@ -43,6 +43,8 @@ class FailureKind(StrEnum):
 
     AWAY = "away"
     """Nobody answered, or not to the end: it may by the next time."""
+    BROKEN = "broken"
+    """What came is no whole answer: this page's trouble, and not its host's."""
     REFUSED = "refused"
     """Nobody was asked."""
     TOO_LARGE = "too large"
@@ -144,7 +146,9 @@ class Client:
             return Failure("it is no address of the web", FailureKind.REFUSED)
         except (httpcore2.LocalProtocolError, UnicodeError, ValueError):
             return Failure("nobody can be asked for such an address", FailureKind.REFUSED)
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, zlib.error) as error:
+        except (httpcore2.ProtocolError, zlib.error) as error:
+            return Failure(_describe(error), FailureKind.BROKEN)
+        except (httpcore2.NetworkError, httpcore2.TimeoutException) as error:
             return Failure(_describe(error), FailureKind.AWAY)
 
     def _headers(self, address: str, more: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -82,7 +82,9 @@ def find_rules(client: Client, origin: str, *, now: Callable[[], float]) -> Rule
     for _ in range(MOST_REDIRECTS + 1):
         answer = client.ask(address, wants=lambda head: 200 <= head.status < 300, cut_bytes=MOST_BYTES)
         if isinstance(answer, Failure):
-            return Unknown(f"robots.txt: {answer.reason}", may_pass=answer.kind is FailureKind.AWAY)
+            return Unknown(
+                f"robots.txt: {answer.reason}", may_pass=answer.kind in (FailureKind.AWAY, FailureKind.BROKEN)
+            )
         if not (300 <= answer.status < 400 and answer.first("location")):
             return _judge(answer, now())
         address = urljoin(address, answer.first("location"))

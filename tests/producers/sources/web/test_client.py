@@ -128,7 +128,7 @@ def test_headers_without_end_are_no_answer(site: Site) -> None:
     site.at("/", Reply(b"", headers={f"X-{number}": "x" * 10_000 for number in range(50)}))
     answer = ask(site)
     assert isinstance(answer, Failure)
-    assert answer.kind is FailureKind.AWAY
+    assert answer.kind is FailureKind.BROKEN
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_headers_without_end_are_no_answer(site: Site) -> None:
 )
 def test_an_answer_that_is_cut_or_damaged_is_none(site: Site, reply: Reply, reason: str) -> None:
     found = failure(site, reply)
-    assert found.kind is FailureKind.AWAY
+    assert found.kind is FailureKind.BROKEN
     assert found.reason.startswith(reason)
 
 

@@ -1,0 +1,119 @@
+"""Names of pages: redirects for good and canonical addresses, by which several addresses are one document.
+
+An address waits for what becomes of the one that it names. A page is another's name if that one is a page and says the
+same of itself, or if it has moved there for good; otherwise it stands under its own.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from embedmill.producers.sources.base import Item, Kept
+from embedmill.producers.sources.web.addresses import Link, key
+from embedmill.producers.sources.web.judging import Kind, Verdict
+from embedmill.producers.sources.web.known import Known
+from embedmill.producers.sources.web.politeness import Entry
+from embedmill.producers.sources.web.progress import Progress
+
+MOST_HOPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an address: whether a page is there, whether it calls itself that, or that nobody knows."""
+
+    is_page: bool
+    names_itself: bool = False
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A page that waits for what becomes of the address that it names as its own."""
+
+    entry: Entry
+    verdict: Verdict
+    known: Known
+
+
+@dataclass(slots=True)
+class Names:
+    """Which addresses wait, and what became of those that were asked.
+
+    `take` makes a page a document under its own address, `refuse` says that it is none.
+    """
+
+    progress: Progress
+    take: Callable[[Entry, Verdict], Iterator[Item]]
+    refuse: Callable[[Entry, Verdict, Known], Iterator[Item]]
+    fates: dict[str, Fate] = field(default_factory=dict)
+    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+
+    def await_move(self, entry: Entry, verdict: Verdict, known: Known) -> Iterator[Item]:
+        assert verdict.to is not None
+        if entry.hops >= MOST_HOPS:
+            yield from self.refuse(entry, Verdict(Kind.LOST, "its redirects have no end"), known)
+        elif key(verdict.to.address) == key(entry.address):
+            # Only the scheme is another: it is the same page.
+            self.progress.queue.add(replace(entry, link=verdict.to, hops=entry.hops + 1), is_next=True)
+        else:
+            yield from self.wait_for(verdict.to, Waiting(entry, verdict, known))
+
+    def wait_for(self, target: Link, waiting: Waiting) -> Iterator[Item]:
+        """Decide on a page when it is known what becomes of another, which is asked next."""
+        other, entry = key(target.address), waiting.entry
+        self.waiting.setdefault(other, []).append(waiting)
+        if not self.progress.reach.has_met(target.address):
+            self.progress.reach.meet(target.address)
+            is_start = entry.is_start and waiting.verdict.kind is Kind.MOVED
+            if is_start or self.progress.reach.take_place():
+                hops = entry.hops + (waiting.verdict.kind is Kind.MOVED)
+                self.progress.queue.add(Entry(target, entry.depth, hops=hops, is_start=is_start), is_next=True)
+        if other in self.fates:
+            yield from self._resolve(other)
+
+    def decide(self, address: str, fate: Fate) -> Iterator[Item]:
+        """What became of an address, and so of the pages that waited for it."""
+        name = key(address)
+        self.fates[name] = fate
+        yield from self._resolve(name)
+
+    def _resolve(self, name: str) -> Iterator[Item]:
+        for waiting in self.waiting.pop(name, ()):
+            yield from self._settle(waiting, self.fates[name])
+
+    def _settle(self, waiting: Waiting, fate: Fate) -> Iterator[Item]:
+        entry, verdict, known = waiting.entry, waiting.verdict, waiting.known
+        if verdict.kind is Kind.MOVED:
+            yield from self._settle_move(waiting, fate)
+        elif fate.names_itself:
+            self._alias(entry, verdict, known, f"its own address is {verdict.canonical}")
+        elif not fate.is_known and known.why and not known.is_document:
+            self.progress.remember(entry.address, known)
+        else:
+            yield from self.take(entry, verdict)
+
+    def _settle_move(self, waiting: Waiting, fate: Fate) -> Iterator[Item]:
+        entry, verdict, known = waiting.entry, waiting.verdict, waiting.known
+        yield from self.decide(entry.address, fate)
+        if fate.is_page:
+            self._alias(entry, verdict, known, verdict.reason)
+        elif known.is_document:
+            yield Kept(entry.address, f"{verdict.reason}, where no document is")
+
+    def _alias(self, entry: Entry, verdict: Verdict, known: Known, why: str) -> None:
+        """Another name of a page: what was a document under it leaves."""
+        found = self.progress.known_of(verdict, is_document=False, why=why)
+        if known.is_document:
+            self.progress.let_go(entry.address, why, found)
+        else:
+            self.progress.remember(entry.address, found)
+
+    def end(self) -> Iterator[Item]:
+        """Pages that wait for what was never asked, or for each other."""
+        while self.waiting:
+            for waiting in self.waiting.pop(next(iter(self.waiting))):
+                if waiting.verdict.kind is Kind.MOVED:
+                    lost = Verdict(Kind.LOST, "its redirects go in a circle, or were not all asked")
+                    yield from self.refuse(waiting.entry, lost, waiting.known)
+                else:
+                    yield from self._settle(waiting, Fate(is_page=False, is_known=False))

@@ -1,0 +1,89 @@
+"""What the parts of one crawl share: what is to be asked, what was found out, and what is kept of each page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from embedmill.producers.sources.base import ReadContext
+from embedmill.producers.sources.web.addresses import Link, key
+from embedmill.producers.sources.web.judging import Verdict
+from embedmill.producers.sources.web.known import Known, keep, page_key, recall
+from embedmill.producers.sources.web.politeness import Clock, Entry, Queue
+from embedmill.producers.sources.web.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is crawled: one page, the pages of a list, or what `follows` from there."""
+
+    start: Link
+    follows: bool
+    digest: str
+    hosts_at_once: int = 8
+    gone_seconds: float = 5.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """One crawl on its way. What was asked `since` then is not asked again.
+
+    `is_cut` when not all could be asked, `is_list` and `is_feed` where lists of pages were read. `gone` are pages with
+    the time at which they first said so, `leaving` those that are proven to have left, with the proof in words.
+    """
+
+    task: Task
+    context: ReadContext
+    reach: Reach
+    clock: Clock
+    queue: Queue
+    since: float = float("inf")
+    is_cut: bool = False
+    is_feed: bool = False
+    is_list: bool = False
+    gone: dict[str, float] = field(default_factory=dict)
+    leaving: dict[str, tuple[str, Known]] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is reached was asked: only then anything leaves."""
+        return not self.is_cut and not self.reach.is_full and self.context.limit is None
+
+    def follow(self, entry: Entry, links: Iterable[Link]) -> None:
+        """Ask for what a page leads to."""
+        if not self.task.follows or entry.is_orphan:
+            return
+        for link in links:
+            if self.reach.admit(link.address, depth=entry.depth + 1):
+                self.queue.add(Entry(link, entry.depth + 1))
+
+    def recall(self, address: str) -> Known:
+        """What was kept of a page."""
+        name = page_key(address)
+        value = self.context.memory.get_many([name]).get(name)
+        return recall(value, address) if value is not None else Known()
+
+    def remember(self, address: str, known: Known) -> None:
+        """After what is said of a page, so that no page counts as fetched of which nothing was recorded."""
+        found = replace(known, at=self.clock.now())
+        self.context.memory.put_many({page_key(address): keep(found, address)})
+
+    def let_go(self, address: str, why: str, known: Known) -> None:
+        """It is proven that a page has left; it leaves when the crawl ends."""
+        self.leaving[address] = why, replace(known, is_document=True, why=why)
+
+    def known_of(self, verdict: Verdict, *, is_document: bool, why: str = "") -> Known:
+        """What is kept of a page that was read; `why` it is no document."""
+        return Known(
+            self.clock.now(),
+            is_document,
+            verdict.etag,
+            verdict.modified,
+            tuple(link.address for link in verdict.links),
+            verdict.canonical,
+            verdict.likeness,
+            why,
+        )
+
+
+def stands_alone(known: Known, address: str) -> bool:
+    """Whether a page is a document whatever others are: it may be kept without being read."""
+    return not known.why and (not known.canonical or key(known.canonical) == key(address))
