@@ -1,7 +1,6 @@
 """What was erased stays out when a source still has it: who finds that out, and how a job says so."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from embedmill.producers.sources.base import Document
@@ -9,16 +8,9 @@ from embedmill.shared.db.collections import Collection as DocumentCollection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, Named, find_barred
-from embedmill.shared.erasing import MarkKind
+from embedmill.shared.erasing import explain
 from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
-
-WHY = {
-    MarkKind.DOCUMENT: "it was erased on {day} and stays out",
-    MarkKind.CONTENT: "its content was erased on {day} under another name and stays out",
-    MarkKind.VERSION: "its time was up on {day}, and it has not changed since",
-}
-"""Said of a document that a source still has."""
 
 
 def find_erased(
@@ -46,6 +38,5 @@ def find_items(runtime: Runtime, collection: DocumentCollection, items: Mapping[
 def note(barred: Barred) -> dict[str, Any]:
     """A job's note of a document that stays out. It names the mark: the document's own name was erased, too."""
     shown = barred.mark[:SHOWN_CHARACTERS]
-    day = datetime.fromtimestamp(barred.since, UTC).date().isoformat()
-    reason = f"{WHY[barred.kind].format(day=day)}; `embedmill erasures lift MARK` lets it in"
+    reason = explain(barred.kind, barred.since)
     return {"kind": "skipped", "uri": f"erased:{shown}", "line": None, "reason": reason}

@@ -63,6 +63,8 @@ class CollectionSettings:
     """So many of those that passed are graded."""
     redact: str = OFF
     """What is replaced by placeholders before anything is made of a document (`shared/privacy/redaction`)."""
+    retain_days: float = 0.0
+    """So long a document is kept after it was taken in or changed, and what is known of it; 0: always."""
     encrypt: bool = False
     """Whether what is stored of the collection is encrypted; its documents, and what tells of their texts."""
     max_usd: float | None = None
@@ -83,6 +85,8 @@ class CollectionSettings:
         if not 1 <= self.shards <= MAX_SHARDS:
             raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
         require_policy(self.redact)
+        if not 0 <= self.retain_days < math.inf:
+            raise SettingsError(f"documents are kept for {self.retain_days:g} days: choose 0, which is always, or more")
         self._check_stages()
 
     def _check_stages(self) -> None:

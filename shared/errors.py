@@ -25,8 +25,7 @@ EmbedmillError
 │   ├── RedactionFailed
 │   ├── InputRefused
 │   │   └── InputTooLong
-│   ├── SourceGone
-│   └── ContentErased
+│   └── SourceGone
 ├── TransientError            nobody's fault for long: try again, counted as an attempt
 │   ├── ParserCrashed
 │   ├── WorkerLost
@@ -193,12 +192,6 @@ class SourceGone(DocumentError):
     """The source was there when it was submitted and is not any more."""
 
     hint = "Ingest the source again; a file that is really gone is then removed from the index."
-
-
-class ContentErased(DocumentError):
-    """What was read is what was erased before, perhaps under another name."""
-
-    hint = "`embedmill erasures list` shows erasures, and `embedmill erasures lift ID` lets what they took in again."
 
 
 class TransientError(EmbedmillError):

@@ -7,13 +7,20 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
-from embedmill.console.cli.typed import dollars
+from embedmill.console.cli.typed import dollars, duration
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
-    from embedmill.console.services.collections import CollectedTerms, CollectionReport, CollectionReports
+    from embedmill.console.services.collections import (
+        CollectedTerms,
+        CollectionReport,
+        CollectionReports,
+        RetentionReport,
+    )
     from embedmill.console.services.fields import FieldReports
     from embedmill.console.services.resharding import Resharded
+
+DAY_SECONDS = 86_400.0
 
 app = typer.Typer(no_args_is_help=True, help="Make collections and change their settings.")
 
@@ -21,6 +28,11 @@ app = typer.Typer(no_args_is_help=True, help="Make collections and change their 
 def _read_bound(text: str) -> float:
     """Dollars, without bound for `none`; raises BadParameter."""
     return math.inf if text == "none" else float(dollars(text))
+
+
+def _read_days(text: str) -> float:
+    """Days of a duration, 0 for `none`; raises BadParameter."""
+    return 0.0 if text == "none" else duration(text) / DAY_SECONDS
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]
@@ -92,6 +104,16 @@ MaxUsd = Annotated[
     ),
 ]
 
+Retain = Annotated[
+    float | None,
+    typer.Option(
+        "--retain",
+        metavar="90d",
+        parser=_read_days,
+        help="Erase documents so long after they came; or none.",
+    ),
+]
+
 
 @app.command()
 def create(
@@ -127,6 +149,7 @@ def create(
     candidates: Candidates = None,
     ranked: Ranked = None,
     max_usd: MaxUsd = None,
+    retain: Retain = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -161,6 +184,7 @@ def create(
             candidates=candidates,
             ranked=ranked,
             max_usd=max_usd,
+            retain_days=retain,
         )
     print_result(made, _print_collection, as_json=as_json)
 
@@ -211,6 +235,7 @@ def update(
     candidates: Candidates = None,
     ranked: Ranked = None,
     max_usd: MaxUsd = None,
+    retain: Retain = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how documents are split, judged and found.
@@ -245,6 +270,7 @@ def update(
             candidates=candidates,
             ranked=ranked,
             max_usd=max_usd,
+            retain_days=retain,
         )
     print_result(changed, _print_collection, as_json=as_json)
 
@@ -330,9 +356,17 @@ def _print_collections(found: "CollectionReports") -> None:
 
 def _print_collection(found: "CollectionReport") -> None:
     audit = f"sampled {found.audit.sampled}, judged {found.audit.judged}, errors {found.audit.errors}"
-    for name, value in {**to_json(found), "audit": audit, **found.settings}.items():
+    shown = {**to_json(found), "audit": audit, "retention": _in_words(found.retention), **found.settings}
+    for name, value in shown.items():
         if name != "settings":
             print_line(f"{name:14} {value}")
+
+
+def _in_words(retention: "RetentionReport | None") -> str:
+    if retention is None:
+        return "documents are kept"
+    kept = f"documents are kept for {retention.days:g} days"
+    return f"{kept}; {retention.due} are due, {retention.erased} were erased, the last {to_json(retention.last)}"
 
 
 def _print_terms(found: "CollectedTerms") -> None:

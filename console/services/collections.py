@@ -3,20 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.producers import submission
-from embedmill.shared.collections import OFF, CollectionSettings
-from embedmill.shared.db import collections
+from embedmill.shared.collections import OFF, CollectionSettings, read_collection_settings
+from embedmill.shared.db import collections, erasures, expiry
 from embedmill.shared.db import terms as stored_terms
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, Counts, count_samples, get_counts
+from embedmill.shared.erasing import RETENTION
 from embedmill.shared.errors import UsageError
 from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.privacy.principals import Right, require_level, require_name
@@ -51,6 +53,7 @@ class SettingChoices(TypedDict, total=False):
     candidates: int | None
     ranked: int | None
     max_usd: float | None
+    retain_days: float | None
 
 
 class CollectionChoices(SettingChoices, total=False):
@@ -72,6 +75,16 @@ class AuditCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """For how many days documents are kept, how many are over that now, and how many went, the last ones when."""
+
+    days: float
+    due: int
+    erased: int
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionReport:
     """A collection with its settings and size; `in_doubt` are verdicts that wait for a person."""
 
@@ -86,6 +99,7 @@ class CollectionReport:
     moving: bool
     audit: AuditCounts
     in_doubt: int
+    retention: RetentionReport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,4 +276,14 @@ def _measure(connection: Connection, collection: Collection, reach: Reach | None
         moving=bool(collection.leaving),
         audit=AuditCounts(counts.sampled, counts.judged, counts.errors, samples),
         in_doubt=count_open_reviews(connection, collection.id) if reach is None else 0,
+        retention=_measure_retention(connection, collection) if reach is None else None,
     )
+
+
+def _measure_retention(connection: Connection, collection: Collection) -> RetentionReport | None:
+    days = read_collection_settings(collection.settings).retain_days
+    if not days:
+        return None
+    due = expiry.count_expired(connection, collection.id, days=days)
+    erased, last = erasures.sum_by_cause(connection, RETENTION, collection.id)
+    return RetentionReport(days, due, erased, None if last is None else datetime.fromtimestamp(last, UTC))

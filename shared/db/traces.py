@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, Text, and_, cast, delete, literal, or_, select, update
+from sqlalchemy import Connection, Table, Text, and_, cast, delete, func, literal, or_, select, update
 
 from embedmill.shared.db import word_counts
 from embedmill.shared.db.bulk import among
@@ -24,6 +24,7 @@ from embedmill.shared.db.schema import (
     source,
     usage,
     verdict,
+    work,
 )
 from embedmill.shared.paging import pages
 
@@ -49,8 +50,13 @@ def find_uris(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
 
 def find_contents(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """The names of documents' collections, and the hashes of their contents as far as they are known."""
+    last = (
+        select(func.max(work.c.content_hash))
+        .where(work.c.document_id == document.c.id, work.c.generation == document.c.generation - 1)
+        .scalar_subquery()
+    )
     query = (
-        select(document.c.id, collection.c.name, document.c.content_hash)
+        select(document.c.id, collection.c.name, func.coalesce(document.c.content_hash, last).label("content_hash"))
         .join_from(document, collection, collection.c.id == document.c.collection_id)
         .where(among(connection, document.c.id, ids))
     )

@@ -1,5 +1,6 @@
 """What was erased and is still in a source: it is passed over with a note, and none of its text is stored."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import pytest
 
 from embedmill.producers import erased
 from embedmill.producers.sources.jsonl import JsonlSource
+from embedmill.producers.sources.named import FileSource
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import submitting, tombstones
 from embedmill.shared.db.schema import document, scan_note, work
+from embedmill.shared.db.tombstones import Named
 from embedmill.shared.erasing import MarkKind
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from tests.workers.working import submit_sources
+from tests.workers.working import embed_by_hash, submit_sources, work_off
 
 
 def rows(tmp_path: Path) -> JsonlSource:
@@ -73,3 +76,20 @@ def test_who_submits_what_was_erased_is_told(tracker: Tracker) -> None:
             max_attempts=3,
             find_erased=lambda _connection, _submissions: ["a"],
         )
+
+
+def test_a_file_that_changes_into_what_was_erased_is_found_out_when_it_is_read(
+    runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path
+) -> None:
+    embed_by_hash(runtime, tracker)
+    path = tmp_path / "harmless.txt"
+    path.write_text("Harmless.")
+    submit_sources(runtime, tracker, [FileSource(bytes(path))])
+    path.write_text("What was erased.")
+    gone = Named("a" * 32, "default", hashlib.sha256(path.read_bytes()).hexdigest())
+    mark = runtime.marker.marks(gone)[MarkKind.CONTENT]
+    runtime.database.transact(tombstones.set_tombstones, "e1", {mark: MarkKind.CONTENT})
+    work_off(runtime, tracker)
+    (row,) = tracker.rows(work)
+    assert (row["result"], row["chunks_ref"]) == ("skipped", None)
+    assert "its content was erased" in row["reason"]

@@ -27,6 +27,7 @@ from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
+from embedmill.workers.chores.retainer import retain
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.erasing.eraser import take_up
 from embedmill.workers.messages import BatchMessage
@@ -121,6 +122,7 @@ class ChoreRunner:
                 asks=lambda agenda: agenda.reservations,
             ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
+            Chore("retain", lambda: retain(runtime), CLEAN_SECONDS, due=now + ADD_UP_SECONDS),
             Chore("erase", lambda: take_up(runtime), ERASE_SECONDS, due=now + ERASE_SECONDS),
             Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),

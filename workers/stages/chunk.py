@@ -12,6 +12,8 @@ from embedmill.shared.db.documents import ReadVersion, find_read_versions
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.redactions import Redaction, record_redactions
 from embedmill.shared.db.sealed import TITLE
+from embedmill.shared.db.tombstones import Named, find_barred
+from embedmill.shared.erasing import explain
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
@@ -67,7 +69,9 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     for item in claim.items:
         try:
             read = _read(runtime, item, loading)
-            if item.document_id in indexed and indexed[item.document_id].version == read.version:
+            if reason := _find_erased(runtime, read):
+                outcomes[item.id] = Complete(Result.SKIPPED, reason)
+            elif item.document_id in indexed and indexed[item.document_id].version == read.version:
                 outcomes[item.id] = Complete(Result.UNCHANGED, state=read.state)
             else:
                 prepared.append(_prepare(runtime, read))
@@ -108,6 +112,16 @@ def _read(runtime: WorkerRuntime, item: WorkItem, loading: Loading) -> Read:
 
 def _hash_content(runtime: WorkerRuntime, item: WorkItem, data: bytes) -> str:
     return DocumentSeals(runtime.vault, item.collection_id).content_hash(hashlib.sha256(data).hexdigest())
+
+
+def _find_erased(runtime: WorkerRuntime, read: Read) -> str | None:
+    """Why a document stays out whose content was erased; of what its scan knew, the scan has asked."""
+    item = read.item
+    if read.content_hash == item.content_hash:
+        return None
+    named = Named(item.document_id, runtime.collection(item.collection_id).name, read.content_hash)
+    found = runtime.database.query(find_barred, runtime.marker, [named])
+    return next((explain(barred.kind, barred.since) for barred in found.values()), None)
 
 
 def _prepare(runtime: WorkerRuntime, read: Read) -> Prepared:

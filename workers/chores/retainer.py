@@ -1,0 +1,45 @@
+"""The retainer: erases documents whose time has come, as their collections want it, and what is as old beside them."""
+
+from collections import Counter
+from functools import partial
+
+from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.db import expiry
+from embedmill.shared.db.collections import Collection, list_collections
+from embedmill.shared.erasing import RETENTION
+from embedmill.shared.logs import get_logger
+from embedmill.shared.runtime import Runtime
+from embedmill.workers.erasing import eraser
+
+log = get_logger()
+
+TOGETHER = 2000
+"""Documents of one erasure: each writes the tracking database anew."""
+
+
+def retain(runtime: Runtime) -> int:
+    """Erase what is due, some of each collection; returns how many documents. What waits goes on with the eraser."""
+    begun = sum(_retain(runtime, collection) for collection in runtime.database.query(list_collections))
+    if begun:
+        eraser.take_up(runtime)
+    return begun
+
+
+def _retain(runtime: Runtime, collection: Collection) -> int:
+    days = read_collection_settings(collection.settings).retain_days
+    if not days:
+        return 0
+    due = runtime.database.query(expiry.list_expired, collection.id, days=days, limit=TOGETHER)
+    if due:
+        eraser.begin(runtime, due, cause=RETENTION)
+    gone = Counter[str](_forget(runtime, collection, days))
+    if due or gone.total():
+        log.info("retention.kept", collection=collection.id, documents=len(due), rows=gone.total())
+    return len(due)
+
+
+def _forget(runtime: Runtime, collection: Collection, days: float) -> Counter[str]:
+    gone, forget = Counter[str](), partial(expiry.forget_expired, collection_id=collection.id, days=days)
+    while (some := Counter(runtime.database.transact(forget))).total():
+        gone += some
+    return gone
