@@ -149,7 +149,7 @@ def create(
     candidates: Candidates = None,
     ranked: Ranked = None,
     max_usd: MaxUsd = None,
-    retain: Retain = None,
+    retain_days: Retain = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a collection."""
@@ -184,7 +184,7 @@ def create(
             candidates=candidates,
             ranked=ranked,
             max_usd=max_usd,
-            retain_days=retain,
+            retain_days=retain_days,
         )
     print_result(made, _print_collection, as_json=as_json)
 
@@ -235,7 +235,7 @@ def update(
     candidates: Candidates = None,
     ranked: Ranked = None,
     max_usd: MaxUsd = None,
-    retain: Retain = None,
+    retain_days: Retain = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how documents are split, judged and found.
@@ -270,7 +270,7 @@ def update(
             candidates=candidates,
             ranked=ranked,
             max_usd=max_usd,
-            retain_days=retain,
+            retain_days=retain_days,
         )
     print_result(changed, _print_collection, as_json=as_json)
 

@@ -22,6 +22,7 @@ from embedmill.shared.db.schema import (
     review,
     scan_note,
     source,
+    source_memory,
     usage,
     verdict,
     work,
@@ -31,6 +32,7 @@ from embedmill.shared.paging import pages
 ERASED = "erased"
 """Stands where a document was named among others."""
 AT_ONCE = 1000
+URIS_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def remove_traces(connection: Connection, doomed: Doomed) -> dict[str, int]:
         "notes of jobs": _delete_notes(connection, doomed.jobs, uris),
         "jobs": _scrub_jobs(connection, doomed.jobs, uris),
         "sources": _delete_sources(connection, doomed.collection_id, uris),
+        "what sources keep": _forget_memory(connection, doomed.collection_id, sorted(uris)),
         "items of batches": _delete(connection, bulk_entry, doomed.ids),
         "words": _forget_words(connection, doomed),
         # With its work, attempts, dead letters, claims, samples, reviews and terms.
@@ -172,6 +175,17 @@ def _delete_sources(connection: Connection, collection_id: int, uris: set[str]) 
     ]
     # A table's rows are named by their ids: such a source is the document itself.
     return connection.execute(delete(source).where(among(connection, source.c.id, named))).rowcount
+
+
+def _forget_memory(connection: Connection, collection_id: int, uris: Sequence[str]) -> int:
+    """What sources keep of a document is under its URI, behind a word for what it is."""
+    theirs = select(source.c.id).where(source.c.collection_id == collection_id).scalar_subquery()
+    gone = 0
+    for part in pages(uris, URIS_AT_ONCE):
+        of_one = or_(*(source_memory.c.key.endswith(uri, autoescape=True) for uri in part))
+        query = delete(source_memory).where(source_memory.c.source_id.in_(theirs), of_one)
+        gone += connection.execute(query).rowcount
+    return gone
 
 
 def forget_answers(connection: Connection, collection_id: int) -> int:
