@@ -10,7 +10,8 @@ from embedmill.workers.erasing.base import Done, Left, Run, require
 
 WIPED = (
     "attempt bulk_entry claim dead_letter document erased_document feedback job kept_answer query_record review "
-    "document_redaction document_subject sample scan scan_note source source_memory term usage verdict word_delta word_edition work"
+    "document_redaction document_subject sample scan scan_note source source_memory term usage verdict word_delta "
+    "word_edition work"
 ).split()
 """Tables that are written anew on a server."""
 
