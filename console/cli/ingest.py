@@ -1,7 +1,7 @@
 """`embedmill ingest`, `submit` and `estimate`: what is done with sources."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,6 +27,7 @@ Limit = Annotated[
         "--limit", min=1, metavar="N", help="A sample: read no more than N documents of each source; none leaves."
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done: nothing is recorded or spent.")]
 RetryDead = Annotated[bool, typer.Option("--retry-dead", help="Try again what failed for good before.")]
 AllowDeletes = Annotated[
     bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
@@ -55,6 +56,7 @@ def ingest(
     *,
     how: SourceOptions,
     limit: Limit = None,
+    dry_run: DryRun = False,
     allow_deletes: AllowDeletes = False,
     retry_dead: RetryDead = False,
     priority: Priority = None,
@@ -74,6 +76,8 @@ def ingest(
     from embedmill.console.services.submitting import JobOptions
     from embedmill.workers.processes.launching import forking
 
+    if dry_run:
+        _preview(sources, how, collection, limit=limit, allow_deletes=allow_deletes, as_json=as_json)
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     timetable = timetable_of(every, schedule, how)
     with forking() as forks, opened() as runtime:
@@ -94,6 +98,7 @@ def submit(
     *,
     how: SourceOptions,
     limit: Limit = None,
+    dry_run: DryRun = False,
     allow_deletes: AllowDeletes = False,
     retry_dead: RetryDead = False,
     priority: Priority = None,
@@ -112,6 +117,8 @@ def submit(
     from embedmill.console.services import submitting
     from embedmill.console.services.submitting import JobOptions
 
+    if dry_run:
+        _preview(sources, how, collection, limit=limit, allow_deletes=allow_deletes, as_json=as_json)
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     timetable = timetable_of(every, schedule, how)
     with opened() as runtime, heard(quiet=True) as listener:
@@ -143,6 +150,27 @@ def estimate(
         report = estimates.estimate(runtime, _open(sources, how), collection=collection, limit=limit)
     print_result(report, print_estimate, as_json=as_json)
     raise typer.Exit(FAILED if report.refused else DONE)
+
+
+def _preview(
+    sources: list[str], how: SourceOptions, collection: str, *, limit: int | None, allow_deletes: bool, as_json: bool
+) -> NoReturn:
+    """Show what would be done, and end."""
+    from embedmill.console.cli.previews import print_preview
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services import previewing
+
+    with opened() as runtime, heard(quiet=as_json) as listener:
+        report = previewing.preview(
+            runtime,
+            _open(sources, how),
+            collection=collection,
+            limit=limit,
+            allow_deletes=allow_deletes,
+            listener=listener,
+        )
+    print_result(report, print_preview, as_json=as_json)
+    raise typer.Exit(FAILED if report.problems else DONE)
 
 
 def _schedule(

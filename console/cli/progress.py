@@ -47,9 +47,10 @@ class Display:
 
 
 def format_progress(progress: "JobProgress") -> str:
-    """`job 3: 12/40 documents  chunk 8  embed 20  40/s, 12 min left`."""
+    """`job 3: 12/40 documents  chunk 8  embed 20  40/s, 12 min left`; `scanning: 1200 documents, about 300 left`."""
     if progress.scanned is not None:
-        return f"scanning: {progress.scanned} documents"
+        left = max(progress.expected - progress.scanned, 0)
+        return f"scanning: {progress.scanned} documents" + (f", about {left} left" if left else "")
     documents = progress.documents
     stages = "  ".join(f"{stage} {count}" for stage, count in sorted(progress.active.items()))
     return f"job {progress.job}: {documents.ended}/{documents.total} documents  {stages}  {format_pace(progress.pace)}"

@@ -1,23 +1,20 @@
 """What sources come to, by reading every document that is new or changed; nothing is stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from embedmill.console.services.held_against import Index
 from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals
 from embedmill.console.services.noticing import Noticed
-from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.db import claims, documents, scans
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
-from embedmill.shared.privacy.document_seals import DocumentSeals
-from embedmill.shared.privacy.labels import labelled
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.base import Document, Item, ReadContext, Remark, Source
+    from embedmill.producers.sources.base import Document, Item, Remark, Source
     from embedmill.shared.db.collections import Collection
     from embedmill.workers.chunking import ChunkSet
     from embedmill.workers.parsing.sandbox import Parser
@@ -40,10 +37,8 @@ class DocumentCounter:
         self.unchanged = self.skipped = 0
         self.problems: list[str] = []
         self._runtime = runtime
-        self._name = name
         self._noticed = noticed
-        self._found = found
-        self._known_by = None if found is None else runtime.fingerprint(found)
+        self._index = Index(runtime, name, found)
         self._measurer = Measurer(runtime, self.settings, parser, found)
         outline = Outline.read(runtime, self.settings, found)
         self._forecast = outline.forecast() if outline.asks else None
@@ -51,7 +46,7 @@ class DocumentCounter:
 
     def take_all(self, source: "Source", *, limit: int | None = None) -> None:
         """Everything in a source, or so many documents of it."""
-        items = source.scan(self._context(source, limit))
+        items = source.scan(self._index.context(source, limit))
         while some := list(islice(items, ITEMS)):
             self._take(some)
 
@@ -76,46 +71,13 @@ class DocumentCounter:
         asked = self._forecast.finish() if self._forecast else ValidationLoad()
         return Measured(self._totals, asked, int(self._totals.documents))
 
-    def _context(self, source: "Source", limit: int | None) -> "ReadContext":
-        """With what the source has kept, if it was read before; what it would keep now is forgotten."""
-        from embedmill.producers.memory import StoredMemory
-        from embedmill.producers.sources.base import ReadContext
-
-        found = self._found
-        known = found and self._runtime.database.query(lambda c: scans.find_source_id(c, found.id, source.identity))
-        if not known:
-            return ReadContext(limit=limit)
-        return ReadContext(
-            StoredMemory(self._runtime.database, known, self._runtime.vault), limit, self._settled_in(known)
-        )
-
-    def _settled_in(self, source_id: int) -> "Callable[[Sequence[str]], frozenset[str]]":
-        def find(uris: Sequence[str]) -> frozenset[str]:
-            ids = {document_id(self._name, uri): uri for uri in uris}
-            found = self._runtime.database.query(
-                lambda c: claims.find_settled(c, source_id, list(ids), settings_hash=self._known_by or "")
-            )
-            return frozenset(ids[id_] for id_ in found)
-
-        return find
-
     def _changed(self, items: "Sequence[Document]") -> "list[Document]":
         """Without those that are indexed as they are."""
-        if self._known_by is None:
-            return list(items)
-        ids = {item.uri: document_id(self._name, item.uri) for item in items}
-        active = self._runtime.database.query(lambda c: documents.find_read_versions(c, list(ids.values())))
-        changed = [item for item in items if not self._is_as(item, active.get(ids[item.uri]))]
+        read = self._index.find_read(items)
+        known = {item.uri: read.get(self._index.id_of(item.uri)) for item in items}
+        changed = [item for item in items if not ((v := known[item.uri]) and self._index.is_as(item, v))]
         self.unchanged += len(items) - len(changed)
         return changed
-
-    def _is_as(self, item: "Document", known: documents.ReadVersion | None) -> bool:
-        """Whether readers see a document as a source has it."""
-        if known is None or self._found is None:
-            return False
-        seals = DocumentSeals(self._runtime.vault, self._found.id)
-        content = known.content_of(seals.content_hash(item.content_hash), getattr(item, "state", ""))
-        return known.version == version_id(content, labelled(self._known_by or "", known.labels))
 
     def _count(self, item: "Document", loading: Loading) -> None:
         try:

@@ -124,7 +124,8 @@ class DocumentCounts:
 class JobProgress:
     """Where a job stands: its documents, those that are not ended by stage, and how quickly it moves.
 
-    While this process reads the job's sources, `scanned` says how many documents it has seen.
+    While this process reads the job's sources, `scanned` says how many documents it has seen, and `expected` how many
+    the sources had when they were read before, if they were.
     """
 
     job: int
@@ -132,11 +133,13 @@ class JobProgress:
     active: Mapping[str, int]
     pace: Pace
     scanned: int | None = None
+    expected: int = 0
 
 
-def scanning(job_id: int, seen: int) -> JobProgress:
+def scanning(job_id: int, seen: int, expected: int = 0) -> JobProgress:
     """The progress of a job whose sources are being read here."""
-    return JobProgress(job_id, DocumentCounts(seen, 0, 0, 0, 0, 0, 0), {}, Pace(SCANNING, 0.0, None), scanned=seen)
+    counts, pace = DocumentCounts(seen, 0, 0, 0, 0, 0, 0), Pace(SCANNING, 0.0, None)
+    return JobProgress(job_id, counts, {}, pace, scanned=seen, expected=expected)
 
 
 def measure_job_progress(runtime: Runtime, job: jobs.Job, *, served: frozenset[str] = frozenset()) -> JobProgress:

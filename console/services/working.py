@@ -20,8 +20,9 @@ from embedmill.console.services.standing import (
     scanning,
 )
 from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmission
+from embedmill.producers.submission import Submitted
 from embedmill.shared import stages
-from embedmill.shared.db import bulk_waits, jobs, tallies, waits
+from embedmill.shared.db import bulk_waits, claims, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
@@ -54,16 +55,24 @@ def ingest(
         if queued:
             workshop.start_workers()
         workshop.poll()
-        teller.tell(lambda: scanning(job_id, seen))
+        teller.tell(lambda: scanning(job_id, seen, expected))
 
+    expected = 0
     submission = JobSubmission(runtime, sources, collection, options, listener, on_batch=on_batch)
     with Workshop(runtime, options=WorkshopOptions(forks=forks), listener=listener) as workshop:
         while True:
             submitted = submission.open()
+            expected = count_expected(runtime, submitted)
             submission.scan(submitted)
             work = Work(runtime, workshop, submitted.job_id, listener, is_abandoned=submission.is_abandoned)
             if work.do():
                 return describe_job(runtime, submitted.job_id)
+
+
+def count_expected(runtime: Runtime, submitted: Submitted) -> int:
+    """How many documents the sources of a job had when they were read before."""
+    ids = [scan.source_id for scan in submitted.scans]
+    return runtime.database.query(lambda connection: sum(claims.count_claims(connection, id_) for id_ in ids))
 
 
 @serves("jobs.work", Right.OPERATE, in_job())

@@ -243,6 +243,16 @@ def _is_alone(source_id: int) -> ColumnElement[bool]:
     )
 
 
+def count_claims(connection: Connection, source_id: int) -> int:
+    """How many documents a source claims."""
+    query = select(func.count()).select_from(claim).where(claim.c.source_id == source_id, ~claim.c.leaving)
+    return int(connection.execute(query).scalar_one())
+
+
+FAR = 2**53
+"""A scan that is newer than any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unmet:
     """A document that a source claims and a scan of it has not met; `leaves` when readers see it for that claim."""
@@ -262,6 +272,11 @@ def list_unmet(connection: Connection, current: Scan, *, after: str = "", limit:
         .limit(limit)
     )
     return [Unmet(row.document_id, row.uri, bool(row.leaves)) for row in connection.execute(query)]
+
+
+def list_leaving(connection: Connection, source_id: int, *, after: str = "", limit: int = PAGE) -> list[Unmet]:
+    """The next documents by id, `after` one, that a source claims, as if a scan of it had met none."""
+    return list_unmet(connection, Scan(FAR, 0, source_id), after=after, limit=limit)
 
 
 def count_sole(connection: Connection, source_id: int) -> int:

@@ -14,6 +14,7 @@ from typing import ClassVar
 import pytest
 
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.previewing import preview
 from embedmill.producers import scanning
 from embedmill.producers.scanning import BATCH_ITEMS, SourceScan
 from embedmill.producers.sources.base import FileItem, HeldItem, ReadContext, RowItem, Source
@@ -22,6 +23,7 @@ from embedmill.producers.submission import Submitter
 from embedmill.shared import stages
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import jobs
+from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.documents import Generations, switch_versions
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.queueing import queue_ready
@@ -88,6 +90,7 @@ class Desk:
         self.runtime = runtime
         self.tracker = tracker
         embed_by_hash(runtime, tracker)
+        tracker.collection = runtime.database.query(lambda c: get_collection(c, tracker.collection.name))
 
     def scan(self, *sources: Source, allow_deletes: bool = False, limit: int | None = None) -> int:
         """One submission of sources; returns its job."""
@@ -272,6 +275,21 @@ class SourceContract:
         self.require(desk, expected)
         desk.ingest(shelf.open(), limit=2, allow_deletes=True)
         self.require(desk, expected)
+
+    def test_a_dry_run_says_what_a_reading_would_do_and_records_nothing(self, desk: Desk, shelf: Shelf) -> None:
+        expected = self.fill(shelf)
+        told = preview(desk.runtime, [shelf.open()], collection="default").documents
+        assert (told.new, told.total) == (len(NAMES), len(NAMES))
+        assert not desk.indexed()
+        desk.ingest(shelf.open())
+        shelf.put(NAMES[3], text_of(40))
+        shelf.remove(NAMES[5])
+        shelf.put("new.txt", text_of(50))
+        for _ in range(2):
+            told = preview(desk.runtime, [shelf.open()], collection="default").documents
+            assert (told.new, told.changed, told.unchanged) == (1, 1, len(NAMES) - 2)
+        self.require(desk, expected)
+        assert desk.ingest(shelf.open()).documents.deleted == told.deleted
 
     def test_odd_names_are_names(self, desk: Desk, shelf: Shelf) -> None:
         if not shelf.odd:

@@ -1,0 +1,66 @@
+"""Sources held against the index, without anything being recorded: which of their documents are as readers see them."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.db import claims, documents, scans
+from embedmill.shared.privacy.labels import labelled
+from embedmill.shared.runtime import Runtime
+
+if TYPE_CHECKING:
+    from embedmill.producers.sources.base import Document, ReadContext, Source
+    from embedmill.shared.db.collections import Collection
+
+
+class Index:
+    """What a collection has, which may not be there yet."""
+
+    def __init__(self, runtime: Runtime, name: str, found: "Collection | None") -> None:
+        self._runtime = runtime
+        self._name = name
+        self._found = found
+        self._known_by = "" if found is None else runtime.fingerprint(found)
+
+    def id_of(self, uri: str) -> str:
+        """The document's id."""
+        return document_id(self._name, uri)
+
+    def find_source(self, source: "Source") -> int | None:
+        """The number of a source that was read before."""
+        if (found := self._found) is None:
+            return None
+        return self._runtime.database.query(lambda c: scans.find_source_id(c, found.id, source.identity))
+
+    def context(self, source: "Source", limit: int | None) -> "ReadContext":
+        """With what the source has kept, if it was read before; what it would keep now is forgotten."""
+        from embedmill.producers.memory import StoredMemory
+        from embedmill.producers.sources.base import ReadContext
+
+        known = self.find_source(source)
+        if not known:
+            return ReadContext(limit=limit)
+        memory = StoredMemory(self._runtime.database, known, self._runtime.vault)
+        return ReadContext(memory, limit, self._settled_in(known))
+
+    def _settled_in(self, source_id: int) -> Callable[[Sequence[str]], frozenset[str]]:
+        def find(uris: Sequence[str]) -> frozenset[str]:
+            ids = {self.id_of(uri): uri for uri in uris}
+            found = self._runtime.database.query(
+                lambda c: claims.find_settled(c, source_id, list(ids), settings_hash=self._known_by)
+            )
+            return frozenset(ids[id_] for id_ in found)
+
+        return find
+
+    def find_read(self, items: "Sequence[Document]") -> dict[str, documents.ReadVersion]:
+        """What readers see of each document, by its id; nothing of those that they do not see."""
+        ids = [self.id_of(item.uri) for item in items]
+        if self._found is None:
+            return {}
+        return self._runtime.database.query(lambda c: documents.find_read_versions(c, ids))
+
+    def is_as(self, item: "Document", read: documents.ReadVersion) -> bool:
+        """Whether readers see a document as a source has it."""
+        content = read.content_of(item.content_hash, getattr(item, "state", ""))
+        return read.version == version_id(content, labelled(self._known_by, read.labels))
