@@ -93,6 +93,13 @@ class OwnServer(Server):
         """Stop: `immediate` as a crash does, `fast` as an operator does."""
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
 
+    def copy(self, primary: "OwnServer") -> None:
+        """Make the data folder of a standby, which ends whatever keeps it from following at once."""
+        place = ("-h", primary.folder, "-U", OWNER)
+        self._run("pg_basebackup", "-D", self._data, *place, "-R", "-X", "stream", "-c", "fast")
+        with (self._data / "postgresql.auto.conf").open("a") as settings:
+            settings.write("max_standby_streaming_delay = 0\n")
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
@@ -116,6 +123,21 @@ def running_server(*, extension: str | None = None) -> Iterator[Server]:
         yield server
     finally:
         _end(server)
+
+
+@contextmanager
+def running_standby() -> Iterator[tuple[OwnServer, OwnServer]]:
+    """A primary and its standby, both our own."""
+    programs = _needed_programs(None)
+    primary = _start(programs)
+    try:
+        standby = _start(programs, of=primary)
+        try:
+            yield primary, standby
+        finally:
+            _end(standby)
+    finally:
+        _end(primary)
 
 
 _shared: dict[Path, OwnServer] = {}
@@ -146,13 +168,16 @@ def stop_shared() -> None:
         _end(_shared.popitem()[1])
 
 
-def _start(programs: Path) -> OwnServer:
+def _start(programs: Path, *, of: OwnServer | None = None) -> OwnServer:
     folder = Path(tempfile.mkdtemp(prefix="embedmill-pg-"))
     server = OwnServer(folder, programs)
     try:
         if (user := _lent_to(programs)) is not None:
             shutil.chown(folder, user)
-        server.create()
+        if of is None:
+            server.create()
+        else:
+            server.copy(of)
         server.start()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -149,7 +149,7 @@ class PostgresSession(Session):
         with suppress(Refused):
             server = str(self.value("SELECT system_identifier::text FROM pg_control_system()"))
         with suppress(Refused):
-            return Stand(server, str(self.value(_POSITION)))
+            return Stand(server, self.value(_POSITION) or "")
         return Stand(server)
 
     def is_behind(self, position: str) -> bool:

@@ -31,6 +31,8 @@ class Refused(SourceError):
 class Interrupted(TransientError):
     """The database was lost, was too slow or gave way to others: the same may well pass now."""
 
+    hint = "Read it again; --statement-seconds gives a statement more time."
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, RowItem
@@ -62,6 +63,39 @@ def test_what_was_committed_late_lies_in_the_overlap(database: Database) -> None
     database.execute("INSERT INTO articles VALUES (4, 'T', 'late', '2026-01-02 09:59:00')")
     database.execute("INSERT INTO articles VALUES (5, 'T', 'too late', '2026-01-02 09:57:00')")
     assert texts(database.read(cursor="updated", overlap=120)) == {"1": "article 1", "4": "late"}
+
+
+def test_a_transaction_that_commits_after_a_reading_is_in_the_next(postgresql: Database) -> None:
+    postgresql.fill(3)
+    with psycopg.connect(postgresql.url) as slow:
+        slow.execute("INSERT INTO articles VALUES (4, 'T', 'slow', now())")
+        postgresql.execute("INSERT INTO articles VALUES (5, 'T', 'quick', clock_timestamp())")
+        assert set(texts(postgresql.read(cursor="updated"))) == {"1", "2", "3", "5"}
+        slow.commit()
+    assert {"4", "5"} <= set(texts(postgresql.read(cursor="updated")))
+
+
+ZONES = {
+    "postgresql": ("ALTER ROLE postgres SET timezone = '{}'", ("UTC", "America/Los_Angeles", "Asia/Kathmandu")),
+    "mysql": ("SET GLOBAL time_zone = '{}'", ("+00:00", "-08:00", "+05:45")),
+}
+
+
+def test_the_zone_of_an_account_or_server_changes_nothing(database: Database) -> None:
+    if database.kind == "sqlite":
+        pytest.skip("it has none")
+    statement, zones = ZONES[database.kind]
+    stamp = "timestamptz" if database.kind == "postgresql" else "TIMESTAMP(6)"
+    database.execute(f"CREATE TABLE odd (id int PRIMARY KEY, changed {stamp} NULL)")
+    database.execute("INSERT INTO odd VALUES (1, '2026-03-08 10:30:00.5'), (2, '2026-11-01 09:30:00.25')")
+    seen = []
+    for zone in zones:
+        database.execute(statement.format(zone))
+        seen.append(texts(database.read(table="odd", text=("changed",), cursor="changed", overlap=0)))
+    database.execute(statement.format(zones[0]))
+    first, *later = seen
+    assert set(first) == {"1", "2"}
+    assert later == [{"2": first["2"]}] * 2
 
 
 def test_many_rows_with_one_stamp_come_all(database: Database) -> None:
