@@ -30,7 +30,13 @@ def test_a_standby_that_breaks_off_costs_no_row_and_names_none_twice(
 ) -> None:
     monkeypatch.undo()
     broken: list[Interrupted] = []
-    monkeypatch.setattr(Failures, "add", lambda self, error: (broken.append(error), self.database.leave()))
+    add = Failures.add
+
+    def note(self: Failures, error: Interrupted) -> None:
+        broken.append(error)
+        add(self, error)
+
+    monkeypatch.setattr(Failures, "add", note)
     primary, standby = servers
     primary.execute("CREATE TABLE articles (id int PRIMARY KEY, body text)")
     primary.execute(f"INSERT INTO articles SELECT n, repeat('x', 500) || n FROM generate_series(1, {ROWS}) n")
