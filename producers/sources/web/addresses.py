@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, unquote, unquote_plus, urljoin, urlsplit, urlunsplit
 
-from w3lib.url import canonicalize_url, safe_url_string
+from w3lib.url import safe_url_string
 
 from embedmill.shared.errors import UsageError
 
@@ -47,6 +47,7 @@ _SIGNED = re.compile(r"expires|policy|s[tepvrks]|spr|sk\w{1,3}|srt|ss", re.IGNOR
 _SIGNATURE = re.compile(r"(?:^|&)(?:sig|signature)=", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.eyJ|xox[a-z]-|gh[pousr]_\w{20}|AKIA[0-9A-Z]{12}|AIza[\w-]{30}|sk-[\w-]{20}")
 _REPEATED = re.compile(r"((?:/[^/]+){1,3}?)\1{2,}(?=/|$)")
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 # Most links are written as they are asked.
 _SAFE = re.compile(r"(?:[\w.~:/?#&=+,;@!$*-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _DIGITS = re.compile(r"\d+")
@@ -107,9 +108,16 @@ def lead(location: str, *, base: str) -> Link | None:
 
 
 def key(address: str) -> str:
-    """What two addresses of one page have in common."""
-    known = canonicalize_url(_filtered(address, lambda part: not _TRACKING.fullmatch(_name(part))))
-    return known.partition("://")[2]
+    """What two addresses of one page have in common: letters that need no `%` without it, and a query in one order."""
+    parts = urlsplit(_filtered(address, lambda part: not _TRACKING.fullmatch(_name(part))))
+    query = "&".join(sorted(parts.query.split("&")))
+    return _ESCAPE.sub(_plain, f"{parts.netloc}{parts.path}?{query}")
+
+
+def _plain(escaped: re.Match[str]) -> str:
+    """RFC 3986: what is not reserved means the same with and without `%`, and so do small letters in its number."""
+    character = chr(int(escaped[1], 16))
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else escaped[0].upper()
 
 
 def origin(address: str) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -110,7 +111,7 @@ class Client:
         """Nothing is connected to yet."""
         self._deadline = Deadline(self.clock)
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpcore2.default_ssl_context(),
+            ssl_context=_context(),
             max_connections=MOST_CONNECTIONS,
             keepalive_expiry=KEPT_OPEN_SECONDS,
             network_backend=GuardedBackend(self.allowed, self._deadline, resolver=self.resolver),
@@ -133,7 +134,7 @@ class Client:
         self._deadline.begin(self.bounds.seconds)
         try:
             with self._pool.stream(
-                "GET", address, headers=self._headers(address, headers or {}), extensions=self._extensions()
+                "GET", _url(address), headers=self._headers(address, headers or {}), extensions=self._extensions()
             ) as response:
                 head = _head(address, response)
                 body = self._body(head, response, wants, cut_bytes)
@@ -179,6 +180,24 @@ class Client:
             if size > self.bounds.most_bytes:
                 raise _TooLarge(self.bounds.most_bytes)
         return b"".join(pieces)
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """The authorities of this machine; reading them takes longer than asking a page."""
+    return httpcore2.default_ssl_context()
+
+
+def _url(address: str) -> httpcore2.URL:
+    """The address to the letter: by itself the library leaves out what follows a `;`."""
+    parts = urlsplit(address)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return httpcore2.URL(
+        scheme=parts.scheme.encode("ascii"),
+        host=(parts.hostname or "").encode("ascii"),
+        port=parts.port,
+        target=target.encode("ascii"),
+    )
 
 
 class _TooLarge(Exception):

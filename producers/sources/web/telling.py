@@ -101,7 +101,7 @@ class Telling:
     def _say_none(self, entry: Entry, verdict: Verdict) -> Iterator[Item]:
         """Something that never was a document; whoever named it wants to know, and what is lost is asked again."""
         progress = self.progress
-        if verdict.kind is Kind.LOST or entry.is_start:
+        if verdict.kind is Kind.LOST or (entry.is_start and verdict.kind is not Kind.UNWANTED):
             yield Problem(entry.address, verdict.reason)
         elif verdict.kind is Kind.BARRED:
             progress.reach.count("robots.txt does not allow it", entry.address)

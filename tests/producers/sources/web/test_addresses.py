@@ -92,7 +92,7 @@ def test_one_page_has_one_key(one: str, other: str) -> None:
 
 
 def test_other_pages_have_other_keys() -> None:
-    pages = ["/a", "/A", "/a/", "/a?x=1", "/a?x=2", "/%2Fa"]
+    pages = ["/a", "/A", "/a/", "/a?x=1", "/a?x=2", "/%2Fa", "/a+b", "/a%2Bb", "/a%20b", "/a;b"]
     assert len({key(f"https://x.example{page}") for page in pages}) == len(pages)
 
 

@@ -52,6 +52,12 @@ def test_an_answer_is_its_status_headers_and_body(site: Site) -> None:
     assert site.asked[0].headers["user-agent"] == "Embedmill/test"
 
 
+def test_an_address_is_asked_to_the_letter(site: Site) -> None:
+    for path in ("/x;y?a;b=1&c", "/a%2Fb//c/%7e", "/?"):
+        ask(site, path)
+    assert [asked.path for asked in site.asked] == ["/x;y?a;b=1&c", "/a%2Fb//c/%7e", "/"]
+
+
 def test_a_redirect_is_an_answer_and_no_cookie_is_kept(site: Site) -> None:
     site.at("/", Reply(b"", 302, {"Location": "/there", "Set-Cookie": "id=1"}))
     answers = ask_all(Client("test", Allowed(everything=True)), site.url, site.url)

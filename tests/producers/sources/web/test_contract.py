@@ -1,0 +1,113 @@
+"""The pages of a crawl keep what every source promises."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import pytest
+
+from embedmill.producers.sources.base import Source
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import Crawling, SourceOptions
+from tests.contracts.sources import Shelf, SourceContract, desk
+from tests.producers.sources.web.crawling import FakeClock
+from tests.services.site import Asked, Reply, Site, html
+from tests.workers.conftest import runtime, tracker
+
+__all__ = ["desk", "runtime", "tracker"]
+
+SECRET = "planted-in-an-address"
+
+
+class Pages(Shelf):
+    """Pages to which a page leads that is no document itself."""
+
+    odd = (
+        "ä",
+        "a b",
+        "a+b",
+        "a%2Bb",
+        "x;y",
+        "(x)",
+        "q=1",
+        "dir/x",
+        "dir//x",
+        "😀",
+        "trailing%20",
+        "UPPER",
+        "upper",
+        "~me",
+        "a%2Fb",
+    )
+    secrets = (SECRET,)
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.clock = FakeClock()
+        self.names: dict[str, str] = {}
+        self._list()
+
+    def put(self, name: str, text: str) -> None:
+        path = f"/{_written(name)}"
+        self.names[name] = path
+        self.site.versioned(path, f"<h1>{text.split('.', maxsplit=1)[0]}</h1><p>{text}</p>", etag=f'"{hash(text)}"')
+        self._list()
+
+    def remove(self, name: str) -> None:
+        del self.site.replies[self.names.pop(name)]
+        self._list()
+
+    def _list(self) -> None:
+        links = "".join(f'<a href="{path}">x</a>' for path in self.names.values())
+        page = html(f"<p>These are all.{links}", head='<meta name="robots" content="noindex">')
+        self.site.at("/", page)
+
+    def open(self) -> Source:
+        address = f"http://me:{SECRET}@127.0.0.1:{self.site.port}/"
+        options = SourceOptions(crawling=Crawling(crawl=True))
+        (source,) = open_sources([address], options=options, stdin=None)  # type: ignore[arg-type]  # it names no list
+        object.__setattr__(source, "clock", self.clock)
+        return source
+
+    def uri(self, name: str) -> str:
+        return f"{self.site.url}/{_written(name)}"
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        replies, self.site.replies = self.site.replies, {}
+        self.site.fallback = Reply(b"", 503)
+        yield
+        self.site.replies, self.site.fallback = replies, Reply(b"", 404)
+
+    @contextmanager
+    def spoiled(self, name: str) -> Iterator[None]:
+        path = self.names[name]
+        before = self.site.replies[path]
+        self.site.at(path, Reply(b"", 500))
+        yield
+        self.site.replies[path] = before
+
+    def count_reads(self) -> int:
+        read = sum(asked.path in self.names.values() and not _was_kept(asked) for asked in self.site.asked)
+        self.site.asked.clear()
+        return read
+
+
+def _written(name: str) -> str:
+    return quote(name, safe="/%+;()=~!*'")
+
+
+def _was_kept(asked: Asked) -> bool:
+    return "if-none-match" in asked.headers
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDMILL_ALLOW_PRIVATE_ADDRESSES", "1")
+    monkeypatch.setenv("EMBEDMILL_WEB_DELAY_SECONDS", "0")
+
+
+class TestCrawledPages(SourceContract):
+    @pytest.fixture
+    def shelf(self, site: Site) -> Pages:
+        return Pages(site)
