@@ -39,9 +39,9 @@ class Index:
 
         known = self.find_source(source)
         if not known:
-            return ReadContext(limit=limit)
+            return ReadContext(limit=limit, settings=self._runtime.settings)
         memory = StoredMemory(self._runtime.database, known, self._runtime.vault)
-        return ReadContext(memory, limit, self._settled_in(known))
+        return ReadContext(memory, limit, self._settled_in(known), settings=self._runtime.settings)
 
     def _settled_in(self, source_id: int) -> Callable[[Sequence[str]], frozenset[str]]:
         def find(uris: Sequence[str]) -> frozenset[str]:

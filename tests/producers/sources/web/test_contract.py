@@ -8,10 +8,10 @@ import pytest
 
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import Crawling, SourceOptions
+from embedmill.producers.sources.options import Crawling, Selection, SourceOptions
 from tests.contracts.sources import Shelf, SourceContract, desk
 from tests.producers.sources.web.crawling import FakeClock
-from tests.services.site import Asked, Reply, Site, html
+from tests.services.site import Asked, Reply, Site
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
@@ -20,7 +20,7 @@ SECRET = "planted-in-an-address"
 
 
 class Pages(Shelf):
-    """Pages to which a page leads that is no document itself."""
+    """Pages to which a page leads that the patterns leave out."""
 
     odd = (
         "ä",
@@ -48,7 +48,7 @@ class Pages(Shelf):
         self._list()
 
     def put(self, name: str, text: str) -> None:
-        path = f"/{_written(name)}"
+        path = f"/d/{_written(name)}"
         self.names[name] = path
         self.site.versioned(path, f"<h1>{text.split('.', maxsplit=1)[0]}</h1><p>{text}</p>", etag=f'"{hash(text)}"')
         self._list()
@@ -59,18 +59,17 @@ class Pages(Shelf):
 
     def _list(self) -> None:
         links = "".join(f'<a href="{path}">x</a>' for path in self.names.values())
-        page = html(f"<p>These are all.{links}", head='<meta name="robots" content="noindex">')
-        self.site.at("/", page)
+        self.site.at("/", f"<p>These are all.{links}")
 
     def open(self) -> Source:
         address = f"http://me:{SECRET}@127.0.0.1:{self.site.port}/"
-        options = SourceOptions(crawling=Crawling(crawl=True))
+        options = SourceOptions(crawling=Crawling(crawl=True), selection=Selection(include=("d/",)))
         (source,) = open_sources([address], options=options, stdin=None)  # type: ignore[arg-type]  # it names no list
         object.__setattr__(source, "clock", self.clock)
         return source
 
     def uri(self, name: str) -> str:
-        return f"{self.site.url}/{_written(name)}"
+        return f"{self.site.url}/d/{_written(name)}"
 
     @contextmanager
     def away(self) -> Iterator[None]:
