@@ -21,6 +21,7 @@ from embedmill.console.cli import evaluation as evaluation_cli
 from embedmill.console.cli import feedback as feedback_cli
 from embedmill.console.cli import ingest as ingest_cli
 from embedmill.console.cli import jobs as jobs_cli
+from embedmill.console.cli import keys as keys_cli
 from embedmill.console.cli import parse as parse_cli
 from embedmill.console.cli import redact as redact_cli
 from embedmill.console.cli import review as review_cli
@@ -55,6 +56,7 @@ app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
+app.add_typer(keys_cli.app, name="keys")
 app.add_typer(tokens_cli.app, name="tokens")
 app.add_typer(bulk_cli.app, name="bulk")
 

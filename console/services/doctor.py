@@ -15,6 +15,7 @@ from embedmill.console.services.serving import serves
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.keyring import DATA, SECRET, find_keys
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
@@ -111,6 +112,17 @@ def _database(runtime: Runtime) -> str:
     with runtime.database.write():
         kind = "SQLite, for one host" if runtime.database.is_sqlite else "PostgreSQL"
     return f"{kind}; writable"
+
+
+def _keys(runtime: Runtime) -> str:
+    """Whether every key opens; raises KeyUnavailable for the first that does not."""
+    stored = [key for kind in (SECRET, DATA) for key in runtime.database.query(find_keys, kind)]
+    if not stored:
+        runtime.keys.find_root()  # one that is set and cannot be had is told before anything is made under it
+        return "none was needed yet"
+    for key in stored:
+        runtime.keys.unwrap(key)
+    return f"{len(stored)}, all open under root key {', '.join(sorted({key.root_name or '' for key in stored}))}"
 
 
 def _broker(runtime: Runtime) -> str:

@@ -1,10 +1,10 @@
 """The keys of an installation, wrapped by a root key, and the root key itself where a server's hosts share one."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
@@ -46,7 +46,20 @@ def add_sole_key(connection: Connection, key: StoredKey) -> StoredKey:
     """The installation's one key of a kind: this one, or the one that another process added before."""
     make = insert_or(connection, encryption_key).values(**_values(key), created_at=clock(), wrapped_at=clock())
     connection.execute(make.on_conflict_do_nothing())
-    return find_keys(connection, key.kind)[-1]
+    return next(found for found in find_keys(connection, key.kind) if found.state == key.state)
+
+
+def add_root(connection: Connection, root: StoredKey) -> None:
+    """A root beside the one that there is."""
+    connection.execute(insert(encryption_key).values(**_values(root), created_at=clock(), wrapped_at=clock()))
+
+
+def keep_root(connection: Connection, root_id: str, id_of: Callable[[bytes], str]) -> None:
+    """Have one root only, the one of whose bytes `id_of` tells this id; nothing is wrapped by the others any more."""
+    roots = find_keys(connection, ROOT)
+    gone = [key.id for key in roots if id_of(key.body or b"") != root_id]
+    connection.execute(delete(encryption_key).where(encryption_key.c.id.in_(gone)))
+    connection.execute(update(encryption_key).where(encryption_key.c.kind == ROOT).values(state="current"))
 
 
 def add_data_key(connection: Connection, key: StoredKey) -> None:

@@ -20,9 +20,11 @@ from embedmill.shared.db.keyring import (
     SECRET,
     StoredKey,
     add_data_key,
+    add_root,
     add_sole_key,
     find_key,
     find_keys,
+    keep_root,
     new_key_id,
 )
 from embedmill.shared.errors import KeyUnavailable
@@ -133,6 +135,43 @@ class Keys:
             f"the keys of this installation need root key {stored.root_id} ({stored.root_name}): {there}"
         )
 
+    def has_root_of(self, stored: StoredKey) -> bool:
+        """Whether the root that wrapped a key is here."""
+        try:
+            self.root_of(stored)
+        except KeyUnavailable:
+            return False
+        return True
+
+    def find_root(self) -> Root | None:
+        """The root that wraps new keys, if there is one already."""
+        return self.root if self._url else next(self._roots(), None)
+
+    def next_root(self) -> Root:
+        """The root to change to where none is named: that of the settings, or a new one of the installation's own."""
+        if self._url:
+            return self.root
+        if self._database.is_sqlite:
+            return self._own_root(make_key_file(self._next_file))
+        new = StoredKey(new_key_id(), ROOT, None, None, None, secrets.token_bytes(KEY_BYTES), "former", 0, 0)
+        self._database.transact(add_root, new)
+        return self._own_root(new.body or b"")
+
+    def settle_root(self, root: Root) -> None:
+        """Make a root of the installation's own, which wraps everything now, the one that is found first."""
+        if self._url or not isinstance(root, LocalRoot) or root.name != self._own_name:
+            return
+        if self._database.is_sqlite:
+            if self._next_file.exists():
+                self._next_file.replace(self._key_file)
+        else:
+            self._database.transact(keep_root, root.id, lambda body: self._own_root(body).id)
+        vars(self).pop("root", None)
+
+    @property
+    def _next_file(self) -> Path:
+        return self._key_file.with_name(f"{KEY_FILE}.next")
+
     @cached_property
     def root(self) -> Root:
         """The root that wraps new keys."""
@@ -141,19 +180,18 @@ class Keys:
     def _roots(self) -> Iterator[Root]:
         if self._url:
             yield self.root
-        if own := self._find_own_root():
-            yield own
+        yield from self._own_roots()
 
-    def _find_own_root(self) -> LocalRoot | None:
-        """The root that was made here; None where there is none."""
+    def _own_roots(self) -> Iterator[LocalRoot]:
+        """Those that were made here: one, and while it is changed for another, that too."""
         if self._database.is_sqlite:
-            material = find_key_file(self._key_file)
+            bodies = [find_key_file(self._key_file), find_key_file(self._next_file)]
         else:
-            material = next((key.body for key in self._database.query(find_keys, ROOT)), None)
-        return self._own_root(material) if material else None
+            bodies = [key.body for key in self._database.query(find_keys, ROOT)]
+        yield from (self._own_root(body) for body in bodies if body)
 
     def _make_own_root(self) -> LocalRoot:
-        if found := self._find_own_root():
+        if found := next(self._own_roots(), None):
             return found
         if self._database.is_sqlite:
             return self._own_root(make_key_file(self._key_file))
@@ -161,8 +199,11 @@ class Keys:
         return self._own_root(self._database.transact(add_sole_key, new).body or b"")
 
     def _own_root(self, material: bytes) -> LocalRoot:
-        where = f"file://{self._key_file}" if self._database.is_sqlite else "a row of the tracking database"
-        return LocalRoot(material, name=where)
+        return LocalRoot(material, name=self._own_name)
+
+    @property
+    def _own_name(self) -> str:
+        return f"file://{self._key_file}" if self._database.is_sqlite else "a row of the tracking database"
 
     @cached_property
     def _secret(self) -> DataKey:

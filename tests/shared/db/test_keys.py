@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.keyring import DATA, ROOT, SECRET, find_keys, rewrap_keys
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import KeyUnavailable, SettingsError
-from embedmill.shared.privacy.keys import KEY_FILE, Keys, is_signed
+from embedmill.shared.privacy.keys import KEY_FILE, Keys, is_signed, rewrapped
+from embedmill.shared.privacy.roots import Root, open_root
 from tests.shared.db.tracker import Tracker
 
 
@@ -108,3 +110,48 @@ def test_what_is_no_key_is_refused(database: Database, tmp_path: Path) -> None:
         Keys(database, url=f"file://{tmp_path / 'none'}", home=tmp_path).derive("audit")
     with pytest.raises(SettingsError, match="kms://"):
         Keys(database, url="vault://x", home=tmp_path).derive("audit")
+
+
+def rotate(database: Database, keys: Keys, to: Root) -> int:
+    """What the service does with them."""
+    stored = [key for kind in (SECRET, DATA) for key in database.query(find_keys, kind)]
+    left = [rewrapped(key, keys.unwrap(key), to) for key in stored if key.root_id != to.id]
+    database.transact(rewrap_keys, left)
+    keys.settle_root(to)
+    return len(left)
+
+
+def test_a_rotation_wraps_every_key_anew_and_leaves_what_they_are(database: Database, tmp_path: Path) -> None:
+    tracker = Tracker(database)
+    old, new = write_key(tmp_path / "old"), write_key(tmp_path / "new", b"\x02")
+    keys = Keys(database, url=old, home=tmp_path)
+    secret = keys.derive("audit")
+    with database.write() as connection:
+        key_id = keys.create_data_key(connection, tracker.collection.id, keys.root)
+    material = keys.data_key(key_id).material
+    assert rotate(database, keys, open_root(new)) == 2
+    after = Keys(database, url=new, home=tmp_path)
+    assert after.derive("audit") == secret
+    assert after.data_key(key_id).material == material
+    with pytest.raises(KeyUnavailable):
+        Keys(database, url=old, home=tmp_path).derive("audit")
+
+
+def test_the_installations_own_root_is_changed_for_a_new_one(database: Database, tmp_path: Path) -> None:
+    keys = Keys(database, url="", home=tmp_path)
+    secret, before = keys.derive("audit"), keys.root.id
+    rotate(database, keys, keys.next_root())
+    after = Keys(database, url="", home=tmp_path)
+    assert after.derive("audit") == secret
+    assert after.root.id != before
+    assert len(list(tmp_path.glob(f"{KEY_FILE}*"))) + len(database.query(find_keys, ROOT)) == 1
+
+
+def test_a_rotation_that_was_cut_short_opens_with_what_there_is(database: Database, tmp_path: Path) -> None:
+    keys = Keys(database, url="", home=tmp_path)
+    secret = keys.derive("audit")
+    new = keys.next_root()
+    assert Keys(database, url="", home=tmp_path).derive("audit") == secret
+    stored = database.query(find_keys, SECRET)
+    database.transact(rewrap_keys, [rewrapped(key, keys.unwrap(key), new) for key in stored])
+    assert Keys(database, url="", home=tmp_path).derive("audit") == secret

@@ -1,0 +1,75 @@
+"""`embedmill keys`: show, make, rotate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedmill.console.cli.options import AsJson
+from embedmill.console.cli.output import print_line, print_result, print_table
+from embedmill.console.rendering import to_json
+
+if TYPE_CHECKING:
+    from embedmill.console.services.keys import KeyReports, MadeKey, Rotated
+
+app = typer.Typer(no_args_is_help=True, help="Look at the keys of what is encrypted, and change the root key.")
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Show which keys there are and which root key opens them; never a key itself."""
+    from embedmill.console.cli.session import opened_to_read
+    from embedmill.console.services import keys
+
+    with opened_to_read() as runtime:
+        found = keys.show_keys(runtime)
+    print_result(found, _print_keys, as_json=as_json)
+
+
+@app.command()
+def make(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where to write it; there must be no such file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a root key in a file. Keep a copy elsewhere: what is encrypted cannot be read without it."""
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import keys
+
+    with opened() as runtime:
+        made = keys.make_key(runtime, path)
+    print_result(made, _print_made, as_json=as_json)
+
+
+@app.command()
+def rotate(
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The new root key: file://PATH, env://NAME or kms://KEY-ID."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wrap all keys by another root key; no document is read or written.
+
+    Without --to it is the one that EMBEDMILL_KEY names, or, where that is not set, a new one of the installation's own.
+    Set EMBEDMILL_KEY to the new one afterwards, and restart the workers.
+    """
+    from embedmill.console.cli.session import opened
+    from embedmill.console.services import keys
+
+    with opened() as runtime:
+        done = keys.rotate_keys(runtime, to=to)
+    print_result(done, _print_rotated, as_json=as_json)
+
+
+def _print_keys(found: "KeyReports") -> None:
+    print_line(f"root key {found.root or 'missing'}: {found.root_name or 'none was needed yet'}")
+    rows = [{**to_json(key), "opens": "yes" if key.here else "no"} for key in found.keys]
+    print_table(rows, ("id", "kind", "collection", "state", "root", "opens", "created"), empty="no keys yet")
+
+
+def _print_made(made: "MadeKey") -> None:
+    print_line(f"{made.path} was made: set EMBEDMILL_KEY={made.setting}, and keep a copy of the file elsewhere")
+
+
+def _print_rotated(done: "Rotated") -> None:
+    print_line(f"{done.rewrapped} keys were wrapped anew; all are wrapped by root key {done.root} ({done.root_name})")
