@@ -12,12 +12,12 @@ from embedmill.console.rendering import to_json
 if TYPE_CHECKING:
     from embedmill.console.services.keys import KeyReports, MadeKey, Rotated
 
-app = typer.Typer(no_args_is_help=True, help="Look at the keys of what is encrypted, and change the root key.")
+app = typer.Typer(no_args_is_help=True, help="Keys of what is encrypted.")
 
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
-    """Show which keys there are and which root key opens them; never a key itself."""
+    """Show which keys there are, never a key itself."""
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import keys
 
@@ -31,7 +31,10 @@ def make(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Where to write it; there must be no such file.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a root key in a file. Keep a copy elsewhere: what is encrypted cannot be read without it."""
+    """Make a root key in a file.
+
+    Keep a copy elsewhere: what is encrypted cannot be read without it.
+    """
     from embedmill.console.cli.session import opened
     from embedmill.console.services import keys
 
@@ -48,10 +51,10 @@ def rotate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wrap all keys by another root key; no document is read or written.
+    """Wrap all keys by another root key.
 
-    Without --to it is the one that EMBEDMILL_KEY names, or, where that is not set, a new one of the installation's own.
-    Set EMBEDMILL_KEY to the new one afterwards, and restart the workers.
+    No document is read or written. Without --to it is the one that EMBEDMILL_KEY names, or, where that is not set, a
+    new one of the installation's own. Set EMBEDMILL_KEY to it afterwards, and restart the workers.
     """
     from embedmill.console.cli.session import opened
     from embedmill.console.services import keys

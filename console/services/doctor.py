@@ -12,6 +12,7 @@ from functools import partial
 from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
+from embedmill.console.services.transit import find_plain
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
@@ -123,6 +124,13 @@ def _keys(runtime: Runtime) -> str:
     for key in stored:
         runtime.keys.unwrap(key)
     return f"{len(stored)}, all open under root key {', '.join(sorted({key.root_name or '' for key in stored}))}"
+
+
+def _transit(runtime: Runtime) -> str:
+    """What is sent in the clear to another machine is well, and worth a warning."""
+    plain = find_plain(runtime.settings)
+    told = f"warning: not encrypted, and not to this machine: {', '.join(plain)}; see docs/encryption.md"
+    return told if plain else "what leaves the machine is encrypted"
 
 
 def _broker(runtime: Runtime) -> str:
@@ -348,6 +356,8 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "home": _home,
     "disk": _disk,
     "database": _database,
+    "keys": _keys,
+    "transit": _transit,
     "broker": _broker,
     "blobs": _blobs,
     "cache": _cache,

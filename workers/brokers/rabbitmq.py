@@ -11,6 +11,7 @@ from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import DeadMessage, Health
 from embedmill.workers.brokers.envelopes import as_text
 from embedmill.workers.brokers.remote import COMMON, RECONNECT, RemoteBroker, shown
+from embedmill.workers.brokers.securing import secured
 from embedmill.workers.brokers.sending import ANSWER_SECONDS
 from embedmill.workers.queues import queue_name
 
@@ -62,7 +63,7 @@ class RabbitBroker(RemoteBroker):
 
     @classmethod
     def configure(cls, settings: Settings) -> dict[str, Any]:
-        return COMMON | {
+        found = COMMON | {
             "broker_url": settings.broker_url,
             # A connection that went silent is found after two of these, and one is looked for twice in each.
             "broker_heartbeat": 20,
@@ -72,6 +73,7 @@ class RabbitBroker(RemoteBroker):
             "task_default_queue_type": "quorum",
             "worker_detect_quorum_queues": True,
         }
+        return found | secured(settings.broker_url)
 
     def depths(self) -> dict[str, int]:
         """By passive declaration: messages that are ready, without those in a worker's hands."""

@@ -1,4 +1,4 @@
-"""A root key in KMS: it wraps and opens there, and in no state but an enabled one, whatever the service lets through."""
+"""A root key in KMS: it wraps and opens there, in no state but an enabled one, whatever the service lets through."""
 
 from collections.abc import Iterator
 from typing import Any
