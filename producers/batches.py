@@ -22,10 +22,12 @@ from embedmill.producers.sources.base import (
 )
 from embedmill.producers.sources.memory import Changes
 from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.db.claims import LeftBehind
 from embedmill.shared.db.submitting import Submission, version_of_state
 from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.privacy.labels import UNLABELLED, Labels, labelled, read_labels
 
+SHOWN_CHARACTERS = 80
 BATCH_BYTES = 8 * 1024 * 1024
 # A rough bound for text of every kind; the chunker counts exactly.
 BYTES_PER_TOKEN = 4
@@ -146,6 +148,11 @@ class Describer:
 def _says_something(item: Item | Remark) -> bool:
     """What is kept says it when its claim was renewed, or that there is none."""
     return isinstance(item, Skipped | Problem | Remark) or (isinstance(item, Departed) and bool(item.reason))
+
+
+def named(item: Document | LeftBehind) -> str:
+    """A document by its id, as notes have it."""
+    return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
 
 
 def size_of(item: Document) -> int:

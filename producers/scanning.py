@@ -1,7 +1,6 @@
 """The scan of a source: what it holds goes to the database in batches, and what it holds no longer leaves."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -9,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from embedmill.producers import erased
-from embedmill.producers.absence import Unread, is_missing, note_kept
-from embedmill.producers.batches import Batch, Describer, cut
+from embedmill.producers.absence import Unread
+from embedmill.producers.batches import Batch, Describer, cut, named
+from embedmill.producers.leaving import Leaving
 from embedmill.producers.memory import StoredMemory
 from embedmill.producers.redacting import RedactedItems
 from embedmill.producers.sources.base import (
@@ -27,18 +27,15 @@ from embedmill.producers.sources.base import (
     SourcePlace,
     describe_item,
 )
-from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.memory import Changes
-from embedmill.producers.sources.seen import Seen
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, source_memory, submitting
-from embedmill.shared.db.claims import LeftBehind, OtherClaim, Sighting, Which
+from embedmill.shared.db.claims import OtherClaim, Sighting
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan, names_places
 from embedmill.shared.db.submitting import Submission
 from embedmill.shared.errors import SourceClosed
-from embedmill.shared.paging import pages, walk
 from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.uris import path_to_uri
@@ -46,9 +43,6 @@ from embedmill.shared.uris import path_to_uri
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.
 BATCH_ITEMS_OF_A_SERVER = 2000
-# The larger share of a source that may vanish before a flag is asked for.
-LARGEST_DEPARTURE = 0.2
-SHOWN_CHARACTERS = 80
 
 
 class Reading:
@@ -121,9 +115,8 @@ class SourceScan:
     _context: ReadContext = field(init=False)
     _redacted: RedactedItems = field(init=False)
     _describer: Describer = field(init=False)
-    # What is proven to have left, by the document's id.
-    _departed: Seen = field(default_factory=Seen, init=False)
-    _has_proofs: bool = field(default=False, init=False)
+    # What this source claimed and is proven to have left, by the document's id.
+    _departed: set[str] = field(default_factory=set, init=False)
     _watches: bool = field(default=False, init=False)
     _names_places: bool = field(default=False, init=False)
 
@@ -148,7 +141,7 @@ class SourceScan:
     @property
     def may_depart(self) -> bool:
         """Whether anything may be known to have left."""
-        return self.is_whole or self._has_proofs
+        return self.is_whole or bool(self._departed)
 
     def read(self) -> None:
         """Record all that the source holds; raises ScanStopped."""
@@ -225,6 +218,8 @@ class SourceScan:
             notes += self._find_conflicts(connection, batch, taken)
             sightings = [Sighting(id_, s.content_hash, batch.items[id_].place.line) for id_, s in taken.items()]
             claims.record_claims(connection, self.scan, sightings, newest=newest)
+        if batch.departed:
+            self._departed.update(one.id for one in claims.find_unmet(connection, self.scan, batch.departed))
         scan_notes.note_scan(connection, self.scan.job_id, notes)
         return Recorded(len(batch.submissions) + len(batch.kept), queued, batch.memory)
 
@@ -248,7 +243,7 @@ class SourceScan:
         met = [other for other in others if other.seen_by in self.reading.scan_ids]
         two = {o.document_id: o for o in met if (item := batch.items.get(o.document_id)) and self._are_two(o, item)}
         repeated = {
-            id_: _note_on(item, f"{_named(item)} is in {two[id_].place} too; that one is taken")
+            id_: _note_on(item, f"{named(item)} is in {two[id_].place} too; that one is taken")
             for id_, item in batch.items.items()
             if id_ in two
         }
@@ -270,104 +265,16 @@ class SourceScan:
                 continue
             content = taken[other.document_id].content_hash[: claims.CONTENT_CHARACTERS]
             if other.content and content and other.content != content:
-                why = f"{_named(item)} is in {other.place} too, with other content; this one is newer and is taken"
+                why = f"{named(item)} is in {other.place} too, with other content; this one is newer and is taken"
                 found[other.document_id] = _note_on(item, why) | {"kind": "unmet"}
         return list(found.values())
 
     def end_departed(self, *, has_unmet: bool) -> int:
-        """End the claims on what is not there any more; returns how many removals were held back.
-
-        They are for want of a flag, or because the documents may lie in what could not be read.
-        """
-        database, scan = self.reading.database, self.scan
-        missing = self._find_missing_by_name() if self.is_whole else []
-        if not has_unmet and not missing:
-            return 0
-        kept, staying = self._count_staying()
-
-        def measure(connection: Connection) -> claims.Departures:
-            scans.require_current(connection, scan)
-            scan_notes.note_scan(connection, scan.job_id, [note_kept(place, count) for place, count in kept.items()])
-            return claims.count_departures(connection, claims.not_met_by(scan), of=scan.source_id)
-
-        alone = database.transact(measure)
-        gone = alone.gone - kept.total() - staying + len(missing)
-        if gone > (alone.total + len(missing)) * LARGEST_DEPARTURE and not self.reading.allow_deletes:
-            return kept.total() + gone
-        for some in self._walk_unmet():
-            self._end_claims(claims.not_met_by(scan), [one.id for one in some if self._has_left(one)])
-        for ids in pages(missing, claims.PAGE):
-            self._end_claims(claims.by_name(self.reading.collection.id), ids)
-        return kept.total()
-
-    def _walk_unmet(self) -> Iterator[Sequence[claims.Unmet]]:
-        def find(after: str) -> list[claims.Unmet]:
-            return self.reading.database.query(lambda connection: claims.list_unmet(connection, self.scan, after=after))
-
-        return walk(find, key=lambda unmet: unmet.id)
-
-    def _count_staying(self) -> tuple[Counter[str], int]:
-        """Documents that would leave if their place were known to be without them, by place; and of which nobody asks.
-
-        What a reading in part has not met, nor proof of its departure, is nobody's question.
-        """
-        if self.is_whole and not self._unread:
-            return Counter(), 0
-        places: Counter[str] = Counter()
-        staying = 0
-        for one in (one for some in self._walk_unmet() for one in some if one.leaves and not self._has_left(one)):
-            if self.is_whole and (place := self._unread.place_of(one.uri)):
-                places[place] += 1
-            else:
-                staying += 1
-        return places, staying
-
-    def _has_left(self, unmet: claims.Unmet) -> bool:
-        proven = self._has_proofs and self._departed.find([unmet.id.encode()]) is not None
-        return proven or (self.is_whole and not self._unread.place_of(unmet.uri))
-
-    def _end_claims(self, which: Which, ids: Sequence[str]) -> None:
-        def end(connection: Connection) -> None:
-            scans.require_current(connection, self.scan)
-            self.reading.renew(connection, self.scan.job_id)
-            most = self.reading.runtime.settings.max_attempts
-            scan_notes.note_scan(connection, self.scan.job_id, self._find_left_behind(connection, which, ids))
-            claims.end_claims(connection, which, ids, job_id=self.scan.job_id, max_attempts=most)
-
-        if ids:
-            self.reading.database.transact(end)
-
-    def _find_left_behind(self, connection: Connection, which: Which, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Notes on documents that stay for another source, with the text of this one until that one is read again."""
-        if not self._watches:
-            return []
-        documents.lock_documents(connection, ids)
-        left = claims.find_left_behind(connection, self.scan.source_id, which, ids)
-        return [
-            describe_item(
-                Remark(
-                    str(self.source.spec["uri"]),
-                    f"{_named(one)} is not here any more, and {one.other.place} has it with other content; "
-                    "readers see that when it is ingested again",
-                    RemarkKind.UNMET,
-                )
-            )
-            for one in left
-        ]
-
-    def _find_missing_by_name(self) -> list[str]:
-        """Files of this folder that were named one by one, as nobody will again, and are not there any more."""
-        if not isinstance(self.source, FolderSource):
-            return []
-        prefix = path_to_uri(self.source.root).rstrip("/") + "/"
-
-        def find(after: str) -> list[tuple[str, str]]:
-            return self.reading.database.query(
-                lambda connection: claims.list_named(connection, self.scan, prefix=prefix, after=after)
-            )
-
-        found = walk(find, key=lambda named: named[0])
-        return [id_ for some in found for id_, uri in some if is_missing(uri) and not self._unread.place_of(uri)]
+        """Let go what is not there any more; returns how many removals were held back."""
+        proven = frozenset(self._departed)
+        return Leaving(
+            self.reading, self.scan, self.source, self._unread, proven, is_whole=self.is_whole, watches=self._watches
+        ).end(has_unmet=has_unmet)
 
     def _without_home(self) -> Iterator[Item | Remark]:
         """A source may contain the home folder; what Embedmill writes there is no document."""
@@ -379,9 +286,6 @@ class SourceScan:
         batch = self._without_erased(self._describer.describe(items, self._context.memory.take()))
         for problem in batch.problems:
             self._unread.add(problem)
-        for id_ in batch.departed:
-            self._has_proofs = True
-            self._departed.add([id_.encode()], 0)
         return self._store(batch, self._find_changed(batch)) if batch.held else batch
 
     def _without_erased(self, batch: Batch) -> Batch:
@@ -415,10 +319,6 @@ def _as_missing(item: Kept) -> Skipped | Problem:
     if item.skipped_if_new:
         return Skipped(item.uri, item.reason)
     return Problem(item.uri, item.reason or "it was not read, and is not in the index")
-
-
-def _named(item: Document | LeftBehind) -> str:
-    return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
 
 
 def _note_on(item: Document, reason: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from embedmill.shared.timetable import Timetable
 
 USUAL_EVERY = "15m"
+EVERY_BESIDE_EVENTS = "6h"
 Every = Annotated[
     str | None, typer.Option("--every", metavar="SPAN", help="Read the sources again every so often, as 15m or 6h.")
 ]
@@ -48,11 +49,20 @@ def watch(
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Remove vanished documents though they are more than a fifth.")
     ] = False,
+    events: Annotated[
+        str,
+        typer.Option(
+            "--events",
+            metavar="QUEUE-URL",
+            help="Read single keys of a bucket as its event messages in this SQS queue name them.",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Read sources again and again, and work here until it is interrupted.
 
-    Every 15 minutes, if neither --every nor --schedule is given. It is kept: `workers start` goes on with it.
+    Every 15 minutes, with --events every 6 hours, if neither --every nor --schedule is given. That is kept:
+    `workers start` goes on with it.
     """
     import sys
 
@@ -62,7 +72,8 @@ def watch(
     from embedmill.producers.sources.open import open_sources
     from embedmill.workers.processes.launching import forking
 
-    timetable = timetable_of(every or (None if schedule else USUAL_EVERY), schedule, how)
+    usual = EVERY_BESIDE_EVENTS if events else USUAL_EVERY
+    timetable = timetable_of(every or (None if schedule else usual), schedule, how)
     assert timetable is not None
     opened_sources = open_sources(sources, options=how, stdin=sys.stdin.buffer)
     with forking() as forks, opened() as runtime, heard(quiet=True) as listener, suppress(KeyboardInterrupt):
@@ -70,7 +81,7 @@ def watch(
             runtime,
             opened_sources,
             collection=collection,
-            timetable=timetable,
+            when=watching.Occasions(timetable, events),
             options=JobOptions(allow_deletes=allow_deletes),
             heard=watching.Heard(_tell_begun, print_json if as_json else _print_run),
             listener=listener,

@@ -1,11 +1,13 @@
 """Sources that are read again by themselves: by whom is asked for, what came of it, and the command that stays."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services.events import EventQueue, EventReader
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.running import Workshop, WorkshopOptions
@@ -69,6 +71,14 @@ class WatchedRun:
     collection: str
     schedule: ScheduleReport
     job: JobReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasions:
+    """When sources are read: by a timetable, and single keys of a bucket whenever messages in a queue name them."""
+
+    timetable: Timetable
+    events: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +178,22 @@ def watch(
     sources: "Sequence[Source]",
     *,
     collection: str,
-    timetable: Timetable,
+    when: Occasions,
     options: JobOptions = USUAL,
     heard: Heard,
     listener: Listener = NOBODY,
     forks: "ForkServer | None" = None,
 ) -> None:
-    """Have sources read by a timetable, the first time now, and work here until none of them is to be read any more."""
-    watched = schedule_sources(runtime, sources, collection=collection, timetable=timetable, options=options)
+    """Have sources read by a timetable, the first time now, and work here until none of them is to be read any more.
+
+    Raises UsageError where messages name keys and the sources are not one bucket.
+    """
+    queue = EventQueue.of(sources, when.events, collection, options) if when.events else None
+    watched = schedule_sources(runtime, sources, collection=collection, timetable=when.timetable, options=options)
     heard.on_begun(watched)
     runs = _Runs(runtime, [each.source for each in watched], heard.on_run)
-    with Workshop(runtime, options=WorkshopOptions(forks=forks, watches=True), listener=listener) as workshop:
+    reader = EventReader(runtime, queue, listener) if queue else nullcontext()
+    with reader, Workshop(runtime, options=WorkshopOptions(forks=forks, watches=True), listener=listener) as workshop:
 
         def is_over() -> bool:
             if runtime.database.query(has_work):

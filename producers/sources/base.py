@@ -278,11 +278,13 @@ class Source(ABC):
     def scan(self, context: ReadContext | None = None) -> Iterator[Item | Remark]:
         """The same up to the limit, and then the remarks: what did not come is never passed over in silence."""
         context = context or ReadContext()
-        taken = problems = skipped = 0
+        taken = problems = skipped = departed = 0
         for item in self.read(context):
             match item:
                 case FileItem() | RowItem() | HeldItem() | Kept():
                     taken += 1
+                case Departed():
+                    departed += 1
                 case Problem():
                     problems += 1
                 case Skipped():
@@ -291,6 +293,6 @@ class Source(ABC):
             if taken == context.limit:
                 return
         yield from context.remarks
-        if not (taken or problems or context.is_increment):
+        if not (taken or problems or departed or context.is_increment):
             reason = "nothing of it was taken: everything in it was skipped" if skipped else self.empty
             yield Remark(self.spec["uri"], reason, RemarkKind.EMPTY)

@@ -262,14 +262,23 @@ class Unmet:
     leaves: bool
 
 
-def list_unmet(connection: Connection, current: Scan, *, after: str = "", limit: int = PAGE) -> list[Unmet]:
-    """The next documents by id, `after` one, that a scan has not met."""
+def list_unmet(connection: Connection, current: Scan, *, after: str = "") -> list[Unmet]:
+    """The next page of documents by id, `after` one, that a scan has not met."""
+    return _unmet(connection, current, claim.c.document_id > after)
+
+
+def find_unmet(connection: Connection, current: Scan, ids: Sequence[str]) -> list[Unmet]:
+    """The same of some, at most a page of them."""
+    return _unmet(connection, current, among(connection, claim.c.document_id, ids))
+
+
+def _unmet(connection: Connection, current: Scan, which: ColumnElement[bool]) -> list[Unmet]:
     query = (
         select(claim.c.document_id, document.c.uri, and_(_is_alone(current.source_id), _is_seen()).label("leaves"))
         .join_from(claim, document, document.c.id == claim.c.document_id)
-        .where(not_met_by(current)(claim), claim.c.document_id > after)
+        .where(not_met_by(current)(claim), which)
         .order_by(claim.c.document_id)
-        .limit(limit)
+        .limit(PAGE)
     )
     return [Unmet(row.document_id, row.uri, bool(row.leaves)) for row in connection.execute(query)]
 
