@@ -174,7 +174,7 @@ class Previewer:
         return deleted, held
 
     def _is_too_much(self, leaving: int, total: int) -> bool:
-        from embedmill.producers.scanning import LARGEST_DEPARTURE
+        from embedmill.producers.leaving import LARGEST_DEPARTURE
 
         return leaving > total * LARGEST_DEPARTURE
 

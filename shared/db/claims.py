@@ -283,9 +283,9 @@ def _unmet(connection: Connection, current: Scan, which: ColumnElement[bool]) ->
     return [Unmet(row.document_id, row.uri, bool(row.leaves)) for row in connection.execute(query)]
 
 
-def list_leaving(connection: Connection, source_id: int, *, after: str = "", limit: int = PAGE) -> list[Unmet]:
-    """The next documents by id, `after` one, that a source claims, as if a scan of it had met none."""
-    return list_unmet(connection, Scan(FAR, 0, source_id), after=after, limit=limit)
+def list_leaving(connection: Connection, source_id: int, *, after: str = "") -> list[Unmet]:
+    """The next page of documents by id, `after` one, that a source claims, as if a scan of it had met none."""
+    return list_unmet(connection, Scan(FAR, 0, source_id), after=after)
 
 
 def count_sole(connection: Connection, source_id: int) -> int:
