@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from embedmill.console.cli import ask as ask_cli
+from embedmill.console.cli import backups as backups_cli
 from embedmill.console.cli import budget as budget_cli
 from embedmill.console.cli import bulk as bulk_cli
 from embedmill.console.cli import cache as cache_cli
@@ -194,6 +195,8 @@ app.command("eval")(evaluation_cli.evaluate)
 app.command()(stats_cli.stats)
 app.command()(verify_cli.verify)
 app.command()(erasures_cli.erase)
+app.command()(backups_cli.backup)
+app.command()(backups_cli.restore)
 app.command()(spend_cli.spend)
 app.command()(doctor_cli.doctor)
 

@@ -188,11 +188,11 @@ class ServerCache(EmbeddingCache):
 
     def _make(self) -> None:
         if not self._made:
-            self._database.transact(_make_tables)
+            self._database.transact(make_tables)
             self._made = True
 
 
-def _make_tables(connection: Connection) -> None:
+def make_tables(connection: Connection) -> None:
     """Whoever comes second finds them made; vectors of an older release count as used now."""
     for table, statements in (("embedding_entry", _TABLES), ("embedding_damage", _DAMAGE_TABLES)):
         wanted = text(f"SELECT to_regclass('{table}')")

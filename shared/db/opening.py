@@ -56,17 +56,17 @@ def _open_copy(file: Path, sizing: Sizing | None) -> Database:
     return database
 
 
-def migrate(database: Database) -> None:
-    """Bring the schema to HEAD; processes that start together wait for one of them to do it.
+def migrate(database: Database, *, revision: str = "head") -> None:
+    """Bring the schema to HEAD, or to an older one; processes that start together wait for one of them to do it.
 
     All steps are one transaction, begun before alembic plans them: on SQLite it would commit each by itself, and
     whoever waited in between would go on with a plan of before. It is run again when its session is lost: what took
     effect is not done twice.
     """
-    database.alter(_upgrade)
+    database.alter(lambda connection: _upgrade(connection, revision))
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -77,4 +77,4 @@ def _upgrade(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(7166230)"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

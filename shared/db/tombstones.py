@@ -136,3 +136,25 @@ def lift_marks(connection: Connection, marks: Sequence[str]) -> int:
 def find_marks(connection: Connection, marks: Sequence[str]) -> set[str]:
     """Those of the marks that are set."""
     return {row.mark for row in _find(connection, marks)}
+
+
+def list_marks(connection: Connection, erasure_id: str) -> dict[str, str]:
+    """The marks that an erasure set, with what they are of."""
+    rows = connection.execute(select(tombstone.c.mark, tombstone.c.kind).where(tombstone.c.erasure_id == erasure_id))
+    return {row.mark: row.kind for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A mark with what it is of and the erasure that set it."""
+
+    mark: str
+    kind: MarkKind
+    erasure_id: str
+
+
+def list_all(connection: Connection) -> list[Tombstone]:
+    """Every mark."""
+    columns = (tombstone.c.mark, tombstone.c.kind, tombstone.c.erasure_id)
+    rows = connection.execute(select(*columns).order_by(tombstone.c.created_at, tombstone.c.mark))
+    return [Tombstone(row.mark, MarkKind(row.kind), row.erasure_id) for row in rows]

@@ -21,7 +21,18 @@ from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing import caches, checking, objects, queue, receipts, stores, tracker, vendors, watching
+from embedmill.workers.erasing import (
+    backups,
+    caches,
+    checking,
+    objects,
+    queue,
+    receipts,
+    stores,
+    tracker,
+    vendors,
+    watching,
+)
 from embedmill.workers.erasing.base import PAGE, Done, Run
 
 log = get_logger()
@@ -49,6 +60,7 @@ STEPS = (
     Step("check", checking.check),
     Step("tracker", tracker.remove),
     Step("files", tracker.clean),
+    Step("backups", backups.name),
 )
 """What asks a store is before what removes records: a store that is billed leaves one of each question."""
 RECEIPT, WIPE = "receipt", "wipe"
@@ -120,6 +132,7 @@ def _conclude(runtime: Runtime, id: str) -> Mapping[str, Any]:
         conclude = partial(erasures.conclude, id=id, receipt=receipt, watched=watched, step=WIPE)
         runtime.database.transact(conclude)
     receipts.keep(runtime, receipt)
+    backups.accompany(runtime, receipt)
     if run.erasure.state is ErasureState.OPEN:
         tracker.clean_up(runtime)
         runtime.database.transact(partial(erasures.finish, id=id))

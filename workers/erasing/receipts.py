@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from embedmill.shared.db import tombstones
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing.base import Run
 
@@ -24,6 +25,7 @@ PLACES = {
     "unreferenced": "objects that nobody refers to",
     "check": "stores and objects, asked again",
     "tracker": "documents, attempts, dead letters, notes, samples, terms, feedback, records of queries",
+    "backups": "backups that were made before",
     "files": "free pages and logs of the tracking database",
 }
 """What each step is about, for whoever reads a receipt."""
@@ -41,6 +43,7 @@ def make(run: Run, places: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "asked": _moment(erasure.created_at),
         "done": datetime.now(UTC).isoformat(timespec="seconds"),
         "documents": documents,
+        "tombstones": run.runtime.database.query(tombstones.list_marks, erasure.id),
         "places": [{"place": PLACES[step], **found} for step, found in places.items()],
     }
     return {**body, SIGNATURE: base64.b64encode(keys.sign(canonical(body))).decode()}

@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0037');
+INSERT INTO "alembic_version" VALUES('0038');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -38,6 +38,13 @@ CREATE TABLE attempt (
 	CONSTRAINT ck_attempt_outcome CHECK (outcome IN ('ok', 'error', 'lost', 'parked', 'returned', 'cancelled')), 
 	CONSTRAINT fk_attempt_work_id FOREIGN KEY(work_id) REFERENCES work (id) ON DELETE CASCADE, 
 	CONSTRAINT uq_attempt_work_id_epoch UNIQUE (work_id, epoch)
+);
+
+CREATE TABLE backup (
+	id VARCHAR(16) NOT NULL, 
+	place TEXT NOT NULL, 
+	made_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_backup PRIMARY KEY (id)
 );
 
 CREATE TABLE budget (

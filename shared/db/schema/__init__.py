@@ -17,7 +17,7 @@ from embedmill.shared.db.schema.documents import (
     word_delta,
     word_edition,
 )
-from embedmill.shared.db.schema.erasures import erased_document, erasure, tombstone
+from embedmill.shared.db.schema.erasures import backup, erased_document, erasure, tombstone
 from embedmill.shared.db.schema.jobs import attempt, in_state, job, tally, work
 from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
@@ -42,6 +42,7 @@ __all__ = [
     "STAGE_LETTERS",
     "access_token",
     "attempt",
+    "backup",
     "budget",
     "budget_alert",
     "bulk_batch",

@@ -49,3 +49,12 @@ tombstone = Table(
     Column("created_at", Double, nullable=False),
     CheckConstraint(one_of("kind", MarkKind), name="kind"),
 )
+
+# Where backups were written to.
+backup = Table(
+    "backup",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+)

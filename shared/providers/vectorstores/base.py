@@ -333,6 +333,11 @@ class VectorStore(ABC):
         del shard
         return ""
 
+    def copy(self, shard: str, folder: Path) -> list[str]:
+        """Copy a shard's files as they are at one moment; returns their names, none where a service keeps the rows."""
+        del shard, folder
+        return []
+
     @abstractmethod
     def drop(self, shard: str) -> None:
         """Remove the shard and all it holds; no error when absent."""

@@ -7,6 +7,7 @@ at once, a half-created file is finished by the next writer, and a foreign file 
 import fcntl
 import glob
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -136,6 +137,23 @@ class ShardFile:
                 if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     raise StorageFailed(f"vector shard {self.path} is being read", hint=BUSY_HINT)
             self._remove_aside()
+
+    def copy(self, folder: Path) -> list[str]:
+        """Copy the file with its log, encrypted or not; returns their names. Writers wait meanwhile, readers do not.
+
+        A checkpoint may move pages out of the log during the copy: then they are in both, and are the same.
+        """
+        with self._turn():
+            connection = self._open()
+            if connection is None:
+                return []
+            connection.execute("BEGIN IMMEDIATE")
+            files = [Path(f"{self.path}{suffix}") for suffix in FILES if suffix != "-shm"]
+            copied = [file.name for file in files if file.exists()]
+            for name in copied:
+                shutil.copyfile(self.path.parent / name, folder / name)
+            connection.execute("COMMIT")
+        return copied
 
     def _remove_aside(self) -> None:
         for aside in self.path.parent.glob(f"{glob.escape(self.path.name)}{ASIDE}*"):

@@ -353,6 +353,9 @@ class EmbeddedVectorStore(VectorStore):
         self._shard(shard).expunge()
         return ""
 
+    def copy(self, shard: str, folder: Path) -> list[str]:
+        return self._file(shard).copy(folder)
+
     def drop(self, shard: str) -> None:
         opened = self._shard(shard)
         opened.drop()

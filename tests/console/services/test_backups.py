@@ -1,0 +1,187 @@
+"""Backups: whole under writers, checked file by file; a restore brings everything back but what was erased since."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from embedmill.console.services.backups import MANIFEST, make_backup, verify_backup
+from embedmill.console.services.receipts import verify_receipt
+from embedmill.console.services.restoring import restore_backup
+from embedmill.shared.db import erasures
+from embedmill.shared.db.schema import document, work
+from embedmill.shared.erasing import ASKED
+from embedmill.shared.errors import HomeInUse, UsageError
+from embedmill.shared.privacy.keys import KEY_FILE
+from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.settings import Settings
+from embedmill.workers.erasing import eraser, receipts
+from embedmill.workers.runtime import WorkerRuntime
+from tests.migrated import place_migrated
+from tests.services import postgres
+from tests.services.needed import require
+from tests.shared.db.tracker import Tracker
+from tests.workers.erasing.conftest import Home, fill, opened
+from tests.workers.erasing.searching import find_bytes, vectors
+
+
+@pytest.fixture
+def filled(settings: Settings, tmp_path: Path) -> Home:
+    place_migrated(settings.home_path / "tracking.db")
+    with opened(settings) as runtime:
+        return fill(runtime, tmp_path)
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, tmp_path: Path) -> Settings:
+    """Another home, in which there is nothing."""
+    return settings.model_copy(update={"home": tmp_path / "elsewhere"})
+
+
+def back_up(settings: Settings, folder: Path) -> Path:
+    with opened(settings) as runtime:
+        made = make_backup(runtime, folder)
+    assert (made.objects, made.shards, made.missing) == (2, 1, [])
+    return folder
+
+
+def erase(settings: Settings, document: str) -> Path:
+    with opened(settings) as runtime:
+        receipt = eraser.carry_out(runtime, eraser.begin(runtime, [document], cause=ASKED))
+        return runtime.home / receipts.FOLDER / f"{receipt['erasure']}.json"
+
+
+def count(runtime: WorkerRuntime) -> tuple[int, int]:
+    with runtime.database.read() as connection:
+        return len(connection.execute(document.select()).all()), len(connection.execute(work.select()).all())
+
+
+def test_a_restored_home_has_every_document_with_its_vectors(
+    filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    folder = back_up(settings, tmp_path / "backup")
+    assert verify_backup(folder).ok
+    done = restore_backup(elsewhere, folder)
+    assert (done.documents, done.erased, done.repaired, done.aside) == (6, 0, 0, None)
+    assert vectors(elsewhere.home_path) == vectors(filled.path)
+    with opened(elsewhere) as runtime, opened(settings) as before:
+        assert count(runtime) == count(before)
+        assert runtime.keys.key_id == before.keys.key_id
+
+
+def test_what_was_erased_since_is_erased_again_and_its_receipt_holds(
+    filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    folder = back_up(settings, tmp_path / "backup")
+    receipt = erase(settings, filled.document)
+    assert (folder / receipts.FOLDER / receipt.name).exists(), "it lies in the backup, too"
+    assert verify_backup(folder).ok
+    done = restore_backup(elsewhere, folder)
+    assert (done.documents, done.erased) == (5, 1)
+    assert find_bytes(elsewhere.home_path, filled.needles) == []
+    with opened(elsewhere) as runtime:
+        assert verify_receipt(runtime, str(receipt)).ok
+        causes = [e.cause for e in runtime.database.query(erasures.list_erasures, limit=9)]
+        assert causes == ["restore"]
+
+
+def test_receipts_that_are_kept_elsewhere_are_heeded(
+    filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    folder = back_up(settings, tmp_path / "backup")
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, tmp_path / "moved")
+    shutil.rmtree(folder)
+    receipt = erase(settings, filled.document)
+    kept.mkdir()
+    shutil.copy(receipt, kept)
+    (kept / "another.json").write_text("[]")
+    assert restore_backup(elsewhere, tmp_path / "moved", receipt_folders=[kept]).erased == 1
+
+
+def test_a_home_that_is_replaced_is_put_aside_and_its_tombstones_hold(
+    filled: Home, settings: Settings, tmp_path: Path
+) -> None:
+    folder = back_up(settings, tmp_path / "backup")
+    receipt = erase(settings, filled.document)
+    shutil.rmtree(folder / receipts.FOLDER)
+    (folder / receipts.FOLDER).mkdir()
+    receipt.unlink()
+    with pytest.raises(HomeInUse, match="holds an installation"):
+        restore_backup(settings, folder)
+    with opened(settings), pytest.raises(HomeInUse, match="processes work"):
+        restore_backup(settings, folder, replace=True)
+    done = restore_backup(settings, folder, replace=True)
+    assert done.erased == 1
+    assert done.aside is not None
+    assert (done.aside / "tracking.db").exists()
+
+
+@pytest.mark.parametrize("name", ["tracking.db", "cache.db", KEY_FILE, MANIFEST])
+def test_a_backup_that_was_changed_is_not_restored(
+    filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path, name: str
+) -> None:
+    folder = back_up(settings, tmp_path / "backup")
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 0') + b" ")
+    if name != MANIFEST:
+        assert verify_backup(folder).faults == [f"{name} was changed"]
+    else:
+        assert verify_backup(folder).faults == [f"{MANIFEST} was changed"]
+    with pytest.raises(UsageError, match="not whole"):
+        restore_backup(elsewhere, folder)
+    path.unlink()
+    if name != MANIFEST:
+        assert verify_backup(folder).faults == [f"{name} is not there"]
+
+
+def test_objects_that_are_replaced_while_they_are_copied_are_copied_as_they_are_then(
+    filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(settings) as runtime:
+        get, struck = FolderBlobStore.get, list[str]()
+
+        def get_while_an_erasure_runs(store: FolderBlobStore, object_: str) -> bytes:
+            if not struck:
+                struck.append(object_)
+                erase(settings, filled.document)
+            return get(store, object_)
+
+        monkeypatch.setattr(FolderBlobStore, "get", get_while_an_erasure_runs)
+        make_backup(runtime, tmp_path / "backup")
+    monkeypatch.undo()
+    assert find_bytes(tmp_path / "backup", filled.needles) == []
+    assert restore_backup(elsewhere, tmp_path / "backup").documents == 5
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    with postgres.running_database() as server:
+        yield server.url
+
+
+def test_a_deployment_on_postgres_is_restored_into_an_empty_database(settings: Settings, tmp_path: Path) -> None:
+    require(postgres.why_not())
+    with database() as old, database() as new:
+        here = settings.model_copy(update={"database_url": old, "home": tmp_path / "here"})
+        there = settings.model_copy(update={"database_url": new, "home": tmp_path / "there"})
+        with opened(here) as runtime:
+            home = fill(runtime, tmp_path)
+            make_backup(runtime, tmp_path / "backup")
+            before = count(runtime)
+        receipt = erase(here, home.document)
+        with pytest.raises(UsageError, match="is of postgresql"):
+            restore_backup(settings, tmp_path / "backup")
+        done = restore_backup(there, tmp_path / "backup")
+        assert (done.documents, done.erased) == (5, 1)
+        with opened(there) as runtime:
+            assert count(runtime) == (before[0] - 1, before[1] - 1)
+            assert verify_receipt(runtime, str(receipt)).ok
+            # Numbers go on where they were.
+            tracker = Tracker.__new__(Tracker)
+            tracker.database, tracker.collection = runtime.database, runtime.collection(1)
+            assert tracker.create_job("later") == 3
+        with pytest.raises(HomeInUse, match="has tables"):
+            restore_backup(there.model_copy(update={"home": tmp_path / "third"}), tmp_path / "backup")
