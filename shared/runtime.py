@@ -63,6 +63,7 @@ class Runtime:
         self._rerankers: dict[str, Reranker] = {}
         self._stores: dict[tuple[int, int], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
+        self._collection_settings: dict[int, CollectionSettings] = {}
         self._redactors: dict[tuple[int, str], Redactor] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
@@ -227,12 +228,15 @@ class Runtime:
     def forget_collections(self) -> None:
         """Read collections anew, so that a batch sees settings that changed."""
         self._collections.clear()
+        self._collection_settings.clear()
         if "keys" in vars(self):
             self.keys.forget_current()
 
     def collection_settings(self, collection_id: int) -> CollectionSettings:
         """The settings of a collection."""
-        return read_collection_settings(self.collection(collection_id).settings)
+        if collection_id not in self._collection_settings:
+            self._collection_settings[collection_id] = read_collection_settings(self.collection(collection_id).settings)
+        return self._collection_settings[collection_id]
 
     def embedder(self, name: str) -> "Embedder":
         """The embedder by its settings name."""

@@ -23,25 +23,28 @@ _NOT_DAMAGED = re.compile("[^\ufffd\ue000-\uf8ff]+")
 _MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e]")
 
 _GLYPHS = re.compile(r"\(cid:\d+\)|(?:/[A-Zgc][A-Za-z]?\d{1,5}(?![A-Za-z])){2,}")
+LINE_OF_BASE64 = 60
 # A line of base64 is long and has letters of both cases and digits, which words, hashes and sequences have not.
 _BASE64 = re.compile(r"(?<![\w+/])(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)[\w+/]{60,}={0,2}", re.ASCII)
 
 
 def judge(text: str) -> str | None:
     """Why a chunk should not be indexed, or None to keep it."""
-    sample = "".join(text[:SAMPLE].split())
+    pieces = text[:SAMPLE].split()
+    sample = "".join(pieces)
     words = len(_NOT_WORD.sub("", sample))
     if not words and not any(character.isalnum() for character in text[SAMPLE:]):
         return "it holds no letter and no digit"
     if len(sample) < SHORT:
         return None
-    if len(_NOT_DAMAGED.sub("", sample)) > MOST_DAMAGED * len(sample):
-        return "more than a fifth of its characters are damaged by a wrong encoding"
-    if share_of_pairs(sample) > MOST_DAMAGED:
-        return "more than a fifth of its characters were encoded twice"
-    if _share(_GLYPHS, sample) > MOST_GARBAGE:
+    if not sample.isascii():
+        if len(_NOT_DAMAGED.sub("", sample)) > MOST_DAMAGED * len(sample):
+            return "more than a fifth of its characters are damaged by a wrong encoding"
+        if share_of_pairs(sample) > MOST_DAMAGED:
+            return "more than a fifth of its characters were encoded twice"
+    if ("/" in sample or "(cid:" in sample) and _share(_GLYPHS, sample) > MOST_GARBAGE:
         return "most of it are numbers of glyphs, as a PDF without a table of its letters leaves them"
-    if _share(_BASE64, text[:SAMPLE]) > MOST_GARBAGE:
+    if max(map(len, pieces)) >= LINE_OF_BASE64 and _share(_BASE64, text[:SAMPLE]) > MOST_GARBAGE:
         return "most of it is data in base64"
     if words < FEWEST_WORD_CHARACTERS * len(sample) and words + len(_MARKS.findall(sample)) < (
         FEWEST_WORD_CHARACTERS * len(sample)
