@@ -29,6 +29,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
 FREE_SPACE = "Free some disk space."
 SHOWN_USERS = 3
+MOST_SOURCES = 100
 FAULTY_SHARDS_HINT = (
     "embedmill verify --repair makes shards anew that are damaged or gone, at no cost; see docs/search.md."
 )
@@ -335,6 +336,25 @@ def _sources(runtime: Runtime) -> str:
     return f"{len(runtime.database.query(schedules.list_schedules))} are read by themselves"
 
 
+def _accounts(runtime: Runtime) -> str:
+    """Those by which sources are read: a query reads what its account may, and an account for reading needs no more."""
+    from embedmill.producers.sources.open import source_from_spec
+    from embedmill.shared.db import sources
+    from embedmill.shared.loading import source_class
+
+    listed = runtime.database.query(lambda c: sources.list_sources(c, collection_name=None, limit=MOST_SOURCES))
+    risks, away = [], []
+    for known in (one for one in listed if one.state == "open" and source_class(one.spec["kind"]) is not None):
+        try:
+            found = source_from_spec(known.spec).find_risks()
+            risks += [f"warning: source {known.id} is read by an account with {', '.join(found)}"] if found else []
+        except EmbedmillError as error:
+            away.append(f"source {known.id}: {error}")
+    if away:
+        raise EmbedmillError("; ".join(away + risks), hint="Nothing leaves the index meanwhile.")
+    return "; ".join(risks) or "sources are read by accounts that only read"
+
+
 def _ocr(runtime: Runtime) -> str:
     """Whether the program is there that reads pages without text, and its languages."""
     from embedmill.workers.parsing.pdf.ocr import PACKAGE, OcrFailed, missing_languages
@@ -368,4 +388,5 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "workers": _workers,
     "jobs": _jobs,
     "sources": _sources,
+    "accounts": _accounts,
 }

@@ -264,6 +264,10 @@ class Source(ABC):
         """What a reading is about that is not of all of it."""
         return ""
 
+    def find_risks(self) -> list[str]:
+        """What the account by which it is read may do besides reading; raises EmbedmillError where it is away."""
+        return []
+
     def __iter__(self) -> Iterator[Item]:
         """Read the source as a stream, as if for the first time."""
         return self.read(ReadContext())

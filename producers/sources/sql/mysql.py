@@ -1,5 +1,6 @@
 """Reads MySQL and MariaDB: a page is one unbuffered statement, values as the server prints them."""
 
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,6 +47,9 @@ _KINDS = {
     FIELD_TYPE.TIMESTAMP: Kind.MOMENT,
     FIELD_TYPE.TIME: Kind.OTHER,
 }
+# Rights to write, and to read and write files of the server.
+RISKS = tuple("ALL FILE SUPER INSERT UPDATE DELETE CREATE DROP ALTER".split())
+_GRANT = re.compile(r"GRANT (.+) ON ")
 _NUMBERS = {Kind.INTEGER: int, Kind.DECIMAL: Decimal, Kind.FLOAT: float}
 _PRIMARY = """
 SELECT column_name FROM information_schema.statistics
@@ -142,6 +146,12 @@ class MySqlSession(Session):
         name = self.quote(column.name)
         past = f" WHERE {name} <= UTC_TIMESTAMP(6)" if column.kind is Kind.MOMENT else ""
         return f"SELECT MAX({name}) FROM {relation}{past}"
+
+    def find_risks(self) -> list[str]:
+        granted = (str(row[0]) for rows in self.chunks("SHOW GRANTS", (), streamed=False) for row in rows)
+        found = (found for line in granted if (found := _GRANT.match(line)))
+        names = {name.strip() for match in found for name in match[1].split(",")}
+        return sorted(name for name in names if name.startswith(RISKS))
 
     def digest(self, columns: Sequence[Column]) -> str:
         return f"MD5(CONCAT_WS(',', {', '.join(f'QUOTE({self.quote(column.name)})' for column in columns)}))"

@@ -49,6 +49,12 @@ SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid 
 WHERE i.indrelid = (%s::text)::regclass AND i.indisprimary ORDER BY array_position(i.indkey::int2[], a.attnum)
 """
 _POSITION = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
+_RISKS = """
+SELECT 'SUPERUSER' FROM pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL SELECT rolname FROM pg_roles WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+AND rolname IN ('pg_write_server_files', 'pg_read_server_files', 'pg_execute_server_program', 'pg_write_all_data')
+AND pg_has_role(current_user, oid, 'MEMBER')
+"""
 _LOOSE = """
 SELECT a.attname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
 WHERE a.attrelid = (%s::text)::regclass AND NOT c.collisdeterministic
@@ -140,6 +146,9 @@ class PostgresSession(Session):
         name = self.quote(column.name)
         past = f" WHERE {name} <= now()" if column.kind is Kind.MOMENT else ""
         return f"SELECT max({name})::text FROM {relation}{past}"
+
+    def find_risks(self) -> list[str]:
+        return [row[0] for rows in self.chunks(_RISKS, (), streamed=False) for row in rows]
 
     def digest(self, columns: Sequence[Column]) -> str:
         return f"md5(ROW({', '.join(self.quote(column.name) for column in columns)})::text)"

@@ -105,6 +105,10 @@ class Session(ABC):
     def newest(self, column: Column, relation: str) -> str:
         """The query for the largest value of a cursor column that is not in the future, as text in full."""
 
+    def find_risks(self) -> list[str]:
+        """What this account may do besides reading rows, as the server names it."""
+        return []
+
     def digest(self, columns: Sequence[Column]) -> str:
         """An expression that differs where any of the values do, for the database to compute; "" where it is here."""
         del columns

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Any, ClassVar, Self
 
 from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
@@ -14,6 +13,7 @@ from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login
 from embedmill.producers.sources.sql.places import DatabaseFile, Place, place_from_spec, read_place
 from embedmill.producers.sources.sql.reading import Database
 from embedmill.producers.sources.sql.runs import Run, Task
+from embedmill.producers.sources.sql.sessions import Session
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.logs import get_logger
 
@@ -99,18 +99,26 @@ class SqlSource(Source):
         words = " ".join(self.query.split()).encode()
         return f"{self.place.url}/{self.table or f'query-{hashlib.sha256(words).hexdigest()[:NAME_CHARACTERS]}'}"
 
-    def read(self, context: ReadContext) -> Iterator[Item]:
-        database: Database | None = None
+    def find_risks(self) -> list[str]:
+        session = self._connect()
         try:
-            login = read_login(self.credentials).over(self.login).over(Login(self.user))
-            database = Database(partial(self.place.connect, login, self.seconds))
+            return session.find_risks()
+        finally:
+            session.close()
+
+    def _connect(self) -> Session:
+        login = read_login(self.credentials).over(self.login).over(Login(self.user))
+        return self.place.connect(login, self.seconds)
+
+    def read(self, context: ReadContext) -> Iterator[Item]:
+        database = Database(self._connect)
+        try:
             task = Task(self.uri, self.table, self.query, self.wanted, self.overlap, self.compares)
             yield from Run(task, database, context).items()
         except EmbedmillError as error:
             yield Problem(self.uri, f"{error}. {error.hint}" if error.hint else str(error))
         finally:
-            if database is not None:
-                database.leave()
+            database.leave()
 
 
 def _wanted(asked: Tables, mapped: FieldMap) -> Wanted:
