@@ -387,6 +387,6 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "vectors": _vectors,
     "workers": _workers,
     "jobs": _jobs,
-    "sources": _sources,
     "accounts": _accounts,
+    "sources": _sources,
 }
