@@ -42,6 +42,7 @@ EmbedmillError
     ├── StorageFailed
     │   ├── ShardDamaged
     │   ├── SealBroken
+    │   ├── AuditUnwritten
     │   ├── DatabaseAway
     │   └── TransactionLost
     └── BadVector
@@ -331,6 +332,12 @@ class SealBroken(StorageFailed):
     """Something that was encrypted is no longer as it was written, or lies where it was not written."""
 
     hint = "Somebody or something changed it: restore it from a copy, or ingest its source again."
+
+
+class AuditUnwritten(StorageFailed):
+    """What was asked was not done, or its answer is not given, as no record of it could be written."""
+
+    hint = "Make room or rights for the tracking database; EMBEDMILL_AUDIT says what is recorded (docs/audit.md)."
 
 
 class DatabaseAway(StorageFailed):

@@ -28,6 +28,7 @@ from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
+    from embedmill.shared.audit.trail import Trail
     from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
@@ -190,6 +191,13 @@ class Runtime:
     def marker(self) -> Marker:
         """Makes the marks of what was erased."""
         return Marker(lambda: self.keys)
+
+    @cached_property
+    def trail(self) -> "Trail":
+        """What writes down who did what."""
+        from embedmill.shared.audit.trail import Trail
+
+        return Trail(self.database, self.keys, mode=self.settings.audit)
 
     @cached_property
     def spender(self) -> "Spender":

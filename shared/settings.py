@@ -67,6 +67,18 @@ class Settings(BaseSettings):
     identity_file: Path | None = Field(
         None, description="File of principals and the hashes of their tokens, beside those that were issued here."
     )
+    audit: Literal["on", "strict", "off"] = Field(
+        "on",
+        description="Whether a record is written of who did what; `strict` refuses to read a home that cannot be "
+        "written, `off` records nothing.",
+    )
+    audit_anchors: str = Field(
+        "",
+        description="Where the audit's anchors are kept: `file://…` or `s3://…`, best in other hands; empty means a "
+        "folder of the home.",
+    )
+    audit_anchor_minutes: float = Field(60.0, gt=0, description="So often the audit is anchored, if it has grown.")
+    audit_keep_days: float = Field(0.0, ge=0, description="Records of the audit are kept for so long; 0 keeps them.")
     broker_url: str = Field(
         "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )

@@ -17,6 +17,11 @@ LEAST_BYTES = 256 * 1024
 _as_they_stand: list[bool] = []
 
 
+def are_read_as_they_stand() -> bool:
+    """Whether this process takes every folder for one that cannot be written."""
+    return bool(_as_they_stand)
+
+
 def is_writable(folder: Path) -> bool:
     """Whether this user may make files in a folder; a read-only mount says no to root too."""
     return not _as_they_stand and may_write(folder)

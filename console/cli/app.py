@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from embedmill.console.cli import ask as ask_cli
+from embedmill.console.cli import audit as audit_cli
 from embedmill.console.cli import backups as backups_cli
 from embedmill.console.cli import budget as budget_cli
 from embedmill.console.cli import bulk as bulk_cli
@@ -59,6 +60,7 @@ app.add_typer(budget_cli.app, name="budget")
 app.add_typer(cache_cli.app, name="cache")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(tokens_cli.app, name="tokens")
+app.add_typer(audit_cli.app, name="audit")
 app.add_typer(bulk_cli.app, name="bulk")
 
 TEXTUAL = frozenset({"search", "ask"})

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
+from embedmill.console.services.states import limits
 from embedmill.shared.db import budgets
 from embedmill.shared.db.budgets import Budget
 from embedmill.shared.db.collections import find_collection
@@ -75,7 +76,7 @@ class DeletedBudget:
     deleted: BudgetName
 
 
-@serves("budget.set", Right.MANAGE, installation)
+@serves("budget.set", Right.MANAGE, installation, told=("scope", "name", "tokens"), state=limits)
 def set_budget(
     runtime: Runtime,
     scope: BudgetScope,
@@ -96,7 +97,7 @@ def set_budget(
     return _describe(found)
 
 
-@serves("budget.show", Right.OPERATE, installation)
+@serves("budget.show", Right.OPERATE, installation, trace=Trace.NOTHING)
 def show_budgets(runtime: Runtime) -> BudgetReport:
     """Every limit with what is used of it."""
 
@@ -108,7 +109,7 @@ def show_budgets(runtime: Runtime) -> BudgetReport:
     return runtime.database.query(find)
 
 
-@serves("budget.delete", Right.MANAGE, installation)
+@serves("budget.delete", Right.MANAGE, installation, told=("scope",), state=limits)
 def delete_budget(runtime: Runtime, scope: BudgetScope, name: str = "") -> DeletedBudget:
     """Take a limit away; what waits for it goes on. Raises UsageError, NotFound."""
     name = read_name(scope, name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import bulk_batches
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.errors import NotFound
@@ -50,7 +50,7 @@ class BatchReports:
     batches: Sequence[BatchReport]
 
 
-@serves("bulk.list", Right.OPERATE, installation)
+@serves("bulk.list", Right.OPERATE, installation, trace=Trace.NOTHING)
 def list_batches(
     runtime: Runtime, *, job: int | None = None, only_open: bool = False, limit: int = 100
 ) -> BatchReports:
@@ -61,7 +61,7 @@ def list_batches(
     return BatchReports([describe_batch(batch) for batch in found])
 
 
-@serves("bulk.show", Right.OPERATE, installation)
+@serves("bulk.show", Right.OPERATE, installation, trace=Trace.NOTHING)
 def show_batch(runtime: Runtime, number: int) -> BatchReport:
     """One batch; raises NotFound."""
     found = runtime.database.query(lambda connection: bulk_batches.get_batch(connection, number))

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.caches.embeddings import KINDS, Size
 from embedmill.shared.db import kept_answers, retention, spending
 from embedmill.shared.db.engine import Connection
@@ -58,7 +58,7 @@ class Forgotten:
     evicted: Mapping[str, Size]
 
 
-@serves("cache.show", Right.OPERATE, installation)
+@serves("cache.show", Right.OPERATE, installation, trace=Trace.NOTHING)
 def show_caches(runtime: Runtime) -> CacheReport:
     """Entries, hits, misses, and the tokens and dollars that were not paid again."""
     verdicts = VerdictCache(runtime.database)
@@ -78,7 +78,7 @@ def show_caches(runtime: Runtime) -> CacheReport:
     )
 
 
-@serves("cache.prune", Right.MANAGE, installation)
+@serves("cache.prune", Right.MANAGE, installation, told=("max_mb",))
 def prune_caches(runtime: Runtime, *, unused_seconds: float | None = None, max_mb: int | None = None) -> Forgotten:
     """Forget now what the settings let go, or what was not used for so long, or what is beyond so much room."""
     policy = pruner.PrunePolicy.from_settings(runtime.settings).tightened(

@@ -8,7 +8,8 @@ from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
+from embedmill.console.services.states import settings
 from embedmill.producers import submission
 from embedmill.shared.collections import OFF, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, erasures, expiry
@@ -142,7 +143,7 @@ class DeletedCollection:
     deleted: str
 
 
-@serves("collections.create", Right.MANAGE, new_collection())
+@serves("collections.create", Right.MANAGE, new_collection(), told=("name", "chosen"))
 def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionChoices]) -> CollectionReport:
     """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
     given = _given(chosen)
@@ -153,7 +154,7 @@ def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionCh
     return _describe(runtime, submission.create_collection(runtime, name, **given))
 
 
-@serves("collections.list", Right.READ, every_reached, filters=True)
+@serves("collections.list", Right.READ, every_reached, filters=True, trace=Trace.NOTHING)
 def list_collections(runtime: Runtime) -> CollectionReports:
     """Every collection that the caller reaches, with its settings and size."""
     principal = runtime.principal
@@ -161,13 +162,13 @@ def list_collections(runtime: Runtime) -> CollectionReports:
     return CollectionReports([_describe(runtime, each) for each in found if principal.reaches(each.name)])
 
 
-@serves("collections.show", Right.READ, in_collection("name"), filters=True)
+@serves("collections.show", Right.READ, in_collection("name"), filters=True, trace=Trace.NOTHING)
 def show_collection(runtime: Runtime, name: str) -> CollectionReport:
     """One collection with its settings and size; raises NotFound."""
     return _describe(runtime, runtime.database.query(lambda connection: collections.get_collection(connection, name)))
 
 
-@serves("collections.update", Right.MANAGE, in_collection("name"))
+@serves("collections.update", Right.MANAGE, in_collection("name"), told=("chosen",), state=settings)
 def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoices]) -> CollectionReport:
     """Change how documents will be split, validated or searched; raises NotFound, SettingsError, UsageError.
 
@@ -203,7 +204,7 @@ def list_terms(runtime: Runtime, name: str, *, limit: int = 200) -> CollectedTer
     )
 
 
-@serves("collections.delete", Right.MANAGE, in_collection("name"))
+@serves("collections.delete", Right.MANAGE, in_collection("name"), trace=Trace.NOTHING)
 def require_deletable(runtime: Runtime, name: str) -> None:
     """Raise NotFound for a collection that there is not, UserError for one that a job works on."""
     runtime.database.query(lambda connection: _find_idle(connection, name))

@@ -7,6 +7,7 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.lanes import tell_obstacles
 from embedmill.console.services.reach import in_job
 from embedmill.console.services.serving import serves
+from embedmill.console.services.states import job_state
 from embedmill.shared.db import jobs
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
@@ -36,19 +37,19 @@ class JobUrgency:
     lane: Lane
 
 
-@serves("jobs.pause", Right.OPERATE, in_job())
+@serves("jobs.pause", Right.OPERATE, in_job(), told=("job_id",), state=job_state)
 def pause(runtime: Runtime, job_id: int) -> JobControl:
     """Stop sending a job's work; what runs is finished. Raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.pause_job)
 
 
-@serves("jobs.resume", Right.OPERATE, in_job())
+@serves("jobs.resume", Right.OPERATE, in_job(), told=("job_id",), state=job_state)
 def resume(runtime: Runtime, job_id: int) -> JobControl:
     """Let a paused job go on; raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.resume_job)
 
 
-@serves("jobs.cancel", Right.OPERATE, in_job())
+@serves("jobs.cancel", Right.OPERATE, in_job(), told=("job_id",), state=job_state)
 def cancel(runtime: Runtime, job_id: int) -> JobControl:
     """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
     return _control(runtime, job_id, jobs.cancel_job)
@@ -63,7 +64,7 @@ def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], N
     return runtime.database.transact(change)
 
 
-@serves("jobs.update", Right.OPERATE, in_job())
+@serves("jobs.update", Right.OPERATE, in_job(), told=("job_id", "priority", "weight", "lane"), state=job_state)
 def update(
     runtime: Runtime,
     job_id: int,

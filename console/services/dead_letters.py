@@ -8,7 +8,7 @@ from embedmill.console.rendering import FIRST
 from embedmill.console.services.reach import in_letter, in_letters, installation
 from embedmill.console.services.replay_cost import ReplayCost, measure_cost
 from embedmill.console.services.sampling import Sample, take_sample
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import dead_letters, replays, unreadable
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.dead_letters import LetterHistory, StoredLetter
@@ -116,7 +116,7 @@ class Discarded:
     refused: Sequence[Refusal]
 
 
-@serves("dlq.list", Right.OPERATE, in_letters())
+@serves("dlq.list", Right.OPERATE, in_letters(), trace=Trace.READ)
 def list_letters(
     runtime: Runtime, wanted: LetterFilter = EVERY_LETTER, *, limit: int = 100, before: int | None = None
 ) -> DeadLetters:
@@ -162,7 +162,7 @@ def _published(letter: StoredLetter) -> dict[str, Any]:
     return {name: getattr(letter, stored.get(name, name)) for name in DeadLetter.__dataclass_fields__}
 
 
-@serves("dlq.show", Right.OPERATE, in_letter())
+@serves("dlq.show", Right.OPERATE, in_letter(), trace=Trace.READ, told=("number",))
 def explain_letter(runtime: Runtime, number: int) -> ExplainedLetter:
     """Everything about one letter: what, where, why, its document's shape, and what comes next; raises NotFound."""
 
@@ -199,13 +199,13 @@ def _next_steps(letter: StoredLetter, siblings: int) -> list[str]:
     return [f"embedmill dlq replay {letter.id}", *of_cause, discard]
 
 
-@serves("dlq.message", Right.OPERATE, installation)
+@serves("dlq.message", Right.OPERATE, installation, trace=Trace.READ, told=("number",))
 def show_message(runtime: Runtime, number: int) -> KeptMessage:
     """One unreadable message; raises NotFound."""
     return runtime.database.query(lambda connection: unreadable.show_message(connection, number))
 
 
-@serves("dlq.discard", Right.OPERATE, in_letters())
+@serves("dlq.discard", Right.OPERATE, in_letters(), told=("wanted", "messages", "reason"))
 def discard_letters(
     runtime: Runtime, wanted: LetterFilter | None, *, messages: Sequence[int] = (), reason: str
 ) -> Discarded:
@@ -224,7 +224,7 @@ def discard_letters(
     return Discarded(len(ids) + len(messages), ids, list(messages), refused)
 
 
-@serves("dlq.export", Right.OPERATE, in_letters())
+@serves("dlq.export", Right.OPERATE, in_letters(), trace=Trace.READ)
 def export_letters(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> Iterator[ExportedLetter | ExportedMessage]:
     """Every letter in full, newest first; then unreadable messages, if no filter is given. Raises NotFound."""
     runtime.database.query(lambda connection: require_known(connection, wanted))

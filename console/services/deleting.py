@@ -9,7 +9,7 @@ from embedmill.console.services.choosing import choose, walk_documents
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.reach import in_documents
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import sources
 from embedmill.shared.db.catalogue import DocumentSummary
@@ -45,7 +45,7 @@ class DeletedDocuments(DepartedDocuments):
     claimed_by: Sequence[str]
 
 
-@serves("documents.preview", Right.OPERATE, in_documents())
+@serves("documents.preview", Right.OPERATE, in_documents(), trace=Trace.NOTHING)
 def preview_deletion(
     runtime: Runtime, names: Sequence[str] = (), query: DocumentQuery = EVERY_DOCUMENT
 ) -> DeletionPreview:
@@ -58,7 +58,7 @@ def preview_deletion(
     return DeletionPreview(0, count, examples, sorted(claiming))
 
 
-@serves("documents.delete", Right.OPERATE, in_documents())
+@serves("documents.delete", Right.OPERATE, in_documents(), told=("names",))
 def delete_documents(
     runtime: Runtime,
     names: Sequence[str] = (),

@@ -11,7 +11,7 @@ from functools import partial
 
 from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.transit import find_plain
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
@@ -65,7 +65,7 @@ def examine(load: Callable[[], Settings] = load_settings) -> Examination:
     return Examination(all(check.ok for check in checks), checks)
 
 
-@serves("doctor", Right.OPERATE, installation)
+@serves("doctor", Right.OPERATE, installation, trace=Trace.NOTHING)
 def probe_all(runtime: Runtime) -> list[Check]:
     """Everything that can be looked at once the settings are read."""
     return [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]

@@ -12,7 +12,7 @@ from embedmill.console.services.counting import DocumentCounter
 from embedmill.console.services.measuring import Measured, measure_job
 from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, spending
@@ -163,7 +163,7 @@ class _Priced:
     read: int
 
 
-@serves("estimate", Right.OPERATE, in_collection())
+@serves("estimate", Right.OPERATE, in_collection(), trace=Trace.NOTHING)
 def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str, limit: int | None = None) -> Estimate:
     """Documents, chunks, tokens, calls, dollars and seconds per stage and lane of what an ingest would do now.
 

@@ -11,7 +11,7 @@ from embedmill.console.services.judged import Task, Unknown, prepare
 from embedmill.console.services.judgements import read_judgements, read_queries
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.searching import open_searcher
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.retrieval.evaluation.asking import DEPTH, run_each
 from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, require_library
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
@@ -90,7 +90,7 @@ class _Result:
     tuning: Tuning | None
 
 
-@serves("eval", Right.OPERATE, in_collection())
+@serves("eval", Right.OPERATE, in_collection(), trace=Trace.READ)
 def evaluate(
     runtime: Runtime,
     queries: Path,

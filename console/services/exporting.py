@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.reach import in_collection, reach_within
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, manifest
 from embedmill.shared.db.manifest import Tracked
@@ -82,7 +82,7 @@ def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> 
             yield _exported(row, shard, settings, with_vectors=with_vectors)
 
 
-@serves("export.rejected", Right.OPERATE, in_collection())
+@serves("export.rejected", Right.OPERATE, in_collection(), trace=Trace.READ)
 def export_rejected(runtime: Runtime, collection: str) -> Iterator[Rejected]:
     """One entry for each rejected chunk of what readers see; streamed. Raises NotFound, BlobMissing."""
     found = runtime.database.query(lambda connection: collections.get_collection(connection, collection))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.console.services.reach import in_collection, in_result, reach_within
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import feedback
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
@@ -90,7 +90,7 @@ class ExportedFeedback:
     left_out: int
 
 
-@serves("feedback.add", Right.READ, in_result(), filters=True)
+@serves("feedback.add", Right.READ, in_result(), filters=True, trace=Trace.CHANGE, told=("result", "helpful"))
 def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
     """Say of a hit whether it helped; what was said of it before is replaced.
 
@@ -142,7 +142,7 @@ def find_hit(shown: Shown, named: str) -> str:
     return found[0]
 
 
-@serves("feedback.report", Right.READ, in_collection())
+@serves("feedback.report", Right.READ, in_collection(), trace=Trace.NOTHING)
 def report_feedback(runtime: Runtime, *, collection: str | None = None, limit: int = 20) -> FeedbackReport:
     """What was said of hits, in one collection or in all; raises NotFound."""
 
@@ -172,7 +172,7 @@ def _group(reasons: Sequence[tuple[str, str, str]]) -> Mapping[tuple[str, str], 
     return found
 
 
-@serves("feedback.export", Right.OPERATE, in_collection())
+@serves("feedback.export", Right.OPERATE, in_collection(), trace=Trace.READ)
 def export_feedback(runtime: Runtime, collection: str) -> ExportedFeedback:
     """Judgements of the queries whose text was kept: a document is relevant that helped more often than not.
 

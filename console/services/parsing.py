@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from embedmill.console.services.reach import in_collection
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.containers.loading import member_uri, read_member
 from embedmill.shared.containers.walk import WITHIN
@@ -80,7 +80,7 @@ class ParsedFile:
     chunks: list[ParsedChunk]
 
 
-@serves("parse", Right.READ, in_collection(), filters=True)
+@serves("parse", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def read_chunking(runtime: Runtime, collection: str) -> CollectionSettings:
     """How a collection's documents are cut; raises NotFound."""
     found = runtime.database.query(lambda connection: get_collection(connection, collection))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.console.services.reach import in_collection
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.retrieval.relevance import Relevance
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
@@ -62,7 +62,7 @@ class QueryStats:
     days: Sequence[DayOfQueries]
 
 
-@serves("stats", Right.READ, in_collection())
+@serves("stats", Right.READ, in_collection(), trace=Trace.NOTHING)
 def measure_queries(
     runtime: Runtime, *, days: int = 7, collection: str | None = None, now: float | None = None
 ) -> QueryStats:

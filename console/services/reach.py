@@ -18,26 +18,29 @@ from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.runtime import Runtime
 
 Arguments = MutableMapping[str, Any]
-Scope = Callable[[Runtime, Principal, Arguments], None]
+Scope = Callable[[Runtime, Principal, Arguments], str | None]
 
 
-def installation(_: Runtime, principal: Principal, given: Arguments) -> None:
+def installation(_: Runtime, principal: Principal, given: Arguments) -> str | None:
     """All collections at once, or what is no collection's."""
     del given
     if principal.collections is not None:
         raise AccessDenied("this is about the whole installation")
+    return None
 
 
-def every_reached(_: Runtime, principal: Principal, given: Arguments) -> None:
+def every_reached(_: Runtime, principal: Principal, given: Arguments) -> str | None:
     """As many collections as the caller reaches: the service itself leaves the others out."""
     del principal, given
+    return None
 
 
 def in_collection(name: str = "collection") -> Scope:
     """The collection that an argument names; without one, the only one that the caller reaches."""
 
-    def scope(_: Runtime, principal: Principal, given: Arguments) -> None:
-        given[name] = _reached(principal, given[name])
+    def scope(_: Runtime, principal: Principal, given: Arguments) -> str | None:
+        found = given[name] = _reached(principal, given[name])
+        return found if isinstance(found, str) else None
 
     return scope
 
@@ -45,9 +48,10 @@ def in_collection(name: str = "collection") -> Scope:
 def new_collection(name: str = "name") -> Scope:
     """The same of a collection that is to be made."""
 
-    def scope(_: Runtime, principal: Principal, given: Arguments) -> None:
+    def scope(_: Runtime, principal: Principal, given: Arguments) -> str | None:
         if not principal.reaches(given[name]):
             raise AccessDenied(f"{principal.name} may not make a collection of that name")
+        return None
 
     return scope
 
@@ -55,8 +59,8 @@ def new_collection(name: str = "name") -> Scope:
 def in_job(name: str = "job_id") -> Scope:
     """The collection of a job."""
 
-    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> None:
-        _require_job(runtime, principal, given[name])
+    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
+        return _require_job(runtime, principal, given[name])
 
     return scope
 
@@ -64,12 +68,12 @@ def in_job(name: str = "job_id") -> Scope:
 def in_letter(name: str = "number") -> Scope:
     """The collection of a dead letter."""
 
-    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> None:
+    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
         number = given[name]
-        if principal.collections is not None:
-            found = runtime.database.query(reach.find_letter_collection, number)
-            if found is None or not principal.reaches(found):
-                raise NotFound(f"no dead letter {number}", hint="embedmill dlq list --resolved")
+        found = runtime.database.query(reach.find_letter_collection, number)
+        if principal.collections is not None and (found is None or not principal.reaches(found)):
+            raise NotFound(f"no dead letter {number}", hint="embedmill dlq list --resolved")
+        return found
 
     return scope
 
@@ -77,15 +81,16 @@ def in_letter(name: str = "number") -> Scope:
 def in_letters(name: str = "wanted") -> Scope:
     """The collection of a filter of dead letters; messages that nobody could read are no collection's."""
 
-    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> None:
+    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
         wanted = given[name]
         if principal.collections is None:
-            return
+            return _collection_of(wanted)
         if given.get("messages"):
             raise AccessDenied("unreadable messages are of the whole installation")
         if wanted is not None:
             given[name] = replace(wanted, collection=_reached(principal, wanted.collection))
             _require_job(runtime, principal, wanted.job)
+        return _collection_of(given[name])
 
     return scope
 
@@ -93,11 +98,13 @@ def in_letters(name: str = "wanted") -> Scope:
 def in_documents(name: str = "query") -> Scope:
     """The collection of a query of documents."""
 
-    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> None:
+    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
         query = given[name]
         if principal.collections is not None:
             given[name] = replace(query, collection=_reached(principal, query.collection))
             _require_job(runtime, principal, query.job)
+        found: str | None = given[name].collection
+        return found
 
     return scope
 
@@ -105,18 +112,24 @@ def in_documents(name: str = "query") -> Scope:
 def in_result(name: str = "result") -> Scope:
     """The collection in which a query was asked."""
 
-    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> None:
+    def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
         result = given[name]
-        if principal.collections is None and principal.reads_every_level:
-            return
+        whole = principal.collections is None and principal.reads_every_level
+        if whole:
+            return runtime.database.query(reach.find_result_collection, result)
         if result == "last":
             raise UsageError("the newest result may be somebody else's", hint="Name the result by its id.")
         found = runtime.database.query(reach.find_result_collection, result)
         if found is None or not principal.reaches(found):
             hint = "A result's id is in the JSON of search and ask; records are forgotten in time."
             raise NotFound(f"no result {result!r} is recorded", hint=hint)
+        return found
 
     return scope
+
+
+def _collection_of(wanted: Any) -> str | None:
+    return None if wanted is None else wanted.collection
 
 
 def _reached(principal: Principal, collection: Any) -> Any:
@@ -137,12 +150,13 @@ def _only(principal: Principal) -> str | None:
             raise UsageError("which collection?", hint=f"Give --collection: {', '.join(several)}.")
 
 
-def _require_job(runtime: Runtime, principal: Principal, job_id: int | None) -> None:
-    if principal.collections is None or job_id is None:
-        return
+def _require_job(runtime: Runtime, principal: Principal, job_id: int | None) -> str | None:
+    if job_id is None:
+        return None
     found = runtime.database.query(reach.find_job_collection, job_id)
-    if found is None or not principal.reaches(found):
+    if principal.collections is not None and (found is None or not principal.reaches(found)):
         raise no_job(job_id)
+    return found
 
 
 def reach_within(principal: Principal, collection: Collection) -> Reach | None:

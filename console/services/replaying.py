@@ -9,7 +9,7 @@ from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetter, pu
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_letters, installation
 from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, estimate_cost, measure_cost
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.db import dead_letters, replays
 from embedmill.shared.db.dead_letters import StoredLetter
@@ -54,7 +54,7 @@ class ReplayReport:
     jobs: Sequence[JobReport]
 
 
-@serves("dlq.preview", Right.OPERATE, in_letters())
+@serves("dlq.preview", Right.OPERATE, in_letters(), trace=Trace.NOTHING)
 def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> ReplayPreview:
     """What a replay would send, and what it would cost; raises NotFound for a job or collection that there is not."""
 
@@ -73,7 +73,7 @@ def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> Rep
     return ReplayPreview(count - refused, refused, groups, measured, cost, [publish(letter) for letter in letters])
 
 
-@serves("dlq.replay", Right.OPERATE, in_letters())
+@serves("dlq.replay", Right.OPERATE, in_letters(), told=("wanted",))
 def replay_letters(
     runtime: Runtime,
     wanted: LetterFilter = EVERY_LETTER,
@@ -112,7 +112,7 @@ def _read_outcomes(runtime: Runtime, replay: int | None) -> Mapping[str, int]:
     return runtime.database.query(lambda connection: replays.get_replay(connection, replay)).outcomes
 
 
-@serves("dlq.replays", Right.OPERATE, installation)
+@serves("dlq.replays", Right.OPERATE, installation, trace=Trace.NOTHING)
 def list_replays(runtime: Runtime, number: int | None = None, *, limit: int = 100) -> Replays:
     """Replays with what became of their letters, newest first, or one of them; raises NotFound."""
 

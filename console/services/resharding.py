@@ -51,7 +51,7 @@ class Resharded:
     finished: bool
 
 
-@serves("collections.reshard", Right.MANAGE, in_collection("name"))
+@serves("collections.reshard", Right.MANAGE, in_collection("name"), told=("shards",))
 def reshard_collection(runtime: Runtime, name: str, *, shards: int, listener: Listener = NOBODY) -> Resharded:
     """Move a collection to so many shards, or take such a move up; it can be searched and written meanwhile.
 

@@ -8,7 +8,7 @@ from typing import Any
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, repairs, reviews
@@ -66,7 +66,7 @@ class RejectedReviews:
     rejected: Sequence[int]
 
 
-@serves("review.list", Right.OPERATE, in_collection())
+@serves("review.list", Right.OPERATE, in_collection(), trace=Trace.READ)
 def list_reviews(
     runtime: Runtime, *, collection: str | None = None, resolved: bool = False, limit: int = 100
 ) -> Reviews:
@@ -105,7 +105,7 @@ def _read_chunk(row: Mapping[str, Any], blobs: Mapping[str, bytes | BlobMissing]
     return chunk_set.chunks[chunk_set.ids.index(row["chunk"])].shown(chunk_set.text)
 
 
-@serves("review.accept", Right.OPERATE, installation)
+@serves("review.accept", Right.OPERATE, installation, told=("numbers",))
 def accept_reviews(
     runtime: Runtime, numbers: Sequence[int], *, work: bool = False, listener: Listener = NOBODY
 ) -> AcceptedReviews:
@@ -133,7 +133,7 @@ def _accept(connection: Connection, numbers: Iterable[int], attempts: int) -> li
     ]
 
 
-@serves("review.reject", Right.OPERATE, installation)
+@serves("review.reject", Right.OPERATE, installation, told=("numbers",))
 def reject_reviews(runtime: Runtime, numbers: Sequence[int]) -> RejectedReviews:
     """Say that verdicts are wrong: they are never acted upon. Raises NotFound, UserError."""
 

@@ -13,7 +13,7 @@ from embedmill.console.services.keeping import Keeping, open_shelf
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.recording import CameTo, Door, note_query
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
@@ -118,7 +118,7 @@ def search(
     return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
 
 
-@serves("search", Right.READ, in_collection(), filters=True)
+@serves("search", Right.READ, in_collection(), filters=True, trace=Trace.EACH)
 def search_each(
     runtime: Runtime,
     queries: Iterator[Query],
@@ -138,7 +138,7 @@ def search_each(
             yield _answer(query, ask, otherwise=where)
 
 
-@serves("search", Right.READ, in_collection(), filters=True)
+@serves("search", Right.READ, in_collection(), filters=True, trace=Trace.EACH)
 def answer_each(
     runtime: Runtime,
     queries: Iterator[Query],

@@ -11,7 +11,7 @@ from embedmill.console.services.deleting import DepartedDocuments, finish_depart
 from embedmill.console.services.documents import spellings
 from embedmill.console.services.jobs import JobReport
 from embedmill.console.services.reach import in_collection
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
 from embedmill.console.services.watching import ScheduleReport, find_schedules, schedule_sources
 from embedmill.console.services.working import ingest
@@ -71,7 +71,7 @@ class ClosedSource(DepartedDocuments):
     removed: SourceReport = field(metadata=FIRST)
 
 
-@serves("sources.list", Right.READ, in_collection())
+@serves("sources.list", Right.READ, in_collection(), trace=Trace.NOTHING)
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:
     """Sources with a number above `after`; raises NotFound for a collection that there is not."""
     found = runtime.database.query(
@@ -80,7 +80,7 @@ def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int 
     return SourceReports([SourceReport(**_describe(known)) for known in found])
 
 
-@serves("sources.show", Right.READ, in_collection())
+@serves("sources.show", Right.READ, in_collection(), trace=Trace.NOTHING)
 def show_source(runtime: Runtime, name: str, *, collection: str | None = None) -> SourceDetail:
     """One source by number, URI or path; raises NotFound, UserError."""
     found = _find(runtime, name, collection)
@@ -102,7 +102,7 @@ def reschedule_source(
     return show_source(runtime, str(found.id))
 
 
-@serves("sources.rescan", Right.OPERATE, in_collection())
+@serves("sources.rescan", Right.OPERATE, in_collection(), told=("name",))
 def rescan_source(
     runtime: Runtime,
     name: str,
@@ -119,7 +119,7 @@ def rescan_source(
     return ingest(runtime, _open(found), collection=found.collection, options=options, listener=listener)
 
 
-@serves("sources.rescan", Right.OPERATE, in_collection())
+@serves("sources.rescan", Right.OPERATE, in_collection(), told=("name",))
 def submit_rescan(
     runtime: Runtime,
     name: str,
@@ -133,14 +133,14 @@ def submit_rescan(
     return submit(runtime, _open(found), collection=found.collection, options=options, listener=listener)
 
 
-@serves("sources.show", Right.OPERATE, in_collection())
+@serves("sources.show", Right.OPERATE, in_collection(), trace=Trace.NOTHING)
 def preview_closing(runtime: Runtime, name: str, *, collection: str | None = None) -> ClosingPreview:
     """What closing a source would take out of the index; raises NotFound, UserError."""
     found = _find(runtime, name, collection)
     return ClosingPreview(SourceReport(**_describe(found)), 0, departing.preview_closing(runtime, found.id))
 
 
-@serves("sources.remove", Right.OPERATE, in_collection())
+@serves("sources.remove", Right.OPERATE, in_collection(), told=("name",))
 def close_source(
     runtime: Runtime, name: str, *, collection: str | None = None, listener: Listener = NOBODY
 ) -> ClosedSource:

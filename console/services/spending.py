@@ -6,7 +6,7 @@ from typing import Any
 
 from embedmill.console.rendering import FIRST
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.durations import parse_since
@@ -85,7 +85,7 @@ class SpendReport:
     total: Spent
 
 
-@serves("spend", Right.OPERATE, installation)
+@serves("spend", Right.OPERATE, installation, trace=Trace.NOTHING)
 def sum_spend(runtime: Runtime, by: str, *, since: str | None = None) -> SpendReport:
     """What was spent by model, job, collection, day, provider, operation or lane; raises UsageError for the time."""
     begin = parse_since(since) if since else None

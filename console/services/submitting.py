@@ -64,7 +64,7 @@ class SubmittedJob:
     documents: int
 
 
-@serves("submit", Right.OPERATE, in_collection())
+@serves("submit", Right.OPERATE, in_collection(), told=("sources",))
 def submit(
     runtime: Runtime,
     sources: "Sequence[Source]",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.reach import every_reached
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import tokens
 from embedmill.shared.db.tokens import StoredToken
 from embedmill.shared.errors import AccessDenied, NotFound, UsageError
@@ -53,7 +53,7 @@ class RevokedToken:
     revoked: str
 
 
-@serves("tokens.create", Right.MANAGE, every_reached)
+@serves("tokens.create", Right.MANAGE, every_reached, told=("role", "collections", "levels"))
 def create_token(
     runtime: Runtime,
     name: str,
@@ -84,7 +84,7 @@ def _require_within(principal: Principal, caller: Principal) -> None:
         raise AccessDenied("a token can only be made for collections that you reach yourself")
 
 
-@serves("tokens.list", Right.MANAGE, every_reached)
+@serves("tokens.list", Right.MANAGE, every_reached, trace=Trace.NOTHING)
 def list_tokens(runtime: Runtime, *, ended: bool = False) -> TokenReports:
     """Tokens that can be used; with `ended`, also those that expired or were revoked."""
     caller = runtime.principal
@@ -92,7 +92,7 @@ def list_tokens(runtime: Runtime, *, ended: bool = False) -> TokenReports:
     return TokenReports([_describe(stored) for stored in found if _is_seen_by(caller, stored)])
 
 
-@serves("tokens.revoke", Right.MANAGE, every_reached)
+@serves("tokens.revoke", Right.MANAGE, every_reached, told=("id_",))
 def revoke_token(runtime: Runtime, id_: str) -> RevokedToken:
     """End a token at once; raises NotFound."""
     caller = runtime.principal

@@ -80,7 +80,7 @@ class Verification:
     collections: list[Compared]
 
 
-@serves("verify", Right.OPERATE, in_collection())
+@serves("verify", Right.OPERATE, in_collection(), told=("repair",))
 def verify(
     runtime: Runtime, collection: str | None = None, *, repair: bool = False, listener: Listener = NOBODY
 ) -> Verification:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.reach import every_reached, installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
+from embedmill.console.services.states import pool
 from embedmill.shared import stages
 from embedmill.shared.db import pools, presence
 from embedmill.shared.db.engine import Connection
@@ -163,7 +164,7 @@ class Drained:
     stopped: bool | None = field(default=None, metadata=LEFT_OUT)
 
 
-@serves("workers.list", Right.OPERATE, installation)
+@serves("workers.list", Right.OPERATE, installation, trace=Trace.NOTHING)
 def list_workers(runtime: Runtime) -> WorkersReport:
     """Worker processes, pools and supervisors."""
     silent = runtime.settings.silent_seconds
@@ -208,7 +209,7 @@ def _describe_pool(pool: Pool, workers: Sequence[WorkerReport], supervisors: Seq
     )
 
 
-@serves("workers.health", Right.READ, every_reached, filters=True)
+@serves("workers.health", Right.READ, every_reached, filters=True, trace=Trace.NOTHING)
 def check_health(runtime: Runtime) -> HostHealth:
     """Whether a supervisor of this host said lately that it lives."""
     here = socket.gethostname()
@@ -216,7 +217,7 @@ def check_health(runtime: Runtime) -> HostHealth:
     return HostHealth(bool(found), found)
 
 
-@serves("workers.scale", Right.OPERATE, installation)
+@serves("workers.scale", Right.OPERATE, installation, told=("queue", "slots", "force"), state=pool)
 def scale_queue(
     runtime: Runtime, queue: str, slots: int | None, *, force: bool = False, wait_seconds: float = 0.0
 ) -> PoolOrder:
@@ -234,14 +235,14 @@ def scale_queue(
     return replace(order, converged=_wait(lambda: list_workers(runtime).pool(stage).has_followed, wait_seconds))
 
 
-@serves("workers.pause", Right.OPERATE, installation)
+@serves("workers.pause", Right.OPERATE, installation, told=("queue",), state=pool)
 def pause_queue(runtime: Runtime, queue: str) -> PoolOrder:
     """Let no worker claim work of a queue; raises UsageError."""
     stage = read_queue(queue)
     return _order(runtime, stage, lambda connection: pools.pause_pool(connection, stage))
 
 
-@serves("workers.resume", Right.OPERATE, installation)
+@serves("workers.resume", Right.OPERATE, installation, told=("queue",), state=pool)
 def resume_queue(runtime: Runtime, queue: str) -> PoolOrder:
     """Let workers claim work of a queue again; raises UsageError."""
     stage = read_queue(queue)
@@ -257,7 +258,7 @@ def _order(runtime: Runtime, queue: str, change: Callable[[Connection], Pool]) -
     return PoolOrder(queue, before, after, found.actual, found.supervisors)
 
 
-@serves("workers.drain", Right.OPERATE, installation)
+@serves("workers.drain", Right.OPERATE, installation, told=("names",))
 def drain_workers(runtime: Runtime, names: Sequence[str] | None = None, *, wait_seconds: float = 0.0) -> Drained:
     """Have workers, or all of them, finish and go for good; the desired slots of a scaled queue go down with them.
 

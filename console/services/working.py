@@ -9,7 +9,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Tell
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, in_job
 from embedmill.console.services.running import Workshop, WorkshopOptions
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
@@ -38,7 +38,7 @@ HERE = frozenset(stages.names())
 """The queues whose workers this process brings."""
 
 
-@serves("ingest", Right.OPERATE, in_collection())
+@serves("ingest", Right.OPERATE, in_collection(), told=("sources",))
 def ingest(
     runtime: Runtime,
     sources: "Sequence[Source]",
@@ -75,7 +75,7 @@ def count_expected(runtime: Runtime, submitted: Submitted) -> int:
     return runtime.database.query(lambda connection: sum(claims.count_claims(connection, id_) for id_ in ids))
 
 
-@serves("jobs.work", Right.OPERATE, in_job())
+@serves("jobs.work", Right.OPERATE, in_job(), trace=Trace.NOTHING)
 def work_on_job(runtime: Runtime, job_id: int, listener: Listener = NOBODY) -> None:
     """Run workers here until a job that exists already has ended."""
     with Workshop(runtime, listener=listener) as workshop:
@@ -225,7 +225,7 @@ class Hindrances:
         return find_hindrances(job, progress, staffing, waits.list_waiting(connection, job))
 
 
-@serves("jobs.show", Right.READ, in_job())
+@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING)
 def wait(runtime: Runtime, job_id: int, *, seconds: float = math.inf, listener: Listener = NOBODY) -> JobReport:
     """The report of a job when it has ended, or after so many seconds as it stands then; raises NotFound."""
     deadline = time.monotonic() + seconds

@@ -18,6 +18,7 @@ from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.brokers.base import Broker
 from embedmill.workers.brokers.outage import Outage
+from embedmill.workers.chores.archivist import Archivist
 from embedmill.workers.chores.auditor import Auditor
 from embedmill.workers.chores.batcher import Batcher
 from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
@@ -93,6 +94,8 @@ class ChoreRunner:
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.auditor = Auditor(runtime)
         self.batcher = Batcher(runtime)
+        self.archivist = Archivist(runtime)
+        anchor_seconds = 60 * settings.audit_anchor_minutes
         self.failure: StorageFailed | None = None
         self._failing_since: float | None = None
         look = min(1.0, settings.lease_seconds / 6)
@@ -132,6 +135,8 @@ class ChoreRunner:
                 CLEAN_SECONDS,
                 due=now + ADD_UP_SECONDS,
             ),
+            Chore("anchor", self.archivist.anchor, anchor_seconds, due=now + anchor_seconds),
+            Chore("let_go", self.archivist.let_go, CLEAN_SECONDS, due=now + ADD_UP_SECONDS),
             Chore("clean", self._clean, CLEAN_SECONDS, due=now + CLEAN_SECONDS),
             Chore("prune", self._prune, PRUNE_SECONDS, due=now + PRUNE_SECONDS),
         ]

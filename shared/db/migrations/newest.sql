@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0038');
+INSERT INTO "alembic_version" VALUES('0039');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -39,6 +39,32 @@ CREATE TABLE attempt (
 	CONSTRAINT fk_attempt_work_id FOREIGN KEY(work_id) REFERENCES work (id) ON DELETE CASCADE, 
 	CONSTRAINT uq_attempt_work_id_epoch UNIQUE (work_id, epoch)
 );
+
+CREATE TABLE audit_head (
+	chain TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	mac VARCHAR(64) NOT NULL, 
+	floor BIGINT NOT NULL, 
+	floor_mac VARCHAR(64) NOT NULL, 
+	seal VARCHAR(64) NOT NULL, 
+	key_id VARCHAR(32) NOT NULL, 
+	CONSTRAINT pk_audit_head PRIMARY KEY (chain)
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE audit_record (
+	chain TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	body TEXT NOT NULL, 
+	mac VARCHAR(64) NOT NULL, 
+	CONSTRAINT pk_audit_record PRIMARY KEY (chain, seq)
+)
+ WITHOUT ROWID
+
+;
 
 CREATE TABLE backup (
 	id VARCHAR(16) NOT NULL, 
@@ -940,4 +966,18 @@ CREATE INDEX ix_tombstone_erasure_id ON tombstone (erasure_id);
 CREATE INDEX ix_schedule_due_at ON schedule (due_at);
 
 CREATE INDEX ix_document_subject_subject ON document_subject (subject, document_id);
+
+CREATE INDEX ix_audit_record_at ON audit_record (at);
+
+CREATE TRIGGER audit_record_update BEFORE UPDATE ON audit_record BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+
+CREATE TRIGGER audit_record_delete BEFORE DELETE ON audit_record WHEN old.seq > coalesce((SELECT floor FROM audit_head WHERE chain = old.chain), 0) BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+
+CREATE TRIGGER audit_head_update BEFORE UPDATE ON audit_head WHEN new.chain <> old.chain OR new.seq < old.seq OR new.floor < old.floor OR new.floor >= new.seq BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+
+CREATE TRIGGER audit_head_delete BEFORE DELETE ON audit_head BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+
+CREATE TRIGGER audit_record_insert BEFORE INSERT ON audit_record WHEN EXISTS (SELECT 1 FROM audit_record WHERE chain = new.chain AND seq = new.seq) BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+
+CREATE TRIGGER audit_head_insert BEFORE INSERT ON audit_head WHEN EXISTS (SELECT 1 FROM audit_head WHERE chain = new.chain) BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
 

@@ -1,6 +1,7 @@
 """The tables, by area. Times are seconds since 1970 by the database's clock; constraints tie states to their times."""
 
 from embedmill.shared.db.schema.access import access_token
+from embedmill.shared.db.schema.audit import audit_head, audit_record
 from embedmill.shared.db.schema.base import STAGE_LETTERS, is_literally, know_partial_indexes_on_postgres, metadata
 from embedmill.shared.db.schema.bulk import bulk_batch, bulk_entry, bulk_wait
 from embedmill.shared.db.schema.dead_letters import dead_letter, replay, unreadable_message
@@ -42,6 +43,8 @@ __all__ = [
     "STAGE_LETTERS",
     "access_token",
     "attempt",
+    "audit_head",
+    "audit_record",
     "backup",
     "budget",
     "budget_alert",

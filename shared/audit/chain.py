@@ -1,0 +1,169 @@
+"""Owns what makes records a chain: each has a keyed hash over itself and the one before, and the chain has a head.
+
+What is hashed are the bytes that are kept, and not what they say: a database that writes JSON anew breaks nothing. The
+head names the last record, so that a tail that was cut off is missed. Whoever can write the table and knows of an older
+head can still put both back together; anchors (`anchors.py`), which are kept elsewhere, tell of that.
+"""
+
+import hmac
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from embedmill.shared.privacy.derivation import framed
+
+GENESIS = "0" * 64
+"""What stands in the place of a hash before the first record."""
+FORM = 1
+"""Of a record's body; to be raised when what is in it begins to mean something else."""
+
+
+class FaultKind(StrEnum):
+    """What is wrong with a chain."""
+
+    CHANGED = "changed"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    TRUNCATED = "truncated"
+    ADDED = "added"
+    HEAD = "head"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A record as it is kept: its place in the chain, when it was made (microseconds since 1970), its text and hash."""
+
+    seq: int
+    at: int
+    body: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain, and its beginning where the oldest records were let go.
+
+    `floor` is the last record that was let go and `floor_mac` its hash; `seal` says that it was us who let it go.
+    """
+
+    chain: str
+    seq: int
+    mac: str
+    floor: int
+    floor_mac: str
+    seal: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not as it was written: in which chain, which record, and what about it."""
+
+    chain: str
+    seq: int
+    fault: FaultKind
+    detail: str
+
+
+def write_body(fields: dict[str, Any]) -> str:
+    """The text of a record: canonical JSON without floats, so that it is written in one way only."""
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def mac_of(key: bytes, before: str, body: str) -> str:
+    """The hash of a record, over the hash of the one before."""
+    return hmac.digest(key, bytes.fromhex(before) + body.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def seal_of(key: bytes, chain: str, floor: int, floor_mac: str) -> str:
+    """What says that a chain begins behind a record because that one was let go."""
+    return hmac.digest(key, framed("floor", chain, str(floor), floor_mac), "sha256").hex()
+
+
+def check_chain(chain: str, links: Iterable[Link], head: Head | None, key: bytes) -> Iterator[Fault]:
+    """Everything that is wrong with a chain, whose records come by their place."""
+    yield from _check_head(chain, head, key)
+    check = _Check(chain, key, expected=head.floor + 1 if head else 1, before={head.floor_mac if head else GENESIS})
+    for link in links:
+        yield from check.take(link)
+    if head is not None:
+        yield from check.end(head)
+
+
+def _check_head(chain: str, head: Head | None, key: bytes) -> Iterator[Fault]:
+    if head is None:
+        yield Fault(chain, 0, FaultKind.HEAD, "the chain has records and no head")
+    elif not hmac.compare_digest(head.seal, seal_of(key, chain, head.floor, head.floor_mac)):
+        yield Fault(chain, head.floor, FaultKind.HEAD, "the chain's beginning is not the one that was written")
+
+
+@dataclass(slots=True)
+class _Check:
+    """The checking of one chain: which record comes next, and hashes that may be before it; none where one is missing.
+
+    Of a record that is wrong, the hash that it should have and the one that it has may be the one that was followed.
+    """
+
+    chain: str
+    key: bytes
+    expected: int
+    before: set[str]
+
+    def take(self, link: Link) -> Iterator[Fault]:
+        """What is wrong with the next record."""
+        if link.seq < self.expected:
+            yield self._fault(link.seq, FaultKind.ADDED, "a record stands where records were let go")
+            return
+        if link.seq > self.expected:
+            yield self._missing(self.expected, link.seq - 1)
+            self.before = set()
+        yield from self._judge(link)
+        self.expected = link.seq + 1
+
+    def _judge(self, link: Link) -> Iterator[Fault]:
+        place = _place_of(link)
+        if place is not None and place[:2] != (self.chain, link.seq):
+            yield self._fault(link.seq, FaultKind.REORDERED, f"it holds record {place[1]} of {place[0] or 'all'}")
+            self.before = set()
+            return
+        made = {mac_of(self.key, before, link.body) for before in self.before if _is_mac(before)}
+        if place is None or place[2] != link.at or (self.before and link.mac not in made):
+            yield self._fault(link.seq, FaultKind.CHANGED, "it is not as it was written")
+        self.before = {link.mac, *made}
+
+    def end(self, head: Head) -> Iterator[Fault]:
+        """What is wrong with the end."""
+        last = self.expected - 1
+        if last < head.seq:
+            yield self._missing(last + 1, head.seq, FaultKind.TRUNCATED)
+        elif last > head.seq:
+            yield self._fault(head.seq + 1, FaultKind.ADDED, f"the chain ends with record {head.seq}")
+        elif self.before and head.mac not in self.before:
+            yield self._fault(head.seq, FaultKind.HEAD, "the head names another record than the last")
+
+    def _missing(self, first: int, last: int, kind: FaultKind = FaultKind.REMOVED) -> Fault:
+        which = f"record {first}" if first == last else f"records {first} to {last}"
+        return self._fault(first, kind, f"{which} are missing" if first != last else f"{which} is missing")
+
+    def _fault(self, seq: int, kind: FaultKind, detail: str) -> Fault:
+        return Fault(self.chain, seq, kind, detail)
+
+
+def _place_of(link: Link) -> tuple[Any, Any, Any] | None:
+    """Chain, place and time as the record itself says them; None for what is no record."""
+    try:
+        body = orjson.loads(link.body)
+        return body["chain"], body["seq"], body["at"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, UnicodeError):
+        return None
+
+
+def _is_mac(text: str) -> bool:
+    try:
+        return len(bytes.fromhex(text)) == 32
+    except ValueError:
+        return False

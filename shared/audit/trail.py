@@ -1,0 +1,98 @@
+"""Writes records of who did what, before an answer is given and before and after anything is changed.
+
+What is said in a query is written as a keyed hash: whoever has the audit alone cannot try out what it may have been,
+and nothing has to be erased from it. Documents go by their ids, which are hashes too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from embedmill.shared.db.audit import INSTALLATION, Key, add_record
+from embedmill.shared.db.engine import Database
+from embedmill.shared.errors import AuditUnwritten, EmbedmillError
+from embedmill.shared.privacy.keys import Keys
+from embedmill.shared.privacy.principals import Principal
+from embedmill.shared.sqlite_files import are_read_as_they_stand
+
+PURPOSE, QUERIES, SCORES, NAMES = "audit", "audit query", "audit scores", "audit name"
+HASH_DIGITS = 32
+Mode = Literal["on", "strict", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened: the action, its target, what came of it, and numbers; nothing that was said or found.
+
+    `details` are what else there is to know, such as what a setting was before and is now.
+    """
+
+    action: str
+    outcome: str
+    target: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Trail:
+    """The records of one installation, as one process writes them."""
+
+    def __init__(self, database: Database, keys: Keys, *, mode: Mode) -> None:
+        self._database = database
+        self._keys = keys
+        self._mode = mode
+        self._made: dict[str, Key] = {}
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is recorded."""
+        return self._mode != "off"
+
+    def write(self, chain: str, principal: Principal, entry: Entry) -> int | None:
+        """Add a record to a collection's chain, or to the installation's; returns its place. Raises AuditUnwritten.
+
+        The owner of a home that is read as it stands leaves no record, unless the audit is strict.
+        """
+        if not self.is_kept:
+            return None
+        if are_read_as_they_stand() and not principal.token and self._mode != "strict":
+            return None
+        try:
+            for each in (INSTALLATION, chain):
+                self.key(each)
+            return self._database.transact(add_record, chain, _fields(principal, entry), self.key)
+        except EmbedmillError as error:
+            raise AuditUnwritten(f"no record of it could be written: {error}") from None
+
+    def key(self, chain: str) -> Key:
+        """What the hashes of a chain are made with."""
+        if chain not in self._made:
+            self._made[chain] = Key(self._keys.derive(PURPOSE, chain), self._keys.key_id)
+        return self._made[chain]
+
+    def hash_query(self, text: str) -> str:
+        """What is written in the place of a query; the same text has the same, however it is spaced."""
+        return self._keys.mac(QUERIES, " ".join(text.split())).hex()[:HASH_DIGITS]
+
+    def hash_name(self, name: str) -> str:
+        """What is written in the place of a URI, a path or a person's name."""
+        return self._keys.mac(NAMES, name).hex()[:HASH_DIGITS]
+
+    def hash_scores(self, scored: Sequence[tuple[str, float]]) -> str:
+        """What is written in the place of hits and their scores, by which a result can be recognised."""
+        told = "\n".join(f"{name} {score:.6f}" for name, score in scored)
+        return self._keys.mac(SCORES, told).hex()[:HASH_DIGITS]
+
+
+def _fields(principal: Principal, entry: Entry) -> dict[str, Any]:
+    said = {
+        "principal": principal.name,
+        "role": str(principal.role),
+        "token": principal.token,
+        "address": principal.address,
+        "action": entry.action,
+        "outcome": entry.outcome,
+        "target": entry.target,
+        "counts": dict(entry.counts),
+    }
+    return {name: value for name, value in said.items() if value} | dict(entry.details)

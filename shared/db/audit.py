@@ -1,0 +1,140 @@
+"""The audit's chains: records added under the lock of their chain's head, read, and let go when their time is over."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, and_, bindparam, cast, delete, func, insert, or_, select, update
+
+from embedmill.shared.audit.chain import FORM, GENESIS, Head, Link, mac_of, seal_of, write_body
+from embedmill.shared.db.bulk import insert_or
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.schema import audit_head, audit_record
+
+PAGE = 2000
+BEGUN = "audit.begin"
+"""The action of the record that a chain began."""
+INSTALLATION = ""
+"""The chain of what is no single collection's."""
+_NOW = cast(clock() * 1_000_000, BigInteger)
+_HEAD = (
+    select(audit_head.c.seq, audit_head.c.mac, _NOW.label("now"))
+    .where(audit_head.c.chain == bindparam("of"))
+    .with_for_update()
+)
+_ADD = insert(audit_record)
+_MOVE = (
+    update(audit_head)
+    .where(audit_head.c.chain == bindparam("of"))
+    .values(seq=bindparam("last"), mac=bindparam("its_mac"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a chain's hashes are made with."""
+
+    material: bytes
+    id: str
+
+
+FindKey = Callable[[str], Key]
+"""The key of a chain; it must be known before the transaction begins."""
+
+
+def add_record(connection: Connection, chain: str, fields: dict[str, Any], keys: FindKey) -> int:
+    """Add a record to the end of a chain, which is begun if it is new; returns its place.
+
+    The head is locked until the transaction ends, so that a chain never has two ends. That a chain began is on record
+    in the installation's, so that one that is gone as a whole is missed.
+    """
+    key = keys(chain)
+    head = connection.execute(_HEAD, {"of": chain}).first()
+    if head is None:
+        head = _begin(connection, chain, key)
+        if chain != INSTALLATION:
+            add_record(connection, INSTALLATION, {"action": BEGUN, "outcome": "done", "target": chain}, keys)
+    seq = int(head.seq) + 1
+    body = write_body({**fields, "v": FORM, "chain": chain, "seq": seq, "at": head.now})
+    mac = mac_of(key.material, head.mac, body)
+    connection.execute(_ADD, {"chain": chain, "seq": seq, "at": head.now, "body": body, "mac": mac})
+    connection.execute(_MOVE, {"of": chain, "last": seq, "its_mac": mac})
+    return seq
+
+
+def _begin(connection: Connection, chain: str, key: Key) -> Any:
+    values = {"chain": chain, "seq": 0, "mac": GENESIS, "floor": 0, "floor_mac": GENESIS, "key_id": key.id}
+    values["seal"] = seal_of(key.material, chain, 0, GENESIS)
+    connection.execute(insert_or(connection, audit_head).values(values).on_conflict_do_nothing())
+    return connection.execute(_HEAD, {"of": chain}).one()
+
+
+def list_heads(connection: Connection) -> list[Head]:
+    """The heads of all chains, the installation's first."""
+    return [Head(**row._mapping) for row in connection.execute(select(audit_head).order_by(audit_head.c.chain))]
+
+
+def list_chains(connection: Connection) -> list[str]:
+    """Chains that have a head or records, or both."""
+    heads, records = select(audit_head.c.chain), select(audit_record.c.chain).distinct()
+    return sorted(connection.execute(heads.union(records)).scalars())
+
+
+def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Link]:
+    """The records of a chain by their place, in pages."""
+    columns = (audit_record.c.seq, audit_record.c.at, audit_record.c.body, audit_record.c.mac)
+    page = select(*columns).where(audit_record.c.chain == chain).order_by(audit_record.c.seq).limit(PAGE)
+    while True:
+        found = database.query(lambda c, after=after: c.execute(page.where(audit_record.c.seq > after)).all())  # type: ignore[misc]
+        yield from (Link(*row) for row in found)
+        if len(found) < PAGE:
+            return
+        after = found[-1].seq
+
+
+def find_link(connection: Connection, chain: str, seq: int) -> Link | None:
+    """One record."""
+    columns = (audit_record.c.seq, audit_record.c.at, audit_record.c.body, audit_record.c.mac)
+    row = connection.execute(select(*columns).where(audit_record.c.chain == chain, audit_record.c.seq == seq)).first()
+    return Link(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record's place among all of them."""
+
+    at: int
+    chain: str
+    seq: int
+
+
+def list_records(
+    connection: Connection, chains: Sequence[str] | None, *, since: int = 0, limit: int, after: Place | None = None
+) -> list[tuple[str, Link]]:
+    """Records of some chains, or of all, newest first, those that come after a place; a page at a time."""
+    query = select(audit_record).where(audit_record.c.at >= since)
+    if chains is not None:
+        query = query.where(audit_record.c.chain.in_(chains))
+    at, chain, seq = audit_record.c.at, audit_record.c.chain, audit_record.c.seq
+    if after is not None:
+        same = and_(chain == after.chain, seq < after.seq)
+        query = query.where(or_(at < after.at, and_(at == after.at, or_(chain > after.chain, same))))
+    query = query.order_by(at.desc(), chain, seq.desc()).limit(limit)
+    return [(row.chain, Link(row.seq, row.at, row.body, row.mac)) for row in connection.execute(query)]
+
+
+def let_go(connection: Connection, head: Head, *, before: int, key: Key) -> int:
+    """Let a chain's records go that were made before a time, all but the last; returns how many went."""
+    old = select(func.max(audit_record.c.seq)).where(
+        audit_record.c.chain == head.chain, audit_record.c.at < before, audit_record.c.seq < head.seq
+    )
+    floor = connection.execute(old).scalar()
+    link = find_link(connection, head.chain, floor) if floor is not None else None
+    if link is None or link.seq <= head.floor:
+        return 0
+    seal = seal_of(key.material, head.chain, link.seq, link.mac)
+    values = {"floor": link.seq, "floor_mac": link.mac, "seal": seal}
+    connection.execute(update(audit_head).where(audit_head.c.chain == head.chain).values(values))
+    gone = delete(audit_record).where(audit_record.c.chain == head.chain, audit_record.c.seq <= link.seq)
+    return connection.execute(gone).rowcount
