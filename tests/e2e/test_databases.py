@@ -50,10 +50,11 @@ def test_a_password_is_kept_nowhere_whichever_way_it_came(cli: Command, shop: ma
     url = f"mysql://reader:{quote(PLANTED, safe='')}@{place}"
     from_file = (f"mysql://{place}", *OPTIONS, "--credentials", tmp_path / "login")
     from_variable = (f"mysql://reader@{place}", *OPTIONS, "--credentials", "env:SHOP")
-    cli = cli.with_environment(SHOP=PLANTED)
+    from_environment = (f"mysql://reader@{place}", *OPTIONS)
+    cli = cli.with_environment(SHOP=PLANTED, MYSQL_PWD=PLANTED)
     warned = cli.run("ingest", url, *OPTIONS)
-    others = [cli.run("ingest", *arguments) for arguments in (from_file, from_variable)]
-    assert [ran.status for ran in (warned, *others)] == [0, 0, 0], (warned, others)
+    others = [cli.run("ingest", *arguments) for arguments in (from_file, from_variable, from_environment)]
+    assert [ran.status for ran in (warned, *others)] == [0, 0, 0, 0], (warned, others)
     assert "password" in warned.stderr
     assert "3 unchanged" in others[0].stdout + others[0].stderr
     shown = [

@@ -49,6 +49,11 @@ class Login:
 NO_LOGIN = Login()
 
 
+def usual_login(kind: str) -> Login:
+    """What the environment says, as for the database's own programs; those of Postgres are asked by its driver."""
+    return Login("", os.environ.get("MYSQL_PWD", "")) if kind == "mysql" else NO_LOGIN
+
+
 def read_login(reference: str) -> Login:
     """What `--credentials` names: `env:NAME`, or a file; raises SourceError, which never quotes what is there."""
     if not reference:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
 from embedmill.producers.sources.options import FieldMap, SourceOptions, Tables
 from embedmill.producers.sources.sql.layouts import Wanted
-from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login
+from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login, usual_login
 from embedmill.producers.sources.sql.places import DatabaseFile, Place, place_from_spec, read_place
 from embedmill.producers.sources.sql.reading import Database
 from embedmill.producers.sources.sql.runs import Run, Task
@@ -107,7 +107,8 @@ class SqlSource(Source):
             session.close()
 
     def _connect(self) -> Session:
-        login = read_login(self.credentials).over(self.login).over(Login(self.user))
+        given = read_login(self.credentials).over(self.login).over(Login(self.user))
+        login = given.over(usual_login(self.place.kind))
         return self.place.connect(login, self.seconds)
 
     def read(self, context: ReadContext) -> Iterator[Item]:
