@@ -30,6 +30,9 @@ ORIGINS: dict[str, Origin] = {
     "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
     "http": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
     "https": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
+    "maildir": Origin(
+        loader="embedmill.shared.maildirs:MaildirLoader", source="embedmill.producers.sources.maildir:MaildirSource"
+    ),
     "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
     "mariadb": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
     "mysql": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),

@@ -12,12 +12,14 @@ from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import STDIN, ListSource
+from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.sources.named import FileSource
-from embedmill.producers.sources.options import FieldMap, SourceOptions
+from embedmill.producers.sources.options import FieldMap, Selection, SourceOptions
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
 from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
 from embedmill.shared.loading import source_class
+from embedmill.shared.maildirs import is_maildir
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -102,14 +104,20 @@ def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
     path = _path_of(argument)
     mode = _mode_of(path)
     if stat.S_ISDIR(mode):
-        asked = options.selection
-        return FolderSource(canonical_path(path), asked.include, asked.exclude, asked.hidden)
+        return _open_folder(canonical_path(path), options.selection)
     if stat.S_ISREG(mode):
         return _open_file(canonical_path(path), options.rows.fields)
     raise SourceError(
         f"{shown(path)} is {describe_mode(mode)}, which holds no document",
         hint="Write what comes out of it to a file and ingest that.",
     )
+
+
+def _open_folder(path: bytes, asked: Selection) -> Source:
+    # Whoever says which files are wanted wants files.
+    if asked == Selection() and is_maildir(path):
+        return MaildirSource(path)
+    return FolderSource(path, asked.include, asked.exclude, asked.hidden)
 
 
 def _open_file(path: bytes, fields: FieldMap) -> Source:

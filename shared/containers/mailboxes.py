@@ -18,7 +18,7 @@ _FROM = re.compile(
 )
 _ESCAPED = re.compile(rb">+From ")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*<?([^>\s]+)", re.IGNORECASE | re.MULTILINE)
-_HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 64 * 1024
 _HEADER = re.compile(rb"[!-9;-~]+:|>From ")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
@@ -44,9 +44,14 @@ def _entry(message: bytes, names: Names) -> Entry:
 
 
 def _name_of(message: bytes) -> str:
-    found = _MESSAGE_ID.search(_END_OF_HEADERS.split(message[:_HEAD_BYTES], maxsplit=1)[0])
+    return name_by_id(message) or f"{hashlib.sha256(message).hexdigest()[:16]}.eml"
+
+
+def name_by_id(message: bytes) -> str:
+    """What a message is called by its Message-ID, for which its beginning is enough; empty where it has none."""
+    found = _MESSAGE_ID.search(_END_OF_HEADERS.split(message[:HEAD_BYTES], maxsplit=1)[0])
     if found is None:
-        return f"{hashlib.sha256(message).hexdigest()[:16]}.eml"
+        return ""
     return clean_path(found[1].decode("utf-8", "replace").replace("/", "_"))[:LONGEST_NAME] + ".eml"
 
 
@@ -54,7 +59,7 @@ def _messages(stream: BinaryIO) -> Iterator[bytes | None]:
     """None in the place of one that is too large; a line of any length is cut, and put together again."""
     lines: list[bytes] | None = None
     size, after_blank = 0, True
-    while line := stream.readline(_HEAD_BYTES):
+    while line := stream.readline(HEAD_BYTES):
         if after_blank and _FROM.match(line):
             if lines is not None:
                 yield _joined(lines, size)

@@ -130,7 +130,7 @@ def test_what_cannot_be_a_source_is_named_with_a_next_step(argument: str, messag
 def test_errors_come_with_a_hint(here: Path) -> None:
     os.mkfifo(here / "pipe")
     (here / "dangling").symlink_to("nowhere")
-    for argument in ("missing", "pipe", "dangling", "s3://b/k"):
+    for argument in ("missing", "pipe", "dangling", "ftp://b/k"):
         with pytest.raises(SourceError) as caught:
             opened(argument)
         assert caught.value.hint
