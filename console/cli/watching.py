@@ -59,10 +59,10 @@ def watch(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Read sources again and again, and work here until it is interrupted.
+    """Read sources again and again, and work here.
 
-    Every 15 minutes, with --events every 6 hours, if neither --every nor --schedule is given. That is kept:
-    `workers start` goes on with it.
+    Every 15 minutes, with --events every 6 hours, unless --every or --schedule say otherwise, until this is
+    interrupted. The timetable is kept, and `workers start` goes on with it.
     """
     import sys
 

@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ __all__ = ["runtime", "tracker"]
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 MODULES = dict(re.findall(r"<!-- module: ([\w.]+) -->\n```python\n(.*?)```", TEXT, re.DOTALL))
+PACKAGES = dict(re.findall(r"<!-- package: (\w+) -->\n```python\n(.*?)```", TEXT, re.DOTALL))
 ENTRIES = dict(re.findall(r"<!-- entry: (\w+) -->\n```python\n(.*?)```", TEXT, re.DOTALL))
 (PRICES,) = re.findall(r"<!-- prices -->\n```toml\n(.*?)```", TEXT, re.DOTALL)
 
@@ -63,15 +65,42 @@ def _evaluated(code: str, module: ModuleType) -> Any:
 
 
 def test_every_block_of_code_on_the_page_is_run() -> None:
-    assert len(re.findall("^```python", TEXT, re.MULTILINE)) == len(MODULES) + len(ENTRIES) == 8
+    assert len(re.findall("^```python", TEXT, re.MULTILINE)) == len(MODULES) + len(ENTRIES) + len(PACKAGES) == 9
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [*MODULES, *PACKAGES])
 def test_the_code_is_as_the_house_wants_it(name: str) -> None:
     path = f"{name.removeprefix('embedmill.').replace('.', '/')}.py"
     checked = [sys.executable, "-m", "ruff", "check", "--stdin-filename", path, "-"]
-    done = subprocess.run(checked, input=MODULES[name], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        checked, input=(MODULES | PACKAGES)[name], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout
+
+
+def test_another_package_brings_a_source_by_its_entry_point(
+    runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "installed"
+    info = installed / "acme_notes-1.0.dist-info"
+    info.mkdir(parents=True)
+    ((name, code),) = PACKAGES.items()
+    (points,) = re.findall(r"<!-- entry point -->\n```toml\n(.*?)```", TEXT, re.DOTALL)
+    (installed / f"{name}.py").write_text(code)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-notes\nVersion: 1.0\n")
+    ((group, entries),) = tomllib.loads(points)["project"]["entry-points"].items()
+    told = "".join(f"{scheme} = {place}\n" for scheme, place in entries.items())
+    (info / "entry_points.txt").write_text(f"[{group}]\n{told}")
+    (tmp_path / "a.note").write_text(f"The title\n{text_of(1)}")
+    monkeypatch.syspath_prepend(str(installed))
+    monkeypatch.setattr(origins, "_find_entry_point", origins._find_entry_point.__wrapped__)
+    sources = open_sources([f"notes:{tmp_path}"], options=SourceOptions(), stdin=io.BytesIO())
+    assert source_from_spec(sources[0].spec) == sources[0]
+    embed_by_hash(runtime, tracker)
+    submit_sources(runtime, tracker, sources)
+    work_off(runtime, tracker)
+    assert tracker.states() == [State.COMPLETED]
+    assert [row["title"] for row in tracker.rows()] == ["The title"]
 
 
 def test_the_stage_refuses_and_lets_pass(runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path) -> None:

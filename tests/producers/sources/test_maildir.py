@@ -49,11 +49,14 @@ class Mail(Shelf):
 
         return counted
 
-    def put(self, name: str, text: str, *, holder: str = "new") -> Path:
+    def put(self, name: str, text: str) -> None:
+        self.deliver(name, text)
+
+    def deliver(self, name: str, text: str) -> Path:
         if name in self._files:
             self._files.pop(name).unlink()
         self._count += 1
-        file = self.path / holder / f"1700000{self._count:03}.M1P1.host"
+        file = self.path / "new" / f"1700000{self._count:03}.M1P1.host"
         file.write_text(MESSAGE.format(id=f"Message-ID: <{name}>" if name else "X-Nothing: 1", text=text))
         self._files[name] = file
         return file
@@ -98,7 +101,7 @@ def states(shelf: Mail, memory: Memory) -> dict[str, str]:
 
 
 def test_flags_and_a_move_within_the_maildir_change_nothing_and_nothing_is_read(shelf: Mail) -> None:
-    memory, file = Memory(), shelf.put("a@b", "text")
+    memory, file = Memory(), shelf.deliver("a@b", "text")
     before = states(shelf, memory)
     shelf.count_reads()
     seen = file.rename(shelf.path / "cur" / f"{file.name}:2,S")
@@ -111,20 +114,20 @@ def test_flags_and_a_move_within_the_maildir_change_nothing_and_nothing_is_read(
 
 
 def test_the_second_message_of_an_id_has_a_number_and_keeps_it(shelf: Mail) -> None:
-    memory, first = Memory(), shelf.put("a@b", "one")
+    memory, first = Memory(), shelf.deliver("a@b", "one")
     shelf._files.clear()
-    second = shelf.put("a@b", "two")
+    second = shelf.deliver("a@b", "two")
     assert states(shelf, memory) == {"a@b.eml": first.name, "a@b~2.eml": second.name}
     first.unlink()
     assert states(shelf, memory) == {"a@b~2.eml": second.name}
     shelf._files.clear()
-    third = shelf.put("a@b", "three")
+    third = shelf.deliver("a@b", "three")
     assert states(shelf, memory) == {"a@b.eml": third.name, "a@b~2.eml": second.name}
     assert len(list(memory.walk())) == 4
 
 
 def test_a_message_without_an_id_is_known_by_its_file(shelf: Mail) -> None:
-    file = shelf.put("", "text")
+    file = shelf.deliver("", "text")
     assert list(read(shelf)) == [f"{file.name}.eml"]
 
 
@@ -144,7 +147,7 @@ def test_a_folder_that_cannot_be_listed_hides_all(shelf: Mail) -> None:
 
 
 def test_a_worker_finds_a_message_that_was_moved_since(shelf: Mail, runtime: WorkerRuntime) -> None:
-    file = shelf.put("a@b", "text")
+    file = shelf.deliver("a@b", "text")
     (item,) = read(shelf).values()
     assert isinstance(item, FileItem)
     located = Located(item.uri, item.origin)
