@@ -13,7 +13,7 @@ from embedmill.console.services.choosing import choose_documents, name_ids
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.reach import in_documents, installation
 from embedmill.console.services.serving import serves
-from embedmill.console.services.subjects import find_subject
+from embedmill.console.services.subjects import find_subject, forget_subject
 from embedmill.shared.db import erasures, tombstones, traces
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import NotFound, NotYetErased, StorageFailed, UsageError
@@ -88,6 +88,8 @@ def erase_documents(
     if left or not names:
         chosen = list(dict(_choose(runtime, left, query, subject)))
         open_ += [eraser.begin(runtime, chosen, cause=ASKED)] if chosen else []
+    if subject is not None:
+        forget_subject(runtime, subject, collection=query.collection)
     return carry_out(runtime, open_, listener=listener, patience_seconds=patience_seconds)
 
 

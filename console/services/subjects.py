@@ -1,4 +1,8 @@
-"""Finds the documents in which a person is named, by an e-mail address, a number or a name, by reading all of them."""
+"""Finds the documents in which a person is named, by an e-mail address, a number or a name.
+
+What redaction hid is found by keyed hashes. All that is stored is read besides: what came before redaction was on,
+or is no value that it knows, is found by its words.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,12 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from unicodedata import normalize
 
-from embedmill.shared.db import described
+from embedmill.shared.db import described, redactions, traces, words
 from embedmill.shared.db.collections import Collection, get_collection, list_collections
 from embedmill.shared.db.described import Described
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.paging import walk
+from embedmill.shared.privacy.document_seals import open_metadata
 from embedmill.shared.runtime import Runtime
 
 PAGE = 500
@@ -64,7 +69,28 @@ def find_subject(runtime: Runtime, value: str, *, collection: str | None) -> Map
     """Documents by id with their URIs; raises UsageError for a value that says too little, NotFound."""
     wanted = Subject(value)
     chosen = runtime.database.query(_choose, collection)
-    return {d.id: d.uri for place in chosen for d in _walk(runtime, place) if _names(runtime, d, wanted)}
+    hidden = {id: uri for place in chosen for id, uri in _find_hidden(runtime, place, value).items()}
+    return hidden | {d.id: d.uri for place in chosen for d in _walk(runtime, place) if _names(runtime, d, wanted)}
+
+
+def forget_subject(runtime: Runtime, value: str, *, collection: str | None) -> int:
+    """Forget the texts of queries that name a person, and the reasons of feedback that do; returns how many."""
+    wanted = Subject(value)
+    return sum(
+        runtime.database.transact(words.forget_where, place.id, wanted.is_in)
+        for place in runtime.database.query(_choose, collection)
+    )
+
+
+def _find_hidden(runtime: Runtime, collection: Collection, value: str) -> dict[str, str]:
+    """Documents in which redaction hid the value, which it knows by a keyed hash only."""
+    redactor = runtime.redactor(collection.id)
+    if not redactor.is_on:
+        return {}
+    found = partial(
+        redactions.find_documents_of, collection_id=collection.id, subjects=sorted(redactor.subjects_of(value))
+    )
+    return runtime.database.query(traces.find_uris, runtime.database.query(found))
 
 
 def _choose(connection: Connection, name: str | None) -> list[Collection]:
@@ -80,7 +106,8 @@ def _walk(runtime: Runtime, collection: Collection) -> Iterator[Described]:
 
 
 def _names(runtime: Runtime, document: Described, wanted: Subject) -> bool:
-    told = " ".join([document.uri, document.title, *(json.dumps(m, ensure_ascii=False) for m in document.metadata)])
+    metadata = (open_metadata(runtime.vault, origin) for origin in document.origins)
+    told = " ".join([document.uri, document.title, *(json.dumps(m, ensure_ascii=False) for m in metadata)])
     return wanted.is_in(told) or any(map(wanted.is_in, _texts(runtime, document)))
 
 

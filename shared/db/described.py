@@ -10,16 +10,17 @@ from sqlalchemy import Connection, select
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.references import find_references
 from embedmill.shared.db.schema import document, work
+from embedmill.shared.db.sealed import TITLE, open_sealed
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A document, in whatever state, with the metadata and the stored objects of all of its work."""
+    """A document, in whatever state, with the origins, sealed or not, and the stored objects of all of its work."""
 
     id: str
     uri: str
     title: str
-    metadata: Sequence[Mapping[str, Any]]
+    origins: Sequence[Mapping[str, Any]]
     references: Sequence[str]
 
 
@@ -33,16 +34,17 @@ def list_described(connection: Connection, collection_id: int, *, after: str, li
     )
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
-    metadata, references = _find_metadata(connection, ids), find_references(connection, ids)
-    return [Described(row.id, row.uri, row.title, metadata[row.id], sorted(references[row.id])) for row in rows]
+    origins, references = _find_origins(connection, ids), find_references(connection, ids)
+    titles = {row.id: open_sealed(connection, TITLE, row.title) for row in rows}
+    return [Described(row.id, row.uri, titles[row.id], origins[row.id], sorted(references[row.id])) for row in rows]
 
 
-def _find_metadata(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[Mapping[str, Any]]]:
+def _find_origins(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[Mapping[str, Any]]]:
     found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in connection.execute(
         select(work.c.document_id, work.c.origin).where(among(connection, work.c.document_id, ids))
     ):
-        found[row.document_id].append(row.origin.get("metadata") or {})
+        found[row.document_id].append(row.origin)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, Text, and_, cast, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Table, and_, delete, func, literal, or_, select, update
 
 from embedmill.shared.db import word_counts
 from embedmill.shared.db.bulk import among
@@ -215,10 +215,3 @@ def forget_verdicts(connection: Connection, addresses: Sequence[str], ids: Seque
         mine = [address for address in part if address not in kept]
         gone += connection.execute(delete(verdict).where(among(connection, verdict.c.address, mine))).rowcount
     return gone
-
-
-def forget_texts_of_queries(connection: Connection, collection_id: int, words: str) -> int:
-    """Forget the texts of queries that hold these words; returns how many."""
-    text = cast(query_record.c.text, Text)
-    here = (query_record.c.collection_id == collection_id, text.icontains(words, autoescape=True))
-    return connection.execute(update(query_record).where(*here).values(text=None)).rowcount
