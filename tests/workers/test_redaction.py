@@ -24,6 +24,7 @@ from embedmill.shared.db.redactions import find_documents_of
 from embedmill.shared.errors import MissingExtra, RedactionFailed
 from embedmill.shared.privacy.redaction import scanning
 from embedmill.shared.privacy.redaction.finding import Finding
+from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.providers.blobs.compression import MARK, restore
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.runtime import WorkerRuntime
@@ -175,9 +176,9 @@ def test_what_has_not_changed_is_unchanged_and_another_policy_makes_it_anew(
 def test_a_text_that_cannot_be_redacted_goes_no_further(
     redacting: WorkerRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(text: str, lowered: str) -> Iterator[Finding]:
-        if "mail" in lowered:
-            raise ValueError(text)
+    def fail(glance: Glance) -> Iterator[Finding]:
+        if "mail" in glance.lowered:
+            raise ValueError(glance.text)
         yield from ()
 
     folder = tmp_path / "in"

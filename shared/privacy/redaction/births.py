@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from embedmill.shared.privacy.redaction.anchors import regions
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.folding import fold_words
+from embedmill.shared.privacy.redaction.glance import Glance
 
-_STEMS = tuple(
+WORDS = tuple(
     map(
         fold_words,
         (
@@ -75,10 +75,9 @@ _BIRTH_MONTH_FIRST = re.compile(
 )
 
 
-def find_births(text: str, lowered: str) -> Iterator[Finding]:
+def find_births(glance: Glance) -> Iterator[Finding]:
     """Dates behind a word of birth."""
-    del text
-    for start, end in regions(lowered, _STEMS, before=24, after=90):
+    for start, end in glance.words.around(WORDS, before=24, after=90):
         for pattern in (_BIRTH, _BIRTH_MONTH_FIRST):
-            for match in pattern.finditer(lowered, start, end):
+            for match in pattern.finditer(glance.lowered, start, end):
                 yield Finding("DATE_OF_BIRTH", *match.span(1), Certainty.HINTED)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from embedmill.shared.privacy.redaction.anchors import merged, regions
+from embedmill.shared.privacy.redaction.anchors import merged
 from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_iban, is_rvnr, stdnum
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint, hint
 from embedmill.shared.privacy.redaction.numbers import closes_at, opens_at
 
@@ -59,6 +60,7 @@ class Code:
 
     @property
     def in_any_case(self) -> re.Pattern[str]:
+        """The pattern for small letters, too."""
         return re.compile(self.pattern.pattern, re.IGNORECASE)
 
 
@@ -156,11 +158,11 @@ _BEFORE, _AFTER = 26, 22
 """Characters around a digit and its capital that the longest code takes."""
 
 
-def find_accounts(text: str, lowered: str) -> Iterator[Finding]:
+def find_accounts(glance: Glance) -> Iterator[Finding]:
     """IBANs, to the length that their country has; in small letters where the text speaks of one."""
-    yield from _accounts(text, _ACCOUNT, (0, len(text)))
-    for span in regions(lowered, ("iban",), before=0, after=80):
-        yield from _accounts(text, _ACCOUNT_SPACED, span)
+    yield from _accounts(glance.text, _ACCOUNT, (0, len(glance.text)))
+    for span in glance.words.around(("iban",), before=0, after=80):
+        yield from _accounts(glance.text, _ACCOUNT_SPACED, span)
 
 
 def _accounts(text: str, pattern: re.Pattern[str], span: tuple[int, int]) -> Iterator[Finding]:
@@ -190,12 +192,17 @@ def _begins_account(text: str, start: int) -> bool:
     return opens_at(text, start) or text[max(0, start - 4) : start].upper() == "IBAN"
 
 
-def find_codes(text: str, lowered: str) -> Iterator[Finding]:
+def find_codes(glance: Glance) -> Iterator[Finding]:
     """Every other number with letters."""
+    text, lowered = glance.text, glance.lowered
     found = ((match.start() - _BEFORE, match.end() + _AFTER) for match in _FOLLOWED.finditer(text))
     for span in merged(found, len(text)):
         for code in CODES:
             yield from code.find(text, lowered, span, code.pattern)
     for code in (*CODES, *_HINTED_CODES):
-        for span in regions(lowered, code.words, before=0, after=70):
+        for span in glance.words.around(code.words, before=0, after=70):
             yield from code.find(text, lowered, span, code.in_any_case)
+
+
+WORDS = ("iban", *(word for code in (*CODES, *_HINTED_CODES) for word in code.words))
+"""What stands before codes in small letters."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from embedmill.shared.privacy.redaction.anchors import regions
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import VERSION, Before
 from embedmill.shared.privacy.redaction.numbers import is_word
 
@@ -13,7 +13,7 @@ LOCAL_MOST = 64
 """Characters before the sign (RFC 5321)."""
 
 _LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
-_NAMED_DOMAIN = r"(?:[\w-]{1,63}\.(?:\r?\n)?){1,10}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,63})(?!\w)"
+_NAMED_DOMAIN = r"(?:[\w-]{1,63}\.){1,10}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,63})(?!\w)"
 _LITERAL_DOMAIN = r"\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[ipv6:[0-9a-f:.]{2,45}\]"
 _DOMAIN = re.compile(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
 _AT = re.compile(r"@|%40|&#64;")
@@ -29,13 +29,14 @@ _NO_MAIL = frozenset({"service", "timer", "socket", "target", "mount", "setter",
 _SOFTWARE = frozenset({"git", "hg", "svn"})
 
 
-def find_mail(text: str, lowered: str) -> Iterator[Finding]:
+def find_mail(glance: Glance) -> Iterator[Finding]:
     """E-mail addresses, as they are written and as they are disguised."""
+    text = glance.text
     if "@" in text or "%40" in text or "&#64;" in text:
         for sign in _AT.finditer(text):
             if found := _mail(text, sign):
                 yield found
-    for start, end in regions(lowered, _DISGUISES, before=130, after=130):
+    for start, end in glance.words.around(_DISGUISES, before=130, after=130):
         yield from _disguised_mail(text, start, end)
 
 
@@ -81,7 +82,9 @@ def _disguised_mail(text: str, first: int, last: int) -> Iterator[Finding]:
 
 def _is_disguised(written: str) -> bool:
     """Some sign is in brackets, or both are words: "at example.com" alone is prose."""
-    return bool(re.search(r"[\[({<][ \t]?(?:at|@)|[ \t\])}>]dot[ \t\[({<]|[\[({<]dot", written, re.IGNORECASE))
+    return bool(
+        re.search(r"[\[({<][ \t]?(?:at|@)|[ \t\])}>]dot[ \t\[({<]|[\[({<][ \t]?(?:dot|\.)", written, re.IGNORECASE)
+    )
 
 
 _V4 = re.compile(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
@@ -92,22 +95,23 @@ _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
 _COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
 _HEX_TAIL = re.compile(r"[0-9A-Fa-f:]{1,40}\Z")
 _MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?![-\\w])")
-_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![.\w])")
+_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?!\.?\w)")
 _MAC_NAMED = re.compile(r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12})(?![0-9a-f])")
 _MAC = re.compile("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
 
 
-def find_machines(text: str, lowered: str) -> Iterator[Finding]:
+def find_machines(glance: Glance) -> Iterator[Finding]:
     """IP and MAC addresses; those of this machine itself and of no machine tell nobody."""
+    text, lowered = glance.text, glance.lowered
     for match in _V4.finditer(text):
         if found := _v4(text, lowered, match):
             yield found
-    if "[.]" in text or "(.)" in text or "[dot]" in lowered:
+    if glance.words.has("[.]") or glance.words.has("(.)") or glance.words.has("[dot"):
         for match in _V4_DEFANGED.finditer(text):
             if _is_told(_address(_DOTS.sub(".", match[0]))):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
     yield from _with_colons(text)
-    yield from _mac(text, lowered)
+    yield from _mac(glance)
 
 
 def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
@@ -191,13 +195,18 @@ def _is_no_code(written: str) -> bool:
     return len(groups) > 2 or (len(groups) == 2 and any(map(str.isdigit, written)) and max(map(len, groups)) > 2)
 
 
-def _mac(text: str, lowered: str) -> Iterator[Finding]:
+def _mac(glance: Glance) -> Iterator[Finding]:
+    text = glance.text
     for pattern, size in ((_MAC_DASHED, 2), (_MAC_DOTTED, 4)):
         for match in pattern.finditer(text):
             start = match.start() - size
             before = text[start - 1 : start] if start else ""
             if not (before and (is_word(before) or before in "-.")) and any(map(str.isdigit, match[0])):
                 yield Finding("MAC_ADDRESS", start, match.end(), Certainty.CHECKED)
-    if "mac" in lowered:
-        for match in _MAC_NAMED.finditer(lowered):
-            yield Finding("MAC_ADDRESS", *match.span(1), Certainty.HINTED)
+    for place in glance.words.of(("mac",)):
+        if named := _MAC_NAMED.match(glance.lowered, place):
+            yield Finding("MAC_ADDRESS", *named.span(1), Certainty.HINTED)
+
+
+WORDS = ("mac", *_DISGUISES)
+"""What disguised addresses have, and what stands before those without signs."""

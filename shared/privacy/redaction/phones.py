@@ -117,7 +117,8 @@ def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
     last = _by_form(run, first)
     if last is not None and not NO_VALUE.precedes(run.before(first)):
         return last, Certainty.FORMED
-    if PHONE.precedes(run.before(first)) and (last := _hinted(run, first)) is not None:
+    before = run.before(first)
+    if PHONE.precedes(before) and not NO_VALUE.precedes(before) and (last := _hinted(run, first)) is not None:
         return last, Certainty.HINTED
     return None
 
@@ -140,20 +141,19 @@ def _end(run: Run, last: int) -> int:
 
 
 def _international(run: Run, first: int) -> int | None:
+    """The last group of a number with its country's code behind a plus, two zeros, or what North Americans dial."""
     start = run.groups[first][0]
-    before = run.text[max(0, start - 2) : start]
-    head = run.text[start : run.groups[first][1]]
-    if "+" in before and not before.endswith((") ", "+ (")):
-        skipped, skip = 0, 0
-    elif head == "011" and first + 1 < len(run.groups):
-        skipped, skip = 3, 1
-    elif (head.startswith("00") and head[2:3] not in {"", "0"}) or head == "00":
-        skipped, skip = 2, 0
-        if len(run.groups) == 1 and not PHONE.precedes(run.before(first)):
-            return None
-    else:
+    if "+" in run.text[max(0, start - 2) : start]:
+        opens = opens_at(run.text, start - (1 if run.text[start - 1] == "+" else 2))
+        return _longest(run, first, 0) if opens else None
+    head = run.parts[first]
+    if head[0] != "0" or not run.opens[first] or NO_VALUE.precedes(run.before(first)):
         return None
-    return _longest(run, first, skipped) if skip == 0 or len(run.groups) > 2 else None
+    if head == "011":
+        return _longest(run, first, 3) if len(run.groups) > 2 else None
+    if not head.startswith("00") or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
+        return None
+    return _longest(run, first, 2) if len(run.groups) > 1 or PHONE.precedes(run.before(first)) else None
 
 
 def _longest(run: Run, first: int, skipped: int) -> int | None:
@@ -168,13 +168,31 @@ def _longest(run: Run, first: int, skipped: int) -> int | None:
             return None
         fits = not sizes.isdisjoint(_national(number, run, first))
         broken = last > first and "\n" in run.gaps[last]
-        if broken and (fitting is not None or (longest is not None and not fits)):
+        if broken and longest is not None and not (fits and _goes_on(run, first, skipped, (fitting, last))):
             break
         if len(number) <= MOST:
             longest = last
         if fits:
             fitting = last
     return fitting if fitting is not None else longest
+
+
+def _goes_on(run: Run, first: int, skipped: int, lasts: tuple[int | None, int]) -> bool:
+    """Whether a number goes on in the next line: what is on this one is no country's number, or with it it is."""
+    here, there = lasts
+    if here is None:
+        return True
+    digits = ["".join(run.parts[first : last + 1])[skipped:] for last in (here, there)]
+    return not _is_given_out(digits[0]) and _is_given_out(digits[1])
+
+
+def _is_given_out(number: str) -> bool:
+    from phonenumbers import NumberParseException, is_valid_number, parse
+
+    try:
+        return is_valid_number(parse(f"+{number}"))
+    except NumberParseException:
+        return False
 
 
 def _national(number: str, run: Run, first: int) -> set[int]:
@@ -227,10 +245,15 @@ def _by_form(run: Run, first: int) -> int | None:
         if form is not None and form.fullmatch(digits) and _is_even(run, first, last):
             return last
         if (bracketed and _has_area(run, first, lengths, digits)) or (
-            digits[0] == "0" and 9 <= len(digits) <= 12 and len(lengths) > 1 and _is_valid_somewhere(digits)
+            digits[0] == "0" and 9 <= len(digits) <= 12 and _may_be_spoken(lengths) and _is_valid_somewhere(digits)
         ):
             best = last
     return best
+
+
+def _may_be_spoken(lengths: Lengths) -> bool:
+    """Two to five groups of two digits or more."""
+    return 2 <= len(lengths) <= 5 and min(lengths) >= 2
 
 
 def _is_even(run: Run, first: int, last: int) -> bool:
@@ -249,21 +272,16 @@ def _has_area(run: Run, first: int, lengths: Lengths, digits: str) -> bool:
     return 9 <= len(digits) <= 11 and len(lengths) <= 4 and min(lengths[1:]) >= 2
 
 
-@cache
-def _valid_at_home(digits: str) -> bool:
+def _is_valid_somewhere(digits: str) -> bool:
     from phonenumbers import NumberParseException, is_valid_number, parse
 
-    for region in _REGIONS:
+    for region in _REGIONS if digits[1] != "0" else ():
         try:
             if is_valid_number(parse(digits, region)):
                 return True
         except NumberParseException:
             continue
     return False
-
-
-def _is_valid_somewhere(digits: str) -> bool:
-    return digits[1] != "0" and _valid_at_home.__wrapped__(digits)
 
 
 def _hinted(run: Run, first: int) -> int | None:

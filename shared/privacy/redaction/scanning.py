@@ -2,26 +2,29 @@
 
 from collections.abc import Callable, Iterator
 
+from embedmill.shared.privacy.redaction import births, codes, network, secrets
+from embedmill.shared.privacy.redaction.anchors import Literals
 from embedmill.shared.privacy.redaction.births import find_births
 from embedmill.shared.privacy.redaction.codes import find_accounts, find_codes
 from embedmill.shared.privacy.redaction.finding import Finding, united
 from embedmill.shared.privacy.redaction.folding import fold
+from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.network import find_machines, find_mail
 from embedmill.shared.privacy.redaction.number_rules import RULES
 from embedmill.shared.privacy.redaction.numbers import runs
 from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity
 from embedmill.shared.privacy.redaction.secrets import find_secrets
 
-Detector = Callable[[str, str], Iterator[Finding]]
-"""From a folded text, and the same in small letters, to what it finds in it."""
+Detector = Callable[[Glance], Iterator[Finding]]
+"""From a folded text to what it finds in it."""
 
 
-def find_numbers(text: str, lowered: str) -> Iterator[Finding]:
+def find_numbers(glance: Glance) -> Iterator[Finding]:
     """Cards, telephone numbers and every id that is only digits."""
-    for run in runs(text, lowered):
+    for run in runs(glance.text, glance.lowered):
         yield from RULES.find(run)
         yield from find_phones(run)
-    yield from find_vanity(text)
+    yield from find_vanity(glance.text)
 
 
 PATTERNS: tuple[Detector, ...] = (
@@ -33,13 +36,16 @@ PATTERNS: tuple[Detector, ...] = (
     find_births,
     find_secrets,
 )
+_SIGNS = Literals(secrets.SIGNS)
+_WORDS = Literals((*births.WORDS, *codes.WORDS, *network.WORDS, *secrets.WORDS))
 
 
 def scan(text: str) -> list[Finding]:
     """What the patterns find in a text, in order and apart; places are the given text's, in characters."""
     folded = fold(text)
     lowered = folded.text.lower()
-    found = united(finding for detect in PATTERNS for finding in detect(folded.text, lowered))
+    glance = Glance(folded.text, lowered, _SIGNS.find(folded.text), _WORDS.find(lowered))
+    found = united(finding for detect in PATTERNS for finding in detect(glance))
     if not folded.starts:
         return found
     return [Finding(f.type, *folded.span(f.start, f.end), f.certainty) for f in found]

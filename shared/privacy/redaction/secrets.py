@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from embedmill.shared.privacy.redaction.anchors import places
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.glance import Glance
+from embedmill.shared.privacy.redaction.numbers import opens_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,12 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
-_URL_PASSWORD = re.compile(r"://([^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
+_URL_PASSWORD = re.compile(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
 _BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
 _BEARERS = ("bearer ", "basic ", "token ", "apikey ")
 _BOT = re.compile(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
 _BOT_ID = re.compile(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
+_BLOCKS = ((_PRIVATE_KEY, "-----BEGIN "), (_PUTTY, "Private-Lines: "), (_URL_PASSWORD, "://"))
 _NAMES = (
     "passw",
     "passphrase",
@@ -106,38 +108,35 @@ _HARMLESS = re.compile(
 )
 
 
-def find_secrets(text: str, lowered: str) -> Iterator[Finding]:
+def find_secrets(glance: Glance) -> Iterator[Finding]:
     """Keys by their form, private keys, passwords in URLs, bearer tokens, and what is assigned to a telling name."""
+    text, signs = glance.text, glance.signs
     for key in KEYS:
-        if key.sign in text:
-            for match in key.pattern.finditer(text):
+        for place in signs.of((key.sign,)):
+            if match := key.pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
-    if "PRIVATE KEY" in text:
-        for match in _PRIVATE_KEY.finditer(text):
-            yield _secret(*match.span())
-    if "Private-Lines:" in text:
-        for match in _PUTTY.finditer(text):
-            yield _secret(*match.span(1))
-    if "://" in text:
-        for match in _URL_PASSWORD.finditer(text):
-            yield _secret(*match.span(2))
-    for place in places(text, (":AA",)):
+    for pattern, sign in _BLOCKS:
+        for place in signs.of((sign,)):
+            if match := pattern.match(text, place):
+                yield _secret(*match.span(match.lastindex or 0))
+    for place in signs.of((":AA",)):
         bot, number = _BOT.match(text, place), _BOT_ID.search(text, max(0, place - 11), place)
         if bot and number:
             yield _secret(number.start(), bot.end())
-    yield from _named(text, lowered)
+    yield from _named(glance)
 
 
 def _secret(start: int, end: int) -> Finding:
     return Finding("SECRET", start, end, Certainty.CHECKED)
 
 
-def _named(text: str, lowered: str) -> Iterator[Finding]:
-    for place in places(lowered, _BEARERS):
+def _named(glance: Glance) -> Iterator[Finding]:
+    text, lowered = glance.text, glance.lowered
+    for place in glance.words.of(_BEARERS):
         match = _BEARER.match(lowered, place)
-        if match and _is_random(text[slice(*match.span(1))]):
+        if match and opens_at(text, place) and _is_random(text[slice(*match.span(1))]):
             yield _secret(*match.span(1))
-    for place in places(lowered, _NAMES):
+    for place in glance.words.of(_NAMES):
         match = _ASSIGNED.match(lowered, place)
         if match and _is_telling(lowered, place) and (found := _assigned(text, match)):
             yield found
@@ -157,7 +156,7 @@ def _assigned(text: str, match: re.Match[str]) -> Finding | None:
     start, end = match.span(1) if quoted else match.span(2)
     if quoted:
         start, end = start + 1, end - 1
-    while not quoted and end > start and text[end - 1] in ".!?":
+    while not quoted and end > start and text[end - 1] == ".":
         end -= 1
     value = text[start:end]
     if len(value) < 6 or (_HARMLESS.match(value.lower()) and not (quoted and _is_random(value))):
@@ -175,3 +174,8 @@ def _is_random(value: str) -> bool:
     if value.count("://") or value.startswith(("/", "./", "~")):
         return False
     return letters >= 1 and (digits >= 1 or signs >= 1) and len(value) >= 6 and " " not in value
+
+
+SIGNS = (":AA", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
+WORDS = (*_BEARERS, *_NAMES)
+"""What no secret is without: in its form, or before it."""
