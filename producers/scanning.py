@@ -176,7 +176,9 @@ class SourceScan:
         name, settings_hash = self.reading.collection.name, self.reading.settings_hash
         ids = {document_id(name, stored): uri for stored, uri in self._redacted.addresses(uris).items()}
         found = self.reading.database.query(
-            lambda c: claims.find_settled(c, self.scan.source_id, list(ids), settings_hash=settings_hash)
+            lambda c: claims.find_settled(
+                c, self.scan.source_id, list(ids), settings_hash=settings_hash, job_id=self.scan.job_id
+            )
         )
         return frozenset(ids[id_] for id_ in found)
 

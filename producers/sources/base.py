@@ -208,9 +208,9 @@ class ReadContext:
 
     `memory` is what the source kept from earlier scans. `limit` is how many documents are wanted, None for all: whoever
     reads may ask for no more, and is stopped there. `settled` tells those of some URIs that this source claims and that
-    are in the index as they are wanted today: only of these `Kept` is true. `remarks` are added to by the end. Whoever
-    reads only what has changed says so by `is_increment`: then nothing has left that was not met, and none is no fault.
-    `settings` are those of this installation, None where there is none.
+    are in the index as they are wanted today, or on their way there by this job: only of these `Kept` is true.
+    `remarks` are added to by the end. Whoever reads only what has changed says so by `is_increment`: then nothing has
+    left that was not met, and none is no fault. `settings` are those of this installation, None where there is none.
     """
 
     memory: Memory = field(default_factory=Memory)

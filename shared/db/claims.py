@@ -17,6 +17,7 @@ from embedmill.shared.db.documents import is_broken, lock_documents
 from embedmill.shared.db.scans import NAMED, Scan, list_place_kinds, names_places
 from embedmill.shared.db.schema import claim, document, scan, source, work
 from embedmill.shared.db.submitting import submit_removals
+from embedmill.shared.states import State
 
 CONTENT_CHARACTERS = 16
 # Documents that one transaction may let go: neither a worker nor a kill has to wait for more.
@@ -68,14 +69,27 @@ def renew_claims(connection: Connection, current: Scan, ids: Sequence[str], *, n
     return set(connection.execute(renewed).scalars())
 
 
-def find_settled(connection: Connection, source_id: int, ids: Sequence[str], *, settings_hash: str) -> set[str]:
-    """Those of the documents that a source claims and that are in the index as they are wanted, by these settings."""
+def find_settled(
+    connection: Connection, source_id: int, ids: Sequence[str], *, settings_hash: str, job_id: int | None = None
+) -> set[str]:
+    """Those of the documents that a source claims and that are in the index as they are wanted, by these settings.
+
+    Or are on their way there by a job, which had met them before it was killed.
+    """
     as_wanted = and_(document.c.active_version == document.c.wanted_version, document.c.settings_hash == settings_hash)
+    on_its_way = exists().where(
+        work.c.document_id == document.c.id,
+        work.c.job_id == job_id,
+        work.c.generation == document.c.generation,
+        work.c.settings_hash == settings_hash,
+        ~work.c.deletes,
+        work.c.state.not_in((State.DEAD, State.CANCELLED)),
+    )
     query = (
         select(document.c.id)
         .join_from(document, claim, claim.c.document_id == document.c.id)
         .where(claim.c.source_id == source_id, ~claim.c.leaving, among(connection, document.c.id, ids))
-        .where(as_wanted, ~is_broken())
+        .where(or_(and_(as_wanted, ~is_broken()), on_its_way))
     )
     return set(connection.execute(query).scalars())
 

@@ -261,7 +261,7 @@ class SourceContract:
         shelf.put("new.txt", text_of(61))
         with monkeypatch.context() as patch:
             patch.setattr(scanning, "BATCH_ITEMS", 2)
-            patch.setattr(SourceScan, "record", _killed(SourceScan.record, after))
+            patch.setattr(SourceScan, "record", killed(SourceScan.record, after))
             with pytest.raises(Killed):
                 desk.scan(shelf.open())
         desk.ingest(shelf.open())
@@ -341,7 +341,7 @@ class SourceContract:
             assert not [secret for secret in shelf.secrets if secret.encode() in data], file
 
 
-def _killed(record: object, after: int) -> object:
+def killed(record: object, after: int) -> object:
     """Record so many batches, and end."""
     done = 0
 

@@ -6,10 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
+from embedmill.producers import scanning
+from embedmill.producers.scanning import SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import Crawling, Selection, SourceOptions
-from tests.contracts.sources import Shelf, SourceContract, desk
+from tests.contracts.sources import Desk, Killed, Shelf, SourceContract, desk, killed
 from tests.producers.sources.web.crawling import FakeClock
 from tests.services.site import Asked, Reply, Site
 from tests.workers.conftest import runtime, tracker
@@ -110,3 +112,19 @@ class TestCrawledPages(SourceContract):
     @pytest.fixture
     def shelf(self, site: Site) -> Pages:
         return Pages(site)
+
+    def test_a_crawl_that_was_killed_asks_nothing_twice_though_nothing_was_indexed(
+        self, desk: Desk, shelf: Pages, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = self.fill(shelf)
+        with monkeypatch.context() as patch:
+            patch.setattr(scanning, "BATCH_ITEMS", 2)
+            patch.setattr(SourceScan, "record", killed(SourceScan.record, 2))
+            with pytest.raises(Killed):
+                desk.scan(shelf.open())
+        shelf.count_reads()
+        desk.ingest(shelf.open())
+        assert shelf.count_reads() == len(expected) - 3, (
+            "two batches of two, of which the last page is kept with the next"
+        )
+        self.require(desk, expected)
