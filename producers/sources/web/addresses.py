@@ -55,6 +55,12 @@ _DATE = re.compile(
     r"(?<!\d)(\d{4})[-/_](?:0?[1-9]|1[0-2])(?!\d)|(?:^|[?&;/])(?:y|year|jahr|annee)[=/](\d{4})(?!\d)", re.IGNORECASE
 )
 
+_CALENDAR = re.compile(
+    r"(?:^|[^a-z])(?:i?cal|calend[aei]r\w*|kalender\w*|calendrier|agenda|events?|termine?|month\w*|monat\w*|weeks?|days?|dates?)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -142,6 +148,13 @@ def shape(address: str) -> str:
     parts = urlsplit(address)
     names = sorted({_name(part) for part in parts.query.split("&")})
     return _DIGITS.sub("#", f"{parts.netloc}{unquote(parts.path)}?{'&'.join(names)}")
+
+
+def is_of_calendar(address: str) -> bool:
+    """Whether an address looks like a calendar's, whose pages may differ in nothing but dates."""
+    parts = urlsplit(address)
+    text = f"{parts.path}?{parts.query}"
+    return _CALENDAR.search(text) is not None or _DATE.search(text) is not None
 
 
 def trap(address: str, *, year: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from embedmill.producers.sources.base import HeldItem
-from embedmill.producers.sources.web.addresses import Link, key
+from embedmill.producers.sources.web.addresses import Link, is_of_calendar, key
 from embedmill.producers.sources.web.client import Answer, Head
 from embedmill.producers.sources.web.fetching import Barred, Elsewhere, Fetched, Fetcher, Got, Lost, Moved, is_start
 from embedmill.producers.sources.web.maps import Listed, read_map, unpacked
@@ -73,7 +73,8 @@ class Verdict:
     links: tuple[Link, ...] = ()
     listed: Listed | None = None
     canonical: str = ""
-    likeness: str = ""
+    says: str = ""
+    """The same for pages that say the same; of a calendar also where dates are others."""
     to: Link | None = None
     answered: str = ""
     """The address that answered, after redirects."""
@@ -153,7 +154,8 @@ def _judge_body(answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
 
 
 def _judge_page(page: Page, answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
-    found = Verdict(Kind.DOCUMENT, links=page.links, canonical=page.canonical, likeness=page.likeness)
+    says = page.likeness if is_of_calendar(link.address) else page.content_hash
+    found = Verdict(Kind.DOCUMENT, links=page.links, canonical=page.canonical, says=says)
     if page.moved_to is not None and key(page.moved_to.address) != key(link.address):
         links = (*page.links, page.moved_to)
         return replace(found, kind=Kind.WALL, reason=f"it sends readers on to {page.moved_to.address}", links=links)

@@ -17,7 +17,7 @@ _NAMES = {
     "etag": "etag",
     "modified": "modified",
     "canonical": "canonical",
-    "likeness": "like",
+    "says": "says",
     "why": "why",
     "gone_since": "gone",
 }
@@ -37,7 +37,7 @@ class Known:
     modified: str = ""
     links: tuple[str, ...] = ()
     canonical: str = ""
-    likeness: str = ""
+    says: str = ""
     why: str = ""
     gone_since: float = 0.0
 

@@ -79,7 +79,7 @@ class Progress:
             verdict.modified,
             tuple(link.address for link in verdict.links),
             verdict.canonical,
-            verdict.likeness,
+            verdict.says,
             why,
         )
 

@@ -87,12 +87,12 @@ class Reach:
         count, kinds = self._alike.get(shape(address), (0, set()))
         return count >= ALIKE and len(kinds) < FEWEST_KINDS
 
-    def note_likeness(self, address: str, likeness: str) -> None:
-        """What a page says, but for its numbers."""
+    def note_saying(self, address: str, says: str) -> None:
+        """What a page says, as something that is the same for pages that say the same."""
         making = shape(address)
         count, kinds = self._alike.get(making, (0, set()))
         if len(kinds) < FEWEST_KINDS:
-            self._alike[making] = count + 1, kinds | {likeness[:_MARK_BYTES]}
+            self._alike[making] = count + 1, kinds | {says[:_MARK_BYTES]}
 
     def describe(self) -> Iterator[str]:
         """What was not asked, by rule."""

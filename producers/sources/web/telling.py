@@ -70,7 +70,7 @@ class Telling:
 
     def _take(self, entry: Entry, verdict: Verdict) -> Iterator[Item]:
         progress = self.progress
-        progress.reach.note_likeness(entry.address, verdict.likeness)
+        progress.reach.note_saying(entry.address, verdict.says)
         is_wanted = progress.reach.wants(entry.address)
         if is_wanted and verdict.item is not None:
             yield verdict.item
@@ -80,7 +80,7 @@ class Telling:
     def keep(self, entry: Entry, known: Known) -> Iterator[Item]:
         """A document that is as it was."""
         progress = self.progress
-        progress.reach.note_likeness(entry.address, known.likeness)
+        progress.reach.note_saying(entry.address, known.says)
         progress.follow(entry, [Link(address, address) for address in known.links])
         yield from self._names.decide(entry.address, Fate(is_page=True, names_itself=bool(known.canonical)))
         yield Kept(entry.address)

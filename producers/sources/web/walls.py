@@ -29,13 +29,17 @@ def _phrases(text: str) -> re.Pattern[str]:
 
 
 _LOGIN_TITLE = _phrases(
-    r"log ?in;log ?on;sign ?in(?: to .{1,40})?;anmelden;anmeldung;einloggen;connexion;se connecter;iniciar sesi[oó]n;"
+    r"(?:please |you (?:must|need to|have to) )?(?:be )?(?:log(?:ged)? ?[io]n|sign(?:ed)? ?in)"
+    r"(?: to .{1,60}| required)?;"
+    r"authentication required;members only;anmelden;anmeldung;einloggen;connexion;se connecter;iniciar sesi[oó]n;"
     r"acceso;accedi;inloggen;logga in;zaloguj się;вход;войти;登录;登錄;ログイン;로그인"
 )
 _NOT_FOUND_TITLE = _phrases(
     r"(?:error |http |fehler )?(?:404|410)(?: error| fehler)?(?:[ :,-]*(?:page |file )?(?:not found|gone))?;"
-    r"(?:error[ :,-]*)?(?:this )?(?:(?:page|file|document|content|article) )?(?:not found|could not be found|"
-    r"cannot be found|does not exist|(?:is )?no longer available);"
+    r"(?:error[ :,-]*|sorry[ ,.!]*)?(?:(?:this|the|that) )?(?:(?:page|file|document|content|article) )?(?:was )?"
+    r"(?:not found|(?:could|can)(?:not|n't| not) be found|does(?:n't| not) exist|"
+    r"(?:is )?no longer (?:available|exists?));"
+    r"(?:sorry[ ,.!]*)?(?:we )?(?:could|ca)(?:nnot|not|n't| not) find (?:that|this|the|your) page.{0,40};"
     r"(?:die )?seite (?:wurde )?nicht gefunden;page (?:introuvable|non trouv[ée]e);p[áa]gina no encontrada;"
     r"p[áa]gina n[ãa]o encontrada;pagina non trovata;pagina niet gevonden;sidan hittades inte;nie znaleziono strony;"
     r"страница не найдена;页面不存在;找不到(?:页面|网页);頁面不存在;ページが見つかりません(?:でした)?;"
@@ -48,7 +52,7 @@ _CHECK_TITLE = _phrases(
 _ACCEPT = re.compile(
     r"\b(?:accept|agree|allow all|akzeptieren|zustimmen|accepter|aceptar|accetta|accepteren)\b", re.IGNORECASE
 )
-_COOKIES = re.compile(r"\bcookies?\b", re.IGNORECASE)
+_COOKIES = re.compile(r"\b(?:cookies?|consent|gdpr|dsgvo)\b", re.IGNORECASE)
 _NEEDS_SCRIPT = re.compile(r"javascript", re.IGNORECASE)
 _LOGIN_PATH = re.compile(
     r"/(?:log-?in|sign-?in|logon|sso|saml2?|oauth2?|openid|adfs|wp-login\.php)(?:[/.?]|$)", re.IGNORECASE

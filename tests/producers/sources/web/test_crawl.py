@@ -338,6 +338,13 @@ def test_a_calendar_without_end_has_one(site: Site) -> None:
     assert "says the same again and again" in read.remarks
 
 
+def test_pages_that_differ_in_numbers_are_no_calendar(site: Site) -> None:
+    for number in range(80):
+        site.at(f"/page/{number}", f"<p>This is page {number} of the handbook." + linked(f"/page/{number + 1}"))
+    site.at("/page/80", "<p>The last.")
+    assert len(reader(site, "/page/0", crawl=True, max_depth=100).read().pages) == 81
+
+
 def test_addresses_that_grow_are_counted_by_rule(site: Site) -> None:
     site.fallback = on_path("/", growing)
     site.at("/robots.txt", Reply(b"", 404))

@@ -106,6 +106,10 @@ WALLS = {
     "it is a login form ": html("<p>Continue with one of these.", title="Sign in to Docs | Docs"),
     "it says that there is no such page": html("<h1>Seite nicht gefunden</h1><p>Zurück", title="Docs"),
     "it says that there is no such page ": html("<p>Sorry", title="404 Not Found – Docs"),
+    "it says that there is no such page  ": html("<h1>Sorry, we couldn't find that page</h1>", title="Docs"),
+    "it says that there is no such page   ": html("<h1>This page does not exist.</h1>", title="Docs"),
+    "it is a login form  ": html("<h1>Please log in to continue</h1><a href=/sso>SSO</a>", title="Docs"),
+    "it is a login form   ": html("<h1>Login required</h1>", title="Docs"),
     "it wants to know whether we are human": html("<p>Wait", title="Just a moment..."),
     "it asks to accept cookies first": html("<p>We use cookies.</p><button>Accept all</button>"),
     "it is empty without its scripts": html('<div id="root"></div><script src="/app.js"></script>', title="Docs"),
@@ -127,6 +131,7 @@ def test_a_wall_is_known(wall: str) -> None:
         html(prose("cookies", words=200) + "<p>Accept cookies"),
         html(f"<h1>404 Not Found</h1>{prose('why servers say so', words=200)}"),
         html("<p>The login page is shown to readers.", title="How to log in"),
+        html("<h1>Files that cannot be found</h1><p>Look elsewhere.", title="Lost files"),
     ],
 )
 def test_a_document_is_no_wall(page: bytes) -> None:
