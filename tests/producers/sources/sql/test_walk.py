@@ -8,7 +8,7 @@ import pytest
 
 from embedmill.producers import scanning
 from embedmill.producers.scanning import SourceScan
-from tests.contracts.sources import Desk, Killed, _killed, desk
+from tests.contracts.sources import Desk, Killed, killed, desk
 from tests.corpus import text_of
 from tests.producers.sources.sql.databases import Database
 from tests.workers.conftest import runtime, tracker
@@ -64,7 +64,7 @@ class Walk:
         source = self.database.open(cursor="version", overlap=OVERLAP, deleted="gone", compare=compares)
         if self.random.random() < 0.3:
             with self.monkeypatch.context() as patch, suppress(Killed):
-                patch.setattr(SourceScan, "record", _killed(SourceScan.record, self.random.randrange(4)))
+                patch.setattr(SourceScan, "record", killed(SourceScan.record, self.random.randrange(4)))
                 self.desk.scan(source, allow_deletes=True)
             return
         self.desk.ingest(source, allow_deletes=True)
