@@ -7,6 +7,7 @@ NAMES = (
     "ablation",
     "answers",
     "brokers",
+    "crawl",
     "decomposition",
     "disk",
     "documents",

@@ -8,7 +8,7 @@ import pytest
 
 from embedmill.producers import scanning
 from embedmill.producers.scanning import SourceScan
-from tests.contracts.sources import Desk, Killed, killed, desk
+from tests.contracts.sources import Desk, Killed, desk, killed
 from tests.corpus import text_of
 from tests.producers.sources.sql.databases import Database
 from tests.workers.conftest import runtime, tracker
