@@ -20,7 +20,7 @@ from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
     from embedmill.producers.absence import Unread
-    from embedmill.producers.sources.base import Item, Remark, Source
+    from embedmill.producers.sources.base import Item, ReadContext, Remark, Source
 
 ITEMS = 256
 SHOWN = 100
@@ -114,9 +114,10 @@ class Previewer:
         """Everything in a source, as far as the limit goes."""
         from embedmill.producers.absence import Unread
 
-        read = _ReadSource(source, Unread(source))
+        context = self._index.context(source, self._limit)
+        read = _ReadSource(source, Unread(source), context)
         self._read.append(read)
-        items = source.scan(self._index.context(source, self._limit))
+        items = source.scan(context)
         while some := list(islice(items, ITEMS)):
             self._take(read, some)
             self._teller.tell(lambda: scanning(0, sum(self.counts.values())))
@@ -200,13 +201,14 @@ class Previewer:
         mark = [one.id.encode()]
         if self._met.find(mark) is not None:
             return False
-        is_whole = read.source.detects_deletions and self._limit is None
+        is_whole = read.source.detects_deletions and self._limit is None and not read.context.is_increment
         return self._gone.find(mark) is not None or (is_whole and read.unread.place_of(one.uri) is None)
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadSource:
-    """A source, and what of it could not be read."""
+    """A source, what of it could not be read, and what it was read with."""
 
     source: "Source"
     unread: "Unread"
+    context: "ReadContext"

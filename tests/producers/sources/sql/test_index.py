@@ -1,0 +1,49 @@
+"""What readings of a table make of the index."""
+
+from embedmill.console.services.previewing import preview
+from tests.contracts.sources import Desk, desk
+from tests.producers.sources.sql.databases import Database
+from tests.workers.conftest import runtime, tracker
+
+__all__ = ["desk", "runtime", "tracker"]
+
+
+def test_an_increment_lets_nothing_go_and_a_comparison_does(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    sqlite.execute("UPDATE articles SET updated = '2026-03-01 00:00:00' WHERE id = 9")
+    desk.ingest(sqlite.open(cursor="updated"))
+    sqlite.execute("DELETE FROM articles WHERE id = 4")
+    increment, comparison = sqlite.open(cursor="updated"), sqlite.open(cursor="updated", compare=True)
+    foreseen = [preview(desk.runtime, [source], collection="default").documents for source in (increment, comparison)]
+    assert [(counts.unchanged, counts.deleted) for counts in foreseen] == [(1, 0), (8, 1)]
+    report = desk.ingest(increment)
+    assert (report.documents.unchanged, report.documents.deleted) == (1, 0)
+    assert len(desk.indexed()) == 9
+    report = desk.ingest(comparison)
+    assert (report.documents.unchanged, report.documents.deleted) == (8, 1)
+    assert len(desk.indexed()) == 8
+
+
+def test_a_renamed_column_keeps_every_document(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    desk.ingest(sqlite.open())
+    sqlite.execute("ALTER TABLE articles RENAME COLUMN body TO content")
+    report = desk.ingest(sqlite.open(), allow_deletes=True)
+    assert (report.problems, report.documents.deleted) == (1, 0)
+    assert len(desk.indexed()) == 9
+
+
+def test_two_tables_of_a_database_with_the_same_ids_are_not_each_others(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(3)
+    sqlite.execute("CREATE TABLE pages AS SELECT id, 'page ' || id AS body FROM articles")
+    desk.ingest(sqlite.open())
+    desk.ingest(sqlite.open(table="pages", id=("id",)))
+    assert len(desk.indexed()) == 6
+
+
+def test_a_row_that_leaves_a_query_leaves_the_index(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    query = "SELECT * FROM articles WHERE title <> 'archived'"
+    desk.ingest(sqlite.open(query=query))
+    sqlite.execute("UPDATE articles SET title = 'archived' WHERE id = 5")
+    assert desk.ingest(sqlite.open(query=query)).documents.deleted == 1
