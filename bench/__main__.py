@@ -6,6 +6,7 @@ from importlib import import_module
 NAMES = (
     "ablation",
     "answers",
+    "audit",
     "brokers",
     "crawl",
     "decomposition",

@@ -9,6 +9,7 @@ import base64
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from embedmill.shared.audit.chain import Fault, FaultKind, Head
-from embedmill.shared.errors import MissingExtra, SettingsError, StorageFailed
+from embedmill.shared.buckets.client import connect, errors, fault_of
+from embedmill.shared.errors import SettingsError, StorageFailed
 from embedmill.shared.privacy.keys import Keys
 
 FOLDER = "anchors"
@@ -70,28 +72,28 @@ class AnchorBucket(AnchorPlace):
     """A bucket of S3; credentials, region and endpoint are the SDK's business."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        try:
-            import boto3
-        except ModuleNotFoundError as error:
-            hint = "pip install 'embedmill[s3]'"
-            raise MissingExtra(f"EMBEDMILL_AUDIT_ANCHORS=s3://… needs the package {error.name}: {hint}") from None
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._client = boto3.client("s3")
+        self._client = connect("s3", wanted_by="EMBEDMILL_AUDIT_ANCHORS=s3://…", extra="s3")
 
     def put(self, name: str, content: bytes) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with self._translated("written to"):
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, IfNoneMatch="*")
-        except (BotoCoreError, ClientError) as error:
-            raise StorageFailed(f"no anchor can be written to s3://{self._bucket}: {type(error).__name__}") from None
 
     def read_all(self) -> Iterator[tuple[str, bytes]]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-        for entry in (entry for page in pages for entry in page.get("Contents", ())):
-            if entry["Key"].endswith(".json"):
-                found = self._client.get_object(Bucket=self._bucket, Key=entry["Key"])
-                yield entry["Key"].rpartition("/")[2], found["Body"].read()
+        with self._translated("read from"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            for entry in (entry for page in pages for entry in page.get("Contents", ())):
+                if entry["Key"].endswith(".json"):
+                    found = self._client.get_object(Bucket=self._bucket, Key=entry["Key"])
+                    yield entry["Key"].rpartition("/")[2], found["Body"].read()
+
+    @contextmanager
+    def _translated(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except errors() as error:
+            told = fault_of(error).told
+            raise StorageFailed(f"no anchor can be {done} s3://{self._bucket}: {told}") from None
 
 
 def open_place(url: str, *, home: Path) -> AnchorPlace:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.audit.anchors import open_place
 from embedmill.shared.buckets import client as module
 from embedmill.shared.errors import FlowControl, MissingExtra, StorageFailed
 from embedmill.shared.providers.blobs.s3 import S3BlobStore
@@ -87,3 +88,14 @@ class TestS3(BlobStoreContract):
         monkeypatch.setitem(sys.modules, "boto3", None)
         with pytest.raises(MissingExtra, match=r"embedmill\[s3\]"):
             open_blob_store("s3://bucket", home=tmp_path)
+
+
+def test_anchors_of_the_audit_are_kept_in_a_bucket_and_written_once(bucket: Bucket, tmp_path: Path) -> None:
+    place = open_place(f"s3://{bucket.name}/anchors", home=tmp_path)
+    place.put("2.json", b"second")
+    place.put("1.json", b"first")
+    with pytest.raises(StorageFailed):
+        place.put("1.json", b"another")
+    assert list(place.read_all()) == [("1.json", b"first"), ("2.json", b"second")]
+    with pytest.raises(StorageFailed):
+        list(open_place("s3://no-such-bucket", home=tmp_path).read_all())
