@@ -8,6 +8,7 @@ NAMES = (
     "answers",
     "audit",
     "brokers",
+    "buckets",
     "crawl",
     "decomposition",
     "disk",

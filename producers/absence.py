@@ -14,9 +14,13 @@ from embedmill.shared.uris import uri_to_path
 
 @dataclass(slots=True)
 class Unread:
-    """The places of one source that were not read, each a URI without a slash at its end."""
+    """The places of one source that were not read, each a URI without a slash at its end.
+
+    `is_cut` when the source itself was not read to its end.
+    """
 
     source: Source
+    is_cut: bool = field(default=False, init=False)
     _places: set[str] = field(default_factory=set, init=False)
 
     def __bool__(self) -> bool:
@@ -24,7 +28,9 @@ class Unread:
 
     def add(self, problem: Problem) -> None:
         """Something that was not read."""
-        if self.source.hides_only_below and problem.uri != self.source.spec["uri"]:
+        is_source = problem.uri == self.source.spec["uri"]
+        self.is_cut = self.is_cut or (is_source and problem.line is None)
+        if self.source.hides_only_below and not is_source:
             self._places.add(problem.uri.rstrip("/"))
         else:
             self.add_all()

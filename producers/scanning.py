@@ -139,6 +139,11 @@ class SourceScan:
         return self.source.detects_deletions and self.reading.limit is None and not self._context.is_increment
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it was not read to its end."""
+        return self._unread.is_cut
+
+    @property
     def may_depart(self) -> bool:
         """Whether anything may be known to have left."""
         return self.is_whole or bool(self._departed)

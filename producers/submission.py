@@ -133,7 +133,7 @@ class Submitter:
             for source in read:
                 source.read()
             in_part = [] if limit is None else [scan.source_id for scan in submitted.scans]
-            in_part += [one.scan.source_id for one in read if one.source.part]
+            in_part += [one.scan.source_id for one in read if one.source.part or one.is_cut]
             self.end(submitted, held=reading.end_departed(read), in_part=in_part)
         except ScanTakenOver:
             raise
