@@ -1,4 +1,4 @@
-"""A random walk over files, rows, sources, scans, workers and operators, held against a simple model of the index.
+"""A random walk over files, rows, objects, scans, workers and operators, held against a simple model of the index.
 
 Everything is the product's own but the processes: scans are stepped batch by batch, so that any number of them is
 between two transactions at a time, and stages are stood for by what they write to the database. The model knows only
@@ -27,8 +27,10 @@ from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
+from embedmill.shared.buckets.loading import read_object
+from embedmill.shared.buckets.names import ObjectState, Place
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
-from embedmill.shared.db.documents import Generations, switch_versions
+from embedmill.shared.db.documents import Generations, find_read_versions, switch_versions
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import chore, claim, document, job, source
@@ -39,11 +41,14 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import load_settings
 from embedmill.shared.states import JobState, Result, State
 from embedmill.shared.uris import uri_to_path
+from tests.producers.memory_bucket import MemoryBucket
 from tests.shared.db.tracker import RETRY
 
 FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")
 ROWS = ("1", "2", "3")
 TABLE = "table.db"
+OBJECTS = ("a.txt", "p/b.txt", "p/c.txt", "q.txt")
+BUCKET, PREFIX = "s3://walk/", "s3://walk/p"
 COMMANDS = (
     ("docs",),
     ("docs", "one.jsonl"),
@@ -56,8 +61,11 @@ COMMANDS = (
     ("one.jsonl", "two.jsonl"),
     (TABLE,),
     ("one.jsonl", TABLE),
+    (BUCKET,),
+    (PREFIX,),
+    (PREFIX, BUCKET, "docs"),
 )
-ALL = ("docs", "docs/sub", "one.jsonl", "two.jsonl", TABLE)
+ALL = ("docs", "docs/sub", "one.jsonl", "two.jsonl", TABLE, BUCKET, PREFIX)
 PROCESSES = 4
 
 
@@ -94,6 +102,7 @@ class Walk:
     met: list[Met] = field(default_factory=list)
     # When a document was deleted, or one of its sources closed: from then on what a scan said before does not hold.
     meddled_at: dict[str, int] = field(default_factory=dict)
+    bucket: MemoryBucket = field(default_factory=MemoryBucket)
 
     def __post_init__(self) -> None:
         settings = load_settings(home=self.folder / "home", database_url=self.database.url, embedding="hash")
@@ -109,6 +118,8 @@ class Walk:
         for name in ("one", "two"):
             self.write_rows(name)
         self.write_table()
+        for name in OBJECTS:
+            self.write_object(name)
 
     def go(self, steps: int, *, settle_every: int) -> None:
         """Walk; every so often all work is done and the index is held against the model."""
@@ -153,8 +164,23 @@ class Walk:
             connection.executemany("INSERT INTO some VALUES (?, ?)", rows)
         self.changed_at[TABLE] = self.now
 
+    def write_object(self, name: str) -> None:
+        """With the bytes that were there under another ETag, now and then."""
+        text = f"object {name} {self.random.randrange(3)}"
+        self.bucket.put(name, text.encode(), parts=self.random.randrange(1, 3))
+
+    def change_object(self) -> None:
+        name = self.random.choice(OBJECTS)
+        if name in self.bucket.objects and self.random.random() < 0.4:
+            del self.bucket.objects[name]
+        else:
+            self.write_object(name)
+
     def change(self) -> None:
-        """Write, remove or bring back a file, or write a file of rows anew."""
+        """Write, remove or bring back a file or an object, or write a file of rows anew."""
+        if self.random.random() < 0.3:
+            self.change_object()
+            return
         if self.random.random() < 0.3:
             write = self.random.choice(
                 (partial(self.write_rows, "one"), partial(self.write_rows, "two"), self.write_table)
@@ -195,9 +221,14 @@ class Walk:
         return reader
 
     def open(self, *names: str) -> list[Source]:
-        arguments = [f"sqlite:///{self.folder / name}" if name == TABLE else str(self.folder / name) for name in names]
+        arguments = [self.argument(name) for name in names]
         table = {"table": "some", "text": ("body",)} if TABLE in names else {}
         return open_sources(arguments, options=gather_options(table), stdin=io.BytesIO())
+
+    def argument(self, name: str) -> str:
+        if name.startswith(BUCKET):
+            return name
+        return f"sqlite:///{self.folder / name}" if name == TABLE else str(self.folder / name)
 
     def reading(
         self, submitter: Submitter, runtime: Runtime, submitted: Submitted, opened: list[Source]
@@ -289,6 +320,8 @@ class Walk:
             settlement.settle(connection, held, outcomes, retry=RETRY)
 
     def chunk(self, item: WorkItem) -> Outcome:
+        if item.origin["kind"] == "s3":
+            return self.chunk_object(item)
         if item.origin["kind"] != "file":
             return Advance("index", {"chunks_expected": 1})
         path = Path(uri_to_path(item.uri).decode())
@@ -297,6 +330,22 @@ class Walk:
         content = sha256(path.read_bytes()).hexdigest()
         version = version_id(content, self.settings_hash)
         return Advance("index", {"chunks_expected": 1, "content_hash": content, "version": version})
+
+    def chunk_object(self, item: WorkItem) -> Outcome:
+        """As the chunk stage does: what was read in another state and is as it was is unchanged."""
+        state = ObjectState.read(item.origin["state"])
+        try:
+            data, found = read_object(self.bucket, Place.parse(item.uri), state, most=1000)
+        except SourceGone as error:
+            return Fail(error)
+        content = sha256(data).hexdigest()
+        version = version_id(content, self.settings_hash)
+        with self.database.read() as connection:
+            indexed = find_read_versions(connection, [item.document_id]).get(item.document_id)
+        if not item.content_hash and indexed and indexed.version == version:
+            return Complete(Result.UNCHANGED, state=str(found))
+        read = {"chunks_expected": 1, "content_hash": content, "version": version, "source_state": str(found)}
+        return Advance("index", read)
 
     def lose_lease(self) -> None:
         """The rescuer takes work from a worker that comes back, or does not."""
@@ -328,7 +377,12 @@ class Walk:
 
     def delete(self) -> None:
         """Delete a document by its id; its source brings it back when it is read."""
-        uri = self.random.choice([self.uri(name) for name in FILES] + list(ROWS) + [self.table_uri(r) for r in ROWS])
+        uri = self.random.choice(
+            [self.uri(name) for name in FILES]
+            + list(ROWS)
+            + [self.table_uri(r) for r in ROWS]
+            + [BUCKET + name for name in OBJECTS]
+        )
         delete_documents(self.runtimes[0], self.collection.id, [document_id("default", uri)])
         self.meddled_at[uri] = self.now
 
@@ -416,10 +470,15 @@ class Walk:
         indexed = {uri: version for uri, version in shown.items() if uri.startswith("file:")}
         assert indexed == on_disk, f"step {self.now}: {sorted(indexed.items() ^ on_disk.items())}"
         rows = {row for name in ("one", "two", TABLE) for row in self.rows_of(name)}
-        assert {uri for uri in shown if not uri.startswith("file:")} == rows
+        assert {uri for uri in shown if not uri.startswith(("file:", "s3:"))} == rows
+        objects = {BUCKET + key: self.version_of(data) for key, (data, _) in self.bucket.objects.items()}
+        assert {uri: version for uri, version in shown.items() if uri.startswith("s3:")} == objects
         with self.database.read() as connection:
             claimed = set(connection.execute(select(document.c.uri).join(claim).where(~claim.c.leaving)).scalars())
         assert claimed == set(shown)
+
+    def version_of(self, data: bytes) -> str:
+        return version_id(sha256(data).hexdigest(), self.settings_hash)
 
     def table_uri(self, row: object) -> str:
         return f"sqlite://{self.folder / TABLE}/some/{row}"
