@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.shared.addresses import digest
-from embedmill.shared.collections import PIPELINE_VERSION, CollectionSettings, read_collection_settings
+from embedmill.shared.collections import OBFUSCATED, PIPELINE_VERSION, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, jobs, presence, scans
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
@@ -248,6 +248,8 @@ def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, *
 def _find_root(runtime: Runtime, settings: CollectionSettings) -> "Root | None":
     """What wraps the key of a collection that is to be encrypted; whatever that lacks is told before it is made."""
     if not settings.encrypt:
+        if settings.vectors != OBFUSCATED:
+            raise SettingsError("how vectors are kept is said of a collection that is encrypted: add --encrypt")
         return None
     require_encrypting(runtime.settings.vector_url)
     return runtime.keys.root

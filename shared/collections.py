@@ -18,6 +18,7 @@ VALIDATORS = ("rules", "off")
 POLICIES = ("gate", "audit")
 MAX_SHARDS = 256
 MAX_CANDIDATES = 200
+OBFUSCATED, PLAIN = "obfuscated", "plain"
 OFF = "off"
 """The name of no model."""
 
@@ -67,6 +68,8 @@ class CollectionSettings:
     """So long a document is kept after it was taken in or changed, and what is known of it; 0: always."""
     encrypt: bool = False
     """Whether what is stored of the collection is encrypted; its documents, and what tells of their texts."""
+    vectors: str = OBFUSCATED
+    """How an encrypted collection's vectors are kept in a store of somebody else's: `obfuscated` or `plain`."""
     max_usd: float | None = None
     """Most dollars that a query may cost here, unless it says otherwise; None: as everywhere."""
 
@@ -87,7 +90,14 @@ class CollectionSettings:
         require_policy(self.redact)
         if not 0 <= self.retain_days < math.inf:
             raise SettingsError(f"documents are kept for {self.retain_days:g} days: choose 0, which is always, or more")
+        if self.vectors not in (OBFUSCATED, PLAIN):
+            raise SettingsError(f"unknown way to keep vectors {self.vectors!r}; there are {OBFUSCATED}, {PLAIN}")
         self._check_stages()
+
+    @property
+    def obfuscates(self) -> bool:
+        """Whether vectors are rotated before a store of somebody else's has them."""
+        return self.encrypt and self.vectors == OBFUSCATED
 
     def _check_stages(self) -> None:
         sifts = is_model(self.fast_model) or is_reranker(self.fast_model)

@@ -301,17 +301,20 @@ class Runtime:
         key = (collection.id, collection.index_version)
         if key not in self._stores:
             self.vault.current_key(collection.id)  # whoever lacks it is told so before the store is asked for anything
-            self._stores[key] = open_vector_store(
-                self.settings.vector_url,
-                StoreOptions(
-                    home=self.home,
-                    collection_key=f"c{collection.id}",
-                    dimensions=collection.dimensions,
-                    spills=self.open_spills,
-                    meter=self._store_meter(collection),
-                    owner=self._owner_of(collection),
-                    count_words=WordCounter(self.database, collection.id),
-                    ring=self.vault.ring(collection.id),
+            self._stores[key] = self._sealed(
+                collection,
+                open_vector_store(
+                    self.settings.vector_url,
+                    StoreOptions(
+                        home=self.home,
+                        collection_key=f"c{collection.id}",
+                        dimensions=collection.dimensions,
+                        spills=self.open_spills,
+                        meter=self._store_meter(collection),
+                        owner=self._owner_of(collection),
+                        count_words=WordCounter(self.database, collection.id),
+                        ring=self.vault.ring(collection.id),
+                    ),
                 ),
             )
         found = self._stores[key]
@@ -320,6 +323,28 @@ class Runtime:
     def tallied_store(self, collection: Collection, tally: "Tally") -> "VectorStore":
         """The same store for whoever wants to tell what it is billed meanwhile."""
         return self.store(collection).with_meter(self._store_meter(collection, tally=tally))
+
+    def _sealed(self, collection: Collection, store: "VectorStore") -> "VectorStore":
+        """A store of somebody else's as an encrypted collection has it; our own encrypts its files itself."""
+        from embedmill.shared.providers.vectorstores.table import is_remote
+
+        settings = self.collection_settings(collection.id)
+        if not settings.encrypt or not is_remote(self.settings.vector_url):
+            return store
+        from embedmill.shared.privacy.labels import KEPT
+        from embedmill.shared.providers.vectorstores.sealed import SealedStore
+
+        return SealedStore(
+            store,
+            self.vault.ring(collection.id),
+            dimensions=collection.dimensions,
+            rotation=self.vault.rotation(collection.id, collection.dimensions) if settings.obfuscates else None,
+            labels=frozenset(KEPT.values()),
+        )
+
+    def must_count_words_of(self, collection_id: int) -> bool:
+        """The same of a collection; of one that is encrypted no words are told."""
+        return self.must_count_words and not self.vault.is_encrypted(collection_id)
 
     @property
     def must_count_words(self) -> bool:

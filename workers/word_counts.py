@@ -76,7 +76,8 @@ def count_everywhere(runtime: Runtime) -> None:
     if runtime.must_count_words:
         deadline = time.monotonic() + CHORE_SECONDS
         for collection in runtime.database.query(list_collections):
-            count_uncounted(runtime, collection.id, deadline=deadline)
+            if runtime.must_count_words_of(collection.id):
+                count_uncounted(runtime, collection.id, deadline=deadline)
 
 
 def cut_everywhere(runtime: Runtime) -> None:
@@ -105,7 +106,10 @@ def cut_anew(runtime: Runtime, collection: Collection, shards: Iterable[str], *,
 def catch_up(runtime: Runtime, collection_id: int, *, seconds: float) -> None:
     """Before a search: count what is not counted, if nobody looked for a while, and as far as there is time."""
     now = time.monotonic()
-    if not runtime.must_count_words or now < runtime.counted_at.get(collection_id, -LOOK_SECONDS) + LOOK_SECONDS:
+    if (
+        not runtime.must_count_words_of(collection_id)
+        or now < runtime.counted_at.get(collection_id, -LOOK_SECONDS) + LOOK_SECONDS
+    ):
         return
     if count_uncounted(runtime, collection_id, deadline=now + seconds):
         runtime.counted_at[collection_id] = now
@@ -124,7 +128,7 @@ def mend_counts(runtime: Runtime, collection_id: int) -> int:
 
 def count_differing(runtime: Runtime, collection_id: int) -> int:
     """How many documents of a collection are not counted as they are; 0 where the store counts."""
-    if not runtime.must_count_words:
+    if not runtime.must_count_words_of(collection_id):
         return 0
     return runtime.database.query(word_counts.count_differing, collection_id)
 

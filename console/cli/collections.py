@@ -130,6 +130,15 @@ def create(
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Encrypt what is stored of it, under a key of its own (EMBEDMILL_KEY).")
     ] = False,
+    vectors: Annotated[
+        str | None,
+        typer.Option(
+            "--vectors",
+            metavar="HOW",
+            help="How a store of somebody else's has the vectors of an encrypted collection: obfuscated (rotated in "
+            "secret; distances stay open, and whoever knows 256 texts and their rows undoes 256 dimensions) or plain.",
+        ),
+    ] = None,
     validator: Validator = None,
     policy: Policy = None,
     reject_below: RejectBelow = None,
@@ -165,6 +174,7 @@ def create(
             shards=shards,
             embedding=embedding,
             encrypt=encrypt or None,
+            vectors=vectors,
             validator=validator,
             policy=policy,
             reject_below=reject_below,

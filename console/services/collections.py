@@ -63,6 +63,7 @@ class CollectionChoices(SettingChoices, total=False):
     shards: int | None
     embedding: str | None
     encrypt: bool | None
+    vectors: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import binascii
 import hmac
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -18,6 +18,9 @@ from embedmill.shared.privacy.derivation import framed
 from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, seal_same, unseal
 from embedmill.shared.privacy.keys import Keys
 from embedmill.shared.privacy.ring import KeyRing
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.rotation import Rotation
 
 PLAIN, PACKED = b"\x00", b"\x01"
 LEVEL = 1
@@ -41,6 +44,12 @@ class Vault:
     def ring(self, collection_id: int) -> KeyRing:
         """The keys of a collection for its store."""
         return KeyRing(lambda: self.current_key(collection_id), lambda key_id: self._keys().find_data_key(key_id))
+
+    def rotation(self, collection_id: int, dimensions: int) -> "Rotation":
+        """The rotation of a collection's vectors; it stays when the collection's key is changed."""
+        from embedmill.shared.privacy.rotation import Rotation
+
+        return Rotation(self._keys().derive("rotation", str(collection_id)), dimensions)
 
     def current_key(self, collection_id: int) -> DataKey | None:
         """The key for what is written of a collection now; None unless it is encrypted."""

@@ -176,7 +176,7 @@ def _write(
     store = runtime.store(collection, job_id=items[0].job_id)
     if rows and _is_lost(runtime, claim, items):
         return {item.id: Return() for item in items}
-    if runtime.must_count_words:
+    if runtime.must_count_words_of(collection.id):
         tallies |= {id_: tally_rows(found) for id_, found in rows.items()}
     if rows:
         store.upsert(shard, [row for s in stored for row in rows.get(s.item.id, ())])
