@@ -21,13 +21,15 @@ from embedmill.shared.db import collections as stored
 from embedmill.shared.db import terms
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
-from embedmill.shared.errors import KeyUnavailable
+from embedmill.shared.errors import KeyUnavailable, SettingsError
 from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.validation.obtaining import own_judge
-from tests.planted import find_planted
+from tests.planted import find_planted, forms
+from tests.services import postgres
+from tests.services.needed import require
 from tests.workers.working import work_through
 
 PLANTED = ("zebrafinch", "quinquireme holdings", "memorandum of understanding", "Lieferbedingungen")
@@ -175,3 +177,32 @@ def test_verdicts_are_the_collections_own_and_say_nothing(sealed: WorkerRuntime)
     read = cache.get_many(["a" * 32])["a" * 32]
     assert orjson.loads(read.text) == body
     assert find_planted(["zebrafinch"], sealed.home) == []
+
+
+def rows_of(url: str) -> bytes:
+    """Everything that the tables of a server hold, as text and as bytes in hex."""
+    import psycopg
+
+    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
+        tables = connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        texts = [row[0] for (table,) in tables for row in connection.execute(f"SELECT t::text FROM {table} t")]
+    return "\n".join(texts).encode()
+
+
+def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings, source: Path) -> None:
+    require(postgres.why_not(extension="vector"))
+    with postgres.running_database(extension="vector") as server:
+        changed = settings.model_copy(update={"database_url": server.url, "vector_url": server.url})
+        runtime = WorkerRuntime(changed, process_id="one")
+        collections.create_collection(runtime, "sealed", encrypt=True, keep_queries=True)
+        ingest(runtime, "sealed", source)
+        (best, *_) = search(runtime, "zebrafinch sings of contracts")
+        assert (best.uri, best.title) == ("r1", ROWS[0]["title"])
+        assert not [word for word in PLANTED for form in forms(word) if form in rows_of(server.url)]
+        assert find_planted(PLANTED, runtime.home) == []
+        with pytest.raises(SettingsError, match="encrypted"):
+            search(runtime, "zebrafinch", mode="lexical")
+        runtime.close()
