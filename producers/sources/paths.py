@@ -1,6 +1,10 @@
 """How a path that a user wrote becomes the one that its documents are known by, and how it is shown back."""
 
 import os
+import re
+
+# Of an address that somebody took for a path: a user and a password before its host.
+_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/+)[^/@]+@")
 
 
 def absolute_path(name: bytes, *, base: bytes) -> bytes:
@@ -19,6 +23,9 @@ def canonical_path(path: bytes) -> bytes:
 
 
 def shown(path: bytes) -> str:
-    """A path for a message: printable on every terminal, non-UTF-8 bytes and control characters escaped."""
-    text = path.decode("utf-8", "backslashreplace")
+    """A path for a message: printable on every terminal, non-UTF-8 bytes and control characters escaped.
+
+    Passwords are left out of what is an address and no path.
+    """
+    text = _LOGIN.sub(r"\1…@", path.decode("utf-8", "backslashreplace"))
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

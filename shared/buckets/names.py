@@ -27,6 +27,10 @@ class Place:
         bucket, _, key = uri[len(SCHEME) :].partition("/")
         if not bucket:
             raise UsageError(f"{uri!a} names no bucket", hint="Write s3://bucket/prefix.")
+        if "@" in bucket:
+            # It is kept, and shown: no bucket's name has such a sign, and a password before a host does.
+            told = "an s3:// address holds a user or a password, which is not used"
+            raise UsageError(told, hint="Give credentials as the AWS SDK takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID.")
         return cls(bucket, key)
 
     @property

@@ -4,6 +4,7 @@ A shelf is what stands behind a source: things can be put there and taken away, 
 of source cannot do is skipped with the reason that its shelf gives.
 """
 
+import logging
 import tracemalloc
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import ClassVar
 
+import psutil
 import pytest
 
 from embedmill.console.services.jobs import JobReport, describe_job
@@ -34,6 +36,7 @@ from embedmill.shared.states import Result
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from tests.corpus import text_of
+from tests.logs import captured_logs
 from tests.producers.walking import conclude
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import embed_by_hash
@@ -329,13 +332,24 @@ class SourceContract:
         assert met == MANY
         assert peak < MOST_BYTES
 
-    def test_no_credential_is_kept(self, desk: Desk, shelf: Shelf) -> None:
+    def test_no_credential_is_kept_or_told(
+        self, desk: Desk, shelf: Shelf, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """In no file, log, report, description of the source, or argument of a process that was started."""
         if not shelf.secrets:
             pytest.skip("it is read without credentials")
         self.fill(shelf)
-        desk.ingest(shelf.open())
-        with shelf.away():
-            desk.ingest(shelf.open())
+        with caplog.at_level(logging.DEBUG), captured_logs() as events:
+            told: list[object] = [
+                desk.ingest(shelf.open()),
+                preview(desk.runtime, [shelf.open()], collection="default"),
+            ]
+            with shelf.away():
+                told.append(desk.ingest(shelf.open()))
+        source, started = shelf.open(), psutil.Process().children(recursive=True)
+        told += [source, source.spec, source.identity, events, *(process.cmdline() for process in started)]
+        said = "\n".join([caplog.text, *capfd.readouterr(), *map(repr, told)])
+        assert not [secret for secret in shelf.secrets if secret in said]
         for file in desk.runtime.home.rglob("*"):
             data = file.read_bytes() if file.is_file() else b""
             assert not [secret for secret in shelf.secrets if secret.encode() in data], file

@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlsplit
 
-from embedmill.producers.sources.paths import canonical_path
+from embedmill.producers.sources.paths import canonical_path, shown
 from embedmill.producers.sources.sql.logins import NO_LOGIN, Login
 from embedmill.producers.sources.sql.sessions import Session
 from embedmill.shared.errors import MissingExtra, SourceError
@@ -117,7 +117,8 @@ def _find_file(url: str) -> DatabaseFile:
     spelled = [path for name in (relative, given) for path in (name, unquote_to_bytes(name))]
     found = next((path for path in spelled if path and os.path.isfile(path)), None)
     if found is None:
-        raise SourceError(f"{url} is no file of SQLite: there is none", hint="Write sqlite:////absolute/path.db")
+        told = f"{shown(os.fsencode(url))} is no file of SQLite: there is none"
+        raise SourceError(told, hint="Write sqlite:////absolute/path.db")
     return DatabaseFile(canonical_path(os.path.abspath(found)))
 
 

@@ -15,7 +15,7 @@ from embedmill.producers.sources.listing import ListSource
 from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.open import find_other_spellings, open_sources, source_from_spec
 from embedmill.producers.sources.options import FieldMap, SourceOptions, gather_options
-from embedmill.shared.errors import SourceError, UsageError
+from embedmill.shared.errors import SourceError, UsageError, UserError
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +168,25 @@ def test_a_spec_of_standard_input_or_of_nothing_known_is_refused() -> None:
     for spec in (opened("-", stdin=b"a.md")[0].spec, {"kind": "tape"}):
         with pytest.raises(SourceError):
             source_from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "file://ada:planted@host/x",
+        "ftp://ada:planted@host/x",
+        "http://ada:planted@host:99999/",
+        "https://ada:planted@[bad/",
+        "maildir:imap://ada:planted@host/x",
+        "mysql://ada:planted@[::1/db",
+        "postgresql://ada:planted@host:port/db",
+        "redis://ada:planted@host/0",
+        "s3://ada:planted@bucket/x",
+        "slack:https://ada:planted@host/x",
+        "sqlite://ada:planted@/x.db",
+    ],
+)
+def test_what_is_no_source_is_refused_without_its_password(here: Path, argument: str) -> None:
+    with pytest.raises(UserError) as caught:
+        open_sources([argument], options=SourceOptions(), stdin=io.BytesIO())
+    assert "planted" not in f"{caught.value} {caught.value.hint}"
