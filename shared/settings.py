@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         0.1, ge=0, description="Shortest pause between two requests to one host; longer if the host is slow or asks."
     )
     web_hosts: int = Field(8, ge=1, le=32, description="Hosts that are asked at once, each for one page at a time.")
-    web_seconds: float = Field(60.0, gt=0, description="Longest that an answer of a site may take, as a whole.")
+    web_seconds: float = Field(30.0, gt=0, description="Longest that an answer of a site may take, as a whole.")
     web_max_mb: int = Field(64, ge=1, description="Largest page or file that is taken from a site, in MiB, inflated.")
     web_gone_seconds: float = Field(
         5.0, ge=0, description="So long after a page said that it is gone it is asked again, before it leaves."

@@ -46,6 +46,8 @@ class FailureKind(StrEnum):
     """Nobody answered, or not to the end: it may by the next time."""
     BROKEN = "broken"
     """What came is no whole answer: this page's trouble, and not its host's."""
+    SLOW = "slow"
+    """It would have taken longer than an answer may: asking again would take as long."""
     REFUSED = "refused"
     """Nobody was asked."""
     TOO_LARGE = "too large"
@@ -89,7 +91,7 @@ class Answer(Head):
 class Bounds:
     """Of one request: seconds for all of it and for one step, and bytes of its body when inflated."""
 
-    seconds: float = 60.0
+    seconds: float = 30.0
     step_seconds: float = 15.0
     most_bytes: int = 64 * 1024 * 1024
 
@@ -150,7 +152,8 @@ class Client:
         except (httpcore2.ProtocolError, zlib.error) as error:
             return Failure(_describe(error), FailureKind.BROKEN)
         except (httpcore2.NetworkError, httpcore2.TimeoutException) as error:
-            return Failure(_describe(error), FailureKind.AWAY)
+            is_slow = self.clock() - begun >= self.bounds.seconds
+            return Failure(_describe(error), FailureKind.SLOW if is_slow else FailureKind.AWAY)
 
     def _headers(self, address: str, more: Mapping[str, str]) -> list[tuple[str, str]]:
         parts = urlsplit(address)

@@ -118,7 +118,7 @@ def test_a_slow_drip_ends_with_the_deadline_though_no_step_is_slow(site: Site) -
     client = Client("test", Allowed(everything=True), Bounds(seconds=60.0), clock=lambda: float(next(ticks)))
     (answer,) = ask_all(client, site.url)
     assert isinstance(answer, Failure)
-    assert answer == Failure("its answer took too long", FailureKind.AWAY)
+    assert answer == Failure("its answer took too long", FailureKind.SLOW)
 
 
 def test_headers_that_drip_end_with_the_deadline_too(site: Site) -> None:
@@ -127,7 +127,7 @@ def test_headers_that_drip_end_with_the_deadline_too(site: Site) -> None:
     client = Client("test", Allowed(everything=True), Bounds(seconds=60.0), clock=lambda: float(next(ticks)))
     (answer,) = ask_all(client, site.url)
     assert isinstance(answer, Failure)
-    assert answer.kind is FailureKind.AWAY
+    assert answer.kind is FailureKind.SLOW
 
 
 def test_headers_without_end_are_no_answer(site: Site) -> None:
