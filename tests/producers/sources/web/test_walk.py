@@ -70,7 +70,7 @@ class Walk:
         self.linked.discard(path)
 
     def source(self, **limits: int) -> Source:
-        options = SourceOptions(crawling=Crawling(crawl=True, **limits), selection=Selection(include=("d/",)))  # type: ignore[arg-type]
+        options = SourceOptions(crawling=Crawling(crawl=True, **limits), selection=Selection(include=("d/",)))
         (source,) = open_sources([self.site.url + "/"], options=options, stdin=None)  # type: ignore[arg-type]
         object.__setattr__(source, "clock", self.clock)
         return source
