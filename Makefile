@@ -126,7 +126,30 @@ lock: ## Write the lock files anew: names, versions and hashes
 	$(LOCK) --output-file infra/requirements.lock pyproject.toml
 	@! grep -nE '://|^ *-' requirements.lock infra/requirements.lock | grep -v -- '--hash=' || (echo "a lock file names a place"; exit 1)
 
+# Apart from .venv/: nobody who develops or runs this needs them, and they bring forty packages.
+AUDIT := .audit
+AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
+SBOM ?= sbom.cdx.json
+
+$(AUDIT)/.installed: Makefile
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check install -qq $(AUDITORS)
+	@touch $@
+
+.PHONY: sbom
+sbom: $(AUDIT)/.installed ## Write the bill of materials of the image, CycloneDX with the lock's hashes (SBOM=)
+	@$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements infra/requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file $(SBOM)
+	@echo "$(SBOM): $$(grep -c '"purl"' $(SBOM)) packages"
+
+# Without --strict, a package that nobody could look up would count as one without a fault.
+.PHONY: audit-deps
+audit-deps: $(AUDIT)/.installed ## Look for known vulnerabilities of the locked packages; needs the network
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		--requirement infra/requirements.lock --requirement requirements.lock \
+		|| (echo "a package has a known vulnerability, or no database of them could be asked (see above): not passed"; exit 1)
+
 .PHONY: clean
 clean: ## Remove .venv/, the demo's home and every cache
-	rm -rf $(VENV) demo-home build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) $(SBOM) demo-home build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

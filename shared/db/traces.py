@@ -3,6 +3,7 @@
 The ledger and the records of queries stay, because they are of others too: there a document's id becomes a word.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,15 +74,27 @@ def find_collections(connection: Connection, ids: Sequence[str]) -> dict[str, in
 
 def count_copies(connection: Connection, ids: Sequence[str]) -> int:
     """How many other documents of the same collections have the content of one of these."""
+    return len({copy for copies in _find_copies(connection, ids).values() for copy in copies})
+
+
+def find_copied(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of the documents whose content another one has."""
+    return set(_find_copies(connection, ids))
+
+
+def _find_copies(connection: Connection, ids: Sequence[str]) -> defaultdict[str, set[str]]:
     other = document.alias("other")
     same = and_(other.c.collection_id == document.c.collection_id, other.c.content_hash == document.c.content_hash)
     query = (
-        select(other.c.id)
-        .distinct()
+        select(document.c.id, other.c.id.label("copy"))
         .join_from(document, other, same)
         .where(among(connection, document.c.id, ids), other.c.active_version.is_not(None))
     )
-    return len(set(connection.execute(query).scalars()) - set(ids))
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in connection.execute(query):
+        if row.copy not in ids:
+            found[row.id].add(row.copy)
+    return found
 
 
 def remove_traces(connection: Connection, doomed: Doomed) -> dict[str, int]:

@@ -55,9 +55,11 @@ def _forget(run: Run, some: Some, collection: Collection) -> dict[str, int]:
     shared = find_shared_texts(run, some, collection) if _is_paid(run, collection) else set()
     addresses: set[bytes] = set()
     judged = runtime.database.query(traces.find_judged, ids)
-    for chunk_set, repairs in _read(run, some):
+    copied = runtime.database.query(traces.find_copied, ids)
+    for id, chunk_set, repairs in _read(run, some):
         addresses |= _addresses(run, collection, chunk_set, repairs, shared)
-        judged |= _judged(run, collection, chunk_set)
+        # A verdict rests on title and beginning, too: only a copy shares it.
+        judged |= _judged(run, collection, chunk_set) if id not in copied else set()
     for part in pages(sorted(addresses), READ_AT_ONCE):
         runtime.cache.forget_many(part)
     forget_verdicts = partial(traces.forget_verdicts, addresses=sorted(judged), ids=ids)
@@ -68,14 +70,14 @@ def _forget(run: Run, some: Some, collection: Collection) -> dict[str, int]:
     }
 
 
-def _read(run: Run, some: Some) -> Iterator[tuple[ChunkSet, Mapping[int, Repair]]]:
-    """Each chunk set that is still stored, as it is and with each repair that its document ever had."""
+def _read(run: Run, some: Some) -> Iterator[tuple[str, ChunkSet, Mapping[int, Repair]]]:
+    """A document's id with each chunk set that is still stored, as it is and with each repair that there ever was."""
     for document in some.documents:
         references = (document.known or {}).get("refs", ())
         found = [data for data in run.runtime.blobs.get_pack(references).values() if isinstance(data, bytes)]
         repairs = [{}, *filter(None, map(_read_repairs, found))]
         for chunk_set in filter(None, map(_read_chunk_set, found)):
-            yield from ((chunk_set, repair) for repair in repairs)
+            yield from ((document.document_id, chunk_set, repair) for repair in repairs)
 
 
 def _read_chunk_set(data: bytes) -> ChunkSet | None:
