@@ -14,6 +14,8 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.backups import BLOBS, CACHE_FILE, VECTORS, read_manifest, verify_backup
 from embedmill.console.services.erasing import carry_out
 from embedmill.console.services.opening import open_runtime
+from embedmill.console.services.reach import installation
+from embedmill.console.services.serving import serves
 from embedmill.console.services.verifying import Repaired, verify
 from embedmill.shared.db import described, dumping, tombstones, traces
 from embedmill.shared.db.cache import make_tables
@@ -25,6 +27,7 @@ from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed, Us
 from embedmill.shared.paging import walk
 from embedmill.shared.presence import RUN, is_gone
 from embedmill.shared.privacy.keys import KEY_FILE
+from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -144,6 +147,7 @@ def _fill_server(settings: Settings, path: Path, schema: str) -> None:
         migrate(database)
 
 
+@serves("backups.restore", Right.MANAGE, installation)
 def _finish(
     runtime: Runtime, path: Path, known: Sequence[Tombstone], aside: Path | None, listener: Listener
 ) -> Restored:

@@ -16,6 +16,12 @@ WIPED = (
 """Tables that are written anew on a server."""
 
 
+AUDIT = Left(
+    "the audit: who read, changed or erased documents, by their ids, which are hashes of their names; no text",
+    "EMBEDMILL_AUDIT_KEEP_DAYS, where it is set",
+)
+
+
 def remove(run: Run) -> Done:
     """Remove every row about the documents; raises NotYetErased when one has come back meanwhile."""
     counts: Counter[str] = Counter()
@@ -24,7 +30,7 @@ def remove(run: Run) -> Done:
         counts.update(run.runtime.database.transact(traces.remove_traces, doomed))
     known = sum(len(run.runtime.database.query(traces.find_uris, some.ids)) for some in run.walk())
     require(not known, f"{known} documents are known again")
-    return Done(counts)
+    return Done(counts, [AUDIT] if run.runtime.settings.audit != "off" else [])
 
 
 def clean(run: Run) -> Done:
