@@ -324,6 +324,13 @@ class VectorStore(ABC):
         del shard, deadline
         return 0
 
+    def reseal(self, shard: str) -> None:
+        """Write anew, under the current key or plain, whatever a shard holds under another; nobody else writes to it.
+
+        A store that encrypts nothing has nothing to do.
+        """
+        del shard
+
     def expunge(self, shard: str) -> str:
         """Remove from the disk whatever deleted rows left there, texts, words and fields; it may read all of the shard.
 

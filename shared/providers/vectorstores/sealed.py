@@ -9,6 +9,7 @@ import base64
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import SealBroken, SettingsError, UsageError
 from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.metering import Meter
+from embedmill.shared.privacy.envelope import MAGIC
 from embedmill.shared.privacy.ring import KeyRing
 from embedmill.shared.privacy.rotation import Rotation
 from embedmill.shared.providers.vectorstores.base import (
@@ -35,10 +37,20 @@ from embedmill.shared.providers.vectorstores.rows import check_row
 from embedmill.shared.words.weighing import Wording, alike
 
 KIND = "row"
+ROWS = 500
+"""Read and written together."""
 OPEN = frozenset({"document", "uri", "page"})
 """Fields that a store can be asked for."""
 NO_WORDS = "the collection is encrypted, so its vector store cannot look for words"
 LEVEL = 1
+
+
+def is_sealed_text(text: str) -> bool:
+    """Whether a row's text is a row that was sealed."""
+    return text.startswith(_BEGINNING)
+
+
+_BEGINNING = base64.b64encode(MAGIC).decode()
 
 
 class SealedStore(VectorStore):
@@ -74,7 +86,15 @@ class SealedStore(VectorStore):
             check_row(row, dimensions=self._dimensions)
         self.inner.upsert(shard, [self._sealed(row) for row in rows])
 
+    def reseal(self, shard: str) -> None:
+        """Rows that are open to read are taken for what they are here, and only here."""
+        rows = self.inner.list_rows(shard, with_vectors=True)
+        while page := list(islice(rows, ROWS)):
+            self.upsert(shard, [self._opened(row) if is_sealed_text(row.text) else row for row in page])
+
     def _sealed(self, row: VectorRow) -> VectorRow:
+        if self._ring.current() is None:
+            return row
         said = {"title": row.title, "section": row.section, "text": row.text, "metadata": dict(row.metadata)}
         name = row_id(row.document, row.version, row.generation, row.ordinal)
         sealed = self._ring.seal(KIND, name, zlib.compress(orjson.dumps(said), LEVEL))

@@ -26,6 +26,7 @@ from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, 
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
     ENGINE,
     Written,
+    key_id_of,
     open_written,
     remove_others,
     write,
@@ -75,6 +76,7 @@ class Builder:
         self._distrusted = distrusted
         self._gone_share = GONE_SHARE
         self._keeps_former = True
+        self._seals_anew = False
 
     def forget_deleted(self) -> bool:
         """Make every segment anew that lost any rows, and forget other cutters' at once; whether that was done.
@@ -88,6 +90,11 @@ class Builder:
                 raise StorageFailed(f"the index {self._folder} is in use", hint=BUSY_HINT)
             time.sleep(POLL_SECONDS)
         return True
+
+    def reseal(self) -> bool:
+        """Make every segment anew that is not sealed under the current key; whether that was done."""
+        self._seals_anew = True
+        return self.forget_deleted()
 
     def run(self, goes_on: Callable[[], bool]) -> bool:
         """Make what is to be made, while `goes_on`; whether all was. Another that is at it is left alone."""
@@ -139,6 +146,8 @@ class Builder:
         for one in listed:
             if not self._is_there(one.written):
                 return Plan(one.low, one.high, [one])
+            if self._seals_anew and not self._is_under_current(one.written):
+                return Plan(one.low, one.high, [one], from_files=True)
         end = listed[-1].high if listed else 0
         found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone() or _uncut(connection, end)
         if found is not None:
@@ -174,6 +183,10 @@ class Builder:
     def _is_there(self, written: Written) -> bool:
         file = self._folder / written.name
         return written.name not in self._distrusted and file.exists() and file.stat().st_size == written.size
+
+    def _is_under_current(self, written: Written) -> bool:
+        key = self._file.ring.current()
+        return key_id_of(self._folder / written.name) == (key.id if key else None)
 
     def _make(self, connection: sqlite3.Connection, plan: Plan) -> Segment:
         parts = self._opened(connection, plan.replaced) if plan.from_files else None

@@ -18,7 +18,8 @@ import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.privacy.envelope import MAGIC, is_sealed
+from embedmill.shared.privacy import envelope
+from embedmill.shared.privacy.envelope import MAGIC, OVERHEAD_BYTES, is_sealed
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
 from embedmill.shared.providers.vectorstores.embedded.segment import Pages, Postings, Segment
@@ -93,6 +94,13 @@ def _arrays_of(segment: Segment) -> Mapping[str, NDArray[Any]]:
         | {name: getattr(segment.postings, name) for name in POSTINGS}
         | {name: getattr(segment.codes, name) for name in CODES}
     )
+
+
+def key_id_of(path: Path) -> str | None:
+    """The id of the key that a file is sealed under; None for one that is not. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(OVERHEAD_BYTES)
+    return envelope.key_id_of(head) if is_sealed(head) else None
 
 
 def open_written(folder: Path, written: Written, ring: KeyRing = PLAIN) -> Segment | None:

@@ -223,6 +223,16 @@ class Shard:
         derived = (file for folder in (self._index, self._fields) for file in folder.glob("*"))
         return self.file.size_bytes() + sum(file.stat().st_size for file in derived)
 
+    def reseal(self) -> None:
+        """Write the file and what was derived from it anew under the current key, as far as they are under another."""
+        self.file.rekey()
+        with self.file.read() as connection:
+            if connection is None:
+                return
+        self._with_builder(Builder.reseal)
+        shutil.rmtree(self._fields, ignore_errors=True)
+        self.fields = FieldIndex(self._fields, self._ring)
+
     def expunge(self) -> None:
         """Make the file and what was derived from it without anything of deleted rows. Raises StorageFailed."""
         with self.file.read() as connection:

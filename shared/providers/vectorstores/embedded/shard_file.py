@@ -18,8 +18,9 @@ from math import ceil
 from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
+from embedmill.shared.privacy.envelope import DataKey
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
-from embedmill.shared.providers.vectorstores.embedded import cipher, high_water, schema
+from embedmill.shared.providers.vectorstores.embedded import cipher, copying, high_water, schema
 from embedmill.shared.sqlite_files import file_uri
 
 APPLICATION_ID = 0x456D764D
@@ -49,6 +50,8 @@ DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLIT
 
 LOCK = ".creating"
 """Beside the shards: held by who makes or removes one."""
+DRAFT = ".rekeyed"
+"""Behind the name of a file that is being written anew."""
 ASIDE = ".damaged-"
 """Behind the name of a file that was put aside, and before its number."""
 
@@ -103,13 +106,52 @@ class ShardFile:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction that may write, creating the file if need be. Raises StorageFailed, nothing half-written."""
         with self._turn():
-            connection = self._open() or self._create()
-            self._prepare_to_write(connection)
-            connection.execute("BEGIN IMMEDIATE")
+            connection = self._begin_to_write()
             if schema.version_of(connection) < schema.VERSION:
                 schema.migrate(connection)
             yield connection
             connection.execute("COMMIT")
+
+    def _begin_to_write(self) -> sqlite3.Connection:
+        """A connection to the file that is there once the turn is ours: it may have been written anew meanwhile."""
+        while True:
+            connection = self._open() or self._create()
+            self._prepare_to_write(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            if self._current_inode() == self._inode:
+                return connection
+            self._close()
+
+    def rekey(self) -> bool:
+        """Write the file anew under the current key, if it is under another; the caller sees to it that nobody writes.
+
+        Readers go on with what they have, and open the new file next. Raises StorageFailed while others use the file.
+        """
+        with self._turn():
+            key = self.ring.current()
+            wanted = key.id if key else ""
+            if not self._current_inode() or (cipher.key_id_of(self.path) or "") == wanted:
+                return False
+            with self._creation_lock():
+                self._replace(key, wanted)
+        return True
+
+    def _replace(self, key: DataKey | None, wanted: str) -> None:
+        connection, draft = self._open(), Path(f"{self.path}{DRAFT}")
+        if connection is None:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        copying.copy(connection, draft, key)
+        connection.execute("COMMIT")
+        if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise StorageFailed(f"vector shard {self.path} is being used", hint=BUSY_HINT)
+        self._close()
+        before = cipher.key_id_of(self.path)
+        cipher.write_key_ids(self.path, {"": before, str(draft.stat().st_ino): wanted})
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        os.replace(draft, self.path)
+        cipher.choose(self.path, self.ring)
 
     def drop(self) -> None:
         """Remove the file; processes that hold it open notice at their next call. Raises StorageFailed."""

@@ -349,6 +349,9 @@ class EmbeddedVectorStore(VectorStore):
     def set_aside(self, shard: str) -> str:
         return str(self._shard(shard).set_aside())
 
+    def reseal(self, shard: str) -> None:
+        self._shard(shard, to_write=True).reseal()
+
     def expunge(self, shard: str) -> str:
         self._shard(shard).expunge()
         return ""

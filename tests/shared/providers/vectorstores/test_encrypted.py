@@ -9,7 +9,7 @@ import pytest
 from embedmill.shared.errors import KeyUnavailable, ShardDamaged
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.privacy.envelope import DataKey
-from embedmill.shared.privacy.ring import KeyRing
+from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
@@ -80,3 +80,29 @@ def test_a_file_whose_key_is_not_here_is_damaged_and_stays_as_it_is(tmp_path: Pa
     with pytest.raises(KeyUnavailable):
         opened(tmp_path, KeyRing(lambda: OTHER, refuse)).count("s")
     assert opened(tmp_path, ring_of(KEY)).count("s") == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(PLAIN, ring_of(KEY)), (ring_of(KEY), ring_of(OTHER, KEY))])
+def test_what_is_there_is_written_anew_under_another_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: KeyRing, after: KeyRing
+) -> None:
+    monkeypatch.setattr(building, "SLICE_ROWS", 8)
+    monkeypatch.setattr("embedmill.shared.providers.vectorstores.embedded.shard.LOOKED_AFTER_EVERY", 4)
+    store = opened(tmp_path, before)
+    store.upsert("s", [make_row(f"d{n}", text=f"the zebrafinch number{n}") for n in range(20)])
+    store.delete_ids("s", [make_row("d3").id])
+    held = sorted(row.id for row in store.list_rows("s"))
+    reader = opened(tmp_path, after)
+    assert len(worded(reader, "s", "zebrafinch", top_k=30)) == 19
+    opened(tmp_path, after).reseal("s")
+    assert not [data for data in written(tmp_path) if b"zebrafinch" in data]
+    assert sorted(row.id for row in reader.list_rows("s")) == held
+    reader.upsert("s", [make_row("new", text="the zebrafinch again")])
+    only = KeyRing(after.current, {key.id: key for key in [after.current()] if key}.get)
+    assert len(worded(opened(tmp_path, only), "s", "zebrafinch", top_k=30)) == 20
+
+
+def test_what_is_encrypted_is_decrypted_again(tmp_path: Path) -> None:
+    opened(tmp_path, ring_of(KEY)).upsert("s", [make_row("d", text="the zebrafinch")])
+    opened(tmp_path, KeyRing(lambda: None, {KEY.id: KEY}.get)).reseal("s")
+    assert len(worded(opened(tmp_path, PLAIN), "s", "zebrafinch", top_k=3)) == 1
