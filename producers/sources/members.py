@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
-from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
+from embedmill.producers.sources.base import FileItem, HeldItem, Item, Problem, Skipped
 from embedmill.producers.sources.file import Opening, hashed_file
 from embedmill.producers.sources.unsupported import reason_by_name
 from embedmill.shared.containers.entries import Damaged, Entry, LeftOut
 from embedmill.shared.containers.loading import MEMBER, member_uri
 from embedmill.shared.containers.walk import SUFFIXES, WITHIN, Budget, ContainerLimits, is_container, walk
-from embedmill.shared.errors import DocumentError
+from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES, describe_os_error, open_regular_file
 from embedmill.shared.left_out.names import LeftOut as LeftOutReason
 from embedmill.shared.left_out.names import is_version_control, reason_by_file_name, reason_by_folder_name
@@ -23,6 +23,8 @@ _OF_A_PROGRAM = frozenset({"__MACOSX"})
 """Folders that a program adds to every archive."""
 
 Judge = Callable[[bytes, bytes], str | None]
+Take = Callable[[str, Entry], tuple[FileItem | HeldItem, bytes]]
+MOST_HELD = 64 * 1024 * 1024
 
 
 def read_file(path: bytes, opening: Opening, *, judge: Judge | None = None, hidden: bool = False) -> Iterator[Item]:
@@ -35,7 +37,7 @@ def read_file(path: bytes, opening: Opening, *, judge: Judge | None = None, hidd
         with _opened(path, opening) as stream:
             name = os.fsdecode(os.path.basename(path))
             if stream is not None and is_container(stream, name):
-                yield from _Members(uri, hidden=hidden).read(stream, name)
+                yield from Members(uri, hidden=hidden).read(stream, name)
                 return
     except DocumentError as error:
         yield Problem(uri, str(error))
@@ -54,11 +56,16 @@ def _opened(path: bytes, opening: Opening) -> "AbstractContextManager[BinaryIO |
     return os.fdopen(open_regular_file(opening.name, flags=opening.flags, dir_fd=opening.dir_fd), "rb")
 
 
-class _Members:
-    """Reads one container; what is left out of it is said once for each folder."""
+class Members:
+    """Reads one container; what is left out of it is said once for each folder.
 
-    def __init__(self, uri: str, *, hidden: bool) -> None:
+    `take` makes the item of a file in it, with the beginning of its content: one that is read again from the container,
+    unless it is said how else.
+    """
+
+    def __init__(self, uri: str, *, hidden: bool, take: Take | None = None) -> None:
         self._uri = uri
+        self._take: Take = take or self._hash
         self._hidden = hidden
         self._said: set[str] = set()
         self._skipped: list[Skipped] = []
@@ -69,7 +76,7 @@ class _Members:
             yield from self._take_skipped()
             match inside:
                 case Entry():
-                    yield self._hashed(inside)
+                    yield self._read(inside)
                 case LeftOut():
                     yield Skipped(member_uri(self._uri, inside.path), inside.reason)
                 case Damaged():
@@ -106,18 +113,31 @@ class _Members:
         left = (LeftOutReason.VERSION_CONTROL if is_version_control(raw) else None) if self._hidden else None
         return left or (None if self._hidden else reason_by_file_name(raw)) or reason_by_name(raw)
 
-    def _hashed(self, entry: Entry) -> Item:
+    def _read(self, entry: Entry) -> Item:
         uri = member_uri(self._uri, entry.path)
-        hasher, size, head = hashlib.sha256(), 0, b""
         try:
-            stream = entry.open()
-            while data := stream.read(CHUNK_BYTES):
-                hasher.update(data)
-                size += len(data)
-                head = head or data[:HEAD_BYTES]
+            item, head = self._take(uri, entry)
         except DocumentError as error:
             return Problem(uri, str(error))
         name = os.fsencode(entry.path.rpartition("/")[2])
         if not self._hidden and (reason := reason_by_content(name, head)):
             return Skipped(uri, reason)
-        return FileItem(uri, size, hasher.hexdigest(), kind=MEMBER, container=self._uri)
+        return item
+
+    def _hash(self, uri: str, entry: Entry) -> tuple[FileItem, bytes]:
+        """To be read again by a worker, from the container."""
+        hasher, size, head = hashlib.sha256(), 0, b""
+        stream = entry.open()
+        while data := stream.read(CHUNK_BYTES):
+            hasher.update(data)
+            size += len(data)
+            head = head or data[:HEAD_BYTES]
+        return FileItem(uri, size, hasher.hexdigest(), kind=MEMBER, container=self._uri), head
+
+
+def hold(uri: str, entry: Entry) -> tuple[HeldItem, bytes]:
+    """What lies in a container that is not to be fetched again; raises ParserLimitExceeded over MOST_HELD."""
+    data = entry.open().read(MOST_HELD + 1)
+    if len(data) > MOST_HELD:
+        raise ParserLimitExceeded(f"the file is larger than {MOST_HELD:,} bytes; put it beside the container")
+    return HeldItem(uri, data), data[:HEAD_BYTES]

@@ -5,7 +5,7 @@ came late, twice, or after a newer one; one that never came is made up for by th
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,16 +22,21 @@ from embedmill.producers.sources.base import (
     Source,
     Spec,
 )
+from embedmill.producers.sources.buckets.containers import Containers
 from embedmill.producers.sources.buckets.keys import Keys
-from embedmill.producers.sources.buckets.source import ARCHIVED, S3Source
+from embedmill.producers.sources.buckets.source import ARCHIVED, S3Source, describe_archived
 from embedmill.producers.sources.globs import Unmatched
-from embedmill.shared.buckets.client import FaultKind, connect, errors, fault_of
+from embedmill.shared.buckets.client import Fault, FaultKind, connect, errors, fault_of
 from embedmill.shared.buckets.names import ObjectState, Place
 
 ASKED_AT_ONCE = 8
 RESTORED = 'ongoing-request="false"'
 UNKNOWN = "an event message of no known shape was removed from the queue"
 TEST = "the message by which the store tries its events was removed from the queue"
+
+
+Answer = Mapping[str, Any]
+"""What the SDK says of an object."""
 
 
 class NoEvent(ValueError):
@@ -98,30 +103,38 @@ class S3Changes(Source):
     def read(self, context: ReadContext) -> Iterator[Item]:
         client = connect("s3", wanted_by="reading s3://…", extra="s3")
         context.remarks += [Remark(self.whole.place.uri, note, RemarkKind.READ) for note in self.notes]
+        containers = Containers(client, context, self.whole.hidden)
         is_there = _is_there(client, self.whole.place.bucket)
+        places = [Place(self.whole.place.bucket, key) for key in self.keys]
         with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="events") as threads:
-            for item in threads.map(partial(self._ask, client, is_there=is_there), self.keys):
-                if item is not None:
-                    yield item
+            for place, found in zip(places, threads.map(partial(_ask, client), places), strict=True):
+                if isinstance(found, Fault):
+                    yield from _without(place, found, containers, is_there=is_there)
+                else:
+                    yield from self._items(place, found, containers)
 
-    def _ask(self, client: Any, key: str, *, is_there: bool) -> Item | None:
-        place = Place(self.whole.place.bucket, key)
-        try:
-            found = client.head_object(Bucket=place.bucket, Key=key)
-        except errors() as error:
-            fault = fault_of(error)
-            if fault.kind is FaultKind.GONE and is_there:
-                return Departed(place.uri)
-            return Kept(place.uri, f"an event named it, and it could not be asked for ({fault.told})")
-        state = ObjectState.of(found)
-        if key.endswith("/") and not state.size:
-            return None
-        storage_class = found.get("StorageClass")
+    def _items(self, place: Place, found: Answer, containers: Containers) -> Iterator[Item]:
+        state, storage_class = ObjectState.of(found), found.get("StorageClass")
         if storage_class in ARCHIVED and RESTORED not in found.get("Restore", ""):
-            return Kept(
-                place.uri, f"it is archived ({storage_class}), and is read once it is restored", skipped_if_new=True
-            )
-        return self.whole.describe(place, state)
+            yield from describe_archived(place, str(storage_class), containers)
+        elif state.size or not place.key.endswith("/"):
+            yield from self.whole.describe(place, state, containers)
+
+
+def _ask(client: Any, place: Place) -> Answer | Fault:
+    try:
+        found: Answer = client.head_object(Bucket=place.bucket, Key=place.key)
+    except errors() as error:
+        return fault_of(error)
+    return found
+
+
+def _without(place: Place, fault: Fault, containers: Containers, *, is_there: bool) -> Iterator[Item]:
+    """An object that is gone, with what was in it; or one of which nobody knows."""
+    if fault.kind is FaultKind.GONE and is_there:
+        yield from map(Departed, [place.uri, *containers.recall(place)])
+        return
+    yield Kept(place.uri, f"an event named it, and it could not be asked for ({fault.told})")
 
 
 def _is_there(client: Any, bucket: str) -> bool:

@@ -20,6 +20,7 @@ from embedmill.producers.sources.base import (
     Source,
     Spec,
 )
+from embedmill.producers.sources.buckets.containers import Containers, may_be_container
 from embedmill.producers.sources.buckets.keys import Keys
 from embedmill.producers.sources.buckets.listing import PAGE_KEYS, Entry, Listing, ListingFailed
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
@@ -79,7 +80,7 @@ class S3Source(Source):
         unmatched = Unmatched(self.include)
         keys = Keys(self.place, self.globs, unmatched, self.hidden)
         try:
-            yield from self._list(keys, context.limit)
+            yield from self._list(keys, context)
         except (ListingFailed, EmbedmillError) as error:
             yield Problem(self.place.uri, str(error))
         context.remarks += [
@@ -87,29 +88,44 @@ class S3Source(Source):
             for pattern in unmatched.patterns
         ]
 
-    def _list(self, keys: Keys, limit: int | None) -> Iterator[Item]:
+    def _list(self, keys: Keys, context: ReadContext) -> Iterator[Item]:
         client = connect("s3", wanted_by="reading s3://…", extra="s3")
+        containers = Containers(client, context, self.hidden)
+        limit = context.limit
         tells_restored = _OF_AMAZON in str(client.meta.endpoint_url)
         for entry in Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS)):
             if _is_folder(entry):
                 continue
             if keys.takes(entry["Key"]):
-                yield self._item(entry, client, tells_restored=tells_restored)
+                yield from self._items(entry, containers, tells_restored=tells_restored)
             else:
                 yield from keys.skipped()
 
-    def _item(self, entry: Entry, client: Any, *, tells_restored: bool) -> Item:
-        place = Place(self.place.bucket, entry["Key"])
-        if entry.get("StorageClass") in ARCHIVED and not _is_restored(entry, place, client, listed=tells_restored):
-            reason = f"it is archived ({entry['StorageClass']}), and is read once it is restored"
-            return Kept(place.uri, reason, skipped_if_new=True)
-        return self.describe(place, ObjectState.of(entry))
+    def _items(self, entry: Entry, containers: Containers, *, tells_restored: bool) -> Iterator[Item]:
+        place, storage_class = Place(self.place.bucket, entry["Key"]), entry.get("StorageClass")
+        if storage_class not in ARCHIVED or _is_restored(entry, place, containers.client, listed=tells_restored):
+            yield from self.describe(place, ObjectState.of(entry), containers)
+        else:
+            yield from describe_archived(place, str(storage_class), containers)
 
-    def describe(self, place: Place, state: ObjectState) -> FileItem:
-        """An object in a state; nothing has to be read to know the content of an empty one."""
+    def describe(self, place: Place, state: ObjectState, containers: Containers) -> Iterator[Item]:
+        """An object in a state, or what is in it."""
+        if may_be_container(place.key):
+            return containers.read(place, state)
+        return iter([self._object(place, state)])
+
+    def _object(self, place: Place, state: ObjectState) -> FileItem:
+        """Nothing has to be read to know the content of an empty one."""
         content_hash = "" if state.size else _EMPTY
         told = {"takes_secrets": True} if self.hidden else {}
         return FileItem(place.uri, state.size, content_hash, kind=self.kind, state=str(state), told=told)
+
+
+def describe_archived(place: Place, storage_class: str, containers: Containers) -> Iterator[Item]:
+    """An object that cannot be read, and what was read of it before."""
+    reason = f"it is archived ({storage_class}), and is read once it is restored"
+    yield from (Kept(uri) for uri in containers.recall(place))
+    yield Kept(place.uri, reason, skipped_if_new=True)
 
 
 def _is_folder(entry: Entry) -> bool:
