@@ -1,5 +1,6 @@
 """`embedmill parse`: what is read from files, and into which chunks it is cut."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
     from embedmill.console.services.parsing import FileParser, ParsedBlock, ParsedChunk, ParsedFile
 
 SHOWN_CHARACTERS = 84
-STDIN = Path("-")
+STDIN = "-"
+_ADDRESS = re.compile("https?://", re.IGNORECASE)
 
 
 def parse(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The files to read; - reads stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Files or addresses of pages to read; - reads stdin.")
+    ],
     collection: Annotated[
         str | None, typer.Option("--collection", "-c", help="Cut it as this collection does; as usual if not given.")
     ] = None,
@@ -47,7 +51,7 @@ def parse(
         print_reading(found)
 
 
-def _show_all(parser: "FileParser", files: Sequence[Path], name: str, *, as_json: bool) -> None:
+def _show_all(parser: "FileParser", files: Sequence[str], name: str, *, as_json: bool) -> None:
     from embedmill.shared.errors import UserError
 
     results: list[object] = []
@@ -57,7 +61,7 @@ def _show_all(parser: "FileParser", files: Sequence[Path], name: str, *, as_json
             found = _read(parser, file, name)
         except UserError as error:
             failed = True
-            results.append({"uri": str(file), "error": str(error), "hint": error.hint})
+            results.append({"uri": file, "error": str(error), "hint": error.hint})
             print_error(str(error), error.hint)
             continue
         if as_json:
@@ -70,10 +74,12 @@ def _show_all(parser: "FileParser", files: Sequence[Path], name: str, *, as_json
         raise typer.Exit(FAILED)
 
 
-def _read(parser: "FileParser", file: Path, name: str) -> "ParsedFile":
+def _read(parser: "FileParser", file: str, name: str) -> "ParsedFile":
     import sys
 
-    return parser.parse_bytes(sys.stdin.buffer.read(), name=name) if file == STDIN else parser.parse(file)
+    if file == STDIN:
+        return parser.parse_bytes(sys.stdin.buffer.read(), name=name)
+    return parser.parse_page(file) if _ADDRESS.match(file) else parser.parse(Path(file))
 
 
 def print_reading(found: "ParsedFile") -> None:

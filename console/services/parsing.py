@@ -16,6 +16,7 @@ from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import DocumentError, SourceGone, UserError
 from embedmill.shared.files import SIZE_HINT, read_regular_file
+from embedmill.shared.loading import name_by_type
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -130,9 +131,24 @@ class FileParser(AbstractContextManager["FileParser"]):
             raise UserError(f"{name}: it is larger than a document may be", hint=SIZE_HINT)
         return self._read(data, name, shown=name)
 
-    def _read(self, data: bytes, uri: str, *, shown: str) -> ParsedFile:
+    def parse_page(self, address: str) -> ParsedFile:
+        """A page or a file of a site, as a source of it alone reads it. Raises UserError where that is none."""
+        from embedmill.producers.sources.base import HeldItem, Problem, ReadContext, Skipped
+        from embedmill.producers.sources.options import SourceOptions
+        from embedmill.producers.sources.web.source import WebSource
+
+        for item in WebSource.open(address, SourceOptions()).read(ReadContext(limit=1, settings=self._settings)):
+            match item:
+                case HeldItem():
+                    name = name_by_type(item.uri, item.media_type)
+                    return self._read(item.data, item.uri, shown=item.uri, name=name)
+                case Problem() | Skipped():
+                    raise UserError(f"{item.uri}: {item.reason}", hint="See docs/web.md.")
+        raise UserError("no document is there", hint="Name a page, and not a list of pages.")
+
+    def _read(self, data: bytes, uri: str, *, shown: str, name: str = "") -> ParsedFile:
         try:
-            parsed = self._parser.parse(data, name=uri)
+            parsed = self._parser.parse(data, name=name or uri)
         except DocumentError as error:
             raise UserError(f"{shown}: {error}", hint=error.hint) from None
         return _describe(uri, parsed, split(parsed, self._chunking, title=""))

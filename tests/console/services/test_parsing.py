@@ -83,7 +83,7 @@ def test_several_files_and_stdin_are_read_and_one_that_cannot_be_costs_the_other
     (tmp_path / "a.txt").write_text("first")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"<p>second</p>")))
     with pytest.raises(typer.Exit) as ended:
-        parse([tmp_path / "a.txt", tmp_path / "gone", Path("-")], name="b.html", as_json=True)
+        parse([str(tmp_path / "a.txt"), str(tmp_path / "gone"), "-"], name="b.html", as_json=True)
     assert ended.value.exit_code == 1
     first, gone, second = json.loads(capsys.readouterr().out)["files"]
     assert (first["text"], first["chunks"][0]["pages"]) == ("first", None)
