@@ -72,6 +72,10 @@ FindLost = Callable[[Sequence[str]], Mapping[str, str]]
 """Of some shards, those that hold nothing though they should, each with the reason."""
 
 
+def _as_it_is(text: str) -> str:
+    return text
+
+
 def _lose_none(_: Sequence[str]) -> Mapping[str, str]:
     return {}
 
@@ -117,9 +121,9 @@ class Searcher:
         self.word_weight: float | None = None
         """What words count in it, where somebody said so."""
         self.stages = StageSettings()
-        self.hide: Callable[[str], str] = str
-        """What a question becomes before anything is made of it: without values, where the collection has none."""
         """What all of these were made of, under whose digest answers can be kept."""
+        self.hide: Callable[[str], str] = _as_it_is
+        """What a question becomes before anything is made of it: without values, where the collection has none."""
         self.shelf: Shelf | None = None
         """Where results are kept, if they are."""
         self.reach: Condition | None = None

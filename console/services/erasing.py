@@ -12,7 +12,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.choosing import choose_documents, name_ids
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.reach import in_documents, installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.subjects import find_subject, forget_subject
 from embedmill.shared.db import erasures, tombstones, traces
 from embedmill.shared.erasing import ASKED
@@ -54,7 +54,7 @@ class ErasedDocuments:
     left: Sequence[Left]
 
 
-@serves("documents.preview_erasure", Right.MANAGE, in_documents())
+@serves("documents.preview_erasure", Right.MANAGE, in_documents(), trace=Trace.NOTHING)
 def preview_erasure(
     runtime: Runtime,
     names: Sequence[str] = (),
@@ -68,7 +68,7 @@ def preview_erasure(
     return ErasurePreview(0, len(found), list(found.values())[:SHOWN], copies)
 
 
-@serves("documents.erase", Right.MANAGE, in_documents())
+@serves("documents.erase", Right.MANAGE, in_documents(), told=("names",))
 def erase_documents(
     runtime: Runtime,
     names: Sequence[str] = (),

@@ -58,7 +58,7 @@ def labelled(settings_hash: str, labels: Labels) -> str:
 
 
 def read_labels(metadata: Mapping[str, Any]) -> Labels:
-    """What a document's metadata says; what is no level, or no owner's name, seals the document."""
+    """What a document's metadata says; what is no level is one that nobody has, and what is no name is nobody."""
     return Labels(_read(metadata.get(ACCESS), read_level), _read(metadata.get(OWNER), _read_owner))
 
 

@@ -42,9 +42,16 @@ def runtime(settings: Settings) -> Iterator[WorkerRuntime]:
     place_migrated(settings.home_path / "tracking.db")
     with Presence(settings.home_path / "run") as presence:
         opened = WorkerRuntime(settings, process_id=presence.id)
-        put_in(opened, "north", [{"id": "secret-place", "text": f"This is {SECRET}."}])
+        collections.create_collection(opened, "north")
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def document(runtime: WorkerRuntime) -> str:
+    """The URI of what is indexed in `north`."""
+    put_in(runtime, "north", [{"id": "secret-place", "text": f"This is {SECRET}."}])
+    return "secret-place"
 
 
 def records(runtime: Runtime, action: str | None = None) -> list[auditing.AuditRecord]:
@@ -52,7 +59,7 @@ def records(runtime: Runtime, action: str | None = None) -> list[auditing.AuditR
     return list(reversed(auditing.list_records(runtime, action=action, limit=1000).records))
 
 
-def test_a_search_is_on_record_without_what_it_said(runtime: WorkerRuntime) -> None:
+def test_a_search_is_on_record_without_what_it_said(runtime: WorkerRuntime, document: str) -> None:
     found = searching.search(runtime, f"where is {SECRET}", collection="north", top_k=3, mode="hybrid")
     (record,) = records(runtime, "search")
     assert (record.collection, record.outcome, record.counts) == ("north", "done", {"hits": len(found.hits)})
@@ -75,9 +82,9 @@ def test_every_query_of_many_is_on_record_before_its_answer(runtime: WorkerRunti
         assert len(records(runtime, "search")) == n
 
 
-def test_nothing_that_was_said_or_found_stands_in_the_audit(runtime: WorkerRuntime) -> None:
+def test_nothing_that_was_said_or_found_stands_in_the_audit(runtime: WorkerRuntime, document: str) -> None:
     searching.search(runtime, SECRET, collection="north", top_k=3, mode="hybrid")
-    documents.show_document(runtime, "secret-place", collection="north")
+    documents.show_document(runtime, document, collection="north")
     list(exporting.export(runtime, "north"))
     with runtime.database.read() as connection:
         told = " ".join(connection.execute(text("SELECT body FROM audit_record")).scalars())
@@ -85,8 +92,8 @@ def test_nothing_that_was_said_or_found_stands_in_the_audit(runtime: WorkerRunti
         assert word not in told
 
 
-def test_a_read_document_goes_by_its_id_and_an_export_by_its_number(runtime: WorkerRuntime) -> None:
-    report = documents.show_document(runtime, "secret-place", collection="north")
+def test_a_read_document_goes_by_its_id_and_an_export_by_its_number(runtime: WorkerRuntime, document: str) -> None:
+    report = documents.show_document(runtime, document, collection="north")
     assert records(runtime, "documents.show")[0].target == report.id
     rows = len(list(exporting.export(runtime, "north")))
     begun, done = records(runtime, "export")
@@ -130,7 +137,7 @@ def test_who_is_refused_is_on_record(runtime: WorkerRuntime, settings: Settings)
 
 
 @pytest.fixture
-def mute(runtime: WorkerRuntime) -> WorkerRuntime:
+def mute(runtime: WorkerRuntime, document: str) -> WorkerRuntime:
     """Nothing can be added to the audit."""
     with runtime.database.write() as connection:
         refusal = "SELECT RAISE(ABORT, 'no more')"

@@ -74,7 +74,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         runtime.close()
 
 
-COLLECTIONS: list[frozenset[str] | None] = [None, frozenset({"north"}), frozenset({"south", "east"}), frozenset()]
+COLLECTIONS: list[frozenset[str] | None] = [None, frozenset({"north"}), frozenset({"south", "east"})]
 LEVELS: list[frozenset[str] | None] = [
     None,
     frozenset(),
@@ -163,7 +163,7 @@ def hidden_words(world: World, principal: Principal, thing: Thing, collection: s
 def test_nobody_is_told_a_word_of_what_is_out_of_reach(world: World, read: Read) -> None:
     for n, principal in enumerate((*VIEWERS, *OTHERS)):
         thing = world.things[n % len(world.things)]
-        for collection in {thing.collection, "north", "nowhere"}:
+        for collection in {thing.collection, ("north", "south", "nowhere")[n % 3]}:
             said = told(world, principal, read, collection, thing)
             leaks = {word for word in hidden_words(world, principal, thing, collection) if word in said}
             assert not leaks, (principal, collection, said[:500])
