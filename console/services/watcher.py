@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY
 from embedmill.console.services.submitting import JobOptions, JobSubmission
-from embedmill.shared.db import schedules
+from embedmill.shared.db import jobs, schedules
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.schedules import Claimant, Schedule
@@ -115,6 +115,8 @@ class Watcher:
             submitted = submission.open()
             job_id = submitted.job_id
             if submission.scan(submitted):
+                # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
+                self._runtime.database.transact(jobs.complete_jobs)
                 return job_id, self._runtime.database.query(lambda c: schedules.find_fault(c, job_id, begun.spec))
         except (Stopped, StorageFailed):
             raise
@@ -129,10 +131,15 @@ class Watcher:
             raise Stopped
 
     def _end(self, connection: Connection, begun: Schedule, job_id: int | None, error: str | None) -> None:
-        began = begun.began_at or read_clock(connection)
-        failures = begun.failures + 1 if error is not None else 0
-        due_at = begun.timetable.next_after(began, of=begun.source_id, failures=failures)
-        schedules.end_run(connection, begun.source_id, self._claimant, due_at=due_at, job_id=job_id, error=error)
+        # Somebody may have given it another timetable meanwhile, or none.
+        for now in schedules.list_schedules(connection, [begun.source_id]):
+            failures = begun.failures + 1 if error is not None else 0
+            due_at = now.timetable.next_after(
+                begun.began_at or read_clock(connection), of=begun.source_id, failures=failures
+            )
+            schedules.end_run(connection, begun.source_id, self._claimant, due_at=due_at, job_id=job_id, error=error)
+        if begun.job_id is not None and begun.job_id != job_id and error is None:
+            schedules.drop_quiet_job(connection, begun.job_id)
         log.info("watcher.read", source=begun.source_id, job=job_id, failed=error is not None)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, func, select, update
 
 from embedmill.shared.db import presence
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import collection, job, scan_note, schedule, source
+from embedmill.shared.db.schema import collection, job, scan_note, schedule, source, work
 from embedmill.shared.states import JobState
 from embedmill.shared.timetable import Timetable
 
@@ -133,6 +133,17 @@ def end_run(
 def give_up_run(connection: Connection, source_id: int, claimant: Claimant) -> None:
     """Let the next process begin anew at once: this one ends."""
     _free(connection, source_id, claimant)
+
+
+def drop_quiet_job(connection: Connection, job_id: int) -> bool:
+    """Forget a reading that found nothing to do and no problem, once there is a newer one; whether it was such.
+
+    A source that is read every few minutes would fill the list of jobs with them.
+    """
+    counts = (job.c.problems, job.c.unmet, job.c.held_deletions)
+    nothing = and_(job.c.state == JobState.COMPLETED, *(count == 0 for count in counts))
+    at_work = exists().where(work.c.job_id == job.c.id)
+    return bool(connection.execute(delete(job).where(job.c.id == job_id, nothing, ~at_work)).rowcount)
 
 
 def list_running(connection: Connection, source_ids: Sequence[int]) -> set[int]:

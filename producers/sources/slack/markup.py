@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 _ANGLED = re.compile(r"<([^<>\n]{1,8000})>")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
@@ -47,6 +48,7 @@ def with_emoji(text: str) -> str:
     return "".join(parts)
 
 
+@lru_cache(4096)
 def emoji_of(name: str) -> str:
     """The sign of an emoji by Slack's name for it, empty for one that is no standard's."""
     import emoji

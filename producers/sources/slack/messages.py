@@ -96,7 +96,8 @@ def profile_of(message: Raw) -> tuple[str, str] | None:
 
 def text_of(message: Raw, names: Names) -> str:
     """What it says, each thing once, with the names and links of its files; empty for nothing."""
-    said = plain(without_half_pairs(once(_texts(message))), names)
+    texts = [text for text in _texts(message) if text.strip()]
+    said = plain(without_half_pairs(texts[0].strip() if len(texts) == 1 else once(texts)), names)
     files = [line for file in mappings(message.get("files")) if (line := _describe_file(file))]
     return "\n".join(filter(None, (said, *files)))
 

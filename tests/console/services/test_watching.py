@@ -8,6 +8,7 @@ import pytest
 
 from embedmill.console.services import doctor
 from embedmill.console.services.sources import close_source, reschedule_source, show_source
+from embedmill.console.services.submitting import JobOptions
 from embedmill.console.services.watcher import Watcher
 from embedmill.console.services.watching import ScheduleReport, schedule_sources
 from embedmill.producers.sources.base import Source
@@ -175,6 +176,36 @@ def test_a_process_that_ends_stops_its_readings_and_leaves_them_to_the_next(
     monkeypatch.setattr(FolderSource, "read", read)
     read_due(runtime)
     assert kept(runtime, source).ended is not None
+
+
+def test_of_readings_that_found_nothing_new_one_job_is_kept(runtime: Runtime, tracker: Tracker, folder: Path) -> None:
+    (folder / "a.txt").unlink()
+    (folder / "empty").mkdir()
+    source = watch(runtime, source_of(folder), options=JobOptions(allow_deletes=True))
+    seen = []
+    for _ in range(4):
+        make_due(runtime)
+        read_due(runtime)
+        seen.append(kept(runtime, source).job)
+    with runtime.database.read() as connection:
+        assert {row.id for row in connection.execute(job.select()) if row.identity != "job"} <= set(seen[-2:])
+    assert len(set(seen)) == 4
+
+
+def test_a_timetable_that_is_changed_while_its_source_is_read_counts(
+    runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = FolderSource.read
+
+    def meanwhile(self: FolderSource, context: Any) -> Any:
+        reschedule_source(runtime, str(source), Timetable(every_seconds=10 * 86400.0))
+        return read(self, context)
+
+    source = watch(runtime, source_of(folder))
+    monkeypatch.setattr(FolderSource, "read", meanwhile)
+    read_due(runtime)
+    found = kept(runtime, source)
+    assert (found.next - (found.ended or found.next)).days >= 9
 
 
 def test_a_paused_job_is_no_failure(runtime: Runtime, tracker: Tracker, folder: Path) -> None:
