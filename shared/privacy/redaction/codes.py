@@ -153,7 +153,7 @@ _HINTED_CODES = (
 _ACCOUNT = re.compile(rf"[A-Z]{{2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}")
 _ACCOUNT_SPACED = re.compile(rf"[A-Z]{{2}}[ \t]{{0,2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}", re.IGNORECASE)
 _SIGN = re.compile("[A-Za-z0-9]")
-_FOLLOWED = re.compile(rf"[0-9]{GAP}[A-Z](?![a-z])|[0-9]{{6}}[-+][0-9]{{3}}")
+_FOLLOWED = re.compile(r"[A-Z](?![a-z])(?:(?<=[0-9].)|(?<=[0-9][ \t.\-/\n].))|[-+](?<=[0-9]{6}.)[0-9]{3}")
 _BEFORE, _AFTER = 26, 22
 """Characters around a digit and its capital that the longest code takes."""
 

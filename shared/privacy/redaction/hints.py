@@ -25,6 +25,9 @@ class Before:
         self.heads = frozenset([word[:HEAD] for word in _WORDS.findall(self.text)])
 
 
+NOTHING = Before("", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
     """A pattern that ends where the value begins; a word with one of the `heads` is in whatever it matches."""

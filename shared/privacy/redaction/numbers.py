@@ -3,18 +3,19 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
-from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint
+from embedmill.shared.privacy.redaction.hints import NO_VALUE, NOTHING, Before, Hint
 
 FEWEST_DIGITS = 7
 MOST_DIGITS = 19
 
 _RUN = re.compile(r"[0-9]++(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
-_GROUP = re.compile("[0-9]+")
+_GAPS = re.compile("([^0-9]+)")
 _WITHOUT_BLANKS = "\u0e00"
 """From here on are scripts in which no blank parts a number from a word."""
+_PLAIN = frozenset({" ", "-", "."})
 _JOINED = frozenset("-.)")
 """Separators that are within numbers only, if they stand alone."""
 
@@ -28,33 +29,34 @@ Candidate = tuple[int, str, Lengths]
 class Run:
     """Groups of digits in a folded text with single separators between them.
 
-    `opens[i]` says whether a value may begin with group `i`, `closes[i]` whether one may end with it; `gaps[i]` is what
-    stands before group `i`, within the run.
+    `parts` are the groups, `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value may
+    begin with a group, `closes[i]` whether one may end with it.
     """
 
     __slots__ = ("_before", "_candidates", "closes", "gaps", "groups", "lengths", "lowered", "opens", "parts", "text")
 
-    def __init__(self, text: str, lowered: str, groups: list[tuple[int, int]]) -> None:
-        self.text, self.lowered, self.groups = text, lowered, groups
-        self.parts = [text[start:end] for start, end in groups]
+    def __init__(self, text: str, lowered: str, start: int, written: list[str]) -> None:
+        self.text, self.lowered = text, lowered
+        self.parts = written[::2]
         self.lengths: Lengths = tuple(map(len, self.parts))
-        start = groups[0][0]
+        inner = written[1::2]
+        self.gaps = ["", *inner]
+        places = list(accumulate(map(len, written), initial=start))
+        self.groups = list(zip(places[::2], places[1::2], strict=False))
+        loose = [gap not in _JOINED for gap in inner]
         opens = opens_at(text, start) and not (self.lengths[0] == 3 and _is_thousands(text, start))
-        closes = closes_at(text, groups[-1][1])
-        if len(groups) == 1:
-            self.gaps, self.opens, self.closes = [""], [opens], [closes]
-        else:
-            gaps = [text[left[1] : right[0]] for left, right in pairwise(groups)]
-            inner = [gap not in _JOINED for gap in gaps]
-            self.gaps, self.opens, self.closes = ["", *gaps], [opens, *inner], [*inner, closes]
+        self.opens = [opens, *loose]
+        self.closes = [*loose, closes_at(text, places[-1])]
         self._candidates: dict[int, list[Candidate]] = {}
-        self._before: dict[int, Before] = {}
+        self._before: Before | None = None
 
     def before(self, first: int) -> Before:
-        """What stands before a group."""
-        if first not in self._before:
-            self._before[first] = Before(self.lowered, self.groups[first][0])
-        return self._before[first]
+        """What stands before a group; before any but the first stands a number, which no word reaches over."""
+        if first:
+            return NOTHING
+        if self._before is None:
+            self._before = Before(self.lowered, self.groups[0][0])
+        return self._before
 
     def sign(self, first: int) -> str:
         """The character before a group."""
@@ -70,20 +72,17 @@ class Run:
 
     def _find_candidates(self, first: int) -> Iterator[Candidate]:
         digits, breaks = "", 0
-        for last in range(first, len(self.parts)):
-            gap = self.gaps[last]
-            if last > first and len(gap) > 1:
+        gaps, parts, closes = self.gaps, self.parts, self.closes
+        for last in range(first, len(parts)):
+            gap = gaps[last]
+            if last > first and gap not in _PLAIN:
                 breaks += gap.count("\n")
                 if breaks > 1 or (len(gap) > 2 and not _is_narrow(gap)):
                     return
-            elif gap == "\n" and last > first:
-                breaks += 1
-                if breaks > 1:
-                    return
-            digits += self.parts[last]
+            digits += parts[last]
             if len(digits) > MOST_DIGITS:
                 return
-            if self.closes[last] and len(digits) >= FEWEST_DIGITS:
+            if closes[last] and len(digits) >= FEWEST_DIGITS:
                 yield last, digits, self.lengths[first : last + 1]
 
 
@@ -94,13 +93,20 @@ def _is_narrow(gap: str) -> bool:
 def runs(text: str, lowered: str) -> Iterator[Run]:
     """The runs of a folded text with digits enough for a number of a person."""
     for match in _RUN.finditer(text):
-        start, end = match.span()
-        if end - start < FEWEST_DIGITS:
+        found = match[0]
+        if len(found) < FEWEST_DIGITS:
             continue
-        groups = [found.span() for found in _GROUP.finditer(text, start, end)]
-        run = Run(text, lowered, groups)
-        if sum(run.lengths) >= FEWEST_DIGITS and True in run.opens and True in run.closes:
-            yield run
+        written = _GAPS.split(found)
+        if len(written) == 1 and not _may_stand_alone(text, match):
+            continue
+        if sum(map(len, written[::2])) >= FEWEST_DIGITS:
+            run = Run(text, lowered, match.start(), written)
+            if True in run.opens and True in run.closes:
+                yield run
+
+
+def _may_stand_alone(text: str, match: re.Match[str]) -> bool:
+    return len(match[0]) <= MOST_DIGITS and opens_at(text, match.start()) and closes_at(text, match.end())
 
 
 def _is_thousands(text: str, start: int) -> bool:
@@ -196,6 +202,6 @@ class NumberRules:
 
     def _possible(self, run: Run, first: int, digits: str, lengths: Lengths) -> Iterator[NumberRule]:
         yield from self._by_shape.get(lengths, ())
-        heads = self._heads.get(len(digits))
+        heads = self._heads.get(len(digits)) if not first else None
         if heads is not None and not heads.isdisjoint(run.before(first).heads):
             yield from self._by_total[len(digits)]

@@ -142,11 +142,9 @@ def _end(run: Run, last: int) -> int:
 
 def _international(run: Run, first: int) -> int | None:
     """The last group of a number with its country's code behind a plus, two zeros, or what North Americans dial."""
-    start = run.groups[first][0]
-    if "+" in run.text[max(0, start - 2) : start]:
-        opens = opens_at(run.text, start - (1 if run.text[start - 1] == "+" else 2))
-        return _longest(run, first, 0) if opens else None
     head = run.parts[first]
+    if not first and _has_plus(run):
+        return _longest(run, first, 0)
     if head[0] != "0" or not run.opens[first] or NO_VALUE.precedes(run.before(first)):
         return None
     if head == "011":
@@ -154,6 +152,13 @@ def _international(run: Run, first: int) -> int | None:
     if not head.startswith("00") or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
         return None
     return _longest(run, first, 2) if len(run.groups) > 1 or PHONE.precedes(run.before(first)) else None
+
+
+def _has_plus(run: Run) -> bool:
+    """Whether a plus stands before it, perhaps with a bracket, that ends no word or number."""
+    start = run.groups[0][0]
+    before = run.text[start - 2 : start] if start > 1 else run.text[:start]
+    return "+" in before and opens_at(run.text, start - (1 if before[-1] == "+" else 2))
 
 
 def _longest(run: Run, first: int, skipped: int) -> int | None:

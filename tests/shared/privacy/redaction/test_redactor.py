@@ -1,0 +1,162 @@
+"""Placeholders: the same value has one, offsets are the given text's, and what was redacted is not changed again."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedmill.shared.privacy.redaction.finding import Certainty, Finding, united
+from embedmill.shared.privacy.redaction.folding import fold
+from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
+from embedmill.shared.privacy.redaction.normal import normal_form
+from embedmill.shared.privacy.redaction.redactor import Redactor
+from embedmill.shared.privacy.redaction.scanning import scan
+from tests.shared.privacy.redaction.test_scanning import FOUND, LEFT
+
+REDACTOR = Redactor("patterns")
+PIECES = st.sampled_from(
+    [value for _, _, value in FOUND]
+    + [around for _, around, _ in FOUND]
+    + list(LEFT)
+    + ["[EMAIL_1]", "[PHONE_7]", "[CARD_1", "SECRET_1]", "\u200b", "é", "\n", " ", "-", ".", "call ", "dob ", "ssn: "]
+)
+TEXTS = st.lists(PIECES | st.text(max_size=6), max_size=8).map("".join) | st.lists(PIECES, max_size=8).map(" ".join)
+
+
+def test_a_value_has_one_placeholder_however_it_is_written() -> None:
+    found = REDACTOR.redact("Jane@Example.com, jane@example.com, +1 (714) 719-5847 or 714-719-5847; bob@example.com")
+
+    assert found.text == "[EMAIL_1], [EMAIL_1], [PHONE_1] or [PHONE_1]; [EMAIL_2]"
+
+
+def test_a_placeholder_that_stands_in_the_source_is_nobody_elses() -> None:
+    found = REDACTOR.redact("[EMAIL_2] wrote to jane@example.com")
+
+    assert found.text == "[EMAIL_2] wrote to [EMAIL_3]"
+    assert [span.placeholder for span in found.spans] == ["[EMAIL_3]"]
+
+
+def test_texts_of_one_document_share_their_placeholders_and_no_value_goes_from_one_into_the_next() -> None:
+    title, first, second = REDACTOR.redact_all(["To jane@example.com", "4111 1111", "1111 1111 jane@example.com"]).texts
+
+    assert (title.text, first.text, second.text) == ("To [EMAIL_1]", "4111 1111", "1111 1111 [EMAIL_1]")
+
+
+def test_a_key_that_goes_over_several_texts_is_hidden_in_all_of_them() -> None:
+    texts = ["-----BEGIN PRIVATE KEY-----", "MIIabc", "def=\n-----END PRIVATE KEY----- and more"]
+
+    assert [each.text for each in REDACTOR.redact_all(texts).texts] == ["[SECRET_1]", "", " and more"]
+
+
+def test_hidden_characters_within_a_value_go_with_it() -> None:
+    text = "a 4111\u200b1111\u200b1111\u200b1111 b jane\u00ad@example.com"
+
+    assert REDACTOR.redact(text).text == "a [CARD_1] b [EMAIL_1]"
+
+
+@given(TEXTS)
+def test_redacting_what_was_redacted_changes_nothing(text: str) -> None:
+    once = REDACTOR.redact(text)
+
+    assert REDACTOR.redact(once.text).text == once.text
+
+
+@given(TEXTS)
+def test_spans_are_in_order_apart_and_of_the_given_text(text: str) -> None:
+    found = REDACTOR.redact(text)
+    parts, before = [], 0
+    for span in found.spans:
+        assert before <= span.start < span.end <= len(text)
+        parts += text[before : span.start], span.placeholder
+        before = span.end
+    assert "".join([*parts, text[before:]]) == found.text
+
+
+@given(TEXTS)
+def test_a_place_of_the_redacted_text_is_found_in_the_given_one(text: str) -> None:
+    found = REDACTOR.redact(text)
+    starts = {span.start for span in found.spans}
+    for place, character in enumerate(found.text):
+        there = found.place(place)
+        assert there in starts or text[there] == character
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_a_folded_text_leads_back_to_the_characters_that_it_is_of(text: str) -> None:
+    folded = fold(text)
+    for index, character in enumerate(folded.text):
+        assert fold(text[folded.place(index)]).text == character
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "1-", "0", ":", "::", "GB82WEST", "1 ", "@", "a@", ".", "1.1.", "(1", "+", "-----BEGIN PRIVATE KEY-----\n",
+     "key=", "://a:", "born ", " at ", "dot ", "ab:", "eyJ", "token ", "\u200b1", "1\n"],
+)  # fmt: skip
+def test_hostile_texts_take_a_time_linear_in_their_length(piece: str) -> None:
+    """Twice the text is looked at by at most a little more than twice as many steps of the interpreter."""
+    assert _steps(piece * 4000) < 2.6 * _steps(piece * 2000) + 2000
+
+
+def _steps(text: str) -> int:
+    import sys
+
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        scan(text)
+    finally:
+        sys.setprofile(before)
+    return steps
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8), st.sampled_from(list(Certainty))), max_size=8))
+def test_findings_that_overlap_are_one_and_leave_nothing_uncovered(drawn: list[tuple[int, int, Certainty]]) -> None:
+    findings = [Finding(f"T{n}", start, start + size, sure) for n, (start, size, sure) in enumerate(drawn)]
+    whole = united(findings)
+
+    assert {i for f in whole for i in range(f.start, f.end)} == {i for f in findings for i in range(f.start, f.end)}
+    assert all(left.end <= right.start for left, right in zip(whole, whole[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("type_", "written", "form"),
+    [
+        ("EMAIL_ADDRESS", "Jane [at] Example [dot] org", "mail:jane@example.org"),
+        ("PHONE_NUMBER", "0049 30 901820", "phone:4930901820"),
+        ("PHONE_NUMBER", "(714) 719-5847 ext. 3", "phone:17147195847"),
+        ("IP_ADDRESS", "2001:DB8:0:0::1", "ip:2001:db8::1"),
+        ("US_SSN", "735 22 1604", "code:735221604"),
+        ("PERSON", "Jane  Doe", "name:jane doe"),
+    ],
+)
+def test_a_value_is_compared_by_its_normal_form(type_: str, written: str, form: str) -> None:
+    assert normal_form(type_, written) == form
+
+
+def test_metadata_is_redacted_with_its_keys_and_keeps_its_shape() -> None:
+    metadata = {"phone": 7147195847, "tags": ["x", "jane@example.com"], "n": 3, "deep": {"ssn": "735221604"}, "ok": True}
+    texts = REDACTOR.redact_all(flatten(metadata)).texts
+
+    assert rebuild(metadata, [each.text for each in texts]) == {
+        "phone": "[PHONE_1]", "tags": ["x", "[EMAIL_1]"], "n": 3, "deep": {"ssn": "[US_SSN_1]"}, "ok": True,
+    }  # fmt: skip
+
+
+def test_nothing_is_looked_for_under_the_policy_off() -> None:
+    assert Redactor("off").redact("jane@example.com").text == "jane@example.com"
+
+
+def test_digits_of_every_script_are_found_in_a_long_text_of_others() -> None:
+    drawn = random.Random(3)
+    noise = "".join(chr(drawn.choice([0x430, 0x4E00, 0x20, 0x5D0]) + drawn.randrange(20)) for _ in range(500))
+    text = f"{noise} +1 714 719 5847 {noise}"
+
+    assert [text[f.start : f.end] for f in scan(text)] == ["+1 714 719 5847"]
