@@ -29,8 +29,8 @@ Candidate = tuple[int, str, Lengths]
 class Run:
     """Groups of digits in a folded text with single separators between them.
 
-    `parts` are the groups, `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value may
-    begin with a group, `closes[i]` whether one may end with it.
+    `parts` are the groups, `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value
+    may begin with a group, `closes[i]` whether one may end with it.
     """
 
     __slots__ = ("_before", "_candidates", "closes", "gaps", "groups", "lengths", "lowered", "opens", "parts", "text")

@@ -51,3 +51,8 @@ def is_beside_placeholder(text: str, start: int, end: int) -> bool:
         return True
     after = text[end : end + 42]
     return bool(_PLACEHOLDER.match(after, 1 if after[:1] in "-.:_/@" else 0)) if "[" in after[:2] else False
+
+
+def without_placeholders(text: str) -> str:
+    """The text with line ends in their places, over which no word is about a value."""
+    return _PLACEHOLDER.sub(lambda found: "\n" * len(found[0]), text) if "[" in text else text

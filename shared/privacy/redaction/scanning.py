@@ -13,6 +13,7 @@ from embedmill.shared.privacy.redaction.network import find_machines, find_mail
 from embedmill.shared.privacy.redaction.number_rules import RULES
 from embedmill.shared.privacy.redaction.numbers import runs
 from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity
+from embedmill.shared.privacy.redaction.placeholders import without_placeholders
 from embedmill.shared.privacy.redaction.secrets import find_secrets
 
 Detector = Callable[[Glance], Iterator[Finding]]
@@ -43,7 +44,7 @@ _WORDS = Literals((*births.WORDS, *codes.WORDS, *network.WORDS, *secrets.WORDS))
 def scan(text: str) -> list[Finding]:
     """What the patterns find in a text, in order and apart; places are the given text's, in characters."""
     folded = fold(text)
-    lowered = folded.text.lower()
+    lowered = without_placeholders(folded.text).lower()
     glance = Glance(folded.text, lowered, _SIGNS.find(folded.text), _WORDS.find(lowered))
     found = united(finding for detect in PATTERNS for finding in detect(glance))
     if not folded.starts:

@@ -1,6 +1,7 @@
 """Placeholders: the same value has one, offsets are the given text's, and what was redacted is not changed again."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -96,7 +97,7 @@ def test_a_folded_text_leads_back_to_the_characters_that_it_is_of(text: str) -> 
 )  # fmt: skip
 def test_hostile_texts_take_a_time_linear_in_their_length(piece: str) -> None:
     """Twice the text is looked at by at most a little more than twice as many steps of the interpreter."""
-    assert _steps(piece * 4000) < 2.6 * _steps(piece * 2000) + 2000
+    assert _steps(piece * 1000) < 2.6 * _steps(piece * 500) + 2000
 
 
 def _steps(text: str) -> int:
@@ -123,7 +124,7 @@ def test_findings_that_overlap_are_one_and_leave_nothing_uncovered(drawn: list[t
     whole = united(findings)
 
     assert {i for f in whole for i in range(f.start, f.end)} == {i for f in findings for i in range(f.start, f.end)}
-    assert all(left.end <= right.start for left, right in zip(whole, whole[1:], strict=False))
+    assert all(left.end <= right.start for left, right in pairwise(whole))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,13 @@ def test_a_value_is_compared_by_its_normal_form(type_: str, written: str, form: 
 
 
 def test_metadata_is_redacted_with_its_keys_and_keeps_its_shape() -> None:
-    metadata = {"phone": 7147195847, "tags": ["x", "jane@example.com"], "n": 3, "deep": {"ssn": "735221604"}, "ok": True}
+    metadata = {
+        "phone": 7147195847,
+        "tags": ["x", "jane@example.com"],
+        "n": 3,
+        "deep": {"ssn": "735221604"},
+        "ok": True,
+    }
     texts = REDACTOR.redact_all(flatten(metadata)).texts
 
     assert rebuild(metadata, [each.text for each in texts]) == {
