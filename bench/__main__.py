@@ -22,6 +22,7 @@ NAMES = (
     "million",
     "pgvector",
     "records",
+    "redaction",
     "relevance",
     "replays",
     "retrieval",

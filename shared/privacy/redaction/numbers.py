@@ -46,9 +46,17 @@ class Run:
         loose = [gap not in _JOINED for gap in inner]
         opens = opens_at(text, start) and not (self.lengths[0] == 3 and _is_thousands(text, start))
         self.opens = [opens, *loose]
+        if self._ends_a_code(text, start):
+            self.opens = [False] * len(self.parts)
         self.closes = [*loose, closes_at(text, places[-1])]
         self._candidates: dict[int, list[Candidate]] = {}
         self._before: Before | None = None
+
+    def _ends_a_code(self, text: str, start: int) -> bool:
+        """Whether it is the digits of what looks like an account's number, with its country before it."""
+        if self.lengths[0] != 2 or len(self.parts) < 4 or not is_word(text[start - 1 : start] or " "):
+            return False
+        return text[start - 2 : start].isupper() and set(self.gaps) == {"", " "}
 
     def before(self, first: int) -> Before:
         """What stands before a group; before any but the first stands a number, which no word reaches over."""

@@ -66,7 +66,8 @@ def test_redacting_what_was_redacted_changes_nothing(text: str) -> None:
 @given(TEXTS)
 def test_spans_are_in_order_apart_and_of_the_given_text(text: str) -> None:
     found = REDACTOR.redact(text)
-    parts, before = [], 0
+    parts: list[str] = []
+    before = 0
     for span in found.spans:
         assert before <= span.start < span.end <= len(text)
         parts += text[before : span.start], span.placeholder
