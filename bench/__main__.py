@@ -29,6 +29,7 @@ NAMES = (
     "scale",
     "stumbling",
     "submit",
+    "tables",
     "validation",
     "webpages",
     "words",

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
-from embedmill.producers.sources.base import Departed, Item, Problem, RowItem, Skipped, SourcePlace
+from embedmill.producers.sources.base import Departed, HeldItem, Item, Problem, RowItem, Skipped, SourcePlace
 from embedmill.producers.sources.rows import MAX_URI_CHARACTERS, BadRow, hash_row
 from embedmill.producers.sources.seen import Seen
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import Kind, as_id, as_metadata, as_text, is_set
 
 SEPARATOR = "\n\n"
+# How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.
+FILES = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")
 NO_ID = "NULL"
 
 
@@ -93,15 +95,25 @@ class Maker:
 
     def _document(self, uri: str, row: Sequence[Any]) -> Item:
         text = row[self._text] if self._text is not None else None
+        if isinstance(text, bytes) and text.startswith(FILES):
+            return self._file(uri, text, row)
         if not isinstance(text, str) or not text or text.isspace():
             text = self._put_together(row)
         if not text:
             binary = any(isinstance(row[index], bytes) and row[index] for index in self.layout.texts)
             return Skipped(uri, "its text is binary" if binary else "its text is empty")
-        index = self.layout.title
-        title = "" if index is None else as_text(row[index], self._kinds[index]) or ""
-        metadata = self._metadata(row) if self._named else {}
+        title, metadata = self._title(row), self._metadata(row)
         return RowItem(uri, title, text, metadata, hash_row(title, text, metadata), self._place)
+
+    def _file(self, uri: str, data: bytes, row: Sequence[Any]) -> HeldItem:
+        """A file that lies in a column is parsed as any file; its hash is over what is shown of the row, too."""
+        title, metadata = self._title(row), self._metadata(row)
+        content_hash = hash_row(title, sha256(data).hexdigest(), metadata)
+        return HeldItem(uri, data, "", title, metadata, content_hash, self._place)
+
+    def _title(self, row: Sequence[Any]) -> str:
+        index = self.layout.title
+        return "" if index is None else as_text(row[index], self._kinds[index]) or ""
 
     def _put_together(self, row: Sequence[Any]) -> str:
         """The text of a row, empty where none of its columns has any."""

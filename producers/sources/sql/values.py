@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 LARGEST_EXACT_FLOAT = 2**53
@@ -88,8 +89,8 @@ def as_metadata(value: Any, kind: Kind) -> Any:
     """A value as JSON: numbers where they are exact, lists and JSON as they are; None for what is left out."""
     if isinstance(value, list):
         return [shown for each in value if (shown := as_metadata(each, Kind.OTHER)) is not None]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
+    if isinstance(value, int | float):
+        return value if isfinite(value) else str(value)
     text = as_text(value, kind)
     if text is None:
         return None
@@ -107,6 +108,17 @@ def _number(text: str) -> int | float | str:
         return text
 
 
+def _integer(text: str) -> int | str:
+    value = int(text)
+    return value if abs(value) <= LARGEST_EXACT_FLOAT else text
+
+
+def _float(text: str) -> float | str:
+    """A float is printed so that it is read as itself; JSON knows no infinity."""
+    value = float(text)
+    return value if isfinite(value) else text
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -115,9 +127,9 @@ def _json(text: str) -> Any:
 
 
 _READ: dict[Kind, Callable[[str], Any]] = {
-    Kind.INTEGER: _number,
+    Kind.INTEGER: _integer,
     Kind.DECIMAL: _number,
-    Kind.FLOAT: _number,
+    Kind.FLOAT: _float,
     Kind.BITS: int,
     Kind.BOOLEAN: lambda text: text in ("true", "1"),
     Kind.JSON: _json,

@@ -47,3 +47,15 @@ def test_a_row_that_leaves_a_query_leaves_the_index(sqlite: Database, desk: Desk
     desk.ingest(sqlite.open(query=query))
     sqlite.execute("UPDATE articles SET title = 'archived' WHERE id = 5")
     assert desk.ingest(sqlite.open(query=query)).documents.deleted == 1
+
+
+def test_a_file_that_lies_in_a_column_is_parsed(database: Database, desk: Desk) -> None:
+    kind = {"postgresql": "bytea"}.get(database.kind, "blob")
+    data = rb"{\rtf1\ansi The orchard has \b apples\b0 .}".hex()
+    literal = {"postgresql": f"'\\x{data}'"}.get(database.kind, f"x'{data}'")
+    database.execute(f"CREATE TABLE files (id INTEGER PRIMARY KEY, title VARCHAR(20), content {kind})")
+    database.execute(f"INSERT INTO files VALUES (1, 'Orchard', {literal})")
+    source = database.open(table="files", text=("content",))
+    assert desk.ingest(source).documents.completed == 1
+    assert list(desk.indexed().values()) == ["The orchard has apples."]
+    assert desk.ingest(source).documents.unchanged == 1
