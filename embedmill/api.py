@@ -88,7 +88,30 @@ OnNotice = Callable[[Notice], object]
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
 
 
-class ReadChoices(TypedDict, total=False):
+# Choices that are several names or patterns.
+LISTS = ("include", "exclude", "id", "text", "metadata")
+
+
+class TableChoices(TypedDict, total=False):
+    """How rows of databases are read; see docs/databases.md. `overlap` is seconds, or a number."""
+
+    table: str
+    query: str
+    id: Sequence[str]
+    text: Sequence[str]
+    template: str
+    title: str
+    metadata: Sequence[str]
+    uri: str
+    cursor: str
+    overlap: int | None
+    deleted: str
+    compare: bool
+    credentials: str
+    statement_seconds: float
+
+
+class ReadChoices(TableChoices, total=False):
     """How sources are read: gitignore patterns for folders, a row's names for its fields, hidden files, a sample."""
 
     include: Sequence[str]
@@ -516,17 +539,17 @@ def _open_sources(
 
 def _read_choices(choices: ReadChoices) -> dict[str, Any]:
     """How sources are read, as the groups of options have it."""
-    lists = {"include": tuple(choices.get("include", ())), "exclude": tuple(choices.get("exclude", ()))}
-    return {name: value for name, value in choices.items() if name in ReadChoices.__annotations__} | lists
+    known = {name: value for name, value in choices.items() if name in ReadChoices.__annotations__}
+    return {name: tuple(value) if name in LISTS else value for name, value in known.items()}  # type: ignore[arg-type]
 
 
 def _require_known(choices: Mapping[str, object], known: type[ReadChoices | SearchChoices | Switches]) -> None:
     names = known.__annotations__
     if unknown := sorted(choices.keys() - names):
         raise UsageError(f"there is no argument {unknown[0]!r}: there are {', '.join(names)}")
-    for name in ("include", "exclude"):
+    for name in LISTS:
         if isinstance(choices.get(name), str):
-            raise UsageError(f"{name} is one string, and not a list of patterns", hint=f"Write {name}=[…].")
+            raise UsageError(f"{name} is one string, and not a list of them", hint=f"Write {name}=[…].")
 
 
 def _field_map(names: Mapping[str, str]) -> FieldMap:

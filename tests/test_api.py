@@ -1,7 +1,9 @@
 """The Python API beyond its examples: threads, documents as values, settings as values, and its end."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,6 +82,16 @@ def test_fields_may_have_other_names(mill: Mill) -> None:
     assert (found.documents, found.refused, found.notes) == (1, 0, [])
     with pytest.raises(UsageError, match="no field 'body'"):
         mill.estimate(documents=[], fields={"body": "text"})
+
+
+def test_rows_of_a_database_are_read_with_their_options(mill: Mill, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "some.db")) as connection, connection:
+        connection.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, body TEXT)")
+        connection.execute("INSERT INTO pages VALUES (1, 'one'), (2, 'two')")
+    options: Any = {"table": "pages", "text": ["body"], "cursor": "id"}
+    assert mill.submit(f"sqlite:///{tmp_path}/some.db", **options).documents == 2
+    with pytest.raises(UsageError, match="text is one string"):
+        mill.submit(f"sqlite:///{tmp_path}/some.db", **(options | {"text": "body"}))
 
 
 def test_nothing_given_is_told(mill: Mill) -> None:
