@@ -106,3 +106,10 @@ class BlobStoreContract:
     def test_many_objects_are_all_listed(self, store: BlobStore) -> None:
         stored = {store.put(str(number).encode()) for number in range(30)}
         assert {object_ for object_, _ in store.list_objects()} == stored
+
+    def test_to_wipe_what_is_no_object_leaves_objects(self, store: BlobStore) -> None:
+        kept, gone = store.put(b"kept"), store.put(b"gone")
+        store.delete(gone)
+        store.wipe(older_than_seconds=0.0)
+        assert [name for name, _ in store.list_objects()] == [kept]
+        assert store.get_stored([f"{kept}:0:4"]) == {f"{kept}:0:4": b"kept"}

@@ -84,6 +84,15 @@ class CacheContract:
         cache.put_many({address(1): vector(1)})
         assert np.array_equal(again().get_many([address(1)])[address(1)], vector(1))
 
+    def test_what_is_forgotten_is_gone_and_counts_as_no_damage(self, cache: EmbeddingCache, again: Again) -> None:
+        cache.put_many({address(n): vector(n) for n in range(3)})
+        cache.forget_many([address(1), address(7)])
+        assert set(again().get_many([address(n) for n in range(3)])) == {address(0), address(2)}
+        assert (cache.count_damaged(), cache.count()) == (0, 2)
+        assert cache.measure() == {DOCUMENT: Size(2, 2 * VECTOR_BYTES)}
+        assert isinstance(cache.wipe(), str)
+        assert set(cache.get_many([address(n) for n in range(3)])) == {address(0), address(2)}
+
     def test_nothing_is_asked_and_nothing_stored(self, cache: EmbeddingCache) -> None:
         assert cache.get_many([]) == {}
         cache.put_many({})

@@ -4,8 +4,9 @@ from collections import Counter
 from functools import partial
 
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.db import expiry
+from embedmill.shared.db import erasures, expiry
 from embedmill.shared.db.collections import Collection, list_collections
+from embedmill.shared.db.leftovers import DELAYS
 from embedmill.shared.erasing import RETENTION
 from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
@@ -15,6 +16,8 @@ log = get_logger()
 
 TOGETHER = 2000
 """Documents of one erasure: each writes the tracking database anew."""
+WATCHED_SECONDS = 1.1 * DELAYS[-1]
+"""So long after an erasure somebody looks whether a worker has written rows of its documents late."""
 
 
 def retain(runtime: Runtime) -> int:
@@ -22,6 +25,7 @@ def retain(runtime: Runtime) -> int:
     begun = sum(_retain(runtime, collection) for collection in runtime.database.query(list_collections))
     if begun:
         eraser.take_up(runtime)
+    runtime.database.transact(erasures.forget_watched, older_than_seconds=WATCHED_SECONDS)
     return begun
 
 

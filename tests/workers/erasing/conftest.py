@@ -10,6 +10,7 @@ import pytest
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import feedback
+from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.query_records import store_records
 from embedmill.shared.db.schema import dead_letter, scan_note, term, usage
@@ -35,9 +36,14 @@ class Home:
     needles: dict[str, bytes]
 
 
-def fill(runtime: WorkerRuntime, folder: Path) -> Home:
+def fill(runtime: WorkerRuntime, folder: Path, *, encrypt: bool = False) -> Home:
     """Six rows, of which one is changed once; it has feedback, a note, a term, a call, a dead letter, and a record."""
     tracker = Tracker(runtime.database)
+    if encrypt:
+        root = runtime.keys.root
+        settings = {**tracker.collection.settings, "encrypt": True}
+        runtime.database.transact(update_settings, 1, settings)
+        runtime.database.transact(runtime.keys.create_data_key, 1, root)
     embed_by_hash(runtime, tracker)
     for edition in ("first", "second"):
         submit_sources(runtime, tracker, [_rows(folder, edition)])
@@ -53,7 +59,7 @@ def fill(runtime: WorkerRuntime, folder: Path) -> Home:
         "reason": b"because of Quill",
         "id": document.encode(),
     }
-    return Home(runtime.home, document, needles | stored_rows(runtime.home, document))
+    return Home(runtime.home, document, needles | ({} if encrypt else stored_rows(runtime.home, document)))
 
 
 def _rows(folder: Path, edition: str) -> JsonlSource:

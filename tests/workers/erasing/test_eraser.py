@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Table, update
 
+from embedmill.console.services.backups import make_backup
+from embedmill.console.services.restoring import restore_backup
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.shared.caches.file import FileCache
 from embedmill.shared.db import erasures
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.schema import document, query_record, usage, work
+from embedmill.shared.db.leftovers import DELAYS
+from embedmill.shared.db.schema import document, erasure, query_record, usage, work
 from embedmill.shared.db.withdrawing import LOST_SECONDS
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import NotYetErased, StorageFailed
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.settings import Settings
+from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.erasing import eraser
 from embedmill.workers.runtime import WorkerRuntime
+from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
-from tests.workers.erasing.conftest import Home, opened
+from tests.workers.erasing.conftest import Home, fill, opened
 from tests.workers.erasing.searching import find_bytes, vectors
 from tests.workers.working import submit_sources
 
@@ -173,3 +178,46 @@ def test_a_log_that_somebody_reads_is_waited_for(runtime: WorkerRuntime, filled:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits half a minute for a file that the same process reads."""
     monkeypatch.setattr("embedmill.shared.db.wiping.BUSY_TIMEOUT_MS", 10)
+
+
+def test_rows_that_a_frozen_worker_writes_when_all_is_done_are_swept(runtime: WorkerRuntime, filled: Home) -> None:
+    store = runtime.store(runtime.collection(1))
+    (late,) = store.fetch_documents("v1-000", [filled.document], with_vectors=True).values()
+    erase(runtime, filled)
+    store.upsert("v1-000", [late])
+    with runtime.database.write() as connection:
+        connection.execute(update(erasure).values(finished_at=erasure.c.finished_at - DELAYS[0]))
+    sweep(runtime)
+    assert store.find_editions("v1-000", [filled.document]) == []
+    assert store.count("v1-000") == 5
+
+
+def test_ids_are_forgotten_when_nobody_can_write_late_any_more(runtime: WorkerRuntime, filled: Home) -> None:
+    erase(runtime, filled)
+    assert runtime.database.transact(erasures.forget_watched, older_than_seconds=3600.0) == 0
+    assert runtime.database.transact(erasures.forget_watched, older_than_seconds=-1.0) == 1
+    assert runtime.database.query(erasures.list_watched, since=0.0, until=1e12, delays=DELAYS) == []
+
+
+def test_an_encrypted_collection_is_erased_and_backed_up_like_any_other(settings: Settings, tmp_path: Path) -> None:
+    place_migrated(settings.home_path / "tracking.db")
+    with opened(settings) as runtime:
+        home = fill(runtime, tmp_path, encrypt=True)
+        make_backup(runtime, tmp_path / "backup")
+        erase(runtime, home)
+        assert find_bytes(home.path, home.needles) == []
+        rows = list(runtime.store(runtime.collection(1)).list_rows("v1-000"))
+        refs = [row["chunks_ref"] for row in _rows_of(runtime, document)]
+        assert len(rows) == len(refs) == 5
+        assert all(isinstance(data, bytes) and b"grinds corn" in data for data in runtime.blobs.get_pack(refs).values())
+    elsewhere = settings.model_copy(update={"home": tmp_path / "elsewhere"})
+    done = restore_backup(elsewhere, tmp_path / "backup")
+    assert (done.documents, done.erased, done.repaired) == (5, 1, 0)
+    with opened(elsewhere) as runtime:
+        assert [row.text for row in runtime.store(runtime.collection(1)).list_rows("v1-000")] == [r.text for r in rows]
+
+
+def _rows_of(runtime: WorkerRuntime, table: Table) -> list[dict[str, Any]]:
+    tracker = Tracker.__new__(Tracker)
+    tracker.database = runtime.database
+    return tracker.rows(table)

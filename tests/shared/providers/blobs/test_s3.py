@@ -67,6 +67,25 @@ class TestS3(BlobStoreContract):
         assert list(store.list_objects()) == []
         assert [name for name, _ in other.list_objects()] == [object_]
 
+    def test_versions_of_what_was_deleted_go_when_they_are_old_enough(self, store: S3BlobStore, bucket: Bucket) -> None:
+        def versions() -> int:
+            found = bucket.client.list_object_versions(Bucket=bucket.name, Prefix="some/prefix")
+            return len(found.get("Versions", ())) + len(found.get("DeleteMarkers", ()))
+
+        bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        try:
+            kept, gone = store.put(b"kept"), store.put(b"gone")
+            store.put(b"gone")
+            store.delete(gone)
+            assert versions() == 4
+            assert store.wipe(older_than_seconds=3600.0) == 0
+            assert store.wipe(older_than_seconds=-1.0) == 3
+            assert (versions(), store.get(kept)) == (1, b"kept")
+            store.delete(kept)
+            store.wipe(older_than_seconds=-1.0)
+        finally:
+            bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Suspended"})
+
     def test_a_bucket_that_is_not_there_is_for_the_operator(self, bucket: Bucket) -> None:
         with pytest.raises(StorageFailed, match="NoSuchBucket"):
             S3BlobStore("another-bucket").put(b"text")
