@@ -1,6 +1,7 @@
 """What a source holds, as batches that are recorded together, each in one transaction."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from embedmill.shared.privacy.labels import UNLABELLED, Labels, labelled, read_l
 
 SHOWN_CHARACTERS = 80
 BATCH_BYTES = 8 * 1024 * 1024
+BATCH_SECONDS = 2.0
 # A rough bound for text of every kind; the chunker counts exactly.
 BYTES_PER_TOKEN = 4
 
@@ -165,15 +167,20 @@ def size_of(item: Document) -> int:
     return item.size
 
 
-def cut(items: Iterable[Item | Remark], most: int) -> Iterator[list[Item | Remark]]:
-    """At most so many items at a time, with no more text and bytes than a batch may hold."""
+def cut(
+    items: Iterable[Item | Remark], most: int, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[list[Item | Remark]]:
+    """At most so many items at a time, with no more text and bytes than a batch may hold, and not for long.
+
+    What comes slowly, as pages of a site do, is recorded while more is read: it is worked on, and a kill loses little.
+    """
     batch: list[Item | Remark] = []
-    size = 0
+    size, begun = 0, clock()
     for item in items:
         batch.append(item)
         size += size_of(item) if isinstance(item, RowItem | HeldItem) else 0
-        if len(batch) >= most or size >= BATCH_BYTES:
+        if len(batch) >= most or size >= BATCH_BYTES or clock() - begun >= BATCH_SECONDS:
             yield batch
-            batch, size = [], 0
+            batch, size, begun = [], 0, clock()
     # Also an empty last one: what the source kept after its last item is recorded with it.
     yield batch
