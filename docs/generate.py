@@ -116,7 +116,7 @@ def collection_table() -> str:
     """Every collection setting with its option, its default and what it does."""
     options = {p.name: p for p in _commands()["collections create"].params}
     rows = []
-    for field in dataclasses.fields(CollectionSettings):
+    for field in (field for field in dataclasses.fields(CollectionSettings) if not field.metadata):
         default = "`EMBEDMILL_EMBEDDING`" if field.name == "embedding" else f"`{field.default}`"
         default = "`EMBEDMILL_VALIDATOR`" if field.name == "validator" else default
         option = options[field.name]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from embedmill.shared.addresses import digest
@@ -18,6 +18,8 @@ VALIDATORS = ("rules", "off")
 POLICIES = ("gate", "audit")
 MAX_SHARDS = 256
 MAX_CANDIDATES = 200
+UNCHOSEN = {"chosen": False}
+"""Of a setting that nobody chooses: it says how something stands."""
 OBFUSCATED, PLAIN = "obfuscated", "plain"
 OFF = "off"
 """The name of no model."""
@@ -68,6 +70,8 @@ class CollectionSettings:
     """So long a document is kept after it was taken in or changed, and what is known of it; 0: always."""
     encrypt: bool = False
     """Whether what is stored of the collection is encrypted; its documents, and what tells of their texts."""
+    resealing: bool = field(default=False, metadata=UNCHOSEN)
+    """Whether what is stored is being written anew, and some of it is not as `encrypt` says yet."""
     vectors: str = OBFUSCATED
     """How an encrypted collection's vectors are kept in a store of somebody else's: `obfuscated` or `plain`."""
     max_usd: float | None = None
@@ -97,7 +101,7 @@ class CollectionSettings:
     @property
     def obfuscates(self) -> bool:
         """Whether vectors are rotated before a store of somebody else's has them."""
-        return self.encrypt and self.vectors == OBFUSCATED
+        return (self.encrypt or self.resealing) and self.vectors == OBFUSCATED
 
     def _check_stages(self) -> None:
         sifts = is_model(self.fast_model) or is_reranker(self.fast_model)

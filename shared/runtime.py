@@ -62,7 +62,7 @@ class Runtime:
         self._embedders: dict[str, Embedder] = {}
         self._models: dict[str, Model] = {}
         self._rerankers: dict[str, Reranker] = {}
-        self._stores: dict[tuple[int, int], VectorStore] = {}
+        self._stores: dict[tuple[int, int, tuple[bool, bool]], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
         self._collection_settings: dict[int, CollectionSettings] = {}
         self._redactors: dict[tuple[int, str], Redactor] = {}
@@ -298,7 +298,7 @@ class Runtime:
         from embedmill.shared.providers.vectorstores.table import open_vector_store
         from embedmill.shared.word_counts import WordCounter
 
-        key = (collection.id, collection.index_version)
+        key = (collection.id, collection.index_version, self._sealing_of(collection.id))
         if key not in self._stores:
             self.vault.current_key(collection.id)  # whoever lacks it is told so before the store is asked for anything
             self._stores[key] = self._sealed(
@@ -324,12 +324,16 @@ class Runtime:
         """The same store for whoever wants to tell what it is billed meanwhile."""
         return self.store(collection).with_meter(self._store_meter(collection, tally=tally))
 
+    def _sealing_of(self, collection_id: int) -> tuple[bool, bool]:
+        settings = self.collection_settings(collection_id)
+        return settings.encrypt, settings.resealing
+
     def _sealed(self, collection: Collection, store: "VectorStore") -> "VectorStore":
         """A store of somebody else's as an encrypted collection has it; our own encrypts its files itself."""
         from embedmill.shared.providers.vectorstores.table import is_remote
 
         settings = self.collection_settings(collection.id)
-        if not settings.encrypt or not is_remote(self.settings.vector_url):
+        if not (settings.encrypt or settings.resealing) or not is_remote(self.settings.vector_url):
             return store
         from embedmill.shared.privacy.labels import KEPT
         from embedmill.shared.providers.vectorstores.sealed import SealedStore

@@ -1,16 +1,18 @@
-"""`embedmill keys`: show, make, rotate."""
+"""`embedmill keys`: show, make, rotate, re-encrypt."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import print_line, print_result, print_table
+from embedmill.console.cli.output import print_line, print_notice, print_result, print_table
 from embedmill.console.rendering import to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.keys import KeyReports, MadeKey, Rotated
+    from embedmill.console.services.resealing import Resealed, Resealing
 
 app = typer.Typer(no_args_is_help=True, help="Keys of what is encrypted.")
 
@@ -62,6 +64,35 @@ def rotate(
     with opened() as runtime:
         done = keys.rotate_keys(runtime, to=to)
     print_result(done, _print_rotated, as_json=as_json)
+
+
+@app.command("re-encrypt")
+def re_encrypt(
+    name: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection.")],
+    decrypt: Annotated[bool, typer.Option("--decrypt", help="Store it open to read instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a collection anew under a new key.
+
+    One that is not encrypted is from then on. Nothing is embedded or paid again, and no job of it may be open. Run the
+    command again to take up one that was cut short.
+    """
+    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.services.resealing import reseal_collection
+
+    with opened() as runtime, heard(quiet=as_json) as listener:
+        shown = listener if as_json else replace(listener, on_progress=_tell)
+        done = reseal_collection(runtime, name, wanted="decrypt" if decrypt else "encrypt", listener=shown)
+    print_result(done, _print_resealed, as_json=as_json)
+
+
+def _tell(progress: "Resealing") -> None:
+    print_notice(f"{progress.step}: {progress.documents} documents so far")
+
+
+def _print_resealed(done: "Resealed") -> None:
+    how = f"encrypted under key {done.key}" if done.encrypted else "open to read"
+    print_line(f"{done.collection}: {done.documents} documents are {how}")
 
 
 def _print_keys(found: "KeyReports") -> None:

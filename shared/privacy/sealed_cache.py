@@ -17,7 +17,8 @@ KIND = "vector"
 class SealedCache(EmbeddingCache):
     """One collection's part of a cache."""
 
-    def __init__(self, inner: EmbeddingCache, vault: Vault, collection_id: int) -> None:
+    def __init__(self, inner: EmbeddingCache, vault: Vault, collection_id: int, *, always_keyed: bool = False) -> None:
+        self._address = vault.keyed if always_keyed else vault.address
         self._inner = inner
         self._vault = vault
         self._collection_id = collection_id
@@ -59,7 +60,7 @@ class SealedCache(EmbeddingCache):
 
     def _own(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
         """What the addresses are in the cache, and each of these as it is asked for."""
-        return {self._vault.address(self._collection_id, address): address for address in addresses}
+        return {self._address(self._collection_id, address): address for address in addresses}
 
     # The cache as a whole
 

@@ -108,16 +108,26 @@ class Vault:
         """What `seal_blob` sealed."""
         return self.open("blob", data)
 
+    def is_as_it_should_be(self, collection_id: int, text: str) -> bool:
+        """Whether a column's text is sealed under the collection's current key, or open where that is none."""
+        key = self.current_key(collection_id)
+        sealed = base64.b64decode(text[len(MARK) :]) if text.startswith(MARK) else b""
+        return (key_id_of(sealed) if sealed else None) == (key.id if key else None)
+
+    def keyed_hash_of(self, collection_id: int, kind: str, text: str) -> str:
+        """What `hash_of` is where the collection is encrypted."""
+        return self.keyed(collection_id, f"{kind} {text}".encode()).hex()
+
     def hash_of(self, collection_id: int, kind: str, text: str) -> str:
         """A hash or name as an encrypted collection's: nobody can try guesses against it."""
-        return (
-            self.address(collection_id, f"{kind} {text}".encode()).hex() if self._is_encrypted(collection_id) else text
-        )
+        return self.keyed_hash_of(collection_id, kind, text) if self._is_encrypted(collection_id) else text
 
     def address(self, collection_id: int, address: bytes) -> bytes:
         """A content address as an encrypted collection's: nobody tells by it who else has the same text."""
-        if not self._is_encrypted(collection_id):
-            return address
+        return self.keyed(collection_id, address) if self._is_encrypted(collection_id) else address
+
+    def keyed(self, collection_id: int, address: bytes) -> bytes:
+        """What `address` is where the collection is encrypted."""
         return hmac.digest(self._keys().derive("address", str(collection_id)), address, "sha256")
 
 

@@ -22,7 +22,7 @@ class VerdictSeals:
 
     def seal(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A verdict's body as it is stored."""
-        return {"source": body["source"], **self.vault.seal_json(self.collection_id, KIND, body)}
+        return {**self.vault.seal_json(self.collection_id, KIND, body), "source": body["source"]}
 
     def open(self, text: str) -> str:
         """A verdict's JSON, of what is stored."""
@@ -42,9 +42,14 @@ def open_verdict(vault: Vault, text: str) -> str:
 
 def seal_doubt(vault: Vault, doubt: Doubt) -> Doubt:
     """An entry of the review queue as it is stored: its doubts may say what stands in the text."""
-    if not vault.is_encrypted(doubt.collection_id):
-        return doubt
-    return replace(doubt, doubts=(vault.seal_text(doubt.collection_id, DOUBTS, orjson.dumps(doubt.doubts).decode()),))
+    return replace(doubt, doubts=seal_doubts(vault, doubt.collection_id, doubt.doubts))
+
+
+def seal_doubts(vault: Vault, collection_id: int, doubts: Sequence[str]) -> tuple[str, ...]:
+    """The doubts of an entry as they are stored."""
+    if not vault.is_encrypted(collection_id):
+        return tuple(doubts)
+    return (vault.seal_text(collection_id, DOUBTS, orjson.dumps(list(doubts)).decode()),)
 
 
 def open_doubts(vault: Vault, doubts: Sequence[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text as sql
 
-from embedmill.console.services import collections, documents, feedback, searching
+from embedmill.console.services import collections, documents, feedback, resealing, searching
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.exporting import export
 from embedmill.producers.sources.open import open_sources
@@ -18,13 +18,16 @@ from embedmill.producers.submission import Submitter
 from embedmill.retrieval.hits import Hit
 from embedmill.retrieval.question import Mode
 from embedmill.shared.db import collections as stored
-from embedmill.shared.db import terms
+from embedmill.shared.db import jobs, terms
+from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import KeyUnavailable, SettingsError
+from embedmill.shared.privacy.envelope import is_sealed, key_id_of
 from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.resealing import Resealer
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.validation.obtaining import own_judge
 from tests.planted import find_planted, forms
@@ -57,6 +60,7 @@ def ingest(runtime: WorkerRuntime, name: str, source: Path) -> None:
     submitted = submitter.open(sources, collection, options={})
     submitter.enumerate(submitted, sources, collection, allow_deletes=False)
     work_through(runtime, dispatch(runtime.database, runtime.settings))
+    runtime.database.transact(jobs.complete_jobs)
 
 
 @pytest.fixture
@@ -206,3 +210,96 @@ def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings,
         with pytest.raises(SettingsError, match="encrypted"):
             search(runtime, "zebrafinch", mode="lexical")
         runtime.close()
+
+
+def key_ids(runtime: WorkerRuntime) -> set[str]:
+    """Of every sealed thing in the home that is not of SQLCipher's."""
+    found = set()
+    for file in runtime.home.rglob("*"):
+        data = file.read_bytes() if file.is_file() else b""
+        if "blobs" in file.parts and is_sealed(data):
+            found.add(key_id_of(data))
+    return found
+
+
+def clean_all(runtime: WorkerRuntime) -> None:
+    """What the cleaner removes when its time comes."""
+    kept = runtime.database.query(list_referenced_objects)
+    for object_, _ in list(runtime.blobs.list_objects()):
+        if object_ not in kept:
+            runtime.blobs.delete(object_)
+
+
+def test_a_collection_is_encrypted_later_and_decrypted_again(runtime: WorkerRuntime, source: Path) -> None:
+    collections.create_collection(runtime, "sealed", keep_queries=True)
+    ingest(runtime, "sealed", source)
+    assert search(runtime, "zebrafinch contracts")
+    before = {row.id: (row.text, row.title, row.metadata) for row in export(runtime, "sealed")}
+    done = resealing.reseal_collection(runtime, "sealed")
+    assert (done.encrypted, done.documents) == (True, len(ROWS))
+    clean_all(runtime)
+    runtime.database.close()
+    left = find_planted(PLANTED, runtime.home)
+    assert {name for _, name in left} <= {"tracking.db-wal", "tracking.db"}, "which SQLite writes over in time"
+    assert {row.id: (row.text, row.title, row.metadata) for row in export(runtime, "sealed")} == before
+    assert "zebrafinch" in search(runtime, "zebrafinch contracts")[0].text
+    assert documents.show_document(runtime, "r1", collection="sealed").title == ROWS[0]["title"]
+    decrypted = resealing.reseal_collection(runtime, "sealed", wanted="decrypt")
+    assert not decrypted.encrypted
+    other = without_key(runtime)
+    assert other.vault.current_key(1) is None
+    assert {row.id: (row.text, row.title, row.metadata) for row in export(runtime, "sealed")} == before
+    other.close()
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_everywhere(sealed: WorkerRuntime) -> None:
+    collection = sealed.database.query(lambda connection: stored.get_collection(connection, "sealed"))
+    old = sealed.vault.current_key(collection.id)
+    done = resealing.reseal_collection(sealed, "sealed")
+    assert old is not None
+    assert done.key not in {None, old.id}
+    clean_all(sealed)
+    assert key_ids(sealed) == {done.key}
+    with sealed.database.write() as connection:
+        connection.execute(sql("DELETE FROM encryption_key WHERE id = :id"), {"id": old.id})
+    after = WorkerRuntime(sealed.settings, process_id="after")
+    assert "zebrafinch" in search(after, "zebrafinch contracts")[0].text
+    assert documents.show_document(after, "r1", collection="sealed").metadata == ROWS[0]["metadata"]
+    after.close()
+
+
+def test_what_was_cut_short_is_taken_up_under_the_same_key(
+    sealed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_: Resealer) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Resealer, "_shards", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            resealing.reseal_collection(sealed, "sealed")
+    sealed.forget_collections()
+    begun = sealed.vault.current_key(1)
+    assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
+    assert begun is not None
+    assert resealing.reseal_collection(sealed, "sealed").key == begun.id
+    assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
+
+
+def test_vectors_that_were_paid_for_come_along(
+    runtime: WorkerRuntime, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedmill.workers.resealing.FREE_PROVIDERS", frozenset())
+    collections.create_collection(runtime, "sealed", validator="off")
+    ingest(runtime, "sealed", source)
+    embedder = runtime.embedder("hash")
+    (row, *_) = (row for row in export(runtime, "sealed", with_vectors=True) if row.uri == "r2")
+    address = embedder.address(f"{row.title}\n\n{row.text}")
+    assert row.vector is not None
+    runtime.cache.put_many({address: row.vector})
+    known = set(runtime.cache.get_many([address]))
+    resealing.reseal_collection(runtime, "sealed")
+    assert set(runtime.cache_of(1).get_many([address])) == known
+    assert not runtime.cache.get_many([address])
+    resealing.reseal_collection(runtime, "sealed", wanted="decrypt")
+    assert set(runtime.cache.get_many([address])) == known

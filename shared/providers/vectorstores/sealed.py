@@ -117,7 +117,8 @@ class SealedStore(VectorStore):
         return replace(row, **said, vector=vector)
 
     def _turned(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        return vector if self._rotation is None else self._rotation.apply(vector)
+        turns = self._rotation is not None and self._ring.current() is not None
+        return self._rotation.apply(vector) if turns and self._rotation else vector
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
         return self._all_opened(self.inner.fetch(shard, ids, with_vectors=with_vectors))
