@@ -24,7 +24,7 @@ from embedmill.console.services.telling import tell_answer, tell_arguments
 from embedmill.shared.audit.trail import Entry, Trail
 from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.encoding import is_storable
-from embedmill.shared.errors import AccessDenied
+from embedmill.shared.errors import AccessDenied, NotFound
 from embedmill.shared.privacy.principals import Principal, Right, Role
 from embedmill.shared.runtime import Runtime
 
@@ -106,7 +106,7 @@ class Service:
             collection = self.scope(runtime, principal, given)
             # Of a name that nothing can have there is no chain.
             return principal, collection if collection and is_storable(collection) else INSTALLATION
-        except AccessDenied as error:
+        except (AccessDenied, NotFound) as error:
             runtime.trail.write(INSTALLATION, principal, Entry(self.action, f"refused: {type(error).__name__}"))
             raise
 

@@ -134,6 +134,9 @@ def test_who_is_refused_is_on_record(runtime: WorkerRuntime, settings: Settings)
         jobs.list_jobs(stranger)
     stranger.close()
     assert records(runtime, "jobs.list")[0].principal == "nobody"
+    with runtime.acting_for(Principal("page", Role.VIEWER, frozenset({"south"}))), pytest.raises(NotFound):
+        collections.list_terms(runtime, "north")
+    assert [each.outcome for each in records(runtime, "collections.terms")] == ["refused: NotFound"]
 
 
 @pytest.fixture
