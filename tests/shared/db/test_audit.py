@@ -1,14 +1,19 @@
 """The audit in the database: only added to, on both engines, by any number of writers, and let go by its own rule."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from embedmill.shared.audit.chain import check_chain
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import Key
 from embedmill.shared.db.engine import Database
+from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import EmbedmillError
 from tests.shared.db.tracker import Tracker
 
@@ -91,3 +96,35 @@ def test_a_page_goes_on_where_the_one_before_ended(tracker: Tracker) -> None:
     after = audit.Place(last.at, "north", last.seq)
     rest = tracker.database.query(audit.list_records, ["north"], limit=9, after=after)
     assert [link.seq for _, link in [*first, *rest]] == [5, 4, 3, 2, 1]
+
+
+GRANTS = re.findall(r"```sql\n(.*?)```", (Path(__file__).parents[3] / "docs" / "audit.md").read_text(), re.DOTALL)
+
+
+class Undone(Exception):
+    """Rolls a test's transaction back, roles and all."""
+
+
+def test_with_the_grants_of_the_docs_records_are_added_and_nothing_else(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    with suppress(Undone), database.write() as connection:
+        for role in ("embedmill", "embedmill_owner"):
+            connection.execute(text(f"CREATE ROLE {role}"))
+        for statement in GRANTS[0].split(";")[:-1]:
+            connection.execute(text(statement))
+        connection.execute(text("REVOKE DELETE ON audit_record FROM embedmill"))
+        connection.execute(text("SET LOCAL ROLE embedmill"))
+        for _ in range(2):
+            audit.add_record(connection, "north", {"action": "search"}, keys)
+        for statement in (
+            *CHANGES,
+            *ONLY_ON_SERVERS,
+            "DROP TRIGGER audit_record_update ON audit_record",
+            "ALTER TABLE audit_record DISABLE TRIGGER ALL",
+            "SET LOCAL session_replication_role = replica",
+            "DROP TABLE audit_record",
+        ):
+            with pytest.raises(DBAPIError), connection.begin_nested():
+                connection.execute(text(statement))
+        raise Undone
+    database.close()
