@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -72,9 +73,14 @@ class MySqlSession(Session):
         with self._translating():
             way = _connect(place)
             self._wire = Wire(way.fileno())
-            self._connection = pymysql.connect(**_arguments(place, login, seconds), defer_connect=True)
-            self._connection.connect(way)
-            self._restrict()
+            try:
+                self._connection = pymysql.connect(**_arguments(place, login, seconds), defer_connect=True)
+                self._connection.connect(way)
+                self._restrict()
+            except BaseException:
+                self._wire.close()
+                way.close()
+                raise
 
     def _restrict(self) -> None:
         is_mariadb = "mariadb" in self._connection.get_server_info().lower()
@@ -234,6 +240,13 @@ def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
     }
 
 
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def _verified(mode: str) -> dict[str, Any]:
     """What MySQL's own clients mean by their modes."""
     match mode.lower().replace("-", "_"):
@@ -242,7 +255,7 @@ def _verified(mode: str) -> dict[str, Any]:
         case "disabled":
             return {"ssl_disabled": True}
         case "required":
-            return {"ssl": {"check_hostname": False, "verify_mode": False}}
+            return {"ssl": _unverified()}
         case "verify_ca":
             return {"ssl_verify_cert": True}
         case "verify_identity":

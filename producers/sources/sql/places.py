@@ -49,7 +49,8 @@ class Place:
     def url(self) -> str:
         """The same for every spelling, without credentials and without what does not say which database it is."""
         given = dict(self.parameters)
-        named = self.host or given.get("socket", "") or given.get("service", "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        named = host or given.get("socket", "") or given.get("service", "")
         port = "" if self.port == DEFAULT_PORTS[self.kind] else f":{self.port}"
         return f"{self.kind}://{quote(named, safe='[]:,.-_')}{port}/{quote(self.database, safe='')}"
 

@@ -200,3 +200,21 @@ def test_another_server_at_the_address_proves_no_departure(postgresql: Database)
     assert postgresql.context.is_increment
     postgresql.read()
     assert not postgresql.context.is_increment
+
+
+def test_a_refused_account_is_named_and_its_password_is_not(mysql: Database) -> None:
+    mysql.fill(1)
+    mysql.url = mysql.url.replace("root@", "nobody:planted@")
+    (problem,) = mysql.read()
+    assert isinstance(problem, Problem)
+    assert "nobody" in problem.reason
+    assert "planted" not in problem.reason
+
+
+@pytest.mark.parametrize("mode", ["disabled", "required", "verify_identity", "VERIFY-CA"])
+def test_the_way_to_mysql_is_secured_as_its_own_programs_have_it(mysql: Database, mode: str) -> None:
+    mysql.fill(1)
+    mysql.url += f"?ssl_mode={mode}"
+    found = mysql.read()
+    # The server of these tests has no certificate.
+    assert isinstance(found[0], Problem) == (mode != "disabled")

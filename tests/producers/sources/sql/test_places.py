@@ -1,0 +1,56 @@
+"""Where a database is, and who logs in there: what URLs, files and variables say of it."""
+
+from pathlib import Path
+
+import pytest
+
+from embedmill.producers.sources.sql.logins import Login, read_login
+from embedmill.producers.sources.sql.places import read_place
+from embedmill.shared.errors import SourceError
+
+
+def test_a_password_is_masked_in_every_spelling() -> None:
+    login = Login("reader", "p@ss w+rd")
+    masked = login.mask("p@ss w+rd, p%40ss%20w%2Brd and p%40ss+w%2Brd")
+    assert masked == "***, *** and ***"
+    assert "p@ss" not in repr(login)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://u:p@DB.example.org:5432/shop?sslmode=require", "postgresql://db.example.org/shop"),
+        ("postgresql://u@/shop?host=/var/run/pg&port=5433", "postgresql://%2Fvar%2Frun%2Fpg:5433/shop"),
+        ("postgresql:///?service=shop", "postgresql://shop/"),
+        ("mariadb://[::1]:3307/shop", "mysql://[::1]:3307/shop"),
+        ("mysql://h/a%2Fb", "mysql://h/a%2Fb"),
+    ],
+)
+def test_a_place_has_one_url_without_credentials(url: str, shown: str) -> None:
+    assert read_place(url)[0].url == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:a/b@h/d", "mysql://u:a#b@h/d", "mysql://u:a?b@h/d", "mysql://h:x/d", "mysql://h/d?init_command=x"],
+)
+def test_a_url_that_cannot_be_read_is_not_quoted(url: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_place(url)
+    assert "a" not in str(caught.value).replace("database", "").replace("read", "").replace("cannot", "")
+
+
+def test_credentials_are_read_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forms = {
+        "secret word": Login("", "secret word"),
+        "# of the shop\n[client]\nuser = me\npassword = 'it is'\n": Login("me", "it is"),
+        "username: me\npassword: a=b:c\n": Login("me", "a=b:c"),
+        "mysql://me:p%40ss@h/d\n": Login("me", "p@ss"),
+    }
+    for text, login in forms.items():
+        (tmp_path / "login").write_text(text)
+        monkeypatch.setenv("SHOP_LOGIN", text)
+        assert read_login(str(tmp_path / "login")) == read_login("env:SHOP_LOGIN") == login
+    for missing in ("env:NOT_THERE", str(tmp_path / "nothing")):
+        with pytest.raises(SourceError):
+            read_login(missing)
