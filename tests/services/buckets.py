@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from embedmill.producers.sources.buckets import events, source
+from embedmill.shared.buckets import client
+
 KEY_ID, SECRET = "AKIAPLANTEDKEYID0001", "plantedSecretOfThisTest/0123456789abcdef"
 BUCKET = "embedmill-test"
 Answer = Callable[[Any], Any]
@@ -19,18 +22,14 @@ class Bucket:
     name: str = BUCKET
     answers: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    # What is tested asks by this one, of whose requests the hook is told.
+    made: Any = None
 
     def put(self, key: str, data: str | bytes, **more: Any) -> Any:
         return self.client.put_object(Bucket=self.name, Key=key, Body=data, **more)
 
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
-
-    def client_of_now(self) -> Any:
-        """Another client, of whose requests the hook is told."""
-        import boto3
-
-        return boto3.client("s3")
 
     @contextmanager
     def answering(self, answer: Answer) -> Iterator[None]:
@@ -52,25 +51,42 @@ class Bucket:
 
 
 @contextmanager
-def running_bucket(patch: Any) -> Iterator[Bucket]:
-    """An empty bucket, and credentials that must not be kept anywhere."""
+def running_store() -> Iterator[Bucket]:
+    """A store for the tests of a module: a session of the SDK is dear. Nothing may keep its credentials."""
     import boto3
+    import pytest
     from moto import mock_aws
 
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", KEY_ID),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
-        patch.setenv(name, value)
-    with mock_aws():
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ):
+            patch.setenv(name, value)
         boto3.setup_default_session()
         bucket = Bucket(boto3.client("s3"))
-        bucket.client.create_bucket(Bucket=BUCKET)
         boto3.DEFAULT_SESSION.events.register_first("before-send.s3.*", bucket._before_send)
+        # One client for all that is tested, that asks once: making one takes longer than a request.
+        patch.setattr(client, "ATTEMPTS", 1)
+        made = client.connect("s3", wanted_by="tests", extra="s3")
+        for module in (client, source, events):
+            patch.setattr(module, "connect", lambda *_, **__: made)
+        bucket.made = made
         yield bucket
     boto3.DEFAULT_SESSION = None
+
+
+def emptied(store: Bucket) -> Bucket:
+    """The store with an empty bucket and nothing else."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+    store.answers.clear()
+    store.asked.clear()
+    store.client.create_bucket(Bucket=store.name)
+    return store
 
 
 def refusal(request: Any, status: int, code: str) -> Any:

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,18 +12,12 @@ from embedmill.shared.buckets.names import Place
 from embedmill.shared.db.schema import scan_note, source_memory
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
-from tests.services.buckets import Bucket, refusal, running_bucket
+from tests.services.buckets import Bucket, refusal
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
 WHOLE = S3Source(Place("embedmill-test", ""))
 KEY = "in/notes.zip"
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with running_bucket(monkeypatch) as running:
-        yield running
 
 
 def packed(texts: Mapping[str, str]) -> bytes:

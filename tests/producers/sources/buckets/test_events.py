@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -18,17 +17,11 @@ from embedmill.shared.db.schema import document, scan_note
 from embedmill.shared.errors import UsageError
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
-from tests.services.buckets import Bucket, refusal, running_bucket
+from tests.services.buckets import Bucket, refusal
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
 WHOLE = S3Source(Place("embedmill-test", ""))
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with running_bucket(monkeypatch) as running:
-        yield running
 
 
 class Queue:
