@@ -67,11 +67,14 @@ class Crawl:
         memory, now = self.progress.context.memory, self.progress.clock.now()
         kept = memory.get_many([CRAWL]).get(CRAWL, {})
         is_same = kept.get("task") == self.progress.task.digest and "ended" not in kept
+        self.progress.was_list = bool(kept.get("list"))
         resumed = is_same and 0 <= now - float(kept.get("started", 0.0)) < RESUMED_SECONDS
         if resumed:
             self.progress.since = float(kept["started"])
         else:
-            memory.put_many({CRAWL: {"started": now, "task": self.progress.task.digest}})
+            memory.put_many(
+                {CRAWL: {"started": now, "task": self.progress.task.digest, "list": self.progress.was_list}}
+            )
         self.fetcher.old_rules = self._recall_rules(now)
 
     def _recall_rules(self, now: float) -> dict[str, Rules]:
@@ -153,11 +156,12 @@ class Crawl:
                 self._lists.add_map(link, depth=0, is_guess=not named)
 
     def _leave_alone(self, entry: Entry, reason: str) -> Iterator[Item]:
+        """Of a host that is in trouble nothing more is asked; the source was not read to its end."""
         if why := self.progress.queue.host(entry.link.asked).left_alone:
             self.progress.is_cut = True
             left = self.progress.queue.drop(entry.link.asked)
             told = f"{why} ({reason}); {left:,} more addresses of it are asked when it is read again"
-            yield Problem(origin(entry.link.asked), told)
+            yield Problem(self.progress.task.start.address, f"{origin(entry.link.asked)}: {told}")
 
     def _ask_unmet(self) -> Iterator[Item]:
         """Ask each page that nothing led to by its own address."""
@@ -207,7 +211,8 @@ class Crawl:
         """Keep that this crawl has ended, and the rules of sites; say what was not asked."""
         progress, context = self.progress, self.progress.context
         rules = {home: found for home, found in self.fetcher.rules.items() if isinstance(found, Rules)}
-        context.memory.put_many({CRAWL: {"ended": progress.clock.now(), "task": progress.task.digest}})
+        is_list = progress.was_list or (progress.is_list and not progress.task.follows)
+        context.memory.put_many({CRAWL: {"ended": progress.clock.now(), "task": progress.task.digest, "list": is_list}})
         context.memory.put_many({RULES + home: found.value for home, found in rules.items()})
         start = progress.task.start.address
         context.remarks += [Remark(start, told, RemarkKind.READ) for told in progress.reach.describe()]

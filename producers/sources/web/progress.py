@@ -26,7 +26,8 @@ class Task:
 class Progress:
     """One crawl on its way. What was asked `since` then is not asked again.
 
-    `is_cut` when not all could be asked, `is_list` and `is_feed` where lists of pages were read. `gone` are pages with
+    `is_cut` when not all could be asked, `is_list` and `is_feed` where lists of pages were read, `was_list`
+    where the last crawl began with one. `gone` are pages with
     the time at which they first said so, `leaving` those that are proven to have left, with the proof in words.
     """
 
@@ -39,6 +40,7 @@ class Progress:
     is_cut: bool = False
     is_feed: bool = False
     is_list: bool = False
+    was_list: bool = False
     gone: dict[str, float] = field(default_factory=dict)
     leaving: dict[str, tuple[str, Known]] = field(default_factory=dict)
 

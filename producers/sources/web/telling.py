@@ -33,6 +33,9 @@ class Telling:
         """What is said of a page, what is kept of it, and where it leads."""
         self._widen(entry, verdict)
         match verdict.kind:
+            case Kind.DOCUMENT if entry.is_start and self.progress.was_list:
+                verdict = Verdict(Kind.LOST, "it was a list of pages, and is a page now")
+                yield from self._refuse(entry, verdict, known)
             case Kind.DOCUMENT:
                 yield from self._place(entry, verdict, known)
             case Kind.UNCHANGED:
@@ -89,7 +92,7 @@ class Telling:
     def _refuse(self, entry: Entry, verdict: Verdict, known: Known) -> Iterator[Item]:
         """Something that is no document now; what was one stays."""
         is_lost = verdict.kind is Kind.LOST
-        self._note_beginning(entry, verdict)
+        yield from self._tell_of_beginning(entry, verdict, known)
         yield from self._names.decide(entry.address, Fate(is_page=False, is_known=not is_lost))
         if not known.is_document:
             yield from self._say_none(entry, verdict)
@@ -101,7 +104,9 @@ class Telling:
     def _say_none(self, entry: Entry, verdict: Verdict) -> Iterator[Item]:
         """Something that never was a document; whoever named it wants to know, and what is lost is asked again."""
         progress = self.progress
-        if verdict.kind is Kind.LOST or (entry.is_start and verdict.kind is not Kind.UNWANTED):
+        if entry.is_start and verdict.kind is not Kind.UNWANTED:
+            yield Problem(progress.task.start.address, verdict.reason)
+        elif verdict.kind is Kind.LOST:
             yield Problem(entry.address, verdict.reason)
         elif verdict.kind is Kind.BARRED:
             progress.reach.count("robots.txt does not allow it", entry.address)
@@ -126,7 +131,7 @@ class Telling:
             yield from self._refuse(entry, verdict, known)
             return
         progress, now = self.progress, self.progress.clock.now()
-        self._note_beginning(entry, verdict)
+        yield from self._tell_of_beginning(entry, verdict, known)
         yield from self._names.decide(entry.address, Fate(is_page=False))
         if known.gone_since and now - known.gone_since >= progress.task.gone_seconds:
             progress.let_go(entry.address, verdict.reason, known)
@@ -135,9 +140,12 @@ class Telling:
         progress.gone[entry.address] = since
         progress.remember(entry.address, replace(known, gone_since=since))
 
-    def _note_beginning(self, entry: Entry, verdict: Verdict) -> None:
-        """A crawl that had no beginning has not ended."""
+    def _tell_of_beginning(self, entry: Entry, verdict: Verdict, known: Known) -> Iterator[Item]:
+        """A crawl that had no beginning has not ended, and a page that is all there is was not read."""
         progress = self.progress
-        is_away = verdict.kind in (Kind.LOST, Kind.NOT_FOR_US, Kind.BARRED, Kind.GONE)
-        if entry.is_start and is_away and (progress.task.follows or verdict.kind is Kind.LOST):
+        is_away = verdict.kind in (Kind.LOST, Kind.NOT_FOR_US, Kind.BARRED)
+        is_crawl_without_beginning = verdict.kind is Kind.GONE and progress.task.follows
+        if entry.is_start and (is_away or is_crawl_without_beginning):
             progress.is_cut = True
+            if known.is_document:
+                yield Problem(progress.task.start.address, verdict.reason)

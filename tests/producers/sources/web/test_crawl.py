@@ -147,8 +147,28 @@ def test_a_site_that_is_away_loses_nothing_and_says_so(site: Site) -> None:
     site.at("/robots.txt", Reply(b"", 404))
     read.read()
     assert read.of(Departed) == []
-    assert read.reasons(Kept) == {"/": "it answers 500"}
+    assert read.reasons(Kept) == read.reasons(Problem) == {"/": "it answers 500"}
     assert read.pages == sorted(SMALL)
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_crawl_whose_beginning_is_away_says_so_and_loses_nothing(site: Site, status: int) -> None:
+    build(site, SMALL)
+    read = reader(site, crawl=True).read()
+    site.at("/", Reply(b"", status))
+    read.read()
+    assert read.reasons(Problem) == {"/": f"it answers {status}"}
+    assert (read.of(Departed), read.pages) == ([], sorted(SMALL))
+
+
+def test_a_page_by_itself_that_is_gone_leaves_and_one_that_is_away_is_a_problem(site: Site) -> None:
+    site.at("/", prose("a"))
+    read = reader(site).read()
+    site.at("/", Reply(b"", 401))
+    assert read.read().reasons(Problem) == {"/": "it answers 401"}
+    del site.replies["/"]
+    assert read.read().of(Departed) == ["/"]
+    assert read.reasons(Problem) == {}
 
 
 def test_a_host_that_goes_on_failing_is_left_alone(site: Site) -> None:
@@ -157,8 +177,8 @@ def test_a_host_that_goes_on_failing_is_left_alone(site: Site) -> None:
     site.at("/robots.txt", Reply(b"", 404))
     read = reader(site, crawl=True).read()
     assert len(site.asked) < 15
-    assert "5 pages of it in a row could not be had" in read.reasons(Problem)[""]
-    assert "asked when it is read again" in read.reasons(Problem)[""]
+    assert "5 pages of it in a row could not be had" in read.reasons(Problem)["/"]
+    assert "asked when it is read again" in read.reasons(Problem)["/"]
 
 
 def test_a_host_is_waited_for_as_it_asks(site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from embedmill.producers.sources.base import Departed, HeldItem, Kept, Problem
 from tests.producers.sources.web.crawling import Reader, reader
-from tests.services.site import Reply, Site, prose
+from tests.services.site import Reply, Site, html, prose
 
 
 def sitemap(site: Site, *paths: str, index: bool = False) -> bytes:
@@ -116,7 +116,9 @@ def test_a_feed_leads_to_several_sites_at_once(pages: Site) -> None:
 
 def test_a_list_that_is_away_loses_nothing(pages: Site) -> None:
     read = read_list(pages, sitemap(pages, "/0", "/1"))
-    for reply in (Reply(b"", 500), Reply(b"", 404), Reply(b"<urlset></urlset>", media_type="text/xml")):
+    page, empty = Reply(html(prose("page"))), Reply(b"<urlset></urlset>", media_type="text/xml")
+    for reply, is_problem in ((Reply(b"", 500), True), (Reply(b"", 404), True), (page, True), (empty, False)):
         pages.at("/map.xml", reply)
         assert read.read().of(Departed) == []
         assert read.pages == ["/0", "/1"]
+        assert bool(read.reasons(Problem)) is is_problem
