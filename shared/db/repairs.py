@@ -13,6 +13,7 @@ from embedmill.shared.db.jobs import create_job, end_enumeration
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.paging import pages
+from embedmill.shared.privacy.labels import Labels
 from embedmill.shared.stages import Product
 
 PAGE = 500
@@ -73,13 +74,22 @@ def _read_page(connection: Connection, ids: Sequence[str], generation: ColumnEle
             document.c.chunks_expected,
             document.c.chunks_rejected,
             document.c.title,
+            document.c.access,
+            document.c.owner,
             work.c.origin,
             work.c.size,
         )
         .join_from(document, work, work.c.document_id == document.c.id)
         .where(document.c.id.in_(ids), work.c.id.in_(last.group_by(work.c.document_id).scalar_subquery()))
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [_as_seen(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _as_seen(row: dict[str, Any]) -> dict[str, Any]:
+    """With the labels of what readers see: a newer submission, which died, may have come with others."""
+    labels = Labels(row.pop("access"), row.pop("owner")).as_json()
+    origin = {name: value for name, value in row["origin"].items() if name != "labels"}
+    return {**row, "origin": origin | ({"labels": labels} if labels else {})}
 
 
 def _submit(

@@ -1,8 +1,6 @@
 """Who somebody is to this installation: a role, the collections that they reach, the access levels that they read."""
 
-import getpass
 import re
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,6 +92,9 @@ class Principal:
 
 def _name_user() -> str:
     """Who runs this process, and where."""
+    import getpass
+    import socket
+
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

@@ -39,6 +39,18 @@ def test_a_repair_supersedes_nothing_that_waits(tracker: Tracker) -> None:
     assert {row["active_version"] for row in tracker.rows(document)} == {submission(URIS[0], "changed").version}
 
 
+def test_a_repair_has_the_labels_of_what_readers_see(tracker: Tracker) -> None:
+    tracker.index(tracker.take(URIS[:1]))
+    id_ = submission(URIS[0]).document_id
+    with tracker.database.write() as connection:
+        connection.execute(document.update().values(access="secret"))
+    tracker.submit(URIS[:1], text="changed", job=tracker.create_job("second"))
+    with tracker.database.write() as connection:
+        repair = repairs.submit_repair(connection, tracker.collection.id, [id_], max_attempts=3)
+    (row,) = (row for row in tracker.rows() if row["job_id"] == repair)
+    assert row["origin"]["labels"] == {"access": "secret"}
+
+
 def test_a_repair_with_nothing_to_do_completes(tracker: Tracker) -> None:
     with tracker.database.write() as connection:
         job = repairs.submit_repair(connection, tracker.collection.id, [], max_attempts=3)
