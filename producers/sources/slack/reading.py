@@ -99,10 +99,12 @@ class Reading:
         if known.name and (is_older or conversation.kind == UNKNOWN):
             conversation.name = known.name
         state = self._export.state_of(conversation)
-        return Chat(conversation, key, state, known, is_older, is_due=state != known.state)
+        # The same messages in an export that reaches further back may say that others were deleted.
+        is_due = state != known.state or self._reach.first < known.reach.first
+        return Chat(conversation, key, state, known, is_older, is_due)
 
     def _take_up_lost(self, chats: Mapping[str, Chat]) -> None:
-        """Conversations are read again in which a document of this export is not in the index as it is wanted."""
+        """Conversations are read again of which a document is not in the index as it is wanted."""
         for some in batched(self._mine(chats), PAGE):
             settled = self._context.settled([uri for uri, _ in some])
             for uri, document in some:
@@ -113,12 +115,13 @@ class Reading:
         return (Kept(uri) for uri, _ in self._mine(chats))
 
     def _mine(self, chats: Mapping[str, Chat]) -> Iterator[tuple[str, KnownDocument]]:
-        """What was read from this export in conversations that have not changed since."""
+        """What was read of conversations that have not changed since, be it from this export or another."""
         if all(chat.is_due for chat in chats.values()):
             return
         for uri, document in self._known.walk():
             chat = chats.get(document.chat)
-            if chat is not None and not chat.is_due and document.reach == self._reach and not document.is_gone:
+            is_mine = chat is not None and not chat.is_due and document.reach == chat.known.reach
+            if is_mine and not document.is_gone:
                 yield uri, document
 
     def _read(self, chat: Chat) -> Iterator[Item]:
@@ -214,7 +217,7 @@ class Reading:
         """Whether the export would have a document that its source still had."""
         if chat.is_older or chat.has_faults or document.reach.last > self._reach.last:
             return False
-        was_looked_for = chat.is_due or document.is_gone or document.reach != self._reach
+        was_looked_for = chat.is_due or document.is_gone
         return was_looked_for and self._reach.covers(document.began) and self._met.find([_mark(uri)]) is None
 
     def _remarks(self, chats: Mapping[str, Chat]) -> Iterator[Remark]:

@@ -139,6 +139,22 @@ def test_a_channel_that_an_export_does_not_have_stays(tmp_path: Path) -> None:
     assert not index.departed
 
 
+def test_a_channel_in_which_nothing_was_said_since_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = {**LISTS, "channels.json": [GENERAL, {"id": "C00000002", "name": "quiet"}]}
+    quiet = by_day("quiet", [said("whisper", stamp(5, 5)), said("hush", stamp(5, 6))])
+    index = Index().ingest(write_export(tmp_path / "may.zip", {**lists, **quiet, **by_day("general", MAY)}))
+    index.ingest(write_export(tmp_path / "june.zip", {**lists, **quiet, **by_day("general", [*MAY, LATE])}))
+    assert not index.departed
+    assert index.find("whisper") == ["#quiet, 5 May 2026"]
+    gone = by_day("quiet", [said("hush", stamp(5, 6))])
+    index.ingest(write_export(tmp_path / "narrow.zip", {**lists, **gone, **by_day("general", [LATE])}))
+    assert index.find("whisper")
+    index.ingest(write_export(tmp_path / "july.zip", {**lists, **gone, **by_day("general", [*MAY, LATE])}))
+    assert not index.find("whisper")
+
+
 def test_a_renamed_channel_and_renamed_people_change_titles_and_texts_and_no_identity(tmp_path: Path) -> None:
     index = Index().ingest(write_export(tmp_path / "may.zip", general(*MAY)))
     before = set(index.texts)
