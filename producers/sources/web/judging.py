@@ -29,6 +29,7 @@ _FILES = (
 )  # fmt: skip
 _NO_TEXT = ("text/css", "text/javascript", "text/ecmascript", "text/calendar", "text/vcard", "text/vtt")
 _MEDIA = ("image/", "audio/", "video/", "font/", "model/")
+_MAGIC = (b"%PDF-", b"PK\x03\x04")
 _VAGUE = ("", "application/octet-stream", "binary/octet-stream", "text/plain")
 # What is behind links and holds no document is not asked at all, when its name says so.
 LEFT_OUT = tuple(
@@ -92,7 +93,7 @@ def wants(head: Head, *, is_named: bool) -> bool:
         return False
     has_suffix = urlsplit(head.address).path.lower().endswith(_FILE_SUFFIXES)
     is_known = kind.startswith(("text/", _OFFICE)) or kind in (*HTML, *_XML, *_FILES)
-    return is_named or is_known or (kind in _VAGUE and has_suffix)
+    return is_named or is_known or not kind or (kind in _VAGUE and has_suffix)
 
 
 def judge(fetched: Fetched, link: Link, *, is_named: bool, fetcher: Fetcher) -> Verdict:
@@ -139,18 +140,22 @@ def _judge_status(status: int, *, is_own: bool) -> Verdict:
 
 
 def _judge_body(answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
-    is_markup = answer.media_type in HTML or (
-        answer.media_type in ("", *_XML) and b"<html" in answer.body[:2000].lower()
-    )
-    if not is_markup and (listed := read_map(unpacked(answer.body), address=answer.address)) is not None:
+    """Lists are known by how they begin, whatever they are said to be; and so is what cannot be markup."""
+    if (listed := read_map(unpacked(answer.body), address=answer.address)) is not None:
         return Verdict(Kind.LIST, listed=listed)
-    if not is_markup:
+    if not _is_markup(answer):
         return _judge_file(answer, link)
     try:
         page = read_page(answer.body, answer)
     except DocumentError as error:
         return Verdict(Kind.NO_DOCUMENT, str(error))
     return _judge_page(page, answer, link, fetcher=fetcher)
+
+
+def _is_markup(answer: Answer) -> bool:
+    if answer.media_type in HTML:
+        return not answer.body.startswith(_MAGIC)
+    return answer.media_type in ("", *_XML) and b"<html" in answer.body[:2000].lower()
 
 
 def _judge_page(page: Page, answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
@@ -181,7 +186,7 @@ def _judge_file(answer: Answer, link: Link) -> Verdict:
         except DocumentError as error:
             return Verdict(Kind.NO_DOCUMENT, str(error))
     # The name says more than a server that knows no better.
-    is_vague = media_type in _VAGUE and "." in urlsplit(link.address).path.rpartition("/")[2]
+    is_vague = media_type in (*_VAGUE, *HTML) and "." in urlsplit(link.address).path.rpartition("/")[2]
     item = HeldItem(link.address, data, "" if is_vague else media_type, metadata=_metadata(answer, {}))
     return Verdict(Kind.DOCUMENT, item=item)
 

@@ -48,8 +48,9 @@ class Lists:
             self.add_map(link, depth=depth)
 
     def _list_pages(self, links: list[Link], *, takes_others: bool) -> None:
+        depth = int(self.progress.task.follows)
         for link in links:
             if not takes_others and not self.progress.reach.holds(link.address):
                 self.progress.reach.count("named by a sitemap and of another site", link.address)
-            elif self.progress.reach.admit(link.address, depth=0, is_listed=takes_others):
-                self.progress.queue.add(Entry(link))
+            elif self.progress.reach.admit(link.address, depth=depth, is_listed=takes_others):
+                self.progress.queue.add(Entry(link, depth))

@@ -376,17 +376,20 @@ def test_addresses_that_grow_are_counted_by_rule(site: Site) -> None:
 
 
 def test_files_behind_links_are_documents_and_images_are_not_asked(site: Site) -> None:
-    build(site, {"/": ("/a.pdf", "/b", "/n.txt", "/i.png", "/z.zip", "/x", "/api")})
+    build(site, {"/": ("/a.pdf", "/b", "/n.txt", "/i.png", "/z.zip", "/x", "/api", "/wrong.pdf", "/untold")})
+    site.at("/wrong.pdf", b"%PDF-1.4 z", media_type="text/html")
+    site.at("/untold", html(prose("untold")), media_type="")
     site.at("/a.pdf", b"%PDF-1.4 x", media_type="application/pdf")
     site.at("/b", b"%PDF-1.4 y", media_type="application/pdf")
     site.at("/n.txt", "größe".encode("latin-1"), media_type="text/plain; charset=iso-8859-1")
     site.at("/x", b"\x89PNG", media_type="image/png")
     site.at("/api", b"{}", media_type="application/json")
     read = reader(site, crawl=True).read()
-    assert read.pages == ["/", "/a.pdf", "/b", "/n.txt"]
+    assert read.pages == ["/", "/a.pdf", "/b", "/n.txt", "/untold", "/wrong.pdf"]
     assert read.index[f"{site.url}/n.txt"] == "größe".encode()
     held = {read.path(item.uri): item.media_type for item in read.items if isinstance(item, HeldItem)}
-    assert held == {"/": "text/html", "/a.pdf": "application/pdf", "/b": "application/pdf", "/n.txt": ""}
+    pdf, page = "application/pdf", "text/html"
+    assert held == {"/": page, "/a.pdf": pdf, "/b": pdf, "/n.txt": "", "/untold": page, "/wrong.pdf": ""}
     assert not {"/i.png", "/z.zip"} & {asked.path for asked in site.asked}
     assert set(read.reasons(Skipped)) == {"/x", "/api"}
 

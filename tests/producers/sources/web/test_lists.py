@@ -51,7 +51,7 @@ def test_a_page_that_is_taken_off_a_sitemap_is_asked_itself(pages: Site) -> None
 
 def test_an_index_leads_to_each_map_once_whatever_its_kind(pages: Site) -> None:
     pages.at("/a.xml?n=1", sitemap(pages, "/0"), media_type="text/xml")
-    pages.at("/a.xml?n=2", sitemap(pages, "/1"), media_type="text/xml")
+    pages.at("/a.xml?n=2", sitemap(pages, "/1"), media_type="text/html")
     pages.at("/b.xml.gz", gzip.compress(sitemap(pages, "/2")), media_type="application/gzip")
     read = read_list(pages, sitemap(pages, "/map.xml", "/a.xml?n=1", "/a.xml?n=2", "/b.xml.gz", index=True))
     assert read.pages == ["/0", "/1", "/2"]
@@ -82,6 +82,7 @@ def test_a_crawl_reads_the_maps_that_robots_names_or_the_usual_one(pages: Site) 
     pages.at("/", prose("start"))
     pages.at("/sitemap.xml", sitemap(pages, "/0"), media_type="application/xml")
     assert reader(pages, crawl=True).read().pages == ["/", "/0"]
+    assert reader(pages, crawl=True, max_depth=0).read().pages == ["/"]
     pages.at("/robots.txt", b"User-agent: *\nSitemap: /other.xml\n", media_type="text/plain")
     pages.at("/other.xml", sitemap(pages, "/1"), media_type="application/xml")
     read = reader(pages, crawl=True).read()
