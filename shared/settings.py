@@ -219,6 +219,11 @@ class Settings(BaseSettings):
     web_contact: str = Field(
         "", description="Web or mail address of whoever answers for crawls; sites are told with every request."
     )
+    web_logins: dict[str, str] = Field(
+        {},
+        repr=False,
+        description='Logins of sites, as JSON: `{"https://wiki.corp": "user:password"}`, or `"Bearer TOKEN"`.',
+    )
     web_delay_seconds: float = Field(
         0.1, ge=0, description="Shortest pause between two requests to one host; longer if the host is slow or asks."
     )

@@ -91,6 +91,13 @@ def read_named(argument: str) -> Named:
     return Named(Link(_kept(whole), whole), authorization)
 
 
+def authorization(login: str) -> str:
+    """The header for a login: `USER:PASSWORD`, or `Bearer TOKEN` as it is."""
+    if login.startswith("Bearer "):
+        return login
+    return "Basic " + b64encode(login.encode()).decode("ascii")
+
+
 def join(href: str, *, base: str, charset: str = "utf-8") -> Link | None:
     """A link on a page, without what only follows readers about; None for what leads to no page."""
     try:
@@ -239,5 +246,4 @@ def _name(part: str) -> str:
 def _authorization(parts: SplitResult) -> str:
     if parts.username is None:
         return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return "Basic " + b64encode(pair.encode()).decode("ascii")
+    return authorization(f"{unquote(parts.username)}:{unquote(parts.password or '')}")

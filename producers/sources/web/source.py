@@ -112,7 +112,7 @@ class WebSource(Source):
             yield from Crawl(progress, Fetcher(client, clock.now)).run()
 
     def _client(self, settings: Settings) -> "Client":
-        from embedmill.producers.sources.web.addresses import origin
+        from embedmill.producers.sources.web.addresses import authorization, origin
         from embedmill.producers.sources.web.client import Bounds, Client
         from embedmill.producers.sources.web.guard import Allowed
 
@@ -121,7 +121,10 @@ class WebSource(Source):
             f"Embedmill/{VERSION}{contact}",
             Allowed.parse(settings.allow_private_addresses),
             Bounds(seconds=settings.web_seconds, most_bytes=settings.web_max_mb * MIB),
-            {origin(self.asked): self.authorization} if self.authorization else {},
+            {
+                **{origin(f"{home}/"): authorization(login) for home, login in settings.web_logins.items()},
+                **({origin(self.asked): self.authorization} if self.authorization else {}),
+            },
         )
 
     def _task(self, settings: Settings) -> "Task":

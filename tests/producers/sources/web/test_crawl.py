@@ -462,6 +462,19 @@ def test_secrets_of_an_address_are_asked_and_stand_nowhere(site: Site) -> None:
     assert "planted" not in repr(kept)
 
 
+def test_logins_of_the_settings_go_to_their_origins_only(site: Site) -> None:
+    other = f"http://localhost:{site.port}"
+    build(site, {"/": ("/a",), "/a": ()})
+    site.move("/a", f"{other}/b", 302)
+    read = reader(site, "/a")
+    logins = {site.url: "me:planted", other: "Bearer planted", "https://wiki.corp": "x:y"}
+    read.settings = read.settings.model_copy(update={"web_logins": logins})
+    read.read()
+    sent = {asked.host: asked.headers.get("authorization") for asked in site.asked}
+    assert sent == {f"127.0.0.1:{site.port}": "Basic bWU6cGxhbnRlZA==", f"localhost:{site.port}": "Bearer planted"}
+    assert "planted" not in repr(read.settings)
+
+
 def test_a_user_agent_says_who_asks(site: Site) -> None:
     site.at("/", prose("a"))
     read = reader(site)
