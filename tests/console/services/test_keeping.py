@@ -30,6 +30,7 @@ from embedmill.shared.db.kept_answers import KEPT_KINDS, measure_kept
 from embedmill.shared.db.schema import document, kept_answer
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.presence import Presence
+from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.providers.models.base import ModelAnswer, Prompt, Stop
 from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import read_as_they_stand
@@ -451,3 +452,30 @@ def test_a_database_that_refuses_costs_a_call_and_no_answer(indexed: Indexed, mo
     monkeypatch.setattr(keeping, "find_kept", fail)
     monkeypatch.setattr(keeping, "store_kept", fail)
     assert indexed.ask().answered
+
+
+READERS = [
+    Principal("ann", Role.VIEWER, None, frozenset({"internal"})),
+    Principal("zoe", Role.VIEWER, None, frozenset({"internal"})),
+    Principal("zoe", Role.VIEWER, None, frozenset({"internal", "secret"})),
+    Principal("zoe", Role.VIEWER, frozenset({"c"})),
+]
+
+
+def test_nothing_that_was_kept_for_somebody_tells_another_who_reaches_something_else(indexed: Indexed) -> None:
+    indexed.search()
+    assert indexed.search().cached
+    for reader in READERS:
+        with indexed.runtime.acting_for(reader):
+            before = indexed.calls
+            first = indexed.search()
+            assert not first.cached
+            assert not any(step.cached for step in first.steps), "grades of passages are not told either"
+            assert indexed.calls > before
+            assert indexed.search().cached
+
+
+def test_those_who_reach_the_same_share_what_was_kept(indexed: Indexed) -> None:
+    for name in ("ann", "zoe"):
+        with indexed.runtime.acting_for(Principal(name, Role.VIEWER, frozenset({"c"}))):
+            assert indexed.search().cached is (name == "zoe")

@@ -10,6 +10,7 @@ import pytest
 from embedmill.console.rendering import to_json
 from embedmill.console.services import (
     asking,
+    auditing,
     collections,
     dead_letters,
     documents,
@@ -31,7 +32,7 @@ from embedmill.retrieval.view import View
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.presence import Presence
-from embedmill.shared.privacy.principals import Principal, Role
+from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import load_settings
 from embedmill.workers.runtime import WorkerRuntime
@@ -124,6 +125,10 @@ READS: dict[str, Read] = {
     "feedback": lambda r, c, t: feedback.report_feedback(r, collection=c),
     "judged": lambda r, c, t: feedback.export_feedback(r, c),
     "spend": lambda r, c, t: spending.sum_spend(r, "collection"),
+    "audit": lambda r, c, t: auditing.list_records(r),
+    "exported audit": lambda r, c, t: list(auditing.export_records(r, form="ocsf")),
+    "checked audit": lambda r, c, t: auditing.verify_records(r),
+    "explained": lambda r, c, t: search(r, c, t, mode="hybrid", view=View(fold=False, explain=True, context=1)),
     "tokens": lambda r, c, t: tokens.list_tokens(r),
     "workers": lambda r, c, t: workers.list_workers(r),
 }
@@ -133,9 +138,8 @@ ALL = View(fold=False)
 
 
 def search(runtime: Runtime, collection: str, thing: Thing, **choices: Any) -> SearchResult:
-    return searching.search(
-        runtime, f"{thing.word} cellar", collection=collection, top_k=20, view=View(fold=False), **choices
-    )
+    whole: dict[str, Any] = {"top_k": 20, "view": View(fold=False), **choices}
+    return searching.search(runtime, f"{thing.word} cellar", collection=collection, **whole)
 
 
 def told(world: World, principal: Principal, read: Read, collection: str, thing: Thing) -> str:
@@ -154,7 +158,10 @@ def hidden_words(world: World, principal: Principal, thing: Thing, collection: s
     """What may not be told: words, places and names of all that is out of reach, but for what was asked with."""
     seen = world.seen_by(principal) if principal.role is not Role.AUDITOR else set()
     out = [each for each in world.things if each.word not in seen]
-    words = {word for each in out for word in (each.word, each.uri, each.id) if each is not thing}
+    words = {word for each in out for word in (each.word, each.uri) if each is not thing}
+    if Right.AUDIT not in RIGHTS[principal.role]:
+        # In the audit, documents go by their ids.
+        words |= {each.id for each in out if each is not thing}
     unreached = {name for name in ("north", "south") if not principal.reaches(name) and name != collection}
     return words | unreached
 
