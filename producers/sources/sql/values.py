@@ -16,7 +16,8 @@ from typing import Any
 LARGEST_EXACT_FLOAT = 2**53
 # What of an id would be taken for something else in a URI, or for a value of another type.
 _RESERVED = re.compile(r"[%/,#?\s\x00-\x1f\x7f]")
-_LOOKS_TYPED = re.compile(r"[-+]?[0-9.]|[xX]?'|NULL$")
+# A number, an infinity, bytes, a quoted text or NULL, and nothing else.
+_LOOKS_TYPED = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?inf|nan|x?'.*|null", re.IGNORECASE | re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FALSE = frozenset(["", "0", "f", "false", "n", "no", "off", "0.0"])
 _NO_MOMENT = re.compile(r"0000-00-00")
@@ -144,7 +145,7 @@ def as_id(value: Any, kind: Kind) -> str:
         case bytes() | bytearray() | memoryview():
             return f"x'{bytes(value).hex()}'"
         case str() if kind is Kind.TEXT:
-            return _escape(f"'{value}'" if _LOOKS_TYPED.match(value) else value)
+            return _escape(f"'{value}'" if _LOOKS_TYPED.fullmatch(value) else value)
         case _:
             return _escape(str(value))
 
