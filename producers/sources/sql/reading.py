@@ -147,7 +147,7 @@ class Reader:
             f"{' WHERE ' if where else ''}{where} ORDER BY {', '.join(self._order)} LIMIT {size}"
         )
         parameters = (*self.mark.parameters, *self.condition.parameters, *condition.parameters)
-        return session.chunks(statement, parameters)
+        return session.chunks(statement, parameters, streamed=not session.is_small(size))
 
     def _named(self, session: Session) -> str:
         if not self.has_nulls or self._order == [ROW_ID]:

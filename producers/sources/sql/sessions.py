@@ -128,6 +128,10 @@ class Session(ABC):
         del kind
         return value
 
+    def is_small(self, rows: int) -> bool:
+        """Whether so many rows, if they are as large as those before, may be in memory at once."""
+        return rows <= self._most
+
     def chunks(self, statement: str, parameters: Sequence[Any], *, streamed: bool = True) -> Iterator[Sequence[Row]]:
         """The rows of a statement, some at a time; time that the caller takes is not the statement's.
 

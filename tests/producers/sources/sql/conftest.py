@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.producers.sources.sql import reading
+from embedmill.producers.sources.sql import reading, sessions
 from tests.producers.sources.sql.databases import KINDS, Database, running_database
 from tests.services import postgres
 from tests.services.needed import require
@@ -46,7 +46,8 @@ def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture(autouse=True)
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few rows are several pages, and nobody waits before trying again."""
+    """A few rows are several pages, the first of which is fetched in parts; nobody waits before trying again."""
+    monkeypatch.setattr(sessions, "FIRST_CHUNK", 3)
     monkeypatch.setattr(reading, "TABLE_PAGE", 4)
     monkeypatch.setattr(reading, "QUERY_PAGE", 4)
     monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
