@@ -1,9 +1,10 @@
 """Runs of digits and how they are grouped: one pass over a text finds them, and rules by length and grouping judge."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, NOTHING, Before, Hint
@@ -22,76 +23,103 @@ _JOINED = frozenset("-.)")
 Lengths = tuple[int, ...]
 
 
-Candidate = tuple[int, str, Lengths]
-"""The last group of what may be one number, its digits, and how they are grouped."""
+Candidate = tuple[int, int, Lengths]
+"""The last group of what may be one number, how many digits it has, and how they are grouped."""
+
+
+class Grouping:
+    """How a run of digits is grouped, which very many have in common: what may be one number in it is found once.
+
+    `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value may begin with a group.
+    `candidates[i]` are what may be one number from a group on, shorter ones first; each is on two lines at most, and
+    close. `judged` is what others keep of it.
+    """
+
+    __slots__ = ("candidates", "closes", "gaps", "judged", "lengths", "opens")
+
+    def __init__(self, lengths: Lengths, inner: Sequence[str], *, opens: bool, closes: bool) -> None:
+        loose = [gap not in _JOINED for gap in inner]
+        self.lengths = lengths
+        self.gaps = ("", *inner)
+        self.opens = (opens, *loose)
+        self.closes = (*loose, closes)
+        self.candidates = tuple(
+            tuple(self._find_candidates(first)) if may else () for first, may in enumerate((True, *loose))
+        )
+        self.judged: dict[str, Any] = {}
+
+    def _find_candidates(self, first: int) -> Iterator[Candidate]:
+        total = breaks = 0
+        for last in range(first, len(self.lengths)):
+            gap = self.gaps[last]
+            if last > first and gap not in _PLAIN:
+                breaks += gap.count("\n")
+                if breaks > 1 or (len(gap) > 2 and not _is_narrow(gap)):
+                    return
+            total += self.lengths[last]
+            if total > MOST_DIGITS:
+                return
+            if self.closes[last] and total >= FEWEST_DIGITS:
+                yield last, total, self.lengths[first : last + 1]
+
+
+_KNOWN: dict[tuple[object, ...], Grouping] = {}
+_MOST_KNOWN = 4096
+
+
+def _grouping(lengths: Lengths, inner: list[str], *, opens: bool, closes: bool) -> Grouping:
+    key = (lengths, *inner, opens, closes)
+    found = _KNOWN.get(key)
+    if found is None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        found = _KNOWN[key] = Grouping(lengths, inner, opens=opens, closes=closes)
+    return found
 
 
 class Run:
-    """Groups of digits in a folded text with single separators between them.
+    """Groups of digits in a folded text with single separators between them; `parts` are the groups."""
 
-    `parts` are the groups, `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value
-    may begin with a group, `closes[i]` whether one may end with it.
-    """
+    __slots__ = ("_before", "_places", "grouping", "lowered", "parts", "start", "text", "written")
 
-    __slots__ = ("_before", "_candidates", "closes", "gaps", "groups", "lengths", "lowered", "opens", "parts", "text")
-
-    def __init__(self, text: str, lowered: str, start: int, written: list[str]) -> None:
-        self.text, self.lowered = text, lowered
+    def __init__(self, text: str, lowered: str, start: int, written: list[str], grouping: Grouping) -> None:
+        self.text, self.lowered, self.start, self.written = text, lowered, start, written
         self.parts = written[::2]
-        self.lengths: Lengths = tuple(map(len, self.parts))
-        inner = written[1::2]
-        self.gaps = ["", *inner]
-        places = list(accumulate(map(len, written), initial=start))
-        self.groups = list(zip(places[::2], places[1::2], strict=False))
-        loose = [gap not in _JOINED for gap in inner]
-        opens = opens_at(text, start) and not (self.lengths[0] == 3 and _is_thousands(text, start))
-        self.opens = [opens, *loose]
-        if self._ends_a_code(text, start):
-            self.opens = [False] * len(self.parts)
-        self.closes = [*loose, closes_at(text, places[-1])]
-        self._candidates: dict[int, list[Candidate]] = {}
+        self.grouping = grouping
         self._before: Before | None = None
+        self._places: list[int] | None = None
 
-    def _ends_a_code(self, text: str, start: int) -> bool:
-        """Whether it is the digits of what looks like an account's number, with its country before it."""
-        if self.lengths[0] != 2 or len(self.parts) < 4 or not is_word(text[start - 1 : start] or " "):
-            return False
-        return text[start - 2 : start].isupper() and set(self.gaps) == {"", " "}
+    def begin(self, group: int) -> int:
+        """Where a group begins in the text."""
+        return self._place(2 * group)
+
+    def end(self, group: int) -> int:
+        """Where a group ends."""
+        return self._place(2 * group + 1)
+
+    def _place(self, number: int) -> int:
+        if not number:
+            return self.start
+        if self._places is None:
+            self._places = list(accumulate(map(len, self.written), initial=self.start))
+        return self._places[number]
+
+    def digits(self, first: int, last: int) -> str:
+        """Those of some groups."""
+        return "".join(self.parts[first : last + 1])
 
     def before(self, first: int) -> Before:
         """What stands before a group; before any but the first stands a number, which no word reaches over."""
         if first:
             return NOTHING
         if self._before is None:
-            self._before = Before(self.lowered, self.groups[0][0])
+            self._before = Before(self.lowered, self.start)
         return self._before
 
     def sign(self, first: int) -> str:
         """The character before a group."""
-        start = self.groups[first][0]
+        start = self.begin(first)
         return self.text[start - 1 : start]
-
-    def candidates(self, first: int) -> list[Candidate]:
-        """What may be one number from a group on, shorter ones first; it stands on two lines at most, and close."""
-        found = self._candidates.get(first)
-        if found is None:
-            found = self._candidates[first] = list(self._find_candidates(first))
-        return found
-
-    def _find_candidates(self, first: int) -> Iterator[Candidate]:
-        digits, breaks = "", 0
-        gaps, parts, closes = self.gaps, self.parts, self.closes
-        for last in range(first, len(parts)):
-            gap = gaps[last]
-            if last > first and gap not in _PLAIN:
-                breaks += gap.count("\n")
-                if breaks > 1 or (len(gap) > 2 and not _is_narrow(gap)):
-                    return
-            digits += parts[last]
-            if len(digits) > MOST_DIGITS:
-                return
-            if closes[last] and len(digits) >= FEWEST_DIGITS:
-                yield last, digits, self.lengths[first : last + 1]
 
 
 def _is_narrow(gap: str) -> bool:
@@ -107,10 +135,23 @@ def runs(text: str, lowered: str) -> Iterator[Run]:
         written = _GAPS.split(found)
         if len(written) == 1 and not _may_stand_alone(text, match):
             continue
-        if sum(map(len, written[::2])) >= FEWEST_DIGITS:
-            run = Run(text, lowered, match.start(), written)
-            if True in run.opens and True in run.closes:
-                yield run
+        lengths = tuple(map(len, written[::2]))
+        if sum(lengths) < FEWEST_DIGITS:
+            continue
+        start, inner = match.start(), written[1::2]
+        if lengths[0] == 2 and _ends_a_code(text, start, inner):
+            continue
+        opens = opens_at(text, start) and not (lengths[0] == 3 and _is_thousands(text, start))
+        yield Run(
+            text, lowered, start, written, _grouping(lengths, inner, opens=opens, closes=closes_at(text, match.end()))
+        )
+
+
+def _ends_a_code(text: str, start: int, inner: Sequence[str]) -> bool:
+    """Whether it is the digits of what looks like an account's number, with its country before it."""
+    if len(inner) < 3 or not is_word(text[start - 1 : start] or " "):
+        return False
+    return text[start - 2 : start].isupper() and set(inner) == {" "}
 
 
 def _may_stand_alone(text: str, match: re.Match[str]) -> bool:
@@ -174,13 +215,19 @@ class NumberRule:
     names_things: bool = False
     """Whether a word before it, such as "order", tells that it is something else."""
 
-    def finds(self, run: Run, first: int, last: int, digits: str) -> bool:
+    def finds(self, run: Run, first: int, last: int) -> bool:
         """Whether the groups from the first to the last, grouped as one of its shapes, are such a number."""
         if self.hint is not None and not self.hint.precedes(run.before(first)):
             return False
-        if not self.check(digits) or not self.separators.issuperset("".join(run.gaps[first + 1 : last + 1])):
+        if not self.check(run.digits(first, last)) or (
+            last > first and not self.separators.issuperset("".join(run.grouping.gaps[first + 1 : last + 1]))
+        ):
             return False
         return not (self.names_things and NO_VALUE.precedes(run.before(first)))
+
+
+Ruled = tuple[int, int, NumberRule]
+"""The first and the last group of what may be a number, and the rule that says of what type."""
 
 
 class NumberRules:
@@ -194,22 +241,34 @@ class NumberRules:
                 self._by_shape.setdefault(shape, []).append(rule)
             for total in rule.totals if rule.shapes is None else ():
                 self._by_total.setdefault(total, []).append(rule)
-        self._heads = {
-            total: frozenset[str]().union(*(rule.hint.heads for rule in ruled if rule.hint))
-            for total, ruled in self._by_total.items()
-        }
 
     def find(self, run: Run) -> Iterator[Finding]:
         """Every number in a run that a rule knows."""
-        for first, opens in enumerate(run.opens):
-            if opens:
-                for last, digits, lengths in run.candidates(first):
-                    for rule in self._possible(run, first, digits, lengths):
-                        if rule.finds(run, first, last, digits):
-                            yield Finding(rule.type, run.groups[first][0], run.groups[last][1], rule.certainty)
+        judged = run.grouping.judged.get("rules")
+        if judged is None:
+            judged = run.grouping.judged["rules"] = self._judge(run.grouping)
+        shaped, hinted, heads = judged
+        for first, last, rule in shaped:
+            if rule.finds(run, first, last):
+                yield Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
+        if hinted and not heads.isdisjoint(run.before(0).heads):
+            for first, last, rule in hinted:
+                if rule.finds(run, first, last):
+                    yield Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
 
-    def _possible(self, run: Run, first: int, digits: str, lengths: Lengths) -> Iterator[NumberRule]:
-        yield from self._by_shape.get(lengths, ())
-        heads = self._heads.get(len(digits)) if not first else None
-        if heads is not None and not heads.isdisjoint(run.before(first).heads):
-            yield from self._by_total[len(digits)]
+    def _judge(self, grouping: Grouping) -> tuple[list[Ruled], list[Ruled], frozenset[str]]:
+        """The rules that may hold for a grouping: by its shapes, and at its beginning by words before it."""
+        shaped = [
+            (first, last, rule)
+            for first, candidates in enumerate(grouping.candidates)
+            if grouping.opens[first]
+            for last, _, lengths in candidates
+            for rule in self._by_shape.get(lengths, ())
+        ]
+        hinted = [
+            (0, last, rule)
+            for last, total, _ in (grouping.candidates[0] if grouping.opens[0] else ())
+            for rule in self._by_total.get(total, ())
+        ]
+        heads = frozenset[str]().union(*(rule.hint.heads for _, _, rule in hinted if rule.hint))
+        return shaped, hinted, heads

@@ -90,14 +90,28 @@ _REGIONS = (
 def find_phones(run: Run) -> Iterator[Finding]:
     """The telephone numbers of a run of digits."""
     first = 0
-    while first < len(run.groups):
-        found = _phone(run, first)
+    places = _places(run)
+    while first < len(places):
+        found = _phone(run, first) if places[first] or not first or run.parts[first][0] == "0" else None
         if found is None:
             first += 1
             continue
         last, certainty = found
         yield Finding("PHONE_NUMBER", _start(run, first), _end(run, last), certainty)
         first = last + 1
+
+
+def _places(run: Run) -> list[bool]:
+    """Of each group, whether a number may begin there by its form alone."""
+    found: list[bool] | None = run.grouping.judged.get("phones")
+    if found is None:
+        grouping = run.grouping
+        found = run.grouping.judged["phones"] = [
+            opens
+            and any(lengths in _FORMS or lengths in _WITH_AREA or "(" in grouping.gaps[first] for _, _, lengths in of)
+            for first, (opens, of) in enumerate(zip(grouping.opens, grouping.candidates, strict=True))
+        ]
+    return found
 
 
 def find_vanity(text: str) -> Iterator[Finding]:
@@ -112,7 +126,7 @@ def find_vanity(text: str) -> Iterator[Finding]:
 def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
     if (last := _international(run, first)) is not None:
         return last, Certainty.CHECKED
-    if not run.opens[first] or not run.candidates(first):
+    if not run.grouping.opens[first] or not run.grouping.candidates[first]:
         return None
     last = _by_form(run, first)
     if last is not None and not NO_VALUE.precedes(run.before(first)):
@@ -125,17 +139,17 @@ def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
 
 def _start(run: Run, first: int) -> int:
     """Where the number begins, its plus and the bracket of its area included."""
-    start = run.groups[first][0]
-    while start and run.text[start - 1] in "(+" and run.groups[first][0] - start < 2:
+    begin = start = run.begin(first)
+    while start and run.text[start - 1] in "(+" and begin - start < 2:
         start -= 1
-    closing = run.text.find(")", start, run.groups[-1][1] + 1)
+    closing = run.text.find(")", start, run.end(len(run.parts) - 1) + 1)
     if run.text[start : start + 1] == "(" and closing < 0:
         start += 1
     return start
 
 
 def _end(run: Run, last: int) -> int:
-    end = run.groups[last][1]
+    end = run.end(last)
     extension = _EXTENSION.match(run.text, end)
     return extension.end() if extension else end
 
@@ -145,18 +159,18 @@ def _international(run: Run, first: int) -> int | None:
     head = run.parts[first]
     if not first and _has_plus(run):
         return _longest(run, first, 0)
-    if head[0] != "0" or not run.opens[first] or NO_VALUE.precedes(run.before(first)):
+    if head[0] != "0" or not run.grouping.opens[first] or NO_VALUE.precedes(run.before(first)):
         return None
     if head == "011":
-        return _longest(run, first, 3) if len(run.groups) > 2 else None
+        return _longest(run, first, 3) if len(run.parts) > 2 else None
     if not head.startswith("00") or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
         return None
-    return _longest(run, first, 2) if len(run.groups) > 1 or PHONE.precedes(run.before(first)) else None
+    return _longest(run, first, 2) if len(run.parts) > 1 or PHONE.precedes(run.before(first)) else None
 
 
 def _has_plus(run: Run) -> bool:
     """Whether a plus stands before it, perhaps with a bracket, that ends no word or number."""
-    start = run.groups[0][0]
+    start = run.start
     before = run.text[start - 2 : start] if start > 1 else run.text[:start]
     return "+" in before and opens_at(run.text, start - (1 if before[-1] == "+" else 2))
 
@@ -164,15 +178,15 @@ def _has_plus(run: Run) -> bool:
 def _longest(run: Run, first: int, skipped: int) -> int | None:
     """The last group of the longest number that the country can have; else of what there is on the line."""
     longest = fitting = None
-    for last, digits, _ in run.candidates(first):
-        number = digits[skipped:]
+    for last, _, _ in run.grouping.candidates[first]:
+        number = run.digits(first, last)[skipped:]
         if len(number) < FEWEST:
             continue
         sizes = _sizes(number)
         if sizes is None:
             return None
         fits = not sizes.isdisjoint(_national(number, run, first))
-        broken = last > first and "\n" in run.gaps[last]
+        broken = last > first and "\n" in run.grouping.gaps[last]
         if broken and longest is not None and not (fits and _goes_on(run, first, skipped, (fitting, last))):
             break
         if len(number) <= MOST:
@@ -187,7 +201,7 @@ def _goes_on(run: Run, first: int, skipped: int, lasts: tuple[int | None, int]) 
     here, there = lasts
     if here is None:
         return True
-    digits = ["".join(run.parts[first : last + 1])[skipped:] for last in (here, there)]
+    digits = [run.digits(first, last)[skipped:] for last in (here, there)]
     return not _is_given_out(digits[0]) and _is_given_out(digits[1])
 
 
@@ -203,7 +217,7 @@ def _is_given_out(number: str) -> bool:
 def _national(number: str, run: Run, first: int) -> set[int]:
     """Digits behind the country's code, with and without a zero in brackets."""
     count = len(number) - len(_country(number) or "")
-    return {count, count - 1} if "(0)" in run.text[run.groups[first][0] : run.groups[-1][1] + 1] else {count}
+    return {count, count - 1} if "(0)" in run.text[run.begin(first) : run.end(len(run.parts) - 1) + 1] else {count}
 
 
 @cache
@@ -242,15 +256,16 @@ def _sizes_of(code: str) -> frozenset[int]:
 
 def _by_form(run: Run, first: int) -> int | None:
     bracketed = run.sign(first) == "("
+    zero = run.parts[first][0] == "0"
     best = None
-    for last, digits, lengths in run.candidates(first):
-        if len(digits) > 12:
+    for last, total, lengths in run.grouping.candidates[first]:
+        if total > 12:
             break
         form = _FORMS.get(lengths)
-        if form is not None and form.fullmatch(digits) and _is_even(run, first, last):
+        if form is not None and form.fullmatch(run.digits(first, last)) and _is_even(run, first, last):
             return last
-        if (bracketed and _has_area(run, first, lengths, digits)) or (
-            digits[0] == "0" and 9 <= len(digits) <= 12 and _may_be_spoken(lengths) and _is_valid_somewhere(digits)
+        if (bracketed and _has_area(run, first, lengths, run.digits(first, last))) or (
+            zero and total >= 9 and _may_be_spoken(lengths) and _is_valid_somewhere(run.digits(first, last))
         ):
             best = last
     return best
@@ -263,12 +278,12 @@ def _may_be_spoken(lengths: Lengths) -> bool:
 
 def _is_even(run: Run, first: int, last: int) -> bool:
     """No line ends within it twice, and it is no sum or date."""
-    return all(gap.strip() in _EVEN for gap in run.gaps[first + 1 : last + 1])
+    return all(gap.strip() in _EVEN for gap in run.grouping.gaps[first + 1 : last + 1])
 
 
 def _has_area(run: Run, first: int, lengths: Lengths, digits: str) -> bool:
     """The first group is an area in brackets."""
-    closing = run.text[run.groups[first][1] : run.groups[first][1] + 1] == ")"
+    closing = run.text[run.end(first) : run.end(first) + 1] == ")"
     if not closing or not 2 <= lengths[0] <= 5 or (digits[:2] in {"19", "20"} and lengths[0] == 4):
         return False
     known = _WITH_AREA.get(lengths)
@@ -291,12 +306,10 @@ def _is_valid_somewhere(digits: str) -> bool:
 
 def _hinted(run: Run, first: int) -> int | None:
     best = None
-    for last, digits, lengths in run.candidates(first):
-        if len(digits) > 13:
+    for last, total, lengths in run.grouping.candidates[first]:
+        if total > 13 or (best is not None and ("\n" in run.grouping.gaps[last] or total > 11)):
             break
-        if best is not None and ("\n" in run.gaps[last] or len(digits) > 11):
-            break
-        if not _is_date(lengths, digits):
+        if not _is_date(lengths, run.digits(first, last)):
             best = last
     return best
 

@@ -63,7 +63,9 @@ def test_lines_of_json_are_redacted_each_on_its_own(capfd: pytest.CaptureFixture
     ]
 
 
-@pytest.mark.parametrize("line", ['{"id": 1, "text": jane@example.com}', '{"id": 1, "tekst": "jane@example.com"}', "[1]"])
+@pytest.mark.parametrize(
+    "line", ['{"id": 1, "text": jane@example.com}', '{"id": 1, "tekst": "jane@example.com"}', "[1]"]
+)
 def test_a_line_that_is_none_is_named_by_its_number_and_not_quoted(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, line: str
 ) -> None:
