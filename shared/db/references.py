@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, Table, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, String, Table, Text, exists, func, or_, select, text, update
+from sqlalchemy import bindparam as given
 
-from embedmill.shared.db.bulk import among
+from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.schema import bulk_entry, document, erased_document, sample, word_edition, work
 from embedmill.shared.db.word_counts import edition_of
 from embedmill.shared.paging import pages
@@ -98,23 +99,34 @@ def _into(connection: Connection, column: ColumnElement[Any], objects: Sequence[
 
 def redirect(connection: Connection, rows: Sequence[Referring], moved: Mapping[str, str]) -> None:
     """Point rows to where the same bytes are now; one whose references changed meanwhile is left as it is."""
+    if connection.execute(select(exists(select(word_edition.c.document_id)))).scalar():
+        for row in (row for row in rows if row.table is document):
+            _rename_edition(connection, row.key, {n: moved[ref] for n, ref in row.references.items() if ref in moved})
+    changes: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        changed = {name: moved[ref] for name, ref in row.references.items() if ref in moved}
-        if row.table is document:
-            _rename_edition(connection, row.key, changed)
-        for name, new in changed.items():
-            _point(connection, row, name, new)
+        for name, old in row.references.items():
+            if moved.get(old, old) != old:
+                changes[row.table.name, name].append({"row": row.key, "old": old, "new": moved[old]})
+    tables = {referrer.table.name: referrer.table for referrer in REFERRERS}
+    for (table, name), some in sorted(changes.items()):
+        _point(connection, tables[table], name, some)
 
 
-def _point(connection: Connection, row: Referring, name: str, new: str) -> None:
-    here, old = row.table.c.id == row.key, row.references[name]
+def _point(connection: Connection, table: Table, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    here = table.c.id == given("row")
     if name == ORIGIN:
-        origin = connection.execute(select(work.c.origin).where(here).with_for_update()).scalar()
-        if origin and origin.get("ref") == old:
-            connection.execute(update(work).where(here).values(origin={**origin, "ref": new}))
+        is_old = table.c.origin["ref"].as_string() == given("old")
+        connection.execute(update(table).where(here, is_old).values(origin=_with_reference(connection)), list(rows))
         return
-    column = row.table.c[name]
-    connection.execute(update(row.table).where(here, column == old).values({name: new}))
+    query = update(table).where(here, table.c[name] == given("old")).values({name: given("new")})
+    update_each(connection, query, rows, {"row": table.c.id.type, "old": Text(), "new": Text()})
+
+
+def _with_reference(connection: Connection) -> Any:
+    """An origin with another reference."""
+    if connection.dialect.name == "sqlite":
+        return text("json_set(origin, '$.ref', :new)")
+    return text("CAST(jsonb_set(CAST(origin AS jsonb), '{ref}', to_jsonb(CAST(:new AS text))) AS json)")
 
 
 def _rename_edition(connection: Connection, id: str, changed: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ What is old is deleted when nobody can need it: a worker that took a document in
 pack. An object that nothing refers to may be one that a worker was killed over, with a text in it; those go too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from embedmill.shared.db import references, withdrawing
@@ -45,9 +46,10 @@ def _rewrite(run: Run, objects: Sequence[str]) -> int:
         return list(references.find_referring(connection, objects, erasure_id=run.erasure.id))
 
     rows = database.query(find)
+    wanted = _by_object(rows)
     moved: dict[str, str] = {}
     for object_ in objects:
-        moved |= _store_anew(run.runtime.blobs, object_, _wanted(rows, object_))
+        moved |= _store_anew(run.runtime.blobs, object_, sorted(wanted[object_]))
     database.transact(references.redirect, rows, moved)
     # Somebody may have come to refer to a part meanwhile that was left out.
     old = {object_of(ref) for ref in moved}
@@ -56,8 +58,12 @@ def _rewrite(run: Run, objects: Sequence[str]) -> int:
     return len(moved)
 
 
-def _wanted(rows: Sequence[Referring], object_: str) -> list[str]:
-    return sorted({ref for row in rows for ref in row.references.values() if object_of(ref) == object_})
+def _by_object(rows: Sequence[Referring]) -> defaultdict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for ref in row.references.values():
+            found[object_of(ref)].add(ref)
+    return found
 
 
 def _store_anew(blobs: BlobStore, object_: str, wanted: Sequence[str]) -> Mapping[str, str]:
