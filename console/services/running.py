@@ -21,6 +21,7 @@ from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
+    from embedmill.producers.sources.base import Source
     from embedmill.workers.processes.children import Recycling
     from embedmill.workers.processes.launching import ForkServer
     from embedmill.workers.processes.pools import PoolSpec
@@ -47,6 +48,8 @@ class WorkshopOptions:
     with_chores: bool = True
     watches: bool = False
     """Sources whose time has come are read here."""
+    watched: "Sequence[Source]" = ()
+    """Of these, those that only this process can open."""
     forks: "ForkServer | None" = None
     """Workers are forked from it; without it they are new interpreters."""
 
@@ -104,7 +107,7 @@ class Workshop:
         if self._options.watches:
             from embedmill.console.services.watcher import Watcher
 
-            self._stack.enter_context(Watcher(self._runtime))
+            self._stack.enter_context(Watcher(self._runtime, self._options.watched))
         return self
 
     def __exit__(

@@ -1,6 +1,7 @@
 """The watcher: reads sources whose time has come, several at once and each by one process only."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -43,8 +44,10 @@ class Watcher:
     leaves it to the next.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, given: "Sequence[Source]" = ()) -> None:
         self._runtime = runtime
+        # With whatever credentials they were opened, which no schedule has.
+        self._given = {source.identity: source for source in given}
         self._ended = threading.Event()
         self._running: dict[int, threading.Thread] = {}
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -106,7 +109,7 @@ class Watcher:
         try:
             submission = JobSubmission(
                 self._runtime,
-                _open(begun),
+                [self._open(begun)],
                 begun.collection,
                 _options(begun),
                 NOBODY,
@@ -126,6 +129,12 @@ class Watcher:
             return job_id, _told(error)
         return job_id, None
 
+    def _open(self, begun: Schedule) -> "Source":
+        from embedmill.producers.sources.open import source_from_spec
+
+        source = source_from_spec(dict(begun.spec))
+        return self._given.get(source.identity, source)
+
     def _on_batch(self, _job: int, _seen: int, _queued: int) -> None:
         if self._ended.is_set():
             raise Stopped
@@ -141,12 +150,6 @@ class Watcher:
         if begun.job_id is not None and begun.job_id != job_id and error is None:
             schedules.drop_quiet_job(connection, begun.job_id)
         log.info("watcher.read", source=begun.source_id, job=job_id, failed=error is not None)
-
-
-def _open(begun: Schedule) -> "list[Source]":
-    from embedmill.producers.sources.open import source_from_spec
-
-    return [source_from_spec(dict(begun.spec))]
 
 
 def _options(begun: Schedule) -> JobOptions:

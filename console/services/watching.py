@@ -124,8 +124,12 @@ def schedule_sources(
     timetable: Timetable,
     options: JobOptions = USUAL,
     begins_now: bool = True,
+    stays: bool = False,
 ) -> list[WatchedSource]:
-    """Have sources read by a timetable from now on; raises UserError for one that comes only once."""
+    """Have sources read by a timetable from now on; raises UserError for one that comes only once.
+
+    One that was opened with a password, which is kept nowhere, only this process can read, and only if it `stays`.
+    """
     found = ensure_collection(runtime, collection)
 
     def put(connection: Connection) -> list[int]:
@@ -140,13 +144,18 @@ def schedule_sources(
         return ids
 
     for each in sources:
-        _require_repeatable(each)
+        _require_repeatable(each, stays=stays)
     return _describe(runtime, runtime.database.transact(put))
 
 
-def _require_repeatable(source: "Source") -> None:
+def _require_repeatable(source: "Source", *, stays: bool) -> None:
     from embedmill.producers.sources.open import source_from_spec
 
+    if source.holds_secret and not stays:
+        told = (
+            f"the address of {source.spec['uri']} lets somebody in, which is kept nowhere: nobody could read it again"
+        )
+        raise SourceError(told, hint="Give --credentials, or use embedmill watch, which keeps it to itself.")
     try:
         source_from_spec(source.spec)
     except SourceError as error:
@@ -189,11 +198,14 @@ def watch(
     Raises UsageError where messages name keys and the sources are not one bucket.
     """
     queue = EventQueue.of(sources, when.events, collection, options) if when.events else None
-    watched = schedule_sources(runtime, sources, collection=collection, timetable=when.timetable, options=options)
+    watched = schedule_sources(
+        runtime, sources, collection=collection, timetable=when.timetable, options=options, stays=True
+    )
     heard.on_begun(watched)
     runs = _Runs(runtime, [each.source for each in watched], heard.on_run)
     reader = EventReader(runtime, queue, listener) if queue else nullcontext()
-    with reader, Workshop(runtime, options=WorkshopOptions(forks=forks, watches=True), listener=listener) as workshop:
+    workshop_options = WorkshopOptions(forks=forks, watches=True, watched=sources)
+    with reader, Workshop(runtime, options=workshop_options, listener=listener) as workshop:
 
         def is_over() -> bool:
             if runtime.database.query(has_work):

@@ -260,6 +260,11 @@ class Source(ABC):
         return json.dumps(self.spec, sort_keys=True, separators=(",", ":"))
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether it was opened with what lets somebody in, which its spec does not have: nobody else can read it."""
+        return False
+
+    @property
     def part(self) -> str:
         """What a reading is about that is not of all of it."""
         return ""

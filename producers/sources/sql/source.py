@@ -73,6 +73,11 @@ class SqlSource(Source):
         return cls(place_from_spec(spec), spec["table"], spec["query"], Wanted(**named), **how)
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether its URL had a password."""
+        return bool(self.login.password)
+
+    @property
     def spec(self) -> Spec:
         """Without any password: the name of the account, and where the credentials are found."""
         return {

@@ -76,6 +76,11 @@ class WebSource(Source):
         )
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether its address had a password, a signature or a token."""
+        return bool(self.authorization) or self.asked not in ("", self.address)
+
+    @property
     def spec(self) -> Spec:
         limits = {"max_pages": self.max_pages, "max_depth": self.max_depth}
         return {**self._what, **limits}

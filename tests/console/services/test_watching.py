@@ -239,3 +239,25 @@ def test_what_comes_only_once_is_not_watched(runtime: Runtime, tmp_path: Path) -
         source = ListSource.of_stream(stream, base=bytes(tmp_path), null_separated=False)
     with pytest.raises(SourceError, match="cannot be read again"):
         watch(runtime, source)
+
+
+def test_what_was_opened_with_a_password_is_read_by_whoever_stays_and_by_nobody_else(
+    runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderSource, "holds_secret", True)
+    read: list[Source] = []
+
+    def note(self: FolderSource, _: Any) -> Any:
+        read.append(self)
+        return iter(())
+
+    monkeypatch.setattr(FolderSource, "read", note)
+    given = source_of(folder)
+    with pytest.raises(SourceError, match="nobody could read it again"):
+        watch(runtime, given)
+    watch(runtime, given, stays=True)
+    watcher = Watcher(runtime, [given])
+    watcher.look()
+    for thread in watcher._running.values():
+        thread.join()
+    assert read[0] is given
