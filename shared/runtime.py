@@ -181,7 +181,7 @@ class Runtime:
         from embedmill.shared.privacy.redaction.redactor import Redactor
 
         collection = self.collection(collection_id)
-        key = collection_id, read_collection_settings(collection.settings).redact
+        key = collection_id, self.collection_settings(collection_id).redact
         if key not in self._redactors:
             seconds = self.settings.redaction_seconds
             self._redactors[key] = Redactor(key[1], lambda: self.keys, collection.name, seconds=seconds)
