@@ -173,6 +173,8 @@ class MySqlSession(Session):
 
     def is_behind(self, position: str) -> bool:
         now = self.stand().position
+        if not now:
+            return False
         if "-" in position and ":" not in position:
             return is_older(now, position)
         return str(self.value("SELECT GTID_SUBSET(%s, %s)", (position, now))) == "0"

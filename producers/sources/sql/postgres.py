@@ -157,6 +157,9 @@ class PostgresSession(Session):
         server = ""
         with suppress(Refused):
             server = str(self.value("SELECT system_identifier::text FROM pg_control_system()"))
+        # Positions of servers that have no name of their own cannot be compared.
+        if not server:
+            return Stand()
         with suppress(Refused):
             return Stand(server, self.value(_POSITION) or "")
         return Stand(server)

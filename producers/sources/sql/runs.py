@@ -7,7 +7,7 @@
   and one that is told to, goes through the ids of all rows besides.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,6 +91,13 @@ def _ordered(session: Session, column: Column, relation: Relation) -> Column:
     return found
 
 
+def _is_among(maker: Maker, row: Row, uris: Container[str]) -> bool:
+    try:
+        return maker.name(row) in uris
+    except BadRow:
+        return False
+
+
 @dataclass(slots=True)
 class Run:
     """One reading of a task."""
@@ -160,8 +167,6 @@ class Run:
         narrow = opened.layout.narrow()
         namer = Maker(self.task.uri, narrow, is_unique=True)
         maker = Maker(self.task.uri, opened.layout, opened.is_unique)
-        digest = replace(mark) if opened.digest else Condition()
-        whole = self._reader(opened, opened.layout.columns, mark=digest)
         reader = self._reader(opened, narrow.columns, mark=mark, most=self.context.limit)
         for rows in batched(reader.rows(), SURVEYED):
             named: dict[str, Row] = {}
@@ -170,9 +175,14 @@ class Run:
             same = self._same(named, namer.width, by_digest=bool(opened.digest))
             yield from (Kept(uri) for uri in named if uri in same)
             changed = {uri: [row[index] for index in narrow.ids] for uri, row in named.items() if uri not in same}
-            for keys in pages(list(changed.values()), FOUND):
-                found = (row for row in whole.find(keys) if maker.name(row) in changed)
-                yield from self._make(maker, found, with_digests=bool(opened.digest))
+            yield from self._read_anew(opened, maker, changed)
+
+    def _read_anew(self, opened: Opened, maker: Maker, ids: dict[str, list[Any]]) -> Iterator[Item]:
+        """Whole rows by their ids; where the database takes two ids for one, the other row is left out."""
+        reader = self._reader(opened, opened.layout.columns, mark=Condition(opened.digest))
+        for keys in pages(list(ids.values()), FOUND):
+            found = (row for row in reader.find(keys) if _is_among(maker, row, ids))
+            yield from self._make(maker, found, with_digests=bool(opened.digest))
 
     def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
         """What is said at once of a row, as that it is marked as deleted; all others are `named`."""
@@ -208,14 +218,15 @@ class Run:
     def _require_newer(self, opened: Opened, before: Any) -> None:
         """An older view never wins, and another server proves no departure."""
         server, position = before.get("server", ""), before.get("position", "")
-        if server and opened.stand.server and server != opened.stand.server:
+        if server != opened.stand.server and before:
             self.context.is_increment = True
             reason = "another server answers at this address than before: no row counts as gone in this reading"
             self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
         elif position and self.database.attempt(lambda session: session.is_behind(position)):
             raise Refused(
                 "the database is behind what was read of it before, as a replica that lags is; nothing counts as gone",
-                hint="Read it again when it has caught up, or name the primary.",
+                hint="Read it again when it has caught up, or name the primary. If the server was made anew, close the "
+                "source (embedmill sources remove) and ingest it again.",
             )
 
     def _remember(self, opened: Opened, before: Any) -> None:

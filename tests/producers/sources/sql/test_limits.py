@@ -9,6 +9,7 @@ import pytest
 
 from embedmill.producers.sources.base import Problem
 from embedmill.producers.sources.sql import reading, sessions
+from embedmill.producers.sources.sql.mysql import is_older
 from embedmill.producers.sources.sql.places import read_place
 from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Session
 from tests.producers.sources.sql.databases import Database, texts
@@ -218,3 +219,10 @@ def test_the_way_to_mysql_is_secured_as_its_own_programs_have_it(mysql: Database
     found = mysql.read()
     # The server of these tests has no certificate.
     assert isinstance(found[0], Problem) == (mode != "disabled")
+
+
+def test_positions_of_mariadb_are_compared_by_domain() -> None:
+    assert is_older("0-1-57,1-1-3", "0-2-57,1-1-4")
+    assert is_older("1-1-4", "0-1-1,1-1-4")
+    assert not is_older("0-1-58,1-9-4,2-1-1", "0-2-57,1-1-4")
+    assert not is_older("0-1-1", "")
