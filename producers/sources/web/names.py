@@ -15,6 +15,8 @@ from embedmill.producers.sources.web.politeness import Entry
 from embedmill.producers.sources.web.progress import Progress
 
 MOST_HOPS = 10
+MOST_WAITING = 50
+"""Addresses that pages wait for: these are held meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class Fate:
     is_page: bool
     names_itself: bool = False
     is_known: bool = True
+
+
+UNKNOWN = Fate(is_page=False, is_known=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +65,21 @@ class Names:
 
     def wait_for(self, target: Link, waiting: Waiting) -> Iterator[Item]:
         """Decide on a page when it is known what becomes of another, which is asked next."""
-        other, entry = key(target.address), waiting.entry
+        other, entry, reach = key(target.address), waiting.entry, self.progress.reach
+        is_move = waiting.verdict.kind is Kind.MOVED
+        is_start = entry.is_start and is_move
         self.waiting.setdefault(other, []).append(waiting)
-        if not self.progress.reach.has_met(target.address):
-            self.progress.reach.meet(target.address)
-            is_start = entry.is_start and waiting.verdict.kind is Kind.MOVED
-            if is_start or self.progress.reach.take_place():
-                hops = entry.hops + (waiting.verdict.kind is Kind.MOVED)
+        if not reach.has_met(target.address):
+            if is_start or reach.admit(target.address, depth=entry.depth):
+                reach.meet(target.address)
+                hops = entry.hops + is_move
                 self.progress.queue.add(Entry(target, entry.depth, hops=hops, is_start=is_start), is_next=True)
+            else:
+                self.fates[other] = UNKNOWN
         if other in self.fates:
             yield from self._resolve(other)
+        if len(self.waiting) > MOST_WAITING:
+            yield from self._end_first()
 
     def decide(self, address: str, fate: Fate) -> Iterator[Item]:
         """What became of an address, and so of the pages that waited for it."""
@@ -111,9 +121,12 @@ class Names:
     def end(self) -> Iterator[Item]:
         """Pages that wait for what was never asked, or for each other."""
         while self.waiting:
-            for waiting in self.waiting.pop(next(iter(self.waiting))):
-                if waiting.verdict.kind is Kind.MOVED:
-                    lost = Verdict(Kind.LOST, "its redirects go in a circle, or were not all asked")
-                    yield from self.refuse(waiting.entry, lost, waiting.known)
-                else:
-                    yield from self._settle(waiting, Fate(is_page=False, is_known=False))
+            yield from self._end_first()
+
+    def _end_first(self) -> Iterator[Item]:
+        for waiting in self.waiting.pop(next(iter(self.waiting))):
+            if waiting.verdict.kind is Kind.MOVED:
+                lost = Verdict(Kind.LOST, "its redirects go in a circle, or were not all asked")
+                yield from self.refuse(waiting.entry, lost, waiting.known)
+            else:
+                yield from self._settle(waiting, UNKNOWN)

@@ -317,6 +317,16 @@ def test_a_page_has_the_address_that_it_names_if_that_says_the_same(site: Site, 
     assert read.of(Departed) == []
 
 
+def test_a_home_that_is_not_asked_makes_no_other_name(site: Site) -> None:
+    many = {f"/p{number}": f"/old/{number}" for number in range(60)}
+    site.at("/", prose("start") + linked(*many))
+    for path, home in many.items():
+        site.at(path, prose(path), head=f'<link rel="canonical" href="{home}">')
+        site.at(home, prose(home), head=f'<link rel="canonical" href="{home}">')
+    read = reader(site, crawl=True, selection=Selection(exclude=("old/",))).read()
+    assert read.pages == sorted(["/", *many])
+
+
 def test_a_document_that_becomes_anothers_name_leaves(site: Site) -> None:
     build(site, {"/": ("/c", "/a")})
     site.at("/a", prose("a"), head='<link rel="canonical" href="/a">')
