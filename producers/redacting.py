@@ -20,7 +20,7 @@ from embedmill.producers.sources.base import (
 from embedmill.shared.errors import RedactionFailed
 from embedmill.shared.privacy.redaction.hiding import HIDDEN, Hider
 from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
-from embedmill.shared.privacy.redaction.policy import REDACTED, policy_id
+from embedmill.shared.privacy.redaction.policy import REDACTED
 from embedmill.shared.privacy.redaction.redactor import RedactedTexts, Redactor
 
 
@@ -89,7 +89,7 @@ class RedactedItems:
             metadata=metadata,
             content_hash=self._redactor.content_hash(item.content_hash),
             place=replace(item.place, uri=self._place(item.place.uri)),
-            redacted=self._said(found, policy_id(self._redactor.policy)),
+            redacted=self._said(found, self._redactor.id),
         )
 
     def _held(self, item: HeldItem) -> HeldItem:

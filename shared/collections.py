@@ -7,7 +7,7 @@ from typing import Any
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.privacy.redaction.policy import policy_id, require_policy
+from embedmill.shared.privacy.redaction.policy import OWN, policy_id, require_policy
 from embedmill.shared.providers.models.table import is_model
 from embedmill.shared.providers.rerankers.table import is_reranker
 
@@ -130,10 +130,13 @@ class CollectionSettings:
         """Plain JSON, as it is stored."""
         return asdict(self)
 
-    def fingerprint(self, *, model: str, embedder_endpoint: str = "", validator_endpoint: str = "") -> str:
+    def fingerprint(
+        self, *, model: str, embedder_endpoint: str = "", validator_endpoint: str = "", secret_scanner: str = OWN
+    ) -> str:
         """Hash of everything but the text that shapes a document's vectors; `model` is the embedder's own name.
 
-        Endpoints say who answers; they are empty for vendors and for models on this machine.
+        Endpoints say who answers; they are empty for vendors and for models on this machine. The scanner is one of
+        redaction.
         """
         validator = "rules" if self.audits else self.validator
         if self.gates:
@@ -141,7 +144,7 @@ class CollectionSettings:
         shape = (str(self.chunk_tokens), str(self.chunk_overlap), validator, model)
         judged_at = validator_endpoint if self.gates else ""
         whose = (embedder_endpoint, judged_at) if embedder_endpoint or judged_at else ()
-        hidden = ("redact", policy_id(self.redact)) if self.redact != OFF else ()
+        hidden = ("redact", policy_id(self.redact, secret_scanner)) if self.redact != OFF else ()
         return digest("settings", PIPELINE_VERSION, *shape, *whose, *hidden)
 
 

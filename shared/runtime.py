@@ -183,8 +183,13 @@ class Runtime:
         collection = self.collection(collection_id)
         key = collection_id, self.collection_settings(collection_id).redact
         if key not in self._redactors:
-            seconds = self.settings.redaction_seconds
-            self._redactors[key] = Redactor(key[1], lambda: self.keys, collection.name, seconds=seconds)
+            self._redactors[key] = Redactor(
+                key[1],
+                lambda: self.keys,
+                collection.name,
+                seconds=self.settings.redaction_seconds,
+                scanner=self.settings.secret_scanner,
+            )
         return self._redactors[key]
 
     @cached_property
@@ -283,6 +288,7 @@ class Runtime:
             model=collection.model,
             embedder_endpoint=self._endpoint(EMBEDDINGS, settings.embedding),
             validator_endpoint=self.model_endpoint(settings.validator),
+            secret_scanner=self.settings.secret_scanner,
         )
 
     def model_endpoint(self, name: str) -> str:

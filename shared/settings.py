@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")
     parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
     parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
+    secret_scanner: Literal["own", "kingfisher"] = Field(
+        "own",
+        description="What looks for secrets where values are redacted: `kingfisher` does beside our own patterns.",
+    )
     redaction_seconds: float = Field(
         60.0, gt=0, description="Most seconds that names are looked for in one document, where its policy is `names`."
     )

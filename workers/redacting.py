@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embedmill.shared.privacy.redaction.metadata import flatten
-from embedmill.shared.privacy.redaction.policy import REDACTED, policy_id
+from embedmill.shared.privacy.redaction.policy import REDACTED
 from embedmill.shared.privacy.redaction.redactor import Redactor
 from embedmill.workers.parsing.document import Block, ParsedDocument
 
@@ -33,7 +33,7 @@ def redact_document(
 ) -> RedactedDocument:
     """The document without values; raises RedactionFailed. What submission redacted by the same policy is as it was."""
     before = _hidden_before(origin)
-    if not redactor.is_on or origin.get(REDACTED, {}).get("policy") == policy_id(redactor.policy):
+    if not redactor.is_on or origin.get(REDACTED, {}).get("policy") == redactor.id:
         return RedactedDocument(parsed, title, before)
     texts = [block.text for block in parsed.blocks]
     metadata = flatten(origin.get("metadata") or {})  # redacted already: its placeholders are nobody else's here

@@ -30,9 +30,10 @@ def redact(
     Placeholders stand in their places. Nothing is stored. With --json, what was found where; offsets are in characters
     of the text that was given.
     """
+    from embedmill.console.cli.session import read_settings
     from embedmill.console.services.redacting import TextRedactor
 
-    redactor = TextRedactor(policy)
+    redactor = TextRedactor(policy, scanner=read_settings().secret_scanner)
     with sys.stdin.buffer if file == STDIN else file.open("rb") as opened:
         if jsonl:
             print_json_lines(redactor.redact_lines(opened))

@@ -251,7 +251,9 @@ def _require_usable(runtime: Runtime, given: Mapping[str, Any]) -> None:
     if given.get("redact", OFF) != OFF:
         from embedmill.shared.privacy.redaction.redactor import Redactor
 
-        Redactor(given["redact"]).require()  # refused now, and not by the first worker, when its model is missing
+        Redactor(
+            given["redact"], scanner=runtime.settings.secret_scanner
+        ).require()  # refused now, and not by the first worker, when its model is missing
     for name in (given[setting] for setting in STAGE_MODELS if given.get(setting)):
         require_stage_price(runtime, name)
 

@@ -7,6 +7,7 @@ import orjson
 
 from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.shared.errors import UsageError
+from embedmill.shared.privacy.redaction.policy import OWN
 from embedmill.shared.privacy.redaction.redactor import Redactor, Span
 
 
@@ -22,8 +23,8 @@ class RedactedText:
 class TextRedactor:
     """Redacts texts that are stored nowhere, each as a document of its own."""
 
-    def __init__(self, policy: str) -> None:
-        self._redactor = Redactor(policy)
+    def __init__(self, policy: str, *, scanner: str = OWN) -> None:
+        self._redactor = Redactor(policy, scanner=scanner)
         self._redactor.require()
 
     def redact(self, data: bytes) -> RedactedText:

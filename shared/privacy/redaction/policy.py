@@ -4,6 +4,8 @@ from embedmill.shared.errors import SettingsError
 
 OFF, PATTERNS, NAMES = "off", "patterns", "names"
 POLICIES = (OFF, PATTERNS, NAMES)
+OWN = "own"
+"""The scanner for secrets that is always there."""
 VERSION = "1"
 """To be raised when other things are found in the same text, or other placeholders are given."""
 
@@ -23,6 +25,7 @@ def require_policy(name: str) -> str:
     return name
 
 
-def policy_id(name: str) -> str:
-    """A policy with the version of what it finds; empty where nothing is looked for."""
-    return "" if name == OFF else f"{name}/{VERSION}"
+def policy_id(name: str, scanner: str = OWN) -> str:
+    """A policy with the version of what it finds, and with what it is helped by; empty where nothing is looked for."""
+    helped = "" if scanner == OWN else f"+{scanner}"
+    return "" if name == OFF else f"{name}/{VERSION}{helped}"

@@ -16,7 +16,7 @@ from embedmill.shared.errors import EmbedmillError, RedactionFailed
 from embedmill.shared.privacy.redaction.finding import Finding, united
 from embedmill.shared.privacy.redaction.normal import normal_form, possible_forms
 from embedmill.shared.privacy.redaction.placeholders import Placeholders, is_beside_placeholder, stem_of
-from embedmill.shared.privacy.redaction.policy import MARK, NAMES, OFF, require_policy
+from embedmill.shared.privacy.redaction.policy import MARK, NAMES, OFF, OWN, policy_id, require_policy
 
 if TYPE_CHECKING:
     from embedmill.shared.privacy.keys import Keys
@@ -86,9 +86,13 @@ class Redactor:
         collection: str = "",
         *,
         seconds: float = USUAL_SECONDS,
+        scanner: str = OWN,
         allowed: Iterable[str] = (),
     ) -> None:
         self.policy = require_policy(policy)
+        self.id = policy_id(policy, scanner)
+        """What decides which values are found."""
+        self._scanner = scanner
         self._seconds = seconds
         self._allowed = frozenset(name.casefold() for name in allowed)
         self._keys = keys
@@ -104,6 +108,10 @@ class Redactor:
             from embedmill.shared.privacy.redaction.names import require_model
 
             require_model()
+        if self.is_on and self._scanner != OWN:
+            from embedmill.shared.privacy.redaction.vendor_keys import require_scanner
+
+            require_scanner()
 
     def redact(self, text: str) -> Redacted:
         """One text on its own; raises RedactionFailed."""
@@ -163,6 +171,10 @@ class Redactor:
             from embedmill.shared.privacy.redaction.names import find_names
 
             found = united([*found, *find_names(text, seconds=self._seconds, allowed=self._allowed)])
+        if self._scanner != OWN:
+            from embedmill.shared.privacy.redaction.vendor_keys import find_vendor_keys
+
+            found = united([*found, *find_vendor_keys(text)])
         if "[" in text:
             return [f for f in found if not is_beside_placeholder(text, f.start, f.end)]
         return found

@@ -1,12 +1,16 @@
 """Placeholders: the same value has one, offsets are the given text's, and what was redacted is not changed again."""
 
 import random
+import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedmill.shared.errors import MissingExtra, RedactionFailed
+from embedmill.shared.privacy.redaction import names, vendor_keys
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding, united
 from embedmill.shared.privacy.redaction.folding import fold
 from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
@@ -102,8 +106,6 @@ def test_hostile_texts_take_a_time_linear_in_their_length(piece: str) -> None:
 
 
 def _steps(text: str) -> int:
-    import sys
-
     steps = 0
 
     def count(*_: object) -> None:
@@ -168,3 +170,48 @@ def test_digits_of_every_script_are_found_in_a_long_text_of_others() -> None:
     text = f"{noise} +1 714 719 5847 {noise}"
 
     assert [text[f.start : f.end] for f in scan(text)] == ["+1 714 719 5847"]
+
+
+def test_a_scanner_of_others_is_asked_beside_our_own_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scanner:
+        def reset_dedup(self) -> None:
+            return
+
+        def scan(self, text: str) -> list[SimpleNamespace]:
+            return [SimpleNamespace(secret="zzkey")] if "zzkey" in text else []
+
+    monkeypatch.setitem(sys.modules, "kingfisher_sdk", SimpleNamespace(Scanner=Scanner))
+    vendor_keys._load.cache_clear()
+    helped = Redactor("patterns", scanner="kingfisher")
+
+    assert helped.redact("zzkey, jane@example.com and zzkey").text == "[SECRET_1], [EMAIL_1] and [SECRET_1]"
+    assert helped.id != REDACTOR.id
+    vendor_keys._load.cache_clear()
+
+
+def test_a_scanner_that_is_not_installed_is_told_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kingfisher_sdk", None)
+    vendor_keys._load.cache_clear()
+
+    with pytest.raises(MissingExtra, match="not installed"):
+        Redactor("patterns", scanner="kingfisher").require()
+
+
+def test_names_are_found_by_the_model_apart_from_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(text: str) -> SimpleNamespace:
+        found = [("PERSON", "Jane Doe"), ("ORG", "Acme"), ("GPE", "Rome"), ("DATE", "today")]
+        ents = [
+            SimpleNamespace(label_=label, text=name, start_char=text.index(name), end_char=text.index(name) + len(name))
+            for label, name in found
+            if name in text
+        ]
+        return SimpleNamespace(ents=ents)
+
+    monkeypatch.setattr(names, "_load", lambda: model)
+    redactor = Redactor("names", allowed=["ACME"])
+    text = "Jane Doe of Acme in Rome wrote today to jane@example.com"
+
+    assert redactor.redact(text).text == "[PERSON_1] of Acme in [LOCATION_1] wrote today to [EMAIL_1]"
+    monkeypatch.setattr(names, "monotonic", iter([0.0, 100.0]).__next__)
+    with pytest.raises(RedactionFailed, match="longer than"):
+        redactor.redact(text)
