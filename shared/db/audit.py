@@ -4,7 +4,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, cast, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from embedmill.shared.audit.chain import FORM, GENESIS, Head, Link, mac_of, seal_of, write_body
 from embedmill.shared.db.bulk import insert_or
@@ -72,22 +88,30 @@ def _begin(connection: Connection, chain: str, key: Key) -> Any:
 
 def list_heads(connection: Connection) -> list[Head]:
     """The heads of all chains, the installation's first."""
-    return [Head(**row._mapping) for row in connection.execute(select(audit_head).order_by(audit_head.c.chain))]
+    is_sqlite = connection.dialect.name == "sqlite"
+    columns = [_raw(each, is_sqlite=is_sqlite) for each in audit_head.c]
+    return [_head(row) for row in connection.execute(select(*columns).order_by(audit_head.c.chain))]
+
+
+def _head(row: Any) -> Head:
+    texts = {name: _as_text(getattr(row, name)) for name in ("chain", "mac", "floor_mac", "seal", "key_id")}
+    return Head(**texts, seq=_as_number(row.seq), floor=_as_number(row.floor))
 
 
 def list_chains(connection: Connection) -> list[str]:
     """Chains that have a head or records, or both."""
-    heads, records = select(audit_head.c.chain), select(audit_record.c.chain).distinct()
-    return sorted(connection.execute(heads.union(records)).scalars())
+    is_sqlite = connection.dialect.name == "sqlite"
+    heads, records = (select(_raw(table.c.chain, is_sqlite=is_sqlite)) for table in (audit_head, audit_record))
+    return sorted({_as_text(chain) for chain in connection.execute(heads.union(records)).scalars()})
 
 
 def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Link]:
     """The records of a chain by their place, in pages."""
-    columns = (audit_record.c.seq, audit_record.c.at, audit_record.c.body, audit_record.c.mac)
-    page = select(*columns).where(audit_record.c.chain == chain).order_by(audit_record.c.seq).limit(PAGE)
+    page = _select_links(is_sqlite=database.is_sqlite).where(audit_record.c.chain == chain)
+    page = page.order_by(audit_record.c.seq).limit(PAGE)
     while True:
         found = database.query(lambda c, after=after: c.execute(page.where(audit_record.c.seq > after)).all())  # type: ignore[misc]
-        yield from (Link(*row) for row in found)
+        yield from map(_link, found)
         if len(found) < PAGE:
             return
         after = found[-1].seq
@@ -95,9 +119,35 @@ def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Li
 
 def find_link(connection: Connection, chain: str, seq: int) -> Link | None:
     """One record."""
-    columns = (audit_record.c.seq, audit_record.c.at, audit_record.c.body, audit_record.c.mac)
-    row = connection.execute(select(*columns).where(audit_record.c.chain == chain, audit_record.c.seq == seq)).first()
-    return Link(*row) if row else None
+    query = _select_links(is_sqlite=connection.dialect.name == "sqlite")
+    row = connection.execute(query.where(audit_record.c.chain == chain, audit_record.c.seq == seq)).first()
+    return _link(row) if row else None
+
+
+def _select_links(*, is_sqlite: bool) -> Select[Any]:
+    """Records as they are kept."""
+    texts = (_raw(text, is_sqlite=is_sqlite) for text in (audit_record.c.body, audit_record.c.mac))
+    return select(audit_record.c.seq, audit_record.c.at, *texts)
+
+
+def _raw(text: Column[Any], *, is_sqlite: bool) -> ColumnElement[Any]:
+    """A text as it is kept: a file may hold bytes that somebody wrote, and that are none."""
+    is_text = not isinstance(text.type, BigInteger)
+    return cast(text, LargeBinary).label(text.name) if is_sqlite and is_text else text
+
+
+def _link(row: Any) -> Link:
+    seq, at, body, mac = row
+    return Link(_as_number(seq), _as_number(at), _as_text(body), _as_text(mac))
+
+
+def _as_number(kept: Any) -> int:
+    """A number as it is kept, or one that nothing has."""
+    return kept if isinstance(kept, int) else -1
+
+
+def _as_text(kept: Any) -> str:
+    return kept.decode("utf-8", "replace") if isinstance(kept, bytes) else str(kept)
 
 
 @dataclass(frozen=True, slots=True)

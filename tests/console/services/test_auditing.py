@@ -274,3 +274,28 @@ def test_an_auditor_of_one_collection_sees_its_chain_only(runtime: WorkerRuntime
             auditing.verify_records(runtime, collection="north")
         with pytest.raises(AccessDenied):
             searching.search(runtime, "word", collection="south", top_k=3, mode="lexical")
+
+
+RUINS = [
+    "UPDATE audit_record SET body = CAST(x'7bff' AS TEXT) WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET body = x'00ff' WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET mac = 'no hash' WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET seq = 'two' WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET at = 'now' WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET chain = CAST(x'ff' AS TEXT) WHERE chain = 'north' AND seq = 2",
+    "UPDATE audit_record SET chain = 'south' WHERE chain = 'north'",
+    "UPDATE audit_record SET body = '[]' WHERE chain = ''",
+    "UPDATE audit_head SET mac = CAST(x'ff' AS TEXT) WHERE chain = 'north'",
+    "UPDATE audit_head SET seal = '', floor_mac = 'x' WHERE chain = 'north'",
+    "UPDATE audit_head SET seq = 'x' WHERE chain = 'north'",
+    "UPDATE audit_head SET floor = 'x' WHERE chain = 'north'",
+    "UPDATE audit_head SET key_id = 'x' WHERE chain = ''",
+]
+
+
+@pytest.mark.parametrize("statement", RUINS)
+def test_what_is_no_record_any_more_is_a_fault_and_no_crash(runtime: WorkerRuntime, statement: str) -> None:
+    for _ in range(3):
+        searching.search(runtime, "word", collection="north", top_k=3, mode="lexical")
+    tamper(runtime, statement)
+    assert not auditing.verify_records(runtime).ok
