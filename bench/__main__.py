@@ -15,6 +15,7 @@ NAMES = (
     "documents",
     "embeddings",
     "encodings",
+    "encryption",
     "estimates",
     "fidelity",
     "ingest",

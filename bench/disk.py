@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder:
         home = options.home or Path(folder) / "home"
-        rows = _rows(options.chunks_each * WORDS_OF_A_CHUNK)
+        rows = made_up_rows(options.chunks_each * WORDS_OF_A_CHUNK)
         steps = []
         for number in range(options.steps):
             file = _write(Path(folder) / f"{number}-{time.time_ns()}.jsonl", rows, options.rows // options.steps)
@@ -127,7 +127,7 @@ def _write(file: Path, rows: Iterator[dict[str, Any]], count: int) -> Path:
     return file
 
 
-def _rows(words: int) -> Iterator[dict[str, Any]]:
+def made_up_rows(words: int) -> Iterator[dict[str, Any]]:
     """Rows of made-up words, as often as words are; no two runs have a row in common."""
     vocabulary = _vocabulary()
     weights = list(itertools.accumulate((rank + 1) ** -EXPONENT for rank in range(VOCABULARY)))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.db import references, resealing
+from embedmill.shared.db import references, resealing, word_counts
 from embedmill.shared.db.collections import Collection, list_collections, require_idle
 from embedmill.shared.db.references import object_of
 from embedmill.shared.db.resealing import list_ids
@@ -55,6 +55,8 @@ class Resealer:
                 yield place.table.name
         for _ in self._pages(partial(resealing.reseal_metadata, collection_id=id_, anew=self._object_anew), 0):
             yield "metadata"
+        if self._settings.encrypt:
+            self._database.transact(word_counts.forget_all_words, id_)
         self._database.transact(lambda c: resealing.reseal_memory(c, id_, self._object_anew))
         self._database.transact(lambda c: resealing.reseal_doubts(c, id_, self._doubts_anew))
 

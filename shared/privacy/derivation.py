@@ -8,8 +8,12 @@ KEY_BYTES = 32
 
 def framed(*parts: bytes | str) -> bytes:
     """The parts behind each other, each with its length, so that ('ab', 'c') and ('a', 'bc') differ."""
-    texts = (part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts)
-    return b"".join(len(text).to_bytes(4, "big") + text for text in texts)
+    found = bytearray()
+    for part in parts:
+        text = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        found += len(text).to_bytes(4, "big")
+        found += text
+    return bytes(found)
 
 
 def derive_key(secret: bytes, *parts: bytes | str) -> bytes:

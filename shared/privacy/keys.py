@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 KEY_FILE = "installation.key"
 SIGNATURE_BYTES = 64
+MOST_DERIVED = 1_000
+"""Derived keys that are remembered: each collection has some."""
 
 
 class Keys:
@@ -53,6 +55,7 @@ class Keys:
         self._key_file = home / KEY_FILE
         self._data_keys: dict[str, DataKey] = {}
         self._current: dict[int, str] = {}
+        self._derived: dict[tuple[str, str], bytes] = {}
 
     @property
     def key_id(self) -> str:
@@ -61,7 +64,12 @@ class Keys:
 
     def derive(self, purpose: str, collection: str = "") -> bytes:
         """32 bytes for one purpose, and one collection; the same in every process of this installation, for ever."""
-        return derive_key(self._secret.material, "purpose", purpose, collection)
+        known = (purpose, collection)
+        if known not in self._derived:
+            if len(self._derived) >= MOST_DERIVED:
+                self._derived.clear()
+            self._derived[known] = derive_key(self._secret.material, "purpose", purpose, collection)
+        return self._derived[known]
 
     def mac(self, purpose: str, data: str | bytes, collection: str = "") -> bytes:
         """A hash of 32 bytes that nobody without the key can try guesses against."""

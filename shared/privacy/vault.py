@@ -116,7 +116,7 @@ class Vault:
 
     def keyed_hash_of(self, collection_id: int, kind: str, text: str) -> str:
         """What `hash_of` is where the collection is encrypted."""
-        return self.keyed(collection_id, f"{kind} {text}".encode()).hex()
+        return self.keyed(collection_id, f"{kind} {text}".encode("utf-8", "surrogatepass")).hex()
 
     def hash_of(self, collection_id: int, kind: str, text: str) -> str:
         """A hash or name as an encrypted collection's: nobody can try guesses against it."""

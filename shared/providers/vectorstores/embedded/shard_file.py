@@ -26,6 +26,8 @@ from embedmill.shared.sqlite_files import file_uri
 APPLICATION_ID = 0x456D764D
 BUSY_TIMEOUT_SECONDS = 30.0
 WAL_LIMIT_BYTES = 64 * 2**20
+SEALED_CACHE_KIB = 16_384
+"""Of an encrypted shard, each page of which costs when it is read."""
 READ_CACHE_KIB, WRITE_CACHE_KIB = 2_048, 8_192
 """Of each shard: what is read lies here and there, and what is written changes many pages at once."""
 
@@ -281,7 +283,8 @@ class ShardFile:
 
     def _prepare_to_write(self, connection: sqlite3.Connection) -> None:
         if not self._writes:
-            connection.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
+            if not cipher.key_id_of(self.path):
+                connection.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
             self._writes = True
 
     def _create(self) -> sqlite3.Connection:
@@ -340,7 +343,7 @@ def _connect(path: Path, *, mode: str, ring: KeyRing) -> sqlite3.Connection:
     connection = cipher.connect(path, file_uri(path, mode=mode), ring, **options)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA secure_delete=ON")
-    connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size=-{SEALED_CACHE_KIB if cipher.key_id_of(path) else READ_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     return connection
 
