@@ -130,7 +130,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_short_walk_ends_with_what_is_on_the_site(site: Site, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    walk(site, desk, monkeypatch, seed=3, readings=8)
+    walk(site, desk, monkeypatch, seed=3, readings=5)
 
 
 @pytest.mark.chaos
