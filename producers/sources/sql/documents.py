@@ -6,7 +6,7 @@ from hashlib import blake2b, sha256
 from typing import Any
 
 from embedmill.producers.sources.base import Departed, HeldItem, Item, Problem, RowItem, Skipped, SourcePlace
-from embedmill.producers.sources.rows import MAX_URI_CHARACTERS, BadRow, hash_row
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, BadRow, hash_row
 from embedmill.producers.sources.seen import Seen
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import Kind, as_id, as_metadata, as_text, is_set
@@ -15,6 +15,11 @@ SEPARATOR = "\n\n"
 # How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.
 FILES = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")
 NO_ID = "NULL"
+
+
+def digest_of(uri: str) -> bytes:
+    """A short mark that stands for a URI."""
+    return blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(slots=True)
@@ -88,7 +93,7 @@ class Maker:
         return uri
 
     def _claim(self, uri: str) -> None:
-        mark = (blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=16).digest(),)
+        mark = [digest_of(uri)]
         if self._seen.find(mark) is not None:
             raise BadRow("an earlier row has this id or URI; that one is taken")
         self._seen.add(mark, 0)
@@ -102,6 +107,8 @@ class Maker:
         if not text:
             binary = any(isinstance(row[index], bytes) and row[index] for index in self.layout.texts)
             return Skipped(uri, "its text is binary" if binary else "its text is empty")
+        if len(text) > MAX_ROW_BYTES:
+            raise BadRow(f"its text is longer than {MAX_ROW_BYTES:,} characters")
         title, metadata = self._title(row), self._metadata(row)
         return RowItem(uri, title, text, metadata, hash_row(title, text, metadata), self._place)
 

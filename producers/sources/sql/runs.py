@@ -13,7 +13,8 @@ from typing import Any
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, ReadContext, Remark, RemarkKind, Skipped
 from embedmill.producers.sources.rows import BadRow
-from embedmill.producers.sources.sql.documents import Maker
+from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.sql.documents import Maker, digest_of
 from embedmill.producers.sources.sql.layouts import Layout, Wanted, lay_out
 from embedmill.producers.sources.sql.reading import Condition, Database, Reader, Relation, count_nameless, read_relation
 from embedmill.producers.sources.sql.sessions import Refused, Row, Session, Stand
@@ -122,7 +123,9 @@ class Run:
         since, cursor = before.get("cursor"), opened.cursor
         if cursor is None:
             mark = Condition(opened.digest)
-            return self._survey(opened, mark) if before.get("digests") and mark.sql else self._all(opened, mark)
+            if not (before.get("digests") and mark.sql):
+                return self._all(opened, mark)
+            return self._sweeping(opened, mark) if self._is_tenth(before) else self._survey(opened, mark)
         if since is None or before.get("kind") != cursor.kind:
             return self._all(opened)
         newer = Condition(self.database.session.newer(cursor), (since, str(self._overlap(cursor))))
@@ -177,6 +180,18 @@ class Run:
             changed = {uri: [row[index] for index in narrow.ids] for uri, row in named.items() if uri not in same}
             yield from self._read_anew(opened, maker, changed)
 
+    def _sweeping(self, opened: Opened, mark: Condition) -> Iterator[Item]:
+        """The same, and then digests of rows that were not met are forgotten."""
+        met = Seen()
+        for item in self._survey(opened, mark):
+            met.add([digest_of(item.uri)], 0)
+            yield item
+        if self.context.limit is None:
+            rows = (key for key, _ in self.context.memory.walk() if key.startswith(OF_ROW))
+            gone = (key for key in rows if met.find([digest_of(key.removeprefix(OF_ROW))]) is None)
+            for some in batched(gone, SURVEYED):
+                self.context.memory.forget(some)
+
     def _read_anew(self, opened: Opened, maker: Maker, ids: dict[str, list[Any]]) -> Iterator[Item]:
         """Whole rows by their ids; where the database takes two ids for one, the other row is left out."""
         reader = self._reader(opened, opened.layout.columns, mark=Condition(opened.digest))
@@ -213,7 +228,10 @@ class Run:
         return OVERLAP_NUMBERS if cursor.kind is Kind.INTEGER else OVERLAP_SECONDS
 
     def _compares(self, before: Any) -> bool:
-        return self.task.compares or int(before.get("runs", 0)) % COMPARE_EVERY == COMPARE_EVERY - 1
+        return self.task.compares or self._is_tenth(before)
+
+    def _is_tenth(self, before: Any) -> bool:
+        return int(before.get("runs", 0)) % COMPARE_EVERY == COMPARE_EVERY - 1
 
     def _require_newer(self, opened: Opened, before: Any) -> None:
         """An older view never wins, and another server proves no departure."""

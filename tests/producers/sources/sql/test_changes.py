@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, RowItem
-from embedmill.producers.sources.sql import runs
+from embedmill.producers.sources.sql import documents, runs
 from tests.producers.sources.sql.databases import Database, texts
 
 
@@ -204,3 +204,21 @@ def test_a_cursor_that_changed_its_type_begins_anew(sqlite: Database) -> None:
     sqlite.execute("UPDATE articles SET updated = id")
     assert len(texts(sqlite.read(cursor="updated"))) == 3
     assert not sqlite.context.is_increment
+
+
+def test_digests_of_rows_that_are_gone_are_forgotten_now_and_then(postgresql: Database) -> None:
+    postgresql.fill(9)
+    postgresql.read()
+    postgresql.execute("DELETE FROM articles WHERE id > 6")
+    for _ in range(runs.COMPARE_EVERY - 2):
+        postgresql.read(settled=True)
+    assert len(list(postgresql.memory.walk())) == 9 + 1
+    assert len(postgresql.read(settled=True)) == 6
+    assert sorted(key[-1] for key, _ in postgresql.memory.walk() if key.startswith(runs.OF_ROW)) == list("123456")
+
+
+def test_a_text_that_is_too_long_is_named(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_ROW_BYTES", 9)
+    sqlite.fill(10)
+    found = sqlite.read()
+    assert [item.uri[-2:] for item in found if isinstance(item, Problem)] == ["10"]
