@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from embedmill.producers.sources.base import ReadContext, Source
 from embedmill.producers.sources.memory import Memory
@@ -29,7 +29,7 @@ MEGABYTE_KIB = 1024
 class KeptMemory(Memory):
     """A memory that the second reading has."""
 
-    is_kept: ClassVar[bool] = True
+    is_kept = True
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """A source's memory in the tracking database."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 from embedmill.producers.sources.memory import Memory, Value
 from embedmill.shared.db import source_memory
@@ -14,7 +13,7 @@ from embedmill.shared.privacy.vault import Vault
 class StoredMemory(Memory):
     """What one source kept; a scan writes its changes with the batches that they belong to."""
 
-    is_kept: ClassVar[bool] = True
+    is_kept = True
 
     def __init__(self, database: Database, source_id: int, vault: Vault) -> None:
         super().__init__()

@@ -36,12 +36,14 @@ class Index:
         """With what the source has kept, if it was read before; what it would keep now is forgotten."""
         from embedmill.producers.memory import StoredMemory
         from embedmill.producers.sources.base import ReadContext
+        from embedmill.producers.sources.memory import Memory
+        from embedmill.producers.trying import TrialMemory
 
-        known = self.find_source(source)
+        known, settings = self.find_source(source), self._runtime.settings
         if not known:
-            return ReadContext(limit=limit, settings=self._runtime.settings)
-        memory = StoredMemory(self._runtime.database, known, self._runtime.vault)
-        return ReadContext(memory, limit, self._settled_in(known), settings=self._runtime.settings)
+            return ReadContext(TrialMemory(Memory()), limit, settings=settings)
+        memory = TrialMemory(StoredMemory(self._runtime.database, known, self._runtime.vault))
+        return ReadContext(memory, limit, self._settled_in(known), settings=settings)
 
     def _settled_in(self, source_id: int) -> Callable[[Sequence[str]], frozenset[str]]:
         def find(uris: Sequence[str]) -> frozenset[str]:

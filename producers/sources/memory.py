@@ -5,7 +5,7 @@ Values are JSON objects of a few hundred bytes, as the ETag and the links of a p
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from typing import Any, ClassVar
+from typing import Any
 
 Value = Mapping[str, Any]
 Changes = Mapping[str, Value | None]
@@ -19,7 +19,7 @@ class Memory:
     hands over what has come since it was last asked, and `settle` is told when that is durable.
     """
 
-    is_kept: ClassVar[bool] = False
+    is_kept = False
     """Whether another process finds later what was put here."""
 
     def __init__(self) -> None:
