@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -49,6 +50,13 @@ OWNER_ONLY = 0o700
 USE_ANOTHER = "Point EMBEDMILL_HOME at a folder that this user may write."
 
 
+class _Call(threading.local):
+    """What a thread does for whom: threads that share a runtime serve callers of their own."""
+
+    caller: "Principal | None" = None
+    is_serving = False
+
+
 class Runtime:
     """What is shared between calls, opened on first use and for one process; raises HomeInUse, SettingsError."""
 
@@ -68,9 +76,7 @@ class Runtime:
         self._redactors: dict[tuple[int, str], Redactor] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
-        self._caller: Principal | None = None
-        # Whether a service is under way, which answers for those that it calls.
-        self.is_serving = False
+        self._call = _Call()
         # When this process last looked whether all words of a collection are counted.
         self.counted_at: dict[int, float] = {}
 
@@ -144,8 +150,8 @@ class Runtime:
     @property
     def principal(self) -> "Principal":
         """Who calls, as of now: a token that was revoked names nobody any more. Raises TokenRefused."""
-        if self._caller is not None:
-            return self._caller
+        if self._call.caller is not None:
+            return self._call.caller
         if not self.settings.token:
             from embedmill.shared.privacy.principals import Principal
 
@@ -158,11 +164,20 @@ class Runtime:
     @contextmanager
     def acting_for(self, principal: "Principal") -> Iterator[None]:
         """Within, services answer this principal: whom a door has made out by itself."""
-        before, self._caller = self._caller, principal
+        before, self._call.caller = self._call.caller, principal
         try:
             yield
         finally:
-            self._caller = before
+            self._call.caller = before
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether this thread is inside of a service, which answers for those that it calls."""
+        return self._call.is_serving
+
+    @is_serving.setter
+    def is_serving(self, inside: bool) -> None:
+        self._call.is_serving = inside
 
     @cached_property
     def keys(self) -> "Keys":

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from embedmill.console.services.reach import installation
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import collections
 from embedmill.shared.db.keyring import DATA, SECRET, StoredKey, find_keys, rewrap_keys
 from embedmill.shared.errors import KeyUnavailable, UserError
@@ -57,7 +57,7 @@ class MadeKey:
     setting: str
 
 
-@serves("keys.show", Right.MANAGE, installation)
+@serves("keys.show", Right.MANAGE, installation, trace=Trace.NOTHING)
 def show_keys(runtime: Runtime) -> KeyReports:
     """Every key but the root keys themselves; no key's bytes."""
     found = runtime.database.query(collections.list_collections)

@@ -1,7 +1,9 @@
 """What services ask of callers: every one says so, roles have their rights, and what is not reached is not there."""
 
 import ast
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from inspect import isfunction, signature
 from pathlib import Path
@@ -22,7 +24,8 @@ from embedmill.console.services import (
     workers,
 )
 from embedmill.console.services.documents import DocumentQuery
-from embedmill.console.services.serving import DECLARED, Service
+from embedmill.console.services.reach import every_reached
+from embedmill.console.services.serving import DECLARED, Service, serves
 from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound, UsageError
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
@@ -170,3 +173,23 @@ def test_the_installation_is_for_those_who_reach_all_of_it(runtime: Runtime) -> 
         with runtime.acting_for(admin), pytest.raises(AccessDenied):
             ask(runtime)
         ask(runtime)
+
+
+def test_a_thread_that_is_served_lets_no_other_one_in(runtime: Runtime, job: int) -> None:
+    served, asked = threading.Event(), threading.Event()
+
+    @serves("wait", Right.READ, every_reached)
+    def wait(runtime: Runtime) -> None:
+        served.set()
+        assert asked.wait(30)
+
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(wait, runtime)
+        assert served.wait(30)
+        try:
+            with runtime.acting_for(OPERATOR), pytest.raises(NotFound):
+                collections.show_collection(runtime, "default")
+            assert jobs.list_jobs(runtime).jobs, "nor lends it its name"
+        finally:
+            asked.set()
+        waiting.result()
