@@ -1,4 +1,4 @@
-"""The retainer: erases documents whose time has come, as their collections want it, and what is as old beside them."""
+"""Whose time has come, as their collections want it, is erased, and so is what is as old beside them."""
 
 from collections import Counter
 from functools import partial
@@ -21,10 +21,8 @@ WATCHED_SECONDS = 1.1 * DELAYS[-1]
 
 
 def retain(runtime: Runtime) -> int:
-    """Erase what is due, some of each collection; returns how many documents. What waits goes on with the eraser."""
+    """Begin to erase what is due, some of each collection; returns how many documents."""
     begun = sum(_retain(runtime, collection) for collection in runtime.database.query(list_collections))
-    if begun:
-        eraser.take_up(runtime)
     runtime.database.transact(erasures.forget_watched, older_than_seconds=WATCHED_SECONDS)
     return begun
 

@@ -24,13 +24,12 @@ from embedmill.workers.chores.batcher import Batcher
 from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
 from embedmill.workers.chores.cleaner import clean, forget_queries
 from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.chores.eraser import Eraser
 from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import Rescuer
-from embedmill.workers.chores.retainer import retain
 from embedmill.workers.chores.sweeper import sweep
-from embedmill.workers.erasing.eraser import take_up
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.word_counts import count_everywhere, cut_everywhere
 
@@ -94,6 +93,7 @@ class ChoreRunner:
         self.rescuer = Rescuer(runtime.database, settings, run_folder=runtime.run_folder)
         self.auditor = Auditor(runtime)
         self.batcher = Batcher(runtime)
+        self.eraser = Eraser(runtime)
         self.archivist = Archivist(runtime)
         anchor_seconds = 60 * settings.audit_anchor_minutes
         self.failure: StorageFailed | None = None
@@ -125,8 +125,7 @@ class ChoreRunner:
                 asks=lambda agenda: agenda.reservations,
             ),
             Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
-            Chore("retain", lambda: retain(runtime), CLEAN_SECONDS, due=now + ADD_UP_SECONDS),
-            Chore("erase", lambda: take_up(runtime), ERASE_SECONDS, due=now + ERASE_SECONDS),
+            Chore("erase", self.eraser.poke, ERASE_SECONDS, due=now + ADD_UP_SECONDS),
             Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore(
@@ -153,6 +152,7 @@ class ChoreRunner:
         self._thread.join()
         self.auditor.close(seconds=CLOSE_SECONDS)
         self.batcher.close(seconds=CLOSE_SECONDS)
+        self.eraser.close(seconds=CLOSE_SECONDS)
         self._free()
 
     def wake(self) -> None:

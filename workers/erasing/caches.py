@@ -4,11 +4,14 @@ It is told by the stored chunk sets, so it goes before they do. What earlier ver
 whose texts are stored no more cannot be told from others' entries; the receipt says so.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 
 import orjson
 
+from embedmill.shared.caches.embeddings import EmbeddingCache
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import traces
 from embedmill.shared.db.collections import Collection
@@ -31,13 +34,14 @@ READ_AT_ONCE = 200
 
 def forget(run: Run) -> Done:
     """Forget what nobody else has the text of."""
-    counts = {"vectors": 0, "verdicts": 0, "answers": 0}
-    for some in run.walk():
-        if some.collection is not None:
-            for name, count in _forget(run, some, some.collection).items():
-                counts[name] += count
+    counts = Counter({"vectors": 0, "verdicts": 0, "answers": 0})
+    # One of its own: another thread of this process may use the other.
+    with closing(run.runtime.open_cache()) as cache:
+        for some in run.walk():
+            if some.collection is not None:
+                counts.update(_forget(run, cache, some, some.collection))
+        left = cache.wipe()
     paid = any(some.collection is not None and _is_paid(run, some.collection) for some in run.walk())
-    left = run.runtime.cache.wipe()
     told = [Left(left, "it has written its files anew")] if left else []
     return Done(counts, [*([FORMER] if paid else []), *told])
 
@@ -50,7 +54,7 @@ def _settings(run: Run, collection: Collection) -> CollectionSettings:
     return run.runtime.collection_settings(collection.id)
 
 
-def _forget(run: Run, some: Some, collection: Collection) -> dict[str, int]:
+def _forget(run: Run, cache: EmbeddingCache, some: Some, collection: Collection) -> dict[str, int]:
     runtime, ids = run.runtime, some.ids
     shared = find_shared_texts(run, some, collection) if _is_paid(run, collection) else set()
     addresses: set[bytes] = set()
@@ -61,7 +65,7 @@ def _forget(run: Run, some: Some, collection: Collection) -> dict[str, int]:
         # A verdict rests on title and beginning, too: only a copy shares it.
         judged |= _judged(run, collection, chunk_set) if id not in copied else set()
     for part in pages(sorted(addresses), READ_AT_ONCE):
-        runtime.cache.forget_many(part)
+        cache.forget_many(part)
     forget_verdicts = partial(traces.forget_verdicts, addresses=sorted(judged), ids=ids)
     return {
         "vectors": len(addresses),

@@ -16,7 +16,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.erasures import Erasure
 from embedmill.shared.db.tombstones import Named
 from embedmill.shared.erasing import RETENTION, ErasureState, MarkKind
-from embedmill.shared.errors import EmbedmillError, NotYetErased
+from embedmill.shared.errors import DatabaseAway, EmbedmillError, NotYetErased, TransactionLost
 from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
 from embedmill.shared.presence import is_gone
@@ -162,8 +162,10 @@ def take_up(runtime: Runtime) -> int:
         try:
             carry_out(runtime, id)
             ended += 1
-        except NotYetErased as error:
-            log.info("erasure.waits", erasure=id, why=str(error))
+        except (DatabaseAway, TransactionLost):
+            raise
+        except EmbedmillError as error:
+            log.info("erasure.waits", erasure=id, error_class=type(error).__name__, why=str(error))
     return ended
 
 

@@ -10,7 +10,9 @@ from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.shared.db import erasures
 from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import document, job, query_record, scan_note, work
-from embedmill.workers.chores.retainer import retain
+from embedmill.workers.chores import retainer
+from embedmill.workers.chores.eraser import Eraser
+from embedmill.workers.erasing.eraser import take_up
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.test_query_records import record, store
 from tests.shared.db.tracker import Tracker
@@ -37,6 +39,12 @@ def kept(runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path) -> Tracker:
     settings = {**tracker.collection.settings, "retain_days": DAYS}
     runtime.database.transact(update_settings, tracker.collection.id, settings)
     return tracker
+
+
+def retain(runtime: WorkerRuntime) -> int:
+    begun = retainer.retain(runtime)
+    assert take_up(runtime) == bool(begun)
+    return begun
 
 
 def age(tracker: Tracker, uri: str, days: float) -> None:
@@ -100,3 +108,14 @@ def test_a_collection_says_what_is_due_and_what_went(runtime: WorkerRuntime, kep
     assert gone is not None
     assert (gone.due, gone.erased) == (0, 1)
     assert gone.last is not None
+
+
+def test_the_chore_erases_what_is_due_and_takes_up_what_was_cut_off(runtime: WorkerRuntime, kept: Tracker) -> None:
+    age(kept, "plum", DAYS + 1)
+    retainer.retain(runtime)
+    age(kept, "pear", DAYS + 1)
+    eraser = Eraser(runtime)
+    assert eraser.has_work()
+    eraser.work()
+    assert uris(kept) == set()
+    assert not eraser.has_work()
