@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborHTMLParser
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 LOGIN = "it is a login form"
 NOT_FOUND = "it says that there is no such page"
@@ -50,10 +50,18 @@ _CHECK_TITLE = _phrases(
     r"checking your browser.{0,40};(?:security|bot) (?:check|verification);one more step;captcha.{0,20}"
 )
 _ACCEPT = re.compile(
-    r"\b(?:accept|agree|allow all|akzeptieren|zustimmen|accepter|aceptar|accetta|accepteren)\b", re.IGNORECASE
+    r"\s*(?:(?:yes|ok)[, ]+)?(?:i )?(?:accept|agree|allow|consent|got it|akzeptieren|alle akzeptieren|zustimmen|"
+    r"accepter|tout accepter|aceptar|accetta|accepteren|godk[äa]nn)\b.{0,40}",
+    re.IGNORECASE | re.DOTALL,
 )
+_BUTTONS = "button, [role=button], input[type=submit i], input[type=button i], a[href]"
+MOST_BUTTONS = 200
 _COOKIES = re.compile(r"\b(?:cookies?|consent|gdpr|dsgvo)\b", re.IGNORECASE)
-_NEEDS_SCRIPT = re.compile(r"javascript", re.IGNORECASE)
+_NEEDS_SCRIPT = re.compile(
+    r"(?:enable|activate|allow|turn on|requires?|needs?|without)\W+(?:\w+\W+){0,3}javascript|"
+    r"javascript\W+(?:\w+\W+){0,3}(?:required|disabled|enabled|off|deaktiviert|aktivieren|d[ée]sactiv[ée])",
+    re.IGNORECASE,
+)
 _LOGIN_PATH = re.compile(
     r"/(?:log-?in|sign-?in|logon|sso|saml2?|oauth2?|openid|adfs|wp-login\.php)(?:[/.?]|$)", re.IGNORECASE
 )
@@ -71,6 +79,7 @@ class Signs:
 
     titles: tuple[str, ...]
     has_password: bool
+    asks_to_accept: bool
     without_scripts: str
     is_shell: bool
 
@@ -82,9 +91,14 @@ def find_signs(tree: "LexborHTMLParser", title: str) -> Signs:
     return Signs(
         tuple(part.strip() for part in titles),
         tree.css_first("input[type=password i]") is not None,
+        any(_ACCEPT.fullmatch(_said(node)) for node in tree.css(_BUTTONS)[:MOST_BUTTONS]),
         " ".join(node.text() for node in tree.css("noscript")),
         tree.css_first(_SHELL) is not None,
     )
+
+
+def _said(button: "LexborNode") -> str:
+    return button.text() or button.attributes.get("value") or ""
 
 
 def describe_wall(signs: Signs, tree: "LexborHTMLParser") -> str:
@@ -98,7 +112,7 @@ def describe_wall(signs: Signs, tree: "LexborHTMLParser") -> str:
         (LOGIN, signs.has_password or _any(_LOGIN_TITLE, signs.titles)),
         (NOT_FOUND, _any(_NOT_FOUND_TITLE, signs.titles)),
         ("it wants to know whether we are human", _any(_CHECK_TITLE, signs.titles)),
-        ("it asks to accept cookies first", bool(_COOKIES.search(text) and _ACCEPT.search(text))),
+        ("it asks to accept cookies first", signs.asks_to_accept and _COOKIES.search(text) is not None),
         ("it is empty without its scripts", words <= MOST_WORDS_OF_A_SHELL and _needs_scripts(signs, text)),
     )
     return next((wall for wall, holds in rules if holds), "")

@@ -112,6 +112,7 @@ WALLS = {
     "it is a login form   ": html("<h1>Login required</h1>", title="Docs"),
     "it wants to know whether we are human": html("<p>Wait", title="Just a moment..."),
     "it asks to accept cookies first": html("<p>We use cookies.</p><button>Accept all</button>"),
+    "it asks to accept cookies first ": html("<p>Your consent, please.</p><input type=submit value='I agree'>"),
     "it is empty without its scripts": html('<div id="root"></div><script src="/app.js"></script>', title="Docs"),
     "it is empty without its scripts ": html("<noscript>Please enable JavaScript</noscript><div id=x></div>"),
     "it holds no text": html("<img src=x>"),
@@ -131,6 +132,9 @@ def test_a_wall_is_known(wall: str) -> None:
         html(prose("cookies", words=200) + "<p>Accept cookies"),
         html(f"<h1>404 Not Found</h1>{prose('why servers say so', words=200)}"),
         html("<p>The login page is shown to readers.", title="How to log in"),
+        html("<h1>JavaScript closures</h1><p>A function keeps what it saw."),
+        html("<h1>Consent</h1><p>Patients agree in writing, and may allow others to see their files."),
+        html("<h1>Cookies</h1><p>Take flour, sugar and butter.</p><a href=/more>More of them</a>"),
         html("<h1>Files that cannot be found</h1><p>Look elsewhere.", title="Lost files"),
     ],
 )
