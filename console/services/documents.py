@@ -21,7 +21,7 @@ from embedmill.shared.db.histories import Cost, History
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.db.redactions import find_redactions
 from embedmill.shared.db.sealed import NOTES, TITLE, open_sealed
-from embedmill.shared.errors import BlobMissing
+from embedmill.shared.errors import BlobMissing, UsageError
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
 from embedmill.shared.privacy.document_seals import open_metadata
@@ -216,6 +216,9 @@ def list_documents(
 def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> DocumentFilter:
     """The same for the database; raises NotFound for a collection or a source that there is not."""
     found = None if query.collection is None else get_collection(connection, query.collection)
+    if query.metadata and found is not None and runtime.vault.is_encrypted(found.id):
+        hint = "search --where asks the vector store, which knows them."
+        raise UsageError(f"the metadata of {found.name} are encrypted, and no list can be chosen by them", hint=hint)
     source = None
     if query.source is not None:
         source = sources.find_source(connection, spellings(query.source), collection_name=query.collection).id

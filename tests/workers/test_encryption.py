@@ -22,7 +22,7 @@ from embedmill.shared.db import jobs, terms
 from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
-from embedmill.shared.errors import KeyUnavailable, SettingsError
+from embedmill.shared.errors import KeyUnavailable, SettingsError, UsageError
 from embedmill.shared.privacy.envelope import is_sealed, key_id_of
 from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.settings import Settings
@@ -108,6 +108,11 @@ def test_what_is_encrypted_is_read_as_it_was_given(sealed: WorkerRuntime) -> Non
     assert [hit.uri for hit in search(sealed, "zebrafinch", where='client = "quinquireme holdings"')] == ["r1"]
     found = search(sealed, "agreed Lieferbedingungen", mode="lexical")[0]
     assert (found.uri, found.title) == ("r2", "Other")
+
+
+def test_a_list_cannot_be_chosen_by_metadata_that_are_encrypted(sealed: WorkerRuntime) -> None:
+    with pytest.raises(UsageError, match="metadata of sealed are encrypted"):
+        documents.list_documents(sealed, DocumentQuery("sealed", metadata={"client": "x"}))
 
 
 def test_an_unchanged_source_is_unchanged(sealed: WorkerRuntime, source: Path) -> None:
