@@ -106,7 +106,7 @@ def _addresses(
     embedder = run.runtime.embedder(_settings(run, collection).embedding)
     mine = (c for c in chunk_set.chunks if (chunk_set.title, c.section, c.shown(chunk_set.text)) not in shared)
     plain = {embedder.address(embedded_text(chunk_set, chunk, repairs)) for chunk in mine}
-    return plain | {run.runtime.vault.address(collection.id, address) for address in plain}
+    return {run.runtime.vault.address(collection.id, address) for address in plain}
 
 
 def _judged(run: Run, collection: Collection, chunk_set: ChunkSet) -> set[str]:

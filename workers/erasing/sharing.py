@@ -20,14 +20,23 @@ ALIKE = 0.999
 
 
 def find_shared_texts(run: Run, some: Some, collection: Collection) -> set[Text]:
-    """Texts as they were embedded that other documents, of any collection of the same model, have as well."""
-    others = [c for c in run.runtime.database.query(list_collections) if c.model == collection.model]
+    """Texts as they were embedded that other documents, of any collection that shares vectors, have as well."""
+    others = _find_sharing(run, collection)
     shared: set[Text] = set()
     for row in _rows(run, some, collection):
         twins = (twin for other in others for twin in _find_twins(run, other, row, set(some.ids)))
         if any(_embedded(twin) == _embedded(row) for twin in twins):
             shared.add(_embedded(row))
     return shared
+
+
+def _find_sharing(run: Run, collection: Collection) -> list[Collection]:
+    """Collections of the same model; an encrypted one has vectors of its own."""
+    vault = run.runtime.vault
+    if vault.is_encrypted(collection.id):
+        return [collection]
+    known = run.runtime.database.query(list_collections)
+    return [other for other in known if other.model == collection.model and not vault.is_encrypted(other.id)]
 
 
 def _rows(run: Run, some: Some, collection: Collection) -> Iterator[VectorRow]:
