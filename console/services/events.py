@@ -49,7 +49,7 @@ class EventQueue:
         return cls(sources[0], url, collection, replace(options, allow_deletes=True))
 
 
-def read_events(runtime: Runtime, queue: EventQueue, client: Any, *, wait_seconds: int = WAIT_SECONDS) -> int | None:
+def read_events(runtime: Runtime, queue: EventQueue, client: Any, *, wait_seconds: int) -> int | None:
     """Take what is in the queue, read the objects that it names, and remove the messages; returns the job, if any.
 
     Messages leave only when what they brought is durable. Raises what the SDK does, UserError.
@@ -121,7 +121,7 @@ class EventReader:
         faults: tuple[type[Exception], ...] = (EmbedmillError, *errors())
         while not self._ended.is_set():
             try:
-                read_events(self._runtime, self._queue, self._client)
+                read_events(self._runtime, self._queue, self._client, wait_seconds=WAIT_SECONDS)
                 pause = BACK_OFF_SECONDS
             except faults as error:
                 self._tell(error, pause)

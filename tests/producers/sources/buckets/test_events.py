@@ -7,7 +7,9 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from embedmill.console.services.events import EventQueue, read_events
+from embedmill.console.listening import Listener
+from embedmill.console.services import events as events_module
+from embedmill.console.services.events import EventQueue, EventReader, read_events
 from embedmill.console.services.submitting import JobOptions
 from embedmill.producers.sources.buckets.events import TEST, UNKNOWN, NoEvent, read_message
 from embedmill.producers.sources.buckets.source import S3Source
@@ -18,6 +20,7 @@ from embedmill.shared.errors import UsageError
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
 from tests.services.buckets import Bucket, refusal
+from tests.waiting import wait_until
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
@@ -154,3 +157,23 @@ def test_messages_are_about_one_bucket() -> None:
     for sources in ([], [WHOLE, WHOLE], [FolderSource(b"/")]):
         with pytest.raises(UsageError, match="--events is for one source"):
             EventQueue.of(sources, "queue", "default", JobOptions())
+
+
+def test_a_queue_in_trouble_is_said_and_asked_again(
+    bucket: Bucket, desk: Desk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a.md", text_of(0))
+    queue.send(event("a.md"))
+    told: list[str] = []
+    listener = Listener(lambda notice: told.append(notice.text))
+    monkeypatch.setattr(events_module, "BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr(events_module, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(events_module, "connect", lambda *_, **__: queue.client)
+    missing = queue.url
+    queue.client.delete_queue(QueueUrl=missing)
+    with EventReader(desk.runtime, EventQueue.of([WHOLE], missing, "default", JobOptions()), listener):
+        wait_until(lambda: told, "the trouble is said")
+        queue.client.create_queue(QueueName="events")
+        queue.send(event("a.md"))
+        wait_until(lambda: desk.tracker.rows(document), "the object is recorded")
+    assert "the queue of events could not be read" in told[0]
