@@ -97,7 +97,7 @@ def name_of(message: dict[str, Any]) -> str:
     return str(message["text"]).rstrip("!")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_nothing_that_is_there_is_lost_and_what_was_deleted_leaves(tmp_path: Path, seed: int) -> None:
     workspace, index = Workspace(seed, tmp_path), Index()
     roots: dict[Place, Place] = {}
