@@ -97,7 +97,7 @@ def find_phones(run: Run) -> Iterator[Finding]:
             first += 1
             continue
         last, certainty = found
-        yield Finding("PHONE_NUMBER", _start(run, first), _end(run, last), certainty)
+        yield Finding("PHONE_NUMBER", _start(run, first, last), _end(run, last), certainty)
         first = last + 1
 
 
@@ -137,12 +137,12 @@ def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
     return None
 
 
-def _start(run: Run, first: int) -> int:
+def _start(run: Run, first: int, last: int) -> int:
     """Where the number begins, its plus and the bracket of its area included."""
     begin = start = run.begin(first)
     while start and run.text[start - 1] in "(+" and begin - start < 2:
         start -= 1
-    closing = run.text.find(")", start, run.end(len(run.parts) - 1) + 1)
+    closing = run.text.find(")", start, run.end(last))
     if run.text[start : start + 1] == "(" and closing < 0:
         start += 1
     return start
@@ -187,13 +187,15 @@ def _longest(run: Run, first: int, skipped: int) -> int | None:
             return None
         fits = not sizes.isdisjoint(_national(number, run, first))
         broken = last > first and "\n" in run.grouping.gaps[last]
+        if longest is not None and "(" in run.grouping.gaps[last] and last > first:
+            break
         if broken and longest is not None and not (fits and _goes_on(run, first, skipped, (fitting, last))):
             break
         if len(number) <= MOST:
             longest = last
         if fits:
             fitting = last
-    return fitting if fitting is not None else longest
+    return longest if fitting is None and not skipped else fitting
 
 
 def _goes_on(run: Run, first: int, skipped: int, lasts: tuple[int | None, int]) -> bool:
@@ -272,8 +274,8 @@ def _by_form(run: Run, first: int) -> int | None:
 
 
 def _may_be_spoken(lengths: Lengths) -> bool:
-    """Two to five groups of two digits or more."""
-    return 2 <= len(lengths) <= 5 and min(lengths) >= 2
+    """Two to five groups of two digits or more, but not those of a social security number."""
+    return 2 <= len(lengths) <= 5 and min(lengths) >= 2 and lengths != (3, 2, 4)
 
 
 def _is_even(run: Run, first: int, last: int) -> bool:

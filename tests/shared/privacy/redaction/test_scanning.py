@@ -34,6 +34,7 @@ FOUND = (
     ("MAC_ADDRESS", "{}", "90-a6-75-ed-10-51"),
     ("MAC_ADDRESS", "{}", "90a6.75ed.1051"),
     ("US_SSN", "({})", "735-22-1604"),
+    ("US_SSN", "({})", "076 97 0746"),
     ("US_SSN", "ssn: {}", "735221604"),
     ("US_ITIN", "her ITIN is {}", "912-78-1234"),
     ("UK_NINO", "{}", "AB 12 34 56 C"),
@@ -86,6 +87,16 @@ def test_a_value_is_found_whole_and_alone(type_: str, around: str, value: str) -
     found = scan(text)
 
     assert [(f.type, text[f.start : f.end]) for f in found] == [(type_, value)]
+
+
+def test_values_side_by_side_are_two() -> None:
+    text = "call +33 1 70 18 99 322 (713 25 9948) 4111 1111 1111 1111"
+
+    assert [(f.type, text[f.start : f.end]) for f in scan(text)] == [
+        ("PHONE_NUMBER", "+33 1 70 18 99 322"),
+        ("US_SSN", "713 25 9948"),
+        ("CREDIT_CARD", "4111 1111 1111 1111"),
+    ]
 
 
 @pytest.mark.parametrize("text", LEFT)
