@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import uvicorn
@@ -19,6 +20,14 @@ S = TypeVar("S", bound=Simulator)
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The files of a certificate and its private key, in PEM."""
+
+    file: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,11 @@ def running(simulator: S, *, port: int = 0) -> Iterator[Running[S]]:
         listener.close()
 
 
-def serve(simulator: Simulator, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+def serve(
+    simulator: Simulator, listener: socket.socket, *, ready: Callable[[], None], tls: Certificate | None = None
+) -> None:
     """Serve in the foreground until SIGINT or SIGTERM; `ready` is called once requests are answered."""
-    server = _server(simulator, ready=ready)
+    server = _server(simulator, ready=ready, tls=tls)
     server.run(sockets=[listener])
 
 
@@ -65,10 +76,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, scheme: str = "http") -> str:
     """The address of a bound socket as a URL."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -84,7 +95,9 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _server(simulator: Simulator, *, ready: Callable[[], None] | None = None) -> _Server:
+def _server(
+    simulator: Simulator, *, ready: Callable[[], None] | None = None, tls: Certificate | None = None
+) -> _Server:
     config = uvicorn.Config(
         simulator,
         http=_tracking_protocol(simulator.transports),
@@ -95,6 +108,8 @@ def _server(simulator: Simulator, *, ready: Callable[[], None] | None = None) ->
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
+        ssl_certfile=str(tls.file) if tls else None,
+        ssl_keyfile=str(tls.key) if tls else None,
     )
     return _Server(config, ready)
 

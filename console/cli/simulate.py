@@ -31,6 +31,8 @@ def simulate(
     script: Annotated[
         Path | None, typer.Option(help="JSON file with what the model thinks, as POST /_sim/verdicts takes it.")
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM, to serve https.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Act as a paid provider, to rehearse a run.
@@ -46,7 +48,7 @@ def simulate(
     def announce(running: "RunningSimulator") -> None:
         print_result(running, _print_running, as_json=as_json)
 
-    rehearsal = Rehearsal(name, host, port, tpm, rpm, latency_ms, script)
+    rehearsal = Rehearsal(name, host, port, tpm, rpm, latency_ms, script, tls_cert, tls_key)
     with _ends_quietly():
         bill = run_simulator(load_settings(), rehearsal, on_ready=announce)
     if not as_json:

@@ -1,5 +1,6 @@
 """A paid provider's stand-in, to rehearse a run and its bill without a key."""
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from embedmill.simulators.table import simulator_class
 
 if TYPE_CHECKING:
     from embedmill.simulators.base import Simulator
+    from embedmill.simulators.serving import Certificate
 
 MICRO = 1_000_000
 STORE, STORE_MODEL = "pinecone", "serverless"
@@ -32,6 +34,9 @@ class Rehearsal:
     latency_ms: int
     script: Path | None = None
     """What the model thinks, in a file as `POST /_sim/verdicts` takes it."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    """A certificate and its private key in PEM: connections are encrypted with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ def run_simulator(
     from embedmill.simulators.base import Options
     from embedmill.simulators.serving import listen, serve, url_of
 
+    tls = _find_certificate(rehearsal)
+
     limits = Options(
         tokens_per_minute=rehearsal.tokens_per_minute,
         requests_per_minute=rehearsal.requests_per_minute,
@@ -76,11 +83,26 @@ def run_simulator(
     except OSError as error:
         message = f"cannot listen on {rehearsal.host}:{rehearsal.port}: {error.strerror or error}"
         raise SettingsError(message, hint="Choose another --port; 0 takes a free one.") from None
-    url = url_of(listener)
+    url = url_of(listener, scheme="https" if tls else "http")
     running = RunningSimulator(rehearsal.name, url, simulator.environment(url))
     with listener:
-        serve(simulator, listener, ready=lambda: on_ready(running))
+        serve(simulator, listener, ready=lambda: on_ready(running), tls=tls)
     return price_bill(Prices.load(settings.prices_path), rehearsal.name, simulator.bill.as_json())
+
+
+def _find_certificate(rehearsal: Rehearsal) -> "Certificate | None":
+    """Raises SettingsError for one file without the other, or one that is none of a certificate."""
+    from embedmill.simulators.serving import Certificate
+
+    if rehearsal.tls_cert is None or rehearsal.tls_key is None:
+        if rehearsal.tls_cert or rehearsal.tls_key:
+            raise SettingsError("a certificate is two files: give --tls-cert and --tls-key")
+        return None
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(rehearsal.tls_cert, rehearsal.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"{rehearsal.tls_cert} and its key cannot be used: {error}") from None
+    return Certificate(rehearsal.tls_cert, rehearsal.tls_key)
 
 
 def _follow(simulator: "Simulator", path: Path) -> None:
