@@ -11,7 +11,7 @@ from embedmill.shared.collections import CollectionSettings, read_collection_set
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.errors import UsageError
+from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
@@ -59,10 +59,13 @@ def reseal_collection(
 
 def _work(runtime: Runtime, collection: Collection) -> Iterator[tuple[str, int]]:
     from embedmill.workers.resealing import Resealer
+    from embedmill.workers.rewriting import alone
 
     resealer = Resealer(runtime, collection)
-    for step in resealer.steps():
-        yield step, resealer.documents
+    with alone(runtime, UserError("an erasure is under way", hint="embedmill erasures list")) as go_on:
+        for step in resealer.steps():
+            go_on()
+            yield step, resealer.documents
 
 
 def _begin(runtime: Runtime, name: str, *, encrypt: bool) -> Collection:

@@ -5,13 +5,12 @@ at a time: two would write each other's packs anew.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from embedmill.shared.db import erasures, presence, tombstones, traces, withdrawing
+from embedmill.shared.db import erasures, tombstones, traces, withdrawing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.erasures import Erasure
 from embedmill.shared.db.tombstones import Named
@@ -19,7 +18,6 @@ from embedmill.shared.erasing import RETENTION, ErasureState, MarkKind
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, NotYetErased, TransactionLost
 from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
-from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing import (
     backups,
@@ -34,12 +32,9 @@ from embedmill.workers.erasing import (
     watching,
 )
 from embedmill.workers.erasing.base import PAGE, Done, Run
+from embedmill.workers.rewriting import alone
 
 log = get_logger()
-
-LEASE = "erasing"
-LEASE_SECONDS = 1800.0
-"""Longer than any step; whoever is known to be gone is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +96,12 @@ def _wanted(cause: str) -> set[MarkKind]:
 
 def carry_out(runtime: Runtime, id: str, *, on_step: Callable[[str], object] = lambda _step: None) -> Mapping[str, Any]:
     """Take the steps that are left; returns the receipt. Raises NotYetErased, and what services raise."""
-    with _alone(runtime):
+    with alone(runtime, NotYetErased("another process writes stored objects anew")) as go_on:
         erasure = runtime.database.query(erasures.get_erasure, id)
         names = [step.name for step in STEPS]
         for step in STEPS[names.index(erasure.step) :] if erasure.step in names else ():
             on_step(step.name)
+            go_on()
             _take(runtime, id, step)
         return _conclude(runtime, id)
 
@@ -138,21 +134,6 @@ def _conclude(runtime: Runtime, id: str) -> Mapping[str, Any]:
         runtime.database.transact(partial(erasures.finish, id=id))
         log.info("erasure.done", erasure=id)
     return receipt
-
-
-@contextmanager
-def _alone(runtime: Runtime) -> Iterator[None]:
-    def seize(connection: Connection) -> bool:
-        gone = partial(is_gone, runtime.run_folder)
-        holder = runtime.process_id
-        return presence.seize_chore(connection, LEASE, holder=holder, seconds=LEASE_SECONDS, is_gone=gone)
-
-    if not runtime.database.transact(seize):
-        raise NotYetErased("another process is erasing")
-    try:
-        yield
-    finally:
-        runtime.database.transact(partial(presence.free_chore, name=LEASE, holder=runtime.process_id))
 
 
 def take_up(runtime: Runtime) -> int:

@@ -25,6 +25,7 @@ from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVecto
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.erasing import eraser
+from embedmill.workers.rewriting import alone
 from embedmill.workers.runtime import WorkerRuntime
 from tests.migrated import place_migrated
 from tests.shared.db.tracker import Tracker
@@ -161,6 +162,17 @@ def test_what_is_in_a_workers_hands_is_waited_for(runtime: WorkerRuntime, filled
         connection.execute(update(work).where(work.c.lease.is_not(None)).values(lease_until=lost))
     eraser.carry_out(runtime, id)
     assert find_bytes(filled.path, filled.needles) == []
+
+
+def test_nobody_else_writes_stored_objects_anew_meanwhile(
+    runtime: WorkerRuntime, filled: Home, settings: Settings
+) -> None:
+    id = eraser.begin(runtime, [filled.document], cause=ASKED)
+    with opened(settings) as other, alone(other, NotYetErased("unused")):
+        with pytest.raises(NotYetErased, match="another process writes"):
+            eraser.carry_out(runtime, id)
+        assert eraser.take_up(runtime) == 0
+    assert eraser.take_up(runtime) == 1
 
 
 def test_a_log_that_somebody_reads_is_waited_for(runtime: WorkerRuntime, filled: Home, settings: Settings) -> None:
