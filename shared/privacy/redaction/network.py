@@ -9,6 +9,8 @@ from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import VERSION, Before
 from embedmill.shared.privacy.redaction.numbers import is_word
 
+SHORTEST = 7
+"""Characters of four numbers of one digit, which sections and versions have, and addresses of people do not."""
 LOCAL_MOST = 64
 """Characters before the sign (RFC 5321)."""
 
@@ -122,7 +124,7 @@ def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
     if match.start() - start > 3 or not _stands_alone(text, start, end):
         return None
     written = text[start:end]
-    if not _is_told(_address(written)) or VERSION.precedes(Before(lowered, start)):
+    if len(written) == SHORTEST or not _is_told(_address(written)) or VERSION.precedes(Before(lowered, start)):
         return None
     return Finding("IP_ADDRESS", start, end, Certainty.FORMED)
 

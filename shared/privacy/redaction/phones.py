@@ -26,7 +26,7 @@ _VANITY = re.compile(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[
 _BEFORE_VANITY = re.compile(r"(?:\+?1[-. ])?\(?\Z")
 
 FEWEST, MOST = 7, 15
-_EVEN = frozenset({"", "-", ".", ")", "(", ") -", ")-", ").", "/", ") ("})
+_EVEN = frozenset({"", "-", ".", ")", "(", ") -", ")-", ").", ") ("})
 
 _FORMS: dict[Lengths, re.Pattern[str]] = {
     (3, 3, 4): re.compile("[2-9][0-9]{9}"),
@@ -279,8 +279,10 @@ def _may_be_spoken(lengths: Lengths) -> bool:
 
 
 def _is_even(run: Run, first: int, last: int) -> bool:
-    """No line ends within it twice, and it is no sum or date."""
-    return all(gap.strip() in _EVEN for gap in run.grouping.gaps[first + 1 : last + 1])
+    """It is written as one number: a bracket opens at its beginning only, or behind the digit before its area."""
+    gaps = run.grouping.gaps[first + 1 : last + 1]
+    opened = 1 if len(run.parts[first]) == 1 else 0
+    return all(gap.strip() in _EVEN for gap in gaps) and not any("(" in gap for gap in gaps[opened:])
 
 
 def _has_area(run: Run, first: int, lengths: Lengths, digits: str) -> bool:

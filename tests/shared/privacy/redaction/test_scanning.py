@@ -62,6 +62,7 @@ LEFT = (
     "part no. 962-79-9881",
     "total $716,833,925.00",
     "batch 4589-2864-0177-8435",
+    "see 4.8.3.2, J. Aero. 381-397 (1950) and 307-357 /1910",
     "release 5.14.4.2, and version 8.2.4.45",
     "@decorator.setter, HEAD@{1}, foo@bar and user@",
     "2021-04-14T08:32:19Z 20210414T083219",
