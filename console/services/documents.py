@@ -258,7 +258,8 @@ def spellings(name: str) -> list[str]:
     scheme = _HAS_SCHEME.match(name)
     kind, path = (scheme[0], name[scheme.end() :]) if scheme else ("file://", name)
     if scheme and path.startswith("//"):
-        return [name]
+        # A bucket or a host by itself is on record with the slash after it.
+        return [name, f"{name}/"] if "/" not in path[2:] else [name]
     try:
         found = Path(path).expanduser()
         paths = [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]

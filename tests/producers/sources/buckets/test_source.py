@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from botocore.exceptions import ClientError
 
+from embedmill.console.services.sources import show_source
 from embedmill.producers.departing import close_source
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source
 from embedmill.producers.sources.buckets import source as source_module
@@ -395,3 +396,9 @@ class Pages:
         entries = [{"Key": key, "Size": 1, "ETag": '"e"'} for key in self.pages[number]]
         more = {} if last else {"NextContinuationToken": str(number + 1)}
         return {"Contents": entries, "IsTruncated": not last, **more}
+
+
+def test_a_bucket_is_found_by_its_name_alone(bucket: Bucket, desk: Desk) -> None:
+    bucket.put("a.txt", text_of(0))
+    desk.ingest(opened("s3://embedmill-test"))
+    assert show_source(desk.runtime, "s3://embedmill-test").documents == 1
