@@ -12,7 +12,6 @@ from typing import Any
 
 from embedmill.shared.db import erasures, tombstones, traces, withdrawing
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.erasures import Erasure
 from embedmill.shared.db.tombstones import Named
 from embedmill.shared.erasing import RETENTION, ErasureState, MarkKind
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, NotYetErased, TransactionLost
@@ -148,9 +147,3 @@ def take_up(runtime: Runtime) -> int:
         except EmbedmillError as error:
             log.info("erasure.waits", erasure=id, error_class=type(error).__name__, why=str(error))
     return ended
-
-
-def find_open(runtime: Runtime, documents: Sequence[str]) -> Sequence[Erasure]:
-    """Erasures of these documents that are not done."""
-    ids = set(runtime.database.query(erasures.find_open_of, documents).values())
-    return [runtime.database.query(erasures.get_erasure, id) for id in sorted(ids)]
