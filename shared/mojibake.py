@@ -9,6 +9,8 @@ _PAIR = re.compile(f"[\xc2-\xdf][{_FOLLOWING}]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\
 _BYTES = {bytes((byte,)).decode("cp1252", "ignore") or chr(byte): byte for byte in range(128, 256)}
 _BYTES |= {chr(byte): byte for byte in range(256)}
 TIMES = 3
+_LEAD = b"\xc3"
+"""In UTF-8 every lead byte of a pair begins so, which is found faster than a pair."""
 
 
 def repair(text: str) -> str:
@@ -17,10 +19,15 @@ def repair(text: str) -> str:
     A good text is not UTF-8 when it is written in windows-1252: one letter such as `é` before a blank is a proof.
     """
     for _ in range(TIMES):
-        if _PAIR.search(text) is None or (mended := _decode_once(text)) is None:
+        if not holds_pairs(text) or (mended := _decode_once(text)) is None:
             break
         text = mended
     return text
+
+
+def holds_pairs(text: str) -> bool:
+    """Whether a pair that such an accident leaves stands anywhere in the text."""
+    return _LEAD in text.encode("utf-8", "surrogatepass") and _PAIR.search(text) is not None
 
 
 def share_of_pairs(text: str) -> float:

@@ -8,7 +8,7 @@ from itertools import groupby
 from embedmill.shared.encoding import decode
 from embedmill.shared.errors import ParserLimitExceeded
 from embedmill.shared.harmless import harmless
-from embedmill.shared.mojibake import repair
+from embedmill.shared.mojibake import holds_pairs, repair
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.table import Table
@@ -23,11 +23,14 @@ _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word docu
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\r?\n\s*)")
-_SPACE_RUN = re.compile("[ \t\n\f\r]+")
+# Blanks that stand alone are what they become.
+_SPACE_RUN = re.compile("[\t\n\f\r][ \t\n\f\r]*| [ \t\n\f\r]+")
 
 
 def clean(text: str) -> str:
     """Line feeds for newlines; control characters and lone surrogates gone, which no store or encoder takes."""
+    if text.isprintable():
+        return text
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)
     return _UNSTORABLE.sub("", text)
@@ -35,6 +38,8 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """ASCII white space folded to single blanks; other spaces, such as U+00A0, are the author's own."""
+    if "  " not in text and text.isprintable():
+        return text.strip(" ")
     return _SPACE_RUN.sub(" ", text).strip(" ")
 
 
@@ -94,6 +99,8 @@ class Draft:
         found = decode(data, declared=declared)
         if found.note:
             self.note(found.note)
+        if not holds_pairs(found.text):
+            return found.text
         return "".join(map(self._repaired, _PARAGRAPHS.split(found.text)))
 
     def part(self) -> None:
@@ -200,11 +207,17 @@ class Draft:
             raise ParserLimitExceeded(f"it holds more than {self.limits.output_chars:,} characters of text")
         if len(self._blocks) >= self.limits.blocks:
             raise ParserLimitExceeded(f"it holds more than {self.limits.blocks:,} blocks of text")
-        self._blocks.append(replace(block, part=self._part) if block.part != self._part else block)
+        self._blocks.append(block if block.part == self._part else _in_part(block, self._part))
+
+
+def _in_part(block: Block, part: int) -> Block:
+    return Block(block.kind, block.text, block.level, block.page, part, block.head, block.under)
 
 
 def _moved(block: Block, *, by: int, below: int) -> Block:
     """The block as it stands behind `by` others, its heading `below` a level."""
+    if not below and (not by or block.head is None):
+        return block
     level = min(block.level + below, 6) if block.kind is BlockKind.HEADING else block.level
     head = None if block.head is None else (block.head[0] + by, block.head[1] + by)
     return Block(block.kind, block.text, level, block.page, block.part, head, min(block.under + below, 6))

@@ -49,7 +49,8 @@ def attribute(element: Element, name: str) -> str:
     value = element.get(f"{space}{name}")
     if value is not None:
         return value
-    return next((str(value) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), "")
+    end = f"}}{name}"
+    return next((str(value) for key, value in element.items() if key == name or key.endswith(end)), "")
 
 
 def children(element: Element | None) -> dict[str, Element]:
