@@ -155,7 +155,8 @@ def _columns(lines: Sequence[Line]) -> list[Span]:
 
 def _crosses(cell: Cell, lines: Sequence[Line]) -> bool:
     """Whether a cell reaches over two cells of another line."""
-    return any(sum(_overlap((cell.left, cell.right), other) > 1 for other in line.cells) > 1 for line in lines)
+    span = cell.left, cell.right
+    return any(len([1 for other in line.cells if _overlap(span, other) > 1]) > 1 for line in lines)
 
 
 def _overlap(span: Span, cell: Cell) -> float:

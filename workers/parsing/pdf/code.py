@@ -15,6 +15,9 @@ FARTHEST = 4.0
 
 def code_from(parts: Sequence[Part], at: int) -> list[Line]:
     """The lines of code from here on; empty where there is none."""
+    first = parts[at]
+    if not isinstance(first, Line) or not first.fixed:
+        return []
     return list(_listing(from_place(parts, at)))
 
 

@@ -24,20 +24,21 @@ class Fonts:
     """The fonts of a document's characters, by name and flags, each judged once."""
 
     def __init__(self) -> None:
+        from pypdfium2.raw import FPDFText_GetFontInfo
+
+        self._ask = FPDFText_GetFontInfo
         self._judged: dict[tuple[bytes, int], Font] = {}
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
         self._flags = ctypes.c_int()
 
     def at(self, text_page: Any, index: int) -> Font:
         """The font of one character of a page."""
-        from pypdfium2.raw import FPDFText_GetFontInfo
-
-        if not FPDFText_GetFontInfo(text_page, index, self._name, _NAME_BYTES, self._flags):
+        if not self._ask(text_page, index, self._name, _NAME_BYTES, self._flags):
             return Font()
         key = self._name.value, self._flags.value
-        if key not in self._judged:
-            self._judged[key] = _judge(*key)
-        return self._judged[key]
+        if (font := self._judged.get(key)) is None:
+            font = self._judged[key] = _judge(*key)
+        return font
 
 
 def _judge(name: bytes, flags: int) -> Font:

@@ -57,7 +57,7 @@ def body_size(lines: Sequence[Line]) -> float:
     """The size of most of the text, in points; 0 without text."""
     sizes: Counter[float] = Counter()
     for line in lines:
-        sizes[rounded(line.size)] += len(line.cells) if line.fixed else sum(len(cell.text) for cell in line.cells)
+        sizes[rounded(line.size)] += len(line.cells) if line.fixed else sum([len(cell.text) for cell in line.cells])
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 

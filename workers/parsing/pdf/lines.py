@@ -166,19 +166,23 @@ def _line(words: list[Word], text_page: Any, fonts: Fonts, walls: Sequence[Rule]
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
     bold, fixed = _style(words, text_page, fonts)
     return Line(
-        cells_of(words, CELL_GAP * size, [wall for wall in walls if wall.start <= base + 1 and base <= wall.end]),
+        cells_of(
+            words,
+            CELL_GAP * size,
+            [wall for wall in walls if wall.start <= base + 1 and base <= wall.end] if walls else (),
+        ),
         base,
         size,
         bold=bold,
         fixed=fixed,
-        backward=any(word.backward for word in words),
+        backward=True in [word.backward for word in words],
     )
 
 
 def _style(words: Sequence[Word], text_page: Any, fonts: Fonts) -> Font:
     """What the first, the middle and the last word have in common."""
     style = fonts.at(text_page, words[0].place)
-    for word in (words[len(words) // 2], words[-1]) if any(style) and len(words) > 1 else ():
+    for word in (words[len(words) // 2], words[-1]) if (style.bold or style.fixed) and len(words) > 1 else ():
         other = fonts.at(text_page, word.place)
         style = Font(style.bold and other.bold, style.fixed and other.fixed)
     return style
@@ -191,6 +195,8 @@ def _parted(walls: Sequence[Rule], right: float, left: float, base: float) -> bo
 
 def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -> list[Cell]:
     """Words of a line as cells, parted by gaps wider than `widest` points and by walls."""
+    if len(words) == 1:
+        return [Cell(words[0].left, words[0].right, words[0].text)]
     cells: list[Cell] = []
     text: list[str] = []
     left = right = 0.0

@@ -4,6 +4,7 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
@@ -11,6 +12,7 @@ from embedmill.workers.parsing.pdf.signs import readable
 
 _LINE = re.compile("[^\r\n\0]+")
 _WORD = re.compile("[^\\s\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
+_DIGIT = re.compile(r"\d")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
 _FEW = 4
@@ -20,6 +22,9 @@ NARROW = 0.7
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
 
+
+_QUICK = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+"""A call with plain addresses that keeps the interpreter's lock: what is asked for every word takes a third less."""
 
 _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
@@ -53,9 +58,9 @@ def read_stretches(text_page: Any, box: Box, *, merged: bool) -> Iterator[Stretc
     Where rules may part words, they must not be `merged`.
     """
     text = _text(text_page)
-    place = _Places(text_page, box)
+    place = _Places(text_page, text, box)
     for line in _LINE.finditer(text):
-        if words := place.words(text, *line.span(), merged=merged):
+        if words := place.words(*line.span(), merged=merged):
             yield Stretch(words, place.angle)
 
 
@@ -81,33 +86,53 @@ def _character(code: int) -> str:
 class _Places:
     """Asks pdfium for places, into buffers that are made once: two calls a word, and a third where a height changes."""
 
-    def __init__(self, text_page: Any, box: Box) -> None:
+    def __init__(self, text_page: Any, text: str, box: Box) -> None:
         from pypdfium2 import raw
 
         self.angle = 0.0
         self._is_even = False
         self._raw = raw
         self._page = text_page
+        self._text = text
+        self._goes_back = _RIGHT_TO_LEFT.search(text) is not None
         self._visible = box
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
+        loose_box = _QUICK(ctypes.cast(raw.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
+        self._ask = partial(loose_box, ctypes.cast(text_page, ctypes.c_void_p).value)
+        # Left, top, right and bottom, read at once.
+        self._first_edges = memoryview(self._first).cast("B").cast("f")
+        self._last_edges = memoryview(self._last).cast("B").cast("f")
 
-    def words(self, text: str, start: int, end: int, *, merged: bool) -> list[Word]:
-        """The visible words of `text[start:end]`, a line."""
+    def words(self, start: int, end: int, *, merged: bool) -> list[Word]:
+        """The visible words of a line, from its first character to behind its last."""
+        text = self._text
         angle = self._raw.FPDFText_GetCharAngle(self._page, start)
         # pdfium counts clockwise.
         self.angle = 0.0 if angle < _UPRIGHT or angle > 2 * math.pi - _UPRIGHT else 2 * math.pi - angle
         if self.angle:
-            return [self._turned(_word(text[place[0] : place[1]], place)) for place in self._upright(text, start, end)]
-        places = list(self._upright(text, start, end))
-        if merged and self._is_even and len(places) > _FEW and not _RIGHT_TO_LEFT.search(text, start, end):
+            return [self._turned(_word(text[place[0] : place[1]], place)) for place in self._upright(start, end)]
+        places = list(self._upright(start, end))
+        if merged and self._is_even and len(places) > _FEW and not self._turns_back(start, end):
             places = [places[0], _joined(places[1:-1]), places[-1]]
-        if not MAY_FOLLOW.search(text, start, end) and not MAY_OPEN.match(text, start, end):
+        if not self._may_hold_scripts(start, end):
             return [_word(text[place[0] : place[1]], place) for place in places]
         return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
 
+    def _turns_back(self, start: int, end: int) -> bool:
+        """Whether there is text from right to left."""
+        return self._goes_back and _RIGHT_TO_LEFT.search(self._text, start, end) is not None
+
+    def _may_hold_scripts(self, start: int, end: int) -> bool:
+        text = self._text
+        if not _DIGIT.search(text, start, end):
+            return False
+        return bool(MAY_FOLLOW.search(text, start, end) or MAY_OPEN.match(text, start, end))
+
     def _with_scripts(self, text: str, begin: int, behind: int) -> str:
         """The text of a word with its scripts written apart."""
+        if not _DIGIT.search(text, begin, behind):
+            return text[begin:behind]
         told, since = self._mark(text, begin)
         for found in MAY_FOLLOW.finditer(text, max(since, begin + 1), behind):
             raised = self._raised(found.start())
@@ -138,33 +163,35 @@ class _Places:
     def _height(self, index: int) -> tuple[float, float]:
         """The height of a character's baseline, and its size."""
         self._raw.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
-        self._raw.FPDFText_GetLooseCharBox(self._page, index, self._last)
+        self._ask(index, ctypes.addressof(self._last))
         return self._y.value, self._last.top - self._last.bottom
 
-    def _upright(self, text: str, start: int, end: int) -> Iterator[_Place]:
+    def _upright(self, start: int, end: int) -> Iterator[_Place]:
         """Notes whether words stand on one baseline, in one order, with narrow gaps, and none was left out."""
-        page, first, last, loose_box = self._page, self._first, self._last, self._raw.FPDFText_GetLooseCharBox
+        ask, first, last = self._ask, ctypes.addressof(self._first), ctypes.addressof(self._last)
+        edges_of_first, edges_of_last = self._first_edges.tolist, self._last_edges.tolist
         visible_left, _, visible_right, _ = self._visible
         top = bottom = right = math.inf
         base: float | None = None
         widest, is_even = 0.0, True
-        for found in _WORD.finditer(text, start, end):
+        for found in _WORD.finditer(self._text, start, end):
             begin, behind = found.span()
-            loose_box(page, begin, first)
-            left = first.left
-            if first.top != top or first.bottom != bottom:
+            ask(begin, first)
+            left, own_top, own_right, own_bottom = edges_of_first()
+            if own_top != top or own_bottom != bottom:
                 above, base = base, self._base(begin)
-                top, bottom, widest = first.top, first.bottom, NARROW * (first.top - first.bottom)
+                top, bottom, widest = own_top, own_bottom, NARROW * (own_top - own_bottom)
                 is_even = is_even and above in {base, None}
             if not -widest < left - right < widest and right != math.inf:
                 is_even = False
-            right = first.right
+            right = own_right
             if base is None or not visible_left <= left <= visible_right:
                 is_even = False
                 continue
             if behind - begin > 1:
-                loose_box(page, behind - 1, last)
-                left, right = (left, last.right) if last.left >= left else (last.left, first.right)
+                ask(behind - 1, last)
+                last_left, _, last_right, _ = edges_of_last()
+                left, right = (left, last_right) if last_left >= left else (last_left, own_right)
             yield begin, behind, left, right, base, top - bottom
         self._is_even = is_even
 
