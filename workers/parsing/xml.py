@@ -50,7 +50,10 @@ def attribute(element: Element, name: str) -> str:
     if value is not None:
         return value
     end = f"}}{name}"
-    return next((str(value) for key, value in element.items() if key == name or key.endswith(end)), "")
+    for key, found in element.items():
+        if key == name or str(key).endswith(end):
+            return str(found)
+    return ""
 
 
 def children(element: Element | None) -> dict[str, Element]:
