@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection, get_collection_by_id
-from embedmill.shared.db.connecting import is_server
+from embedmill.shared.db.connecting import find_folder, is_server
 from embedmill.shared.db.documents import count_known_documents
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.installation import find_installation, name_installation
@@ -184,7 +184,7 @@ class Runtime:
         """The installation's keys; to be used first outside of a transaction."""
         from embedmill.shared.privacy.keys import Keys
 
-        return Keys(self.database, url=self.settings.key, home=self.home)
+        return Keys(self.database, url=self.settings.key, folder=find_folder(self.settings.database) or self.home)
 
     @cached_property
     def hider(self) -> Hider:

@@ -19,6 +19,7 @@ from embedmill.console.services.serving import serves
 from embedmill.shared.db import dumping
 from embedmill.shared.db.backups import note_backup
 from embedmill.shared.db.collections import list_collections, list_index_versions
+from embedmill.shared.db.connecting import find_folder
 from embedmill.shared.db.opening import HEAD
 from embedmill.shared.errors import BlobMissing, StorageFailed, UsageError
 from embedmill.shared.privacy.keys import KEY_FILE, is_signed
@@ -156,11 +157,12 @@ def _name_stores(runtime: Runtime) -> list[str]:
 
 def _copy_key(runtime: Runtime, path: Path, *, with_key: bool) -> str:
     """Where the key is without which hashes, signatures and what is encrypted mean nothing."""
-    if not (runtime.home / KEY_FILE).exists():
+    folder = find_folder(runtime.settings.database)
+    if folder is None or not (folder / KEY_FILE).exists():
         return runtime.settings.key or "in the tracking database"
     if not with_key:
-        return f"left out: keep {runtime.home / KEY_FILE} elsewhere"
-    shutil.copyfile(runtime.home / KEY_FILE, path / KEY_FILE)
+        return f"left out: keep {folder / KEY_FILE} elsewhere"
+    shutil.copyfile(folder / KEY_FILE, path / KEY_FILE)
     (path / KEY_FILE).chmod(0o600)
     return "in the backup"
 

@@ -40,6 +40,12 @@ def is_server(url: str) -> bool:
         raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
 
 
+def find_folder(url: str) -> Path | None:
+    """The folder of the file that a URL names; None for a server."""
+    parsed = parse_url(url)
+    return Path(parsed.database or "").parent if parsed.get_backend_name() == "sqlite" else None
+
+
 def find_frozen_file(url: str) -> Path | None:
     """The file that a URL names, where it is there and cannot be written."""
     parsed = parse_url(url)

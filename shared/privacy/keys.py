@@ -1,7 +1,7 @@
 """The keys of an installation: one secret, out of which keys for hashes and signatures are made, and data keys.
 
 All of them are wrapped by a root key. The root is the one that EMBEDMILL_KEY names; where nothing is named, one that is
-made here: a file of the home that its owner reads, or, where a database server is shared by several hosts, a row there.
+made here: a file beside SQLite's that its owner reads, or, where several hosts share a database server, a row there.
 The secret stays the same when the root changes, so that what was hashed with it is found again.
 """
 
@@ -49,10 +49,10 @@ class Keys:
     The first use in an installation writes a row: it must not stand inside a transaction.
     """
 
-    def __init__(self, database: Database, *, url: str, home: Path) -> None:
+    def __init__(self, database: Database, *, url: str, folder: Path) -> None:
         self._database = database
         self._url = url
-        self._key_file = home / KEY_FILE
+        self._key_file = folder / KEY_FILE
         self._data_keys: dict[str, DataKey] = {}
         self._current: dict[int, str] = {}
         self._derived: dict[tuple[str, str], bytes] = {}
