@@ -19,19 +19,16 @@ from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.settings import Settings
 from embedmill.workers.erasing import eraser, receipts
 from embedmill.workers.runtime import WorkerRuntime
-from tests.migrated import place_migrated
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
-from tests.workers.erasing.conftest import Home, fill, opened
+from tests.workers.erasing.conftest import Home, fill, opened, place_filled
 from tests.workers.erasing.searching import find_bytes, vectors
 
 
 @pytest.fixture
-def filled(settings: Settings, tmp_path: Path) -> Home:
-    place_migrated(settings.home_path / "tracking.db")
-    with opened(settings) as runtime:
-        return fill(runtime, tmp_path)
+def filled(settings: Settings) -> Home:
+    return place_filled(settings)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A home with documents that leave traces everywhere, and one of them that is to be erased."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from embedmill.workers.runtime import WorkerRuntime
 from tests.migrated import place_migrated
 from tests.shared.db.test_query_records import record
 from tests.shared.db.tracker import Tracker
+from tests.together import once
 from tests.workers.erasing.searching import stored_rows
 from tests.workers.working import embed_by_hash, submit_sources, work_off
 
@@ -48,8 +50,13 @@ def fill(runtime: WorkerRuntime, folder: Path, *, encrypt: bool = False) -> Home
     for edition in ("first", "second"):
         submit_sources(runtime, tracker, [_rows(folder, edition)])
         work_off(runtime, tracker)
+    _trace(runtime, tracker, document_id("default", NAME))
+    return home_at(runtime.home, encrypt=encrypt)
+
+
+def home_at(path: Path, *, encrypt: bool = False) -> Home:
+    """What was filled there."""
     document = document_id("default", NAME)
-    _trace(runtime, tracker, document)
     needles = {
         "name": NAME.encode(),
         "text": b"unforgettable",
@@ -59,7 +66,19 @@ def fill(runtime: WorkerRuntime, folder: Path, *, encrypt: bool = False) -> Home
         "reason": b"because of Quill",
         "id": document.encode(),
     }
-    return Home(runtime.home, document, needles | ({} if encrypt else stored_rows(runtime.home, document)))
+    return Home(path, document, needles | ({} if encrypt else stored_rows(path, document)))
+
+
+def place_filled(settings: Settings) -> Home:
+    """A copy of a home that is filled once for all tests of a run, with nothing open."""
+
+    def make(folder: Path) -> None:
+        place_migrated(folder / "home" / "tracking.db")
+        with opened(settings.model_copy(update={"home": folder / "home"})) as runtime:
+            fill(runtime, folder)
+
+    shutil.copytree(once("filled", make) / "home", settings.home_path)
+    return home_at(settings.home_path)
 
 
 def _rows(folder: Path, edition: str) -> JsonlSource:
@@ -106,11 +125,9 @@ def _trace(runtime: WorkerRuntime, tracker: Tracker, document: str) -> None:
 
 
 @pytest.fixture
-def filled(settings: Settings, tmp_path: Path) -> Home:
+def filled(settings: Settings) -> Home:
     """The home, with nothing open."""
-    place_migrated(settings.home_path / "tracking.db")
-    with opened(settings) as runtime:
-        return fill(runtime, tmp_path)
+    return place_filled(settings)
 
 
 class Opened:

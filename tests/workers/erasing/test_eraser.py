@@ -121,7 +121,7 @@ class Killer:
         return False
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])])
 def test_an_erasure_that_is_killed_at_any_moment_is_taken_up(
     filled: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
