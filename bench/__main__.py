@@ -23,6 +23,7 @@ NAMES = (
     "million",
     "pgvector",
     "records",
+    "recovery",
     "redaction",
     "relevance",
     "replays",

@@ -18,8 +18,8 @@ class UnreadableMessage(EmbedmillError):
 class BatchMessage:
     """A wake-up for some work in one stage; what may be done about it is decided by the claim, not by the message.
 
-    `alone` asks a worker to run it with nothing else in its process, because its document is suspected of killing
-    workers. Workers that do not know the key ignore it.
+    `alone` asks a worker to run it with nothing else in its process, because one of its documents is suspected of
+    killing workers. Workers that do not know the key ignore it.
     """
 
     stage: str

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    or_,
     select,
     update,
 )
@@ -102,6 +103,8 @@ _CLAIM = move_chosen(
         work.c.stage == bindparam("of_stage"),
         work.c.job_id.in_(select(job.c.id).where(job.c.state == JobState.RUNNING)),
         is_running(work.c.stage),
+        # A suspect is taken in no more company than it may be in, whatever old message names it.
+        or_(work.c.crashes == 0, func.coalesce(work.c.claimed_with, 1) >= bindparam("together")),
     )
     .order_by(work.c.id),
     epoch=work.c.epoch + 1,

@@ -136,6 +136,16 @@ def lose_worker(connection: Connection, worker_id: str) -> None:
     connection.execute(query.values(stopped_at=clock(), state=WorkerState.LOST, busy=0))
 
 
+def find_losses(connection: Connection, *, ended_until: ColumnElement[float]) -> dict[str, float]:
+    """When each queue's last worker was lost, of those that were lost by then and are still shown."""
+    query = select(worker.c.queues, worker.c.stopped_at).where(
+        worker.c.state == WorkerState.LOST,
+        worker.c.stopped_at.between(ended_until - LOST_SHOWN_SECONDS, ended_until),
+    )
+    rows = connection.execute(query.order_by(worker.c.stopped_at)).all()
+    return {queue: row.stopped_at for row in rows for queue in row.queues}
+
+
 def lose_silent(connection: Connection, *, silent_seconds: float) -> int:
     """Record as lost every worker and supervisor that said nothing for so long; returns how many workers."""
     query = update(supervisor).where(supervisor.c.stopped_at.is_(None), _is_silent(supervisor, silent_seconds))

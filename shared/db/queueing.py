@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.pools import is_served
+from embedmill.shared.db.presence import find_losses
 from embedmill.shared.db.schema import in_state, job, work
 from embedmill.shared.db.transitions import move_chosen, move_work
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS
@@ -30,12 +31,15 @@ SKEW_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A piece of work that was just marked as queued and whose message may leave after the commit."""
+    """A piece of work that was just marked as queued and whose message may leave after the commit.
+
+    `company` is said of a suspect: how many may be in its message, itself included (decision 0083).
+    """
 
     id: int
     stage: str
     size: int
-    suspect: bool
+    company: int | None = None
 
 
 def count_queued(connection: Connection) -> int:
@@ -61,10 +65,14 @@ def queue_ready(connection: Connection, job_id: int, *, limit: int) -> list[Read
     return sorted(ready, key=lambda r: r.id)
 
 
+# Work that was never claimed has been in no company.
+_COMPANY = case((work.c.crashes > 0, func.coalesce(work.c.claimed_with, 1)))
+
+
 def _queue(connection: Connection, start: State, chosen: Select[int]) -> list[Ready]:
     query = move_chosen(State.QUEUED, of=start, chosen=chosen)
-    rows = connection.execute(query.returning(work.c.id, work.c.stage, work.c.size, work.c.crashes))
-    return [Ready(r.id, r.stage, r.size, r.crashes > 0) for r in rows]
+    rows = connection.execute(query.returning(work.c.id, work.c.stage, work.c.size, _COMPANY))
+    return [Ready(*row) for row in rows]
 
 
 def count_ready(connection: Connection, job_id: int, *, limit: int) -> int:
@@ -107,6 +115,20 @@ def requeue_lost(connection: Connection, *, stages: Sequence[str], older_than_se
     is_old = or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS)
     query = _TAKE_BACK.where(work.c.stage.in_(stages), is_old)
     return connection.execute(query).rowcount
+
+
+def requeue_fetched(connection: Connection, *, older_than_seconds: float, reach_seconds: float = 0.0) -> int:
+    """Give back queued work whose message a worker may have had that was lost so long ago; returns how many.
+
+    `reach_seconds` is how long after its end a worker may still be handed messages. What only waits in a queue is sent
+    a second time with the others, which the claim does not mind. What was sent later is let be, so this has an end.
+    """
+    long_ago = clock() - older_than_seconds
+    lost = find_losses(connection, ended_until=long_ago)
+    if not lost:
+        return 0
+    were_there = (and_(work.c.stage == stage, work.c.dispatched_at <= at + reach_seconds) for stage, at in lost.items())
+    return connection.execute(_TAKE_BACK.where(or_(*were_there), work.c.dispatched_at <= long_ago)).rowcount
 
 
 def requeue_all(connection: Connection) -> int:

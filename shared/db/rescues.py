@@ -1,5 +1,6 @@
 """Work is taken away from workers that died or stopped answering; who is to blame for it is judged here."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,24 +41,21 @@ class _Blame:
     """What the loss of its worker means for a document: the attempts that it has used up, and whether it is dead."""
 
     attempts: int
-    is_dead: bool
+    is_dead: bool = False
 
 
 def rescue(connection: Connection, token: str) -> Rescue:
     """Take work away from a worker that has died.
 
     A crash is held against a document only if the worker held nothing else: the members of a larger claim become
-    suspects, which are sent alone, and get their attempt back. So a poison document is found, and its neighbours,
-    and whatever else was running when somebody pulled the plug, are not blamed. Nor is what was alone, as long as
-    at least as many workers die without it as with it: somebody else is killing them (decision 0022).
+    suspects, which are sent in halves of it, and get their attempt back (decision 0083). So a poison document is
+    found, and its neighbours, and whatever else was running when somebody pulled the plug, are not blamed. Nor is
+    what was alone, as long as at least as many workers die without it as with it: somebody else is killing them
+    (decision 0022).
     """
-    lost: list[int] = []
 
     def blame(row: RowMapping) -> _Blame:
-        if row["claimed_with"] > 1:
-            return _Blame(row["attempt"] - 1, is_dead=False)
-        lost[:] = lost or [_count_lost_lately(connection)]
-        if lost[0] >= 2 * (row["crashes"] + 1):
+        if _was_in_company(row) or _count_lost_lately(connection) >= 2 * _count_losses(connection, row):
             return _blame_patiently(row)
         return _Blame(row["attempt"], row["attempt"] >= row["max_attempts"])
 
@@ -73,9 +71,27 @@ def rescue_silent(connection: Connection, token: str) -> Rescue:
 
 
 def _blame_patiently(row: RowMapping) -> _Blame:
-    """No attempt is used up; only what was with `PATIENCE` times as many lost workers, the last alone, is the cause."""
-    losses = row["crashes"] + 1
-    return _Blame(row["attempt"] - 1, row["claimed_with"] == 1 and losses >= PATIENCE * row["max_attempts"])
+    """No attempt is used up; only what was alone with `PATIENCE` times as many lost workers is the cause."""
+    is_dead = not _was_in_company(row) and row["crashes"] + 1 >= PATIENCE * row["max_attempts"]
+    return _Blame(row["attempt"] - 1, is_dead)
+
+
+def _was_in_company(row: RowMapping) -> bool:
+    return bool(row["claimed_with"] > 1)
+
+
+def _suspicion_of(row: RowMapping) -> dict[str, int]:
+    """How suspect a document is after a loss: in company once, alone once more; and who may be with it next."""
+    losses = max(row["crashes"], 1) if _was_in_company(row) else row["crashes"] + 1
+    return {"losses": losses, "company": math.ceil(row["claimed_with"] / 2)}
+
+
+def _count_losses(connection: Connection, row: RowMapping) -> int:
+    """Workers that a document was lost with lately, in whatever company, this one included."""
+    lost = and_(attempt.c.work_id == row["id"], attempt.c.outcome == "lost")
+    lately = attempt.c.ended_at > clock() - BLAME_SECONDS
+    before = connection.execute(select(func.count()).select_from(attempt).where(lost, lately)).scalar_one()
+    return max(int(before), int(row["crashes"])) + 1
 
 
 def _count_lost_lately(connection: Connection) -> int:
@@ -97,8 +113,9 @@ def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping],
     move_running(
         connection,
         State.PENDING,
-        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} for r in back],
-        crashes=work.c.crashes + 1,
+        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} | _suspicion_of(r) for r in back],
+        crashes=bindparam("losses"),
+        claimed_with=bindparam("company"),
         attempt=bindparam("attempts"),
         reason="the worker was lost",
     )

@@ -34,6 +34,8 @@ PARAMETERS: dict[str, Any] = {
     "ended": String(10),
     "because": String(8),
     "attempts": Integer(),
+    "losses": Integer(),
+    "company": Integer(),
 } | {f"v_{c.name}": c.type for c in work.c}
 
 

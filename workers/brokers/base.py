@@ -30,11 +30,14 @@ class Broker(ABC):
     """A broker under one set of settings. All but `configure` and `close` may raise BrokerUnavailable.
 
     `is_local` says that the broker belongs to this home alone, so that it may be purged when nobody else is at work.
-    `settled_seconds` is how long after a publication the depth is known to count it.
+    `settled_seconds` is how long after a publication the depth is known to count it. `dead_fetch_seconds` is how
+    long a process that died may go on being handed messages, which then come back after many minutes only; None where
+    the broker hands them out again by itself, or its queue is soon empty.
     """
 
     is_local: ClassVar[bool] = False
     settled_seconds: ClassVar[float] = 1.0
+    dead_fetch_seconds: ClassVar[float | None] = None
     pool: ClassVar[str] = "threads"
 
     def __init__(self, settings: Settings) -> None:

@@ -25,6 +25,8 @@ PREFIX = "embedmill:"
 class RedisBroker(RemoteBroker):
     """`redis://` and `rediss://`; the keys of all its lists begin with `embedmill:`."""
 
+    dead_fetch_seconds = 0.0
+
     @classmethod
     def configure(cls, settings: Settings) -> dict[str, Any]:
         require_module("redis", scheme="redis", extra="redis")

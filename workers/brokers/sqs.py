@@ -39,6 +39,8 @@ class SqsBroker(RemoteBroker):
 
     # AWS counts approximately and late.
     settled_seconds = 60.0
+    # A poll goes on without whoever asked.
+    dead_fetch_seconds = POLL_SECONDS
 
     @classmethod
     def configure(cls, settings: Settings) -> dict[str, Any]:

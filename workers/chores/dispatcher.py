@@ -144,17 +144,29 @@ def pack(
 ) -> list[BatchMessage]:
     """Cut ready work into messages: by stage, by tokens and count, what is worth it even over the stage's slots.
 
-    Suspects travel alone. Where nobody serves a stage yet, as at the start of a command, its workers will be as many as
-    are set. `behind` is what will follow: with plenty of it no batch is made small for the sake of evenness.
+    Suspects travel among themselves. Where nobody serves a stage yet, as at the start of a command, its workers will
+    be as many as are set. `behind` is what will follow: with plenty of it no batch is made small for the sake of
+    evenness.
     """
-    messages = [BatchMessage(r.stage, (r.id,), alone=True) for r in ready if r.suspect]
+    messages = list(_quarantine([r for r in ready if r.company], settings))
     for stage in stages.names():
-        trusted = [r for r in ready if r.stage == stage and not r.suspect]
+        trusted = [r for r in ready if r.stage == stage and not r.company]
         size = sum(r.size for r in trusted)
         parts = min(slots.get(stage) or settings.worker_count, max(1, size // EVEN_TOKENS))
         most = min(settings.batch_documents, max(1, math.ceil((len(trusted) + behind) / parts)))
         messages.extend(BatchMessage(stage, tuple(r.id for r in batch)) for batch in _cut(trusted, most, settings))
     return messages
+
+
+def _quarantine(suspects: Iterable[Ready], settings: Settings) -> Iterator[BatchMessage]:
+    """Suspects in the company that they may be in, and never in more: the largest groups, soonest cleared, first."""
+
+    def group_of(entry: Ready) -> tuple[str, int]:
+        return entry.stage, -(entry.company or 1)
+
+    for (stage, company), group in groupby(sorted(suspects, key=group_of), key=group_of):
+        for batch in _cut(group, min(-company, settings.batch_documents), settings):
+            yield BatchMessage(stage, tuple(r.id for r in batch), alone=True)
 
 
 def _cut(ready: Iterable[Ready], most: int, settings: Settings) -> Iterator[list[Ready]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from embedmill.shared import stages
@@ -10,11 +11,14 @@ from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
+from embedmill.workers.chores.registrar import lose_dead
 
 log = get_logger()
 
 # A message that waited for so many leases is sent again, although others still wait in its queue.
 OVERDUE_LEASES = 10
+# So long after a death its queues' live workers have claimed most of what the dead one had not taken.
+FETCHED_SECONDS = 4.0
 
 
 class Rescuer:
@@ -72,6 +76,18 @@ class Rescuer:
         count = self._database.transact(requeue)
         if count:
             log.info("rescuer.messages_lost", work=count)
+        return count
+
+    def requeue_fetched(self, *, reach_seconds: float) -> int:
+        """Give work back to the dispatcher whose message a process may have taken that died.
+
+        A broker that keeps such a message cannot say which it was, so those that live get a moment for the others.
+        """
+        lose_dead(self._database, run_folder=self._run_folder)
+        requeue = partial(queueing.requeue_fetched, older_than_seconds=FETCHED_SECONDS, reach_seconds=reach_seconds)
+        count = self._database.transact(requeue)
+        if count:
+            log.info("rescuer.fetched_sent_again", work=count)
         return count
 
     def _is_silent(self, token: str, *, is_here: bool, expired: bool) -> bool:

@@ -28,7 +28,7 @@ from embedmill.workers.chores.eraser import Eraser
 from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
-from embedmill.workers.chores.rescuer import Rescuer
+from embedmill.workers.chores.rescuer import FETCHED_SECONDS, Rescuer
 from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.word_counts import count_everywhere, cut_everywhere
@@ -111,6 +111,7 @@ class ChoreRunner:
                 due=now + settings.silent_seconds,
             ),
             Chore("requeue", self._requeue_lost_messages, look, due=now + look),
+            *self._fetched(broker.dead_fetch_seconds),
             Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
             Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),
             Chore("audit", self.auditor.poke, 0.5, asks=lambda agenda: agenda.samples),
@@ -287,6 +288,13 @@ class ChoreRunner:
             if is_due:
                 depths = self._broker.depths()
                 self.rescuer.requeue_lost_messages(depths, settled_seconds=self._broker.settled_seconds)
+
+    def _fetched(self, reach_seconds: float | None) -> list[Chore]:
+        """The chore that looks for what dead processes took, where the broker does not say."""
+        if reach_seconds is None:
+            return []
+        requeue = partial(self.rescuer.requeue_fetched, reach_seconds=reach_seconds)
+        return [Chore("fetched", requeue, FETCHED_SECONDS / 2)]
 
     def _reconcile(self) -> None:
         with self._broker_at_work() as is_due:

@@ -1,9 +1,9 @@
 """Rescue: a poison document is found by being alone when its worker dies; nobody else is blamed."""
 
-from embedmill.shared.db import presence, queueing, rescues
+from embedmill.shared.db import leases, presence, queueing, rescues
 from embedmill.shared.db.schema import dead_letter
-from embedmill.shared.outcomes import Advance
-from embedmill.shared.states import State
+from embedmill.shared.outcomes import Advance, Park
+from embedmill.shared.states import State, WaitReason
 from tests.shared.db.tracker import Tracker
 
 URIS = [f"file:///{n}" for n in range(3)]
@@ -18,15 +18,7 @@ def test_a_lost_batch_goes_back_as_suspects_and_keeps_its_attempts(tracker: Trac
     claim = tracker.take(URIS)
     assert tracker.rescue(claim) == rescues.Rescue(returned=3, dead=0)
     assert [(row["state"], row["attempt"], row["crashes"]) for row in tracker.rows()] == [(State.PENDING, 0, 1)] * 3
-    assert [ready.suspect for ready in dispatch(tracker)] == [True] * 3
-
-
-def test_a_batch_may_be_lost_any_number_of_times(tracker: Tracker) -> None:
-    tracker.submit(URIS)
-    for _ in range(5):
-        tracker.rescue(tracker.claim(tracker.queue()))
-    assert tracker.states() == [State.PENDING] * 3
-    assert tracker.rows(dead_letter) == []
+    assert [ready.company for ready in dispatch(tracker)] == [2] * 3
 
 
 def test_a_lone_document_that_loses_its_worker_every_time_is_buried(tracker: Tracker) -> None:
@@ -72,6 +64,45 @@ def test_a_document_that_silences_its_worker_every_time_is_buried_in_the_end(tra
     assert [result.dead for result in results] == [0] * (len(results) - 1) + [1]
     (letter,) = tracker.rows(dead_letter)
     assert (letter["error_class"], letter["crashes"]) == ("WorkerLost", 3 * rescues.PATIENCE)
+
+
+def test_losses_in_company_bring_nobody_nearer_to_its_end(tracker: Tracker) -> None:
+    tracker.submit(URIS[:1], max_attempts=3)
+    (id_,) = tracker.queue()
+    for company in (256, 128, 64, 32, 16, 8, 4, 2):
+        with tracker.database.write() as connection:
+            claim = leases.claim(connection, "chunk", [id_], worker="w", lease_seconds=60, company=company - 1)
+        tracker.rescue(claim)
+        (ready,) = dispatch(tracker)
+        assert ready.company == company // 2
+    assert (tracker.row(id_)["crashes"], tracker.row(id_)["attempt"]) == (1, 0)
+    tracker.rescue_silent(tracker.claim([id_]))
+    assert (tracker.row(id_)["state"], tracker.row(id_)["crashes"]) == (State.PENDING, 2)
+
+
+def test_deaths_in_the_company_of_a_poison_do_not_excuse_it(tracker: Tracker) -> None:
+    tracker.submit(URIS[:2], max_attempts=1)
+    tracker.rescue(tracker.claim(tracker.queue()))
+    lose_others(tracker, 3)
+    assert [ready.company for ready in dispatch(tracker)] == [1, 1]
+    assert tracker.rescue(tracker.claim([tracker.rows()[0]["id"]])).dead == 1, "it was there when two of four died"
+
+
+def test_a_suspect_is_not_claimed_in_more_company_than_it_may_be_in(tracker: Tracker) -> None:
+    claim = tracker.take(URIS)
+    tracker.rescue(claim)
+    ids = tracker.queue()
+    assert tracker.claim(ids).items == (), "as the message of the lost claim would, if it came again"
+    assert [item.id for item in tracker.claim(ids[:2]).items] == ids[:2]
+    assert tracker.states() == [State.RUNNING] * 2 + [State.QUEUED]
+
+
+def test_a_suspect_that_was_parked_keeps_its_company(tracker: Tracker) -> None:
+    tracker.rescue(tracker.take([*URIS, "file:///3"]))
+    ids = tracker.queue()[:2]
+    tracker.settle(tracker.claim(ids), Park(WaitReason.RATE, 0.0))
+    assert {tracker.row(id_)["state"] for id_ in ids} == {State.WAITING}
+    assert [ready.company for ready in dispatch(tracker)] == [2, 2]
 
 
 def test_every_lost_claim_is_recorded(tracker: Tracker) -> None:

@@ -1,4 +1,4 @@
-"""The dispatcher: a bounded number of messages, fair to small jobs, full batches, suspects alone."""
+"""The dispatcher: a bounded number of messages, fair to small jobs, full batches, suspects apart."""
 
 import pytest
 from hypothesis import given
@@ -56,7 +56,7 @@ def test_paused_jobs_are_sent_nothing(runtime: WorkerRuntime, tracker: Tracker) 
 
 def test_messages_are_cut_by_the_slots_that_are_there() -> None:
     settings = Settings(batch_documents=100, workers=2)
-    ready = [Ready(id_, "embed", 1000, suspect=False) for id_ in range(80)]
+    ready = [Ready(id_, "embed", 1000) for id_ in range(80)]
     assert [len(m.work) for m in pack(ready, settings, {"embed": 8})] == [10] * 8
     assert [len(m.work) for m in pack(ready, settings, {"chunk": 8})] == [40] * 2, "nobody serves it yet"
 
@@ -170,14 +170,14 @@ def test_a_job_waits_until_a_whole_batch_has_room_so_that_batches_stay_large() -
 
 def test_a_large_job_is_cut_into_full_batches_and_a_small_one_is_spread_over_the_workers() -> None:
     settings = Settings(batch_documents=100, workers=4)
-    ready = [Ready(n, "chunk", 1000, suspect=False) for n in range(200)]
+    ready = [Ready(n, "chunk", 1000) for n in range(200)]
     assert [len(message.work) for message in pack(ready, settings, {}, behind=10_000)] == [100, 100]
     assert [len(message.work) for message in pack(ready, settings, {})] == [50] * 4
 
 
 @pytest.mark.parametrize(("tokens", "batches"), [(10, [5]), (799, [5]), (800, [3, 2]), (2000, [2, 2, 1])])
 def test_a_few_small_documents_are_one_batch_for_one_worker(tokens: int, batches: list[int]) -> None:
-    ready = [Ready(n, "chunk", tokens, suspect=False) for n in range(5)]
+    ready = [Ready(n, "chunk", tokens) for n in range(5)]
     assert [len(message.work) for message in pack(ready, Settings(workers=4), {})] == batches
 
 
@@ -219,16 +219,22 @@ def test_shares_fill_the_room_and_exceed_no_job(room: int, asked: dict[int, tupl
     assert sum(shares.values()) == min(room, sum(counts.values()))
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(stages.names())), st.integers(0, 5000), st.booleans()), max_size=60))
-def test_every_ready_document_is_in_one_message_and_suspects_are_alone(found: list[tuple[str, int, bool]]) -> None:
+COMPANY = st.none() | st.integers(1, 9)
+FOUND = st.tuples(st.sampled_from(list(stages.names())), st.integers(0, 5000), COMPANY)
+
+
+@given(st.lists(FOUND, max_size=60))
+def test_every_ready_document_is_in_one_message_and_suspects_are_in_no_larger_company_than_they_may_be(
+    found: list[tuple[str, int, int | None]],
+) -> None:
     settings = Settings(batch_documents=7, batch_tokens=9000, workers=2)
-    ready = [Ready(id_, stage, size, suspect) for id_, (stage, size, suspect) in enumerate(found)]
+    ready = [Ready(id_, stage, size, company) for id_, (stage, size, company) in enumerate(found)]
     messages = pack(ready, settings, {})
     assert sorted(id_ for message in messages for id_ in message.work) == list(range(len(ready)))
     for message in messages:
         members = [ready[id_] for id_ in message.work]
         assert {member.stage for member in members} == {message.stage}
-        assert message.alone == any(member.suspect for member in members)
-        assert len(members) == 1 or not message.alone
+        assert {member.company is not None for member in members} == {message.alone}
+        assert all(len(members) <= (member.company or 7) for member in members)
         assert len(members) <= 7
         assert len(members) == 1 or sum(member.size for member in members) <= 9000

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from embedmill.shared import stages
+from embedmill.shared.db import presence
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.schema import work, worker
 from embedmill.shared.presence import Presence
 from embedmill.shared.states import State
-from embedmill.workers.chores.rescuer import Rescuer
+from embedmill.workers.chores.rescuer import FETCHED_SECONDS, Rescuer
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 
@@ -115,6 +117,57 @@ def test_a_message_that_is_long_overdue_is_sent_again_though_others_are_out(trac
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() - 3600)
     assert rescuer.requeue_lost_messages(depths(chunk=7), settled_seconds=1) == 3
+
+
+def fetch(tracker: Tracker, run_folder: Path) -> Presence:
+    """Six messages are out when a worker dies that had taken some of them."""
+    tracker.submit([f"file:///{n}" for n in range(6)])
+    tracker.queue()
+    with Presence(run_folder) as dead, tracker.database.write() as connection:
+        presence.register_worker(connection, dead.id, host="here", pid=1, queues=["chunk"])
+    return dead
+
+
+def move_back(tracker: Tracker, dead: Presence, seconds: float) -> None:
+    with tracker.database.write() as connection:
+        ended = worker.update().where(worker.c.id == dead.id)
+        connection.execute(ended.values(stopped_at=worker.c.stopped_at - seconds))
+        connection.execute(work.update().values(dispatched_at=work.c.dispatched_at - seconds))
+
+
+def test_what_a_dead_process_had_fetched_is_sent_again_once_the_living_had_a_moment(
+    runtime: WorkerRuntime, tracker: Tracker, rescuer: Rescuer
+) -> None:
+    dead = fetch(tracker, runtime.run_folder)
+    assert rescuer.requeue_fetched(reach_seconds=0.0) == 0, "some of it may only wait in the queue"
+    taken, *_ = (row["id"] for row in tracker.rows())
+    tracker.claim([taken])
+    move_back(tracker, dead, FETCHED_SECONDS)
+    assert rescuer.requeue_fetched(reach_seconds=0.0) == 5
+    assert tracker.states() == [State.RUNNING] + [State.PENDING] * 5
+    tracker.queue()
+    assert rescuer.requeue_fetched(reach_seconds=0.0) == 0, "it was sent after the death"
+
+
+def test_what_a_poll_brought_after_the_death_is_sent_again_too(
+    runtime: WorkerRuntime, tracker: Tracker, rescuer: Rescuer
+) -> None:
+    dead = fetch(tracker, runtime.run_folder)
+    rescuer.requeue_fetched(reach_seconds=0.0)
+    move_back(tracker, dead, 20.0)
+    for id_, since_death in zip((row["id"] for row in tracker.rows()), (9, 11, 13, 15, 17, 19), strict=True):
+        tracker.write(id_, dispatched_at=clock() - 20.0 + since_death)
+    assert rescuer.requeue_fetched(reach_seconds=0.0) == 0
+    assert rescuer.requeue_fetched(reach_seconds=14.0) == 3, "the fourth was sent when its poll had ended"
+
+
+def test_what_others_fetched_stays_out(runtime: WorkerRuntime, tracker: Tracker, rescuer: Rescuer) -> None:
+    dead = fetch(tracker, runtime.run_folder)
+    with tracker.database.write() as connection:
+        connection.execute(worker.update().where(worker.c.id == dead.id).values(queues=["embed"]))
+    rescuer.requeue_fetched(reach_seconds=0.0)
+    move_back(tracker, dead, FETCHED_SECONDS)
+    assert rescuer.requeue_fetched(reach_seconds=0.0) == 0
 
 
 def test_presence_survives_nothing_but_the_process(tmp_path: Path, runtime: WorkerRuntime) -> None:
