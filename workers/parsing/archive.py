@@ -4,17 +4,23 @@ import struct
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
 from embedmill.workers.parsing.limits import ParserLimits
 
+if TYPE_CHECKING:
+    from embedmill.workers.parsing.draft import Draft
+
 DAMAGED = "its ZIP container is damaged or cut short"
 
+_LOCAL_HEADER = b"PK\x03\x04"
 _LOCAL_HEADER_BYTES = 30
 _READ_BYTES = 1 << 16
 _ENCRYPTED = 0x1
+# Bits of a member's flags that change nothing for its reader: how well it was deflated, and that its sizes follow it.
+_MEANINGLESS = 0x2 | 0x4 | 0x8
 
 
 class Archive:
@@ -31,6 +37,11 @@ class Archive:
         self._members = self._zip.infolist()
         self._require_within_limits()
 
+    @classmethod
+    def of(cls, data: bytes, draft: "Draft") -> "Archive":
+        """The container that a document is; it was opened before where that told what the document is."""
+        return draft.open_archive() if draft.open_archive else cls(data, draft.limits)
+
     @property
     def names(self) -> list[str]:
         return [member.filename for member in self._members]
@@ -39,6 +50,9 @@ class Archive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> bytes:
+        member = self._zip.NameToInfo.get(name)
+        if member is not None and (content := self._read_sound(member)) is not None:
+            return content
         try:
             with self.open(name) as stream:
                 return stream.read()
@@ -81,6 +95,24 @@ class Archive:
             raise ParserLimitExceeded(f"it expands to {total:,} bytes; {self._limits.archive_bytes:,} are allowed")
         if total > self._limits.archive_ratio_floor and total > self._limits.archive_ratio * len(self._data):
             raise ParserLimitExceeded(f"it expands {total // len(self._data):,} times, as a decompression bomb does")
+
+    def _read_sound(self, member: ZipInfo) -> bytes | None:
+        """A deflated member that is true to its name, size and sum, in a third of the time that Python's reader takes.
+
+        None leaves any other to that reader, which says what is wrong with it.
+        """
+        name, start = member.orig_filename, member.header_offset
+        header = self._data[start : start + _LOCAL_HEADER_BYTES + len(name)]
+        is_known = member.compress_type == ZIP_DEFLATED and not member.flag_bits & ~_MEANINGLESS & 0xFF
+        if not is_known or not name.isascii() or not header.startswith(_LOCAL_HEADER):
+            return None
+        if header[_LOCAL_HEADER_BYTES:] != name.encode() or int.from_bytes(header[26:28], "little") != len(name):
+            return None
+        try:
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self._raw(member), member.file_size + 1)
+        except zlib.error:
+            return None
+        return content if len(content) == member.file_size and zlib.crc32(content) == member.CRC else None
 
     def _inflated_size(self, member: ZipInfo) -> int:
         """Counts up to one byte past the declared size."""

@@ -1,6 +1,8 @@
 """Owns finding out what a document is: from its content first, from its name second."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 from embedmill.shared.containers.mailboxes import is_mailbox
 from embedmill.shared.containers.tars import MAGIC, MAGIC_AT
@@ -114,8 +116,8 @@ def suffix_of(name: str) -> str:
     return f".{suffix}" if dot and stem else ""
 
 
-def detect(data: bytes, *, name: str, limits: ParserLimits) -> str:
-    """The media type of `data`.
+def detect(data: bytes, *, name: str, limits: ParserLimits, open_archive: Callable[[], Archive] | None = None) -> str:
+    """The media type of `data`; `open_archive` opens it as a container, once for whoever asks.
 
     UnsupportedDocument names what it is instead, UnreadableDocument is a file that is not what its name says,
     EncryptedDocument an office file behind a password.
@@ -123,7 +125,7 @@ def detect(data: bytes, *, name: str, limits: ParserLimits) -> str:
     suffix = suffix_of(name)
     if not data:
         return _detect_empty(suffix)
-    return _detect_container(data, suffix, limits) or _detect_text(data, suffix)
+    return _detect_container(data, suffix, open_archive or partial(Archive, data, limits)) or _detect_text(data, suffix)
 
 
 def is_plain_utf8(data: bytes, *, name: str) -> bool:
@@ -147,11 +149,11 @@ def _has_container_magic(data: bytes) -> bool:
     return data.startswith((*_ZIP, _OLE, b"%PDF-", b"{\\rtf"))
 
 
-def _detect_container(data: bytes, suffix: str, limits: ParserLimits) -> str | None:
+def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archive]) -> str | None:
     if data.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in data[:1024]):
         return PDF
     if data.startswith(_ZIP):
-        return _detect_zip(data, suffix, limits)
+        return _detect_zip(open_archive(), suffix)
     if data.startswith(_OLE):
         return _detect_ole(data)
     if data.startswith(b"{\\rtf"):
@@ -164,8 +166,7 @@ def _detect_container(data: bytes, suffix: str, limits: ParserLimits) -> str | N
     return None
 
 
-def _detect_zip(data: bytes, suffix: str, limits: ParserLimits) -> str:
-    archive = Archive(data, limits)
+def _detect_zip(archive: Archive, suffix: str) -> str:
     for part, media_type in _PACKAGE_PARTS:
         if part in archive:
             return media_type

@@ -1,9 +1,10 @@
 """Owns a document while it is being built: every text is cleaned and counted here, whatever parser it came from."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from embedmill.shared.encoding import decode
 from embedmill.shared.errors import ParserLimitExceeded
@@ -12,6 +13,9 @@ from embedmill.shared.mojibake import holds_pairs, repair
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.table import Table
+
+if TYPE_CHECKING:
+    from embedmill.workers.parsing.archive import Archive
 
 TITLE_CHARS = 500
 NOTES = 20
@@ -61,11 +65,21 @@ def _shortened(text: str, length: int) -> str:
 class Draft:
     """Collects blocks in reading order within `limits`; blocks without visible text are left out."""
 
-    def __init__(self, media_type: str, *, name: str, limits: ParserLimits, depth: int = 0) -> None:
+    def __init__(
+        self,
+        media_type: str,
+        *,
+        name: str,
+        limits: ParserLimits,
+        depth: int = 0,
+        open_archive: "Callable[[], Archive] | None" = None,
+    ) -> None:
+        """`open_archive` opens the document as a container, once for whoever asks."""
         self.media_type = media_type
         self.name = name
         self.limits = limits
         self.depth = depth
+        self.open_archive = open_archive
         self.title = ""
         self._notes: dict[str, None] = {}
         self._blocks: list[Block] = []
@@ -172,6 +186,8 @@ class Draft:
 
     def cell(self, text: str) -> str:
         """A table cell's text, on one line."""
+        if not text:
+            return ""
         if text.isascii() and text.isprintable() and "  " not in text:
             return text.strip(" ")
         return one_line(self._clean(text))

@@ -72,18 +72,18 @@ class Walk:
         roles = {node.mem_id: _heading_tag(node) for node in root.css(_HEADING_ROLES)}
         for tag, node in _events(root, self._skipped, self._captions, roles):
             if node is None:
-                if tag in _LEFT:
-                    self._leave(tag)
+                self._leave(tag)
             elif tag == "-text":
                 add(node.text_content or "")
-            elif tag in _ENTERED:
+            else:
                 self._enter(tag, node)
         self._flush()
         self._settle()
 
     def _enter(self, tag: str, node: "LexborNode") -> None:
         if tag in _BREAKS:
-            self._flush()
+            if self._parts:
+                self._flush()
             if self._captions and node.mem_id in self._captions:
                 self._add_caption(one_line(node.text()))
             else:
@@ -143,7 +143,8 @@ class Walk:
         if tag == "figcaption":
             self._add_caption(one_line(self._take()))
             return
-        self._flush()
+        if self._parts:
+            self._flush()
         match tag:
             case "li" | "dt" | "dd":
                 self._items.pop()
@@ -242,6 +243,8 @@ class Walk:
 
     def _settle(self) -> None:
         """What waited is a caption by itself: a picture that stands alone, and a caption over no table."""
+        if not self._alone and not self._caption:
+            return
         for text in (self._alone, self._caption):
             if text:
                 self._add(Piece(BlockKind.CAPTION, text))
@@ -259,7 +262,8 @@ class Walk:
     def _take(self) -> str:
         text = "".join(self._parts)
         self._parts.clear()
-        self._scripts = [(0, refers) for _, refers in self._scripts]
+        if self._scripts:
+            self._scripts = [(0, refers) for _, refers in self._scripts]
         return text.replace(_SOFT_HYPHEN, "") if _SOFT_HYPHEN in text else text
 
     def _close_script(self, mark: str) -> None:
@@ -324,7 +328,7 @@ def _heading_tag(node: "LexborNode") -> str:
 def _events(
     root: "LexborNode", skipped: set[int], whole: set[int], roles: dict[int, str]
 ) -> "Iterator[tuple[str, LexborNode | None]]":
-    """(tag, node) on entering, (tag, None) on leaving; text and comments are only entered.
+    """(tag, node) on entering, (tag, None) on leaving, of what means something; text is only entered.
 
     What is skipped is not entered at all; an equation, and what is taken whole, is not stepped into. `roles` are tags
     that stand for a node's own.
@@ -333,18 +337,25 @@ def _events(
     node: LexborNode | None = root
     while node is not None:
         tag = node.tag or ""
-        if tag in {"-text", "math"} or (key := node.mem_id) in whole:
+        if tag == "-text":
             yield tag, node
+        elif (key := node.mem_id) in whole or tag == "math":
+            if tag in _ENTERED:
+                yield tag, node
         elif key not in skipped:
             tag = roles.get(key, tag) if roles else tag
-            yield tag, node
+            if tag in _ENTERED:
+                yield tag, node
             if (child := node.child) is not None:
                 open_tags.append(tag)
                 node = child
                 continue
-            if not tag.startswith(("-", "_", "!")):
+            if tag in _LEFT:
                 yield tag, None
-        while open_tags and node is not None and node.next is None:
-            yield open_tags.pop(), None
+        following = node.next if open_tags else None
+        while following is None and open_tags and node is not None:
+            if (tag := open_tags.pop()) in _LEFT:
+                yield tag, None
             node = node.parent
-        node = node.next if open_tags and node is not None else None
+            following = node.next if open_tags and node is not None else None
+        node = following

@@ -16,7 +16,7 @@ STYLES = "styles.xml"
 
 def read(data: bytes, draft: Draft) -> None:
     """EncryptedDocument when the manifest says that the content is encrypted."""
-    archive = Archive(data, draft.limits)
+    archive = Archive.of(data, draft)
     if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
         raise EncryptedDocument("the document is protected with a password")
     if META in archive:

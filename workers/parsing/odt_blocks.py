@@ -1,7 +1,7 @@
 """Owns what the blocks of an OpenDocument text become: headings, list items, code, captions, rows, drawings."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import Chart, add_chart
@@ -37,9 +37,12 @@ class OdtBlocks:
         self._marks = marks
         self._folder = folder
         self._waiting = Waiting(draft)
-        self._outline = Counter(styles.outline)
         self._counters: dict[str, Counter] = {}
         self._opening = ""
+
+    @cached_property
+    def _outline(self) -> Counter:
+        return Counter(self._styles.outline)
 
     def read(self, element: Element) -> None:
         self._read_children(element, None)

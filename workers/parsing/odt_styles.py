@@ -1,14 +1,15 @@
 """Owns the styles of an OpenDocument text: headings, code, captions, scripts, what is hidden, and how lists count."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from embedmill.workers.parsing.inheriting import with_parents
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.scripts import SUB, SUPER
 from embedmill.workers.parsing.word_lists import BULLET
-from embedmill.workers.parsing.xml import Element, attribute, local_name
+from embedmill.workers.parsing.xml import Element, attribute, attributes, local_name
 
 CODE = frozenset({"preformatted text", "source code", "sourcecode", "code", "html preformatted"})
 
@@ -70,9 +71,13 @@ class OdtStyles:
         self._elements = {attribute(found, "name"): found for root in roots for found in root.iter("{*}style")}
         self._listings = {attribute(found, "name"): found for root in roots for found in root.iter("{*}list-style")}
         self._known: dict[str, OdtStyle] = {"": OdtStyle()}
-        self.outline: dict[int, OdtLevel] = {}
-        for found in (found for root in roots for found in root.iter("{*}outline-style")):
-            self.outline = dict(_read_levels(found))
+        self._roots = roots
+
+    @cached_property
+    def outline(self) -> dict[int, OdtLevel]:
+        """The levels of headings."""
+        found = [found for root in self._roots for found in root.iter("{*}outline-style")]
+        return dict(_read_levels(found[-1])) if found else {}
 
     def __getitem__(self, name: str) -> OdtStyle:
         if name not in self._known:
@@ -117,21 +122,22 @@ class Counter:
 
 
 def _read_style(style: Element) -> OdtStyle:
-    name, shown = attribute(style, "name"), attribute(style, "display-name")
+    said = attributes(style)
+    name, shown = said.get("name", ""), said.get("display-name", "")
     plain = _ESCAPED.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), shown or name).lower()
     properties = next(style.iterfind("{*}text-properties"), None)
-    position = "" if properties is None else attribute(properties, "text-position")
+    shape = {} if properties is None else attributes(properties)
     return OdtStyle(
         names=(plain,),
-        parent=attribute(style, "parent-style-name"),
-        script=_script(position),
-        is_hidden=properties is not None and attribute(properties, "display") == "none",
-        is_struck=None if properties is None else _is_struck(properties),
+        parent=said.get("parent-style-name", ""),
+        script=_script(shape.get("text-position", "")),
+        is_hidden=shape.get("display") == "none",
+        is_struck=_is_struck(shape),
     )
 
 
-def _is_struck(properties: Element) -> bool | None:
-    said = [attribute(properties, f"text-line-through-{kind}") for kind in ("style", "type")]
+def _is_struck(shape: Mapping[str, str]) -> bool | None:
+    said = [shape.get(f"text-line-through-{kind}", "") for kind in ("style", "type")]
     return "none" not in said if any(said) else None
 
 
@@ -157,12 +163,13 @@ def _levels_of(listing: Element) -> Iterable[Element]:
 def _read_level(level: Element) -> OdtLevel:
     if local_name(level) in {"list-level-style-bullet", "list-level-style-image"}:
         return OdtLevel("bullet")
-    start, shown = attribute(level, "start-value"), attribute(level, "display-levels")
+    said = attributes(level)
+    start, shown = said.get("start-value", ""), said.get("display-levels", "")
     return OdtLevel(
-        style=_FORMATS.get(attribute(level, "num-format"), "decimal"),
-        form=attribute(level, "num-list-format"),
-        before=attribute(level, "num-prefix"),
-        after=attribute(level, "num-suffix"),
+        style=_FORMATS.get(said.get("num-format", ""), "decimal"),
+        form=said.get("num-list-format", ""),
+        before=said.get("num-prefix", ""),
+        after=said.get("num-suffix", ""),
         start=int(start) if start.isdecimal() else 1,
         shown=int(shown) if shown.isdecimal() else 1,
     )

@@ -28,9 +28,10 @@ def relations(archive: Archive, part: str) -> dict[str, Relation]:
     listing = f"{folder}/_rels/{name}.rels"
     if listing not in archive:
         return {}
+    around = dirname(part)
     return {
         relation.get("Id", ""): Relation(
-            relation.get("Type", "").rpartition("/")[2], _resolve(part, relation.get("Target", ""))
+            relation.get("Type", "").rpartition("/")[2], _resolve(around, relation.get("Target", ""))
         )
         for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
         if relation.get("TargetMode") != "External"
@@ -99,5 +100,5 @@ def _require_room(number: int, draft: Draft) -> None:
         raise UnsupportedDocument("it lies in an embedded file, too deep")
 
 
-def _resolve(part: str, target: str) -> str:
-    return target.lstrip("/") if target.startswith("/") else normpath(join(dirname(part), target))
+def _resolve(folder: str, target: str) -> str:
+    return target.lstrip("/") if target.startswith("/") else normpath(join(folder, target))

@@ -2,13 +2,14 @@
 
 import zlib
 from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
 from typing import cast
 from zipfile import BadZipFile
 
 from embedmill.shared.errors import DocumentError, NoText, ParserLimitExceeded, ReaderMissing, UnreadableDocument
 from embedmill.workers.parsing import detect
-from embedmill.workers.parsing.archive import DAMAGED
+from embedmill.workers.parsing.archive import DAMAGED, Archive
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
@@ -73,7 +74,9 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
 
 
 def _parse(data: bytes, name: str, limits: ParserLimits, depth: int) -> ParsedDocument:
-    draft = Draft(detect.detect(data, name=name, limits=limits), name=name, limits=limits, depth=depth)
+    open_archive = cache(partial(Archive, data, limits))
+    media_type = detect.detect(data, name=name, limits=limits, open_archive=open_archive)
+    draft = Draft(media_type, name=name, limits=limits, depth=depth, open_archive=open_archive)
     _reader(draft.media_type)(data, draft)
     if draft.is_empty and (reason := missing_text(data, draft)):
         raise NoText(reason)

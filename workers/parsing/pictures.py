@@ -23,5 +23,5 @@ def missing_text(data: bytes, draft: Draft) -> str:
 
 def _count_pictures(data: bytes, draft: Draft) -> int:
     if draft.media_type in _WITH_PARTS:
-        return sum(_PICTURE.fullmatch(name) is not None for name in Archive(data, draft.limits).names)
+        return sum(_PICTURE.fullmatch(name) is not None for name in Archive.of(data, draft).names)
     return len(_RTF_PICTURE.findall(data)) if draft.media_type == detect.RTF else 0

@@ -111,6 +111,8 @@ def reading_order(boxes: list[Box | None]) -> list[int]:
 
 
 def _ordered(placed: list[tuple[int, Box]]) -> list[tuple[int, Box]]:
+    if len(placed) < 2:
+        return placed
     bands = _cut(placed, lambda box: (box.top, box.bottom))
     if len(bands) > 1:
         return [found for band in bands for found in _ordered(band)]

@@ -56,6 +56,18 @@ def attribute(element: Element, name: str) -> str:
     return ""
 
 
+def attributes(element: Element) -> dict[str, str]:
+    """All attributes as `attribute` finds them, for who asks for several."""
+    tag: object = element.tag
+    space = tag[: tag.rfind("}") + 1] if isinstance(tag, str) else ""
+    found: dict[str, str] = {}
+    for key, value in element.items():
+        name = str(key).rpartition("}")[2]
+        if name not in found or key == f"{space}{name}":
+            found[name] = str(value)
+    return found
+
+
 def children(element: Element | None) -> dict[str, Element]:
     """An element's children by their local names, the last of each; none where there is no element."""
     return {} if element is None else {local_name(child): child for child in element}

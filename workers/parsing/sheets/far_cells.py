@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MOST_PLACES = 1_000_000
 """Places of a rectangle that calamine may keep though few of them are filled."""
@@ -107,6 +108,7 @@ def _rewrite(xml: bytes, rows: Near, columns: Near) -> bytes:
     return _CELL_AT.sub(lambda found: found[1] + address(found[2], found[3]), xml)
 
 
+@lru_cache(maxsize=1024)
 def column_number(letters: bytes) -> int:
     """The number, from 1, of a column by its letters."""
     number = 0

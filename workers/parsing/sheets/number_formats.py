@@ -163,18 +163,27 @@ def _write(value: float, form: _Number, *, signed: bool) -> str:
 
 
 def _digits(number: Decimal, form: _Number) -> str:
-    rounded = number.quantize(Decimal(1).scaleb(-form.decimals), ROUND_HALF_UP)
+    rounded = number.quantize(_unit(form.decimals), ROUND_HALF_UP)
     whole, _, decimals = f"{rounded:f}".partition(".")
     whole = whole.lstrip("0").zfill(form.whole)
     while len(decimals) > form.least_decimals and decimals.endswith("0"):
         decimals = decimals[:-1]
     if form.grouped:
         whole = _grouped(whole)
-    whole = _with_gaps(whole, form.gaps)
+    if form.gaps:
+        whole = _with_gaps(whole, form.gaps)
     return f"{whole}.{decimals}" if decimals else whole or "0"
 
 
+@lru_cache(maxsize=64)
+def _unit(decimals: int) -> Decimal:
+    """The last digit that is shown."""
+    return Decimal(1).scaleb(-decimals)
+
+
 def _grouped(whole: str) -> str:
+    if len(whole) <= 3:
+        return whole
     begin = len(whole) % 3
     parts = [whole[:begin], *(whole[place : place + 3] for place in range(begin, len(whole), 3))]
     return ",".join(filter(None, parts))

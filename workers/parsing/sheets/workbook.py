@@ -50,7 +50,7 @@ def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
     """None for the format from before 2007, which is no package: its values are shown without their formats."""
     if draft.media_type == detect.XLS:
         return None
-    archive = Archive(data, draft.limits)
+    archive = Archive.of(data, draft)
     archive.require_honest_sizes()
     draft.title = core_title(archive)
     return ExcelPackage(archive)
