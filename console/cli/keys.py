@@ -51,6 +51,10 @@ def rotate(
         str | None,
         typer.Option(metavar="KEY", help="The new root key: file://PATH, env://NAME or kms://KEY-ID."),
     ] = None,
+    old: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Another root key that wrapped some of the keys; several times for several."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Wrap all keys by another root key.
@@ -62,7 +66,7 @@ def rotate(
     from embedmill.console.services import keys
 
     with opened() as runtime:
-        done = keys.rotate_keys(runtime, to=to)
+        done = keys.rotate_keys(runtime, to=to, old=old or ())
     print_result(done, _print_rotated, as_json=as_json)
 
 
@@ -107,3 +111,5 @@ def _print_made(made: "MadeKey") -> None:
 
 def _print_rotated(done: "Rotated") -> None:
     print_line(f"{done.rewrapped} keys were wrapped anew; all are wrapped by root key {done.root} ({done.root_name})")
+    if done.unused:
+        print_line(f"{done.unused} is of no use to this installation any more, and opens copies from before: remove it")

@@ -16,7 +16,7 @@ from embedmill.console.services.transit import find_plain
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.keyring import DATA, SECRET, find_keys
+from embedmill.shared.db.keyring import find_wrapped
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
@@ -118,13 +118,17 @@ def _database(runtime: Runtime) -> str:
 
 def _keys(runtime: Runtime) -> str:
     """Whether every key opens; raises KeyUnavailable for the first that does not."""
-    stored = [key for kind in (SECRET, DATA) for key in runtime.database.query(find_keys, kind)]
+    stored = runtime.database.query(find_wrapped)
     if not stored:
         runtime.keys.find_root()  # one that is set and cannot be had is told before anything is made under it
         return "none was needed yet"
     for key in stored:
         runtime.keys.unwrap(key)
-    return f"{len(stored)}, all open under root key {', '.join(sorted({key.root_name or '' for key in stored}))}"
+    opened = f"{len(stored)}, all open under root key {', '.join(sorted({key.root_name or '' for key in stored}))}"
+    if runtime.keys.leans_on_own_root():
+        return f"{opened}; warning: not all under EMBEDMILL_KEY: `embedmill keys rotate` wraps them by it"
+    unused = runtime.keys.unused_own_root()
+    return f"{opened}; warning: {unused} opens only copies from before now: remove it" if unused else opened
 
 
 def _transit(runtime: Runtime) -> str:

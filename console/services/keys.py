@@ -8,7 +8,7 @@ from pathlib import Path
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import collections
-from embedmill.shared.db.keyring import DATA, SECRET, StoredKey, find_keys, rewrap_keys
+from embedmill.shared.db.keyring import StoredKey, find_wrapped, rewrap_keys
 from embedmill.shared.errors import KeyUnavailable, UserError
 from embedmill.shared.privacy.keys import Keys, rewrapped
 from embedmill.shared.privacy.principals import Right
@@ -42,11 +42,12 @@ class KeyReports:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The root key that wraps all keys now, and how many were wrapped anew."""
+    """The root key that wraps all keys now, how many were wrapped anew, and which root is of no use any more."""
 
     root: str
     root_name: str
     rewrapped: int
+    unused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +67,44 @@ def show_keys(runtime: Runtime) -> KeyReports:
     return KeyReports(
         root.id if root else None,
         root.name if root else runtime.settings.key,
-        [_describe(runtime.keys, key, names.get(key.collection_id or 0)) for key in _wrapped(runtime)],
+        [
+            _describe(runtime.keys, key, names.get(key.collection_id or 0))
+            for key in runtime.database.query(find_wrapped)
+        ],
     )
 
 
 @serves("keys.rotate", Right.MANAGE, installation)
-def rotate_keys(runtime: Runtime, *, to: str | None = None) -> Rotated:
+def rotate_keys(runtime: Runtime, *, to: str | None = None, old: Sequence[str] = ()) -> Rotated:
     """Wrap all keys anew: by the root key that `to` names, or EMBEDMILL_KEY, or a new one of the installation's own.
 
-    The old root key has to be here. Nothing that is encrypted is read or written. What was wrapped stays so if this is
-    interrupted, and opens with either. Raises KeyUnavailable, SettingsError.
+    The old root key has to be here; `old` names others that wrapped some of the keys. Nothing that is encrypted is read
+    or written. What was wrapped stays so if this is interrupted, and opens with either. Raises KeyUnavailable,
+    SettingsError.
     """
+    for url in old:
+        runtime.keys.admit_root(open_root(url))
     root = open_root(to) if to else runtime.keys.next_root()
     count = 0
-    while left := [key for key in _wrapped(runtime) if key.root_id != root.id]:
+    while left := [key for key in runtime.database.query(find_wrapped) if key.root_id != root.id]:
         anew = [rewrapped(key, runtime.keys.unwrap(key), root) for key in left]
         runtime.database.transact(rewrap_keys, anew)
         count += len(anew)
-    runtime.keys.settle_root(root)
-    return Rotated(root.id, root.name, count)
+    unused = runtime.keys.settle_root(root)
+    return Rotated(root.id, root.name, count, unused or None)
 
 
-@serves("keys.make", Right.MANAGE, installation)
+@serves("keys.make", Right.MANAGE, installation, trace=Trace.NOTHING)
 def make_key(runtime: Runtime, path: Path) -> MadeKey:
-    """Make a root key in a file that only its owner reads; raises UserError for one that is there."""
+    """Make a root key in a file that only its owner reads; raises UserError for one that is there.
+
+    It leaves no record: that would need a key, and make one of the installation's own.
+    """
     del runtime
     if path.exists():
         raise UserError(f"{path} is there already", hint="Keep it: what is encrypted under it cannot be read without.")
     make_key_file(path)
     return MadeKey(str(path), f"file://{path.absolute()}")
-
-
-def _wrapped(runtime: Runtime) -> list[StoredKey]:
-    return [key for kind in (SECRET, DATA) for key in runtime.database.query(find_keys, kind)]
 
 
 def _find_root(keys: Keys) -> Root | None:

@@ -36,6 +36,11 @@ def find_keys(connection: Connection, kind: str, *, collection_id: int | None = 
     return [StoredKey(*row) for row in connection.execute(query)]
 
 
+def find_wrapped(connection: Connection) -> list[StoredKey]:
+    """Every key that a root wraps, the secret first."""
+    return [key for kind in (SECRET, DATA) for key in find_keys(connection, kind)]
+
+
 def find_key(connection: Connection, key_id: str) -> StoredKey | None:
     """A key by its id."""
     row = connection.execute(select(*_COLUMNS).where(encryption_key.c.id == key_id)).first()
@@ -55,9 +60,9 @@ def add_root(connection: Connection, root: StoredKey) -> None:
 
 
 def keep_root(connection: Connection, root_id: str, id_of: Callable[[bytes], str]) -> None:
-    """Have one root only, the one of whose bytes `id_of` tells this id; nothing is wrapped by the others any more."""
-    roots = find_keys(connection, ROOT)
-    gone = [key.id for key in roots if id_of(key.body or b"") != root_id]
+    """Let all roots go but the one of whose bytes `id_of` tells this id, and those that still wrap a key."""
+    kept = {root_id, *(key.root_id for key in find_wrapped(connection))}
+    gone = [key.id for key in find_keys(connection, ROOT) if id_of(key.body or b"") not in kept]
     connection.execute(delete(encryption_key).where(encryption_key.c.id.in_(gone)))
     connection.execute(update(encryption_key).where(encryption_key.c.kind == ROOT).values(state="current"))
 

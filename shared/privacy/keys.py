@@ -24,6 +24,7 @@ from embedmill.shared.db.keyring import (
     add_sole_key,
     find_key,
     find_keys,
+    find_wrapped,
     keep_root,
     new_key_id,
 )
@@ -56,6 +57,7 @@ class Keys:
         self._data_keys: dict[str, DataKey] = {}
         self._current: dict[int, str] = {}
         self._derived: dict[tuple[str, str], bytes] = {}
+        self._others: list[Root] = []
 
     @property
     def key_id(self) -> str:
@@ -90,12 +92,22 @@ class Keys:
         return self._signer.public_key().public_bytes_raw()
 
     def create_data_key(self, connection: "Connection", collection_id: int, root: Root) -> str:
-        """A new key for a collection, wrapped by a root (see `root`), in the transaction that needs it; its id."""
+        """A new key for a collection, wrapped by a root (see `root`), in the transaction that needs it; its id.
+
+        Refused where other keys lie under a root that is not here: no root would open all of them any more.
+        """
+        self._require_same_root(connection, root)
         key_id = new_key_id()
         body = root.wrap(secrets.token_bytes(KEY_BYTES), wrapping_purpose(DATA, key_id))
         add_data_key(connection, _stored(key_id, DATA, root, body, collection_id))
         self._current.pop(collection_id, None)
         return key_id
+
+    def _require_same_root(self, connection: "Connection", root: Root) -> None:
+        known = {root.id, *(own.id for own in self._own_roots(connection))}
+        for stored in find_wrapped(connection):
+            if stored.root_id not in known:
+                raise self._lacking(stored)
 
     def current_data_key(self, collection_id: int) -> DataKey:
         """The key under which a collection's texts are sealed now."""
@@ -138,10 +150,17 @@ class Keys:
         for root in self._roots():
             if root.id == stored.root_id:
                 return root
+        raise self._lacking(stored)
+
+    def _lacking(self, stored: StoredKey) -> KeyUnavailable:
         there = f"EMBEDMILL_KEY names another one ({self.root.id})" if self._url else "EMBEDMILL_KEY is not set"
-        raise KeyUnavailable(
+        return KeyUnavailable(
             f"the keys of this installation need root key {stored.root_id} ({stored.root_name}): {there}"
         )
+
+    def admit_root(self, root: Root) -> None:
+        """Open with another root, too, what it wrapped."""
+        self._others.append(root)
 
     def has_root_of(self, stored: StoredKey) -> bool:
         """Whether the root that wrapped a key is here."""
@@ -153,7 +172,7 @@ class Keys:
 
     def find_root(self) -> Root | None:
         """The root that wraps new keys, if there is one already."""
-        return self.root if self._url else next(self._roots(), None)
+        return self.root if self._url else next(self._own_roots(), None)
 
     def next_root(self) -> Root:
         """The root to change to where none is named: that of the settings, or a new one of the installation's own."""
@@ -165,16 +184,34 @@ class Keys:
         self._database.transact(add_root, new)
         return self._own_root(new.body or b"")
 
-    def settle_root(self, root: Root) -> None:
-        """Make a root of the installation's own, which wraps everything now, the one that is found first."""
-        if self._url or not isinstance(root, LocalRoot) or root.name != self._own_name:
-            return
-        if self._database.is_sqlite:
-            if self._next_file.exists():
-                self._next_file.replace(self._key_file)
-        else:
-            self._database.transact(keep_root, root.id, lambda body: self._own_root(body).id)
+    def settle_root(self, root: Root) -> str:
+        """Leave of the installation's own roots only the one that wraps everything now, if it is one of them.
+
+        Returns the name of one that is of no use any more and was left: other databases may share its file.
+        """
         vars(self).pop("root", None)
+        if not self._database.is_sqlite:
+            self._database.transact(keep_root, root.id, lambda body: self._own_root(body).id)
+            return ""
+        if self._is_in(self._next_file, root):
+            self._next_file.replace(self._key_file)
+        elif self._is_in(self._key_file, root):
+            self._next_file.unlink(missing_ok=True)
+        return next((each.name for each in self._own_roots() if each.id != root.id), "")
+
+    def unused_own_root(self) -> str:
+        """The name of a root of the installation's own that wraps nothing, though something else does; or nothing."""
+        used = {key.root_id for key in self._database.query(find_wrapped)}
+        return next((own.name for own in self._own_roots() if used and own.id not in used), "")
+
+    def leans_on_own_root(self) -> bool:
+        """Whether a key lies under a root of the installation's own, although another one is set."""
+        used = {key.root_id for key in self._database.query(find_wrapped)}
+        return bool(self._url) and any(own.id in used - {self.root.id} for own in self._own_roots())
+
+    def _is_in(self, file: Path, root: Root) -> bool:
+        body = find_key_file(file)
+        return body is not None and self._own_root(body).id == root.id
 
     @property
     def _next_file(self) -> Path:
@@ -188,14 +225,16 @@ class Keys:
     def _roots(self) -> Iterator[Root]:
         if self._url:
             yield self.root
+        yield from self._others
         yield from self._own_roots()
 
-    def _own_roots(self) -> Iterator[LocalRoot]:
+    def _own_roots(self, connection: "Connection | None" = None) -> Iterator[LocalRoot]:
         """Those that were made here: one, and while it is changed for another, that too."""
         if self._database.is_sqlite:
             bodies = [find_key_file(self._key_file), find_key_file(self._next_file)]
         else:
-            bodies = [key.body for key in self._database.query(find_keys, ROOT)]
+            roots = find_keys(connection, ROOT) if connection is not None else self._database.query(find_keys, ROOT)
+            bodies = [key.body for key in roots]
         yield from (self._own_root(body) for body in bodies if body)
 
     def _make_own_root(self) -> LocalRoot:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.services import collections, keys
+from embedmill.console.services import collections, doctor, keys
 from embedmill.console.services.opening import open_runtime
 from embedmill.shared.errors import KeyUnavailable, UserError
 from embedmill.shared.runtime import Runtime
@@ -40,3 +40,19 @@ def test_after_a_rotation_only_the_new_root_opens(runtime: Runtime, settings: Se
         assert {key.here for key in keys.show_keys(before).keys} == {False}
         with pytest.raises(KeyUnavailable, match=done.root):
             before.vault.current_key(1)
+
+
+def test_a_key_is_made_without_a_key_and_one_that_is_set_later_is_asked_for(
+    runtime: Runtime, settings: Settings, tmp_path: Path
+) -> None:
+    made = keys.make_key(runtime, tmp_path / "root")
+    assert not keys.show_keys(runtime).keys
+    runtime.keys.derive("audit")
+
+    with open_runtime(settings.model_copy(update={"key": made.setting})) as after:
+        assert "embedmill keys rotate" in doctor._PROBES["keys"](after)
+        unused = keys.rotate_keys(after).unused
+        assert unused is not None
+        assert f"{unused} opens only copies from before" in doctor._PROBES["keys"](after)
+        Path(unused.removeprefix("file://")).unlink()
+        assert "warning" not in doctor._PROBES["keys"](after)

@@ -155,3 +155,37 @@ def test_a_rotation_that_was_cut_short_opens_with_what_there_is(database: Databa
     stored = database.query(find_keys, SECRET)
     database.transact(rewrap_keys, [rewrapped(key, keys.unwrap(key), new) for key in stored])
     assert Keys(database, url="", folder=tmp_path).derive("audit") == secret
+
+
+def test_no_data_key_is_made_under_a_wrong_root(database: Database, tmp_path: Path) -> None:
+    """Not even where the installation's secret opens: no root would open both keys any more."""
+    tracker = Tracker(database)
+    Keys(database, url="", folder=tmp_path).derive("audit")
+    right = Keys(database, url=write_key(tmp_path / "right"), folder=tmp_path)
+    wrong = Keys(database, url=write_key(tmp_path / "wrong", b"\x02"), folder=tmp_path)
+    with database.write() as connection:
+        right.create_data_key(connection, tracker.collection.id, right.root)
+    with pytest.raises(KeyUnavailable, match=right.root.id), database.write() as connection:
+        wrong.create_data_key(connection, tracker.collection.id, wrong.root)
+    with database.write() as connection:
+        right.create_data_key(connection, tracker.collection.id, right.root)
+    wrong.admit_root(right.root)
+    assert rotate(database, wrong, wrong.root) == 3
+
+
+def test_a_root_of_its_own_that_wraps_nothing_any_more_is_told_and_never_takes_anothers_place(
+    database: Database, tmp_path: Path
+) -> None:
+    keys = Keys(database, url="", folder=tmp_path)
+    secret = keys.derive("audit")
+    named = Keys(database, url=write_key(tmp_path / "named"), folder=tmp_path)
+    assert named.leans_on_own_root()
+    keys.next_root()  # a rotation that was cut short
+    rotate(database, named, named.root)
+    assert not named.leans_on_own_root()
+    left = named.unused_own_root()
+    assert left == (f"file://{tmp_path / KEY_FILE}" if database.is_sqlite else "")
+    if left:
+        rotate(database, named, open_root(left))
+        assert Keys(database, url="", folder=tmp_path).derive("audit") == secret
+        assert not (tmp_path / f"{KEY_FILE}.next").exists()
