@@ -22,6 +22,7 @@ from embedmill.shared.db.schema import chore, source
 from embedmill.shared.errors import ScanStopped, ScanTakenOver
 from tests.producers.walking import Walk
 from tests.shared.containers.making import taped, zipped
+from tests.shared.db.conftest import url_of
 
 
 class Desk:
@@ -80,6 +81,15 @@ class Desk:
             return int(connection.execute(query).scalar_one())
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.chaos)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Here the cases are what matters: statements are tried on both engines by tests of the database and by walks."""
+    return url_of(request, tmp_path)
+
+
+on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
 def desk(database: Database, tmp_path: Path) -> Desk:
     return Desk(database, tmp_path)
@@ -88,6 +98,7 @@ def desk(database: Database, tmp_path: Path) -> Desk:
 TEN = {f"d{n}.txt" for n in range(10)}
 
 
+@on_both
 def test_a_file_that_was_also_named_by_itself_leaves_with_its_folder(desk: Desk) -> None:
     desk.ingest("docs")
     desk.ingest("docs/d3.txt")
@@ -155,6 +166,7 @@ def test_a_file_that_comes_back_before_its_removal_stays(desk: Desk) -> None:
     assert desk.visible() == TEN
 
 
+@on_both
 def test_more_than_a_fifth_is_held_back_and_nothing_of_it_is_forgotten(desk: Desk) -> None:
     desk.ingest("docs")
     for n in range(3):
@@ -187,6 +199,7 @@ def test_two_commands_that_disagree_about_an_id_are_reported_and_the_newer_one_i
     assert (counts["total"], counts["unchanged"], counts["problems"]) == (2, 2, 1)
 
 
+@on_both
 def test_a_document_that_stays_for_a_source_that_says_otherwise_is_reported_until_that_is_read(desk: Desk) -> None:
     same = {str(n): "same" for n in range(2, 12)}
     desk.write_rows("a.jsonl", {"1": "alpha", **same})
@@ -244,6 +257,7 @@ def test_a_scan_stops_when_its_job_is_paused_or_cancelled_and_leaves_no_work(des
     assert desk.ingest("docs")["completed"] == 10
 
 
+@on_both
 def test_a_scan_that_was_taken_over_changes_nothing(desk: Desk) -> None:
     submitter, submitted, sources = desk.open("docs")
     with desk.database.write() as connection:
@@ -256,6 +270,7 @@ def test_a_scan_that_was_taken_over_changes_nothing(desk: Desk) -> None:
     assert desk.ingest("docs")["total"] == 10
 
 
+@on_both
 def test_closing_a_source_takes_what_nobody_else_claims(desk: Desk) -> None:
     desk.ingest("docs")
     desk.ingest("docs/d1.txt")
@@ -278,6 +293,7 @@ def test_a_deleted_document_leaves_and_comes_back_with_its_source(desk: Desk) ->
     assert desk.ingest("docs")["completed"] == 1
 
 
+@on_both
 def test_a_file_that_leaves_two_nested_folders_is_no_large_part_of_either(desk: Desk) -> None:
     (desk.folder / "docs/sub").mkdir(exist_ok=True)
     for n in range(10):
@@ -291,6 +307,7 @@ def test_a_file_that_leaves_two_nested_folders_is_no_large_part_of_either(desk: 
     assert "s3.txt" not in desk.visible()
 
 
+@on_both
 def test_a_damaged_archive_keeps_what_lies_in_it_and_nothing_else(desk: Desk) -> None:
     archive = desk.folder / "docs" / "dam.zip"
     archive.write_bytes(zipped({"a.txt": "a", "b.txt": "b"}))

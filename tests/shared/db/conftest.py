@@ -53,6 +53,11 @@ def postgres_url(postgres_server: Server) -> str:
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, on each engine in turn."""
+    return url_of(request, tmp_path)
+
+
+def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database on the engine that a fixture was asked for."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tracking.db'}"
     url: str = request.getfixturevalue("postgres_url")

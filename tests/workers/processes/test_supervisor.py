@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -25,6 +26,13 @@ def forks(settings: Settings, request: pytest.FixtureRequest) -> Iterator[ForkSe
     yield server
     if server is not None:
         server.close()
+
+
+@pytest.fixture
+def forking(settings: Settings) -> Iterator[ForkServer]:
+    """One of them, for what does not depend on how."""
+    with closing(ForkServer()) as server:
+        yield server
 
 
 def registered(runtime: WorkerRuntime) -> list[int]:
@@ -63,9 +71,13 @@ def test_workers_stop_in_good_order_and_leave_nothing(
     assert sweep(runtime.run_folder) == 1, "nobody but this process is left"
 
 
-def test_workers_are_started_as_there_are_batches_for_them(runtime: WorkerRuntime, tracker: Tracker) -> None:
+def test_workers_are_started_as_there_are_batches_for_them(
+    forking: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
     counted: list[int] = []
-    with Supervisor(runtime, [PoolSpec(slots=3)], on_death=lambda _: None, batches=lambda: counted[-1]) as supervisor:
+    with Supervisor(
+        runtime, [PoolSpec(slots=3)], on_death=lambda _: None, batches=lambda: counted[-1], forks=forking
+    ) as supervisor:
         assert len(supervisor.pids) == 1, "the first one waits for no count"
         for batches, processes in ((1, 1), (2, 2), (0, 2), (9, 3)):
             counted.append(batches)
@@ -93,7 +105,7 @@ def test_workers_that_cannot_open_their_home_end_the_command(
 
 
 def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of_others(
-    runtime: WorkerRuntime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+    forking: ForkServer, runtime: WorkerRuntime, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"worker_silence_seconds": 1.0}))
     tracker.submit(["file:///1"])
@@ -105,7 +117,9 @@ def test_a_worker_is_hung_when_messages_wait_in_its_own_queue_and_not_in_that_of
         asked.append(1)
         return depths
 
-    with Supervisor(runtime, [PoolSpec(("chunk",))], on_death=lambda _: None, depths=count) as supervisor:
+    with Supervisor(
+        runtime, [PoolSpec(("chunk",))], on_death=lambda _: None, depths=count, forks=forking
+    ) as supervisor:
         (first,) = supervisor.pids
 
         def after_poll(condition: Callable[[], bool]) -> bool:
