@@ -8,7 +8,7 @@ from embedmill.simulators.base import Options
 from embedmill.simulators.pinecone import PineconeSimulator
 from embedmill.simulators.serving import Running, running
 
-LAG_SECONDS = 0.05
+LAG_SECONDS = 0.02
 
 
 @contextmanager

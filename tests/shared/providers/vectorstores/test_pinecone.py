@@ -415,17 +415,17 @@ def test_what_was_tried_in_vain_is_not_in_the_books_and_what_may_be_billed_is(
 
 
 def test_a_dead_shard_is_given_up_in_seconds_and_its_neighbours_work(
-    store: PineconeVectorStore, simulator: PineconeSimulator
+    impatient: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
     simulator.faults.add(Fault(kind="slow", seconds=60, match="c1-dead", times=None))
     with pytest.raises(FlowControl) as parked:
-        store.upsert("dead", [make_row()])
+        impatient.upsert("dead", [make_row()])
     assert parked.value.reason == "circuit"
     assert "/vectors/upsert" not in paths(simulator), "its answer was not waited for"
     with pytest.raises(FlowControl, match="left alone"):
-        store.count_versions("dead", {"d1": "v1"})
-    store.upsert("alive", [make_row()])
-    assert store.count("alive") == 1
+        impatient.count_versions("dead", {"d1": "v1"})
+    impatient.upsert("alive", [make_row()])
+    assert impatient.count("alive") == 1
 
 
 def test_a_service_that_is_away_parks_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
