@@ -155,8 +155,12 @@ def _columns(lines: Sequence[Line]) -> list[Span]:
 
 def _crosses(cell: Cell, lines: Sequence[Line]) -> bool:
     """Whether a cell reaches over two cells of another line."""
-    span = cell.left, cell.right
-    return any(len([1 for other in line.cells if _overlap(span, other) > 1]) > 1 for line in lines)
+    left, right = cell.left, cell.right
+    for line in lines:
+        met = [other for other in line.cells if other.right > left and other.left < right]
+        if len(met) > 1 and sum(_overlap((left, right), other) > 1 for other in met) > 1:
+            return True
+    return False
 
 
 def _overlap(span: Span, cell: Cell) -> float:

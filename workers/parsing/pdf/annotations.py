@@ -48,28 +48,24 @@ def read_annotations(form: Any, page: Any) -> Iterator[Field | Comment]:
         if not annotation:
             continue
         try:
-            if not raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN and (found := _read(form, annotation)):
+            if not raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN and (found := _read(raw, form, annotation)):
                 yield found
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
 
 
-def _read(form: Any, annotation: Any) -> Field | Comment | None:
-    from pypdfium2 import raw
-
+def _read(raw: Any, form: Any, annotation: Any) -> Field | Comment | None:
     subtype = raw.FPDFAnnot_GetSubtype(annotation)
     if subtype == raw.FPDF_ANNOT_WIDGET:
-        return _read_field(form, annotation) if form else None
+        return _read_field(raw, form, annotation) if form else None
     if subtype in {getattr(raw, f"FPDF_ANNOT_{name}") for name in _SUBTYPES_WITHOUT_WORDS}:
         return None
     text = _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
     return Comment(_string(raw.FPDFAnnot_GetStringValue, annotation, b"T").strip(), text) if text else None
 
 
-def _read_field(form: Any, annotation: Any) -> Field | None:
-    from pypdfium2 import raw
-
-    value = one_line(_value(form, annotation))
+def _read_field(raw: Any, form: Any, annotation: Any) -> Field | None:
+    value = one_line(_value(raw, form, annotation))
     if not value:
         return None
     box = raw.FS_RECTF()
@@ -78,23 +74,19 @@ def _read_field(form: Any, annotation: Any) -> Field | None:
     return Field(name, value, (box.left, min(box.bottom, box.top), box.right, max(box.bottom, box.top)))
 
 
-def _value(form: Any, annotation: Any) -> str:
-    from pypdfium2 import raw
-
+def _value(raw: Any, form: Any, annotation: Any) -> str:
     match raw.FPDFAnnot_GetFormFieldType(form, annotation):
         case raw.FPDF_FORMFIELD_CHECKBOX | raw.FPDF_FORMFIELD_RADIOBUTTON:
             return BOXES[raw.FPDFAnnot_IsChecked(form, annotation)]
         case raw.FPDF_FORMFIELD_COMBOBOX | raw.FPDF_FORMFIELD_LISTBOX:
-            return _chosen(form, annotation) or _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+            return _chosen(raw, form, annotation) or _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
         case raw.FPDF_FORMFIELD_TEXTFIELD if not raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
             return _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
     return ""
 
 
-def _chosen(form: Any, annotation: Any) -> str:
+def _chosen(raw: Any, form: Any, annotation: Any) -> str:
     """The labels of the options that are chosen."""
-    from pypdfium2 import raw
-
     options = range(min(max(raw.FPDFAnnot_GetOptionCount(form, annotation), 0), MOST))
     chosen = (option for option in options if raw.FPDFAnnot_IsOptionSelected(form, annotation, option))
     return ", ".join(_string(raw.FPDFAnnot_GetOptionLabel, form, annotation, option) for option in chosen)

@@ -46,42 +46,36 @@ def read_drawings(page: Any, area: float) -> Drawings:
     from pypdfium2 import raw
 
     found = Drawings()
-    for thing, kind, matrix in _objects(page):
+    for thing, kind, matrix in _objects(raw, page):
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
-            found.picture = max(found.picture, _area(thing, matrix) / max(area, 1.0))
+            found.picture = max(found.picture, _area(raw, thing, matrix) / max(area, 1.0))
         else:
             found.paths += 1
             if found.paths <= MOST_PATHS:
-                _add_rules(thing, matrix, found)
+                _add_rules(raw, thing, matrix, found)
     return found if found.paths <= MOST_PATHS else found.without_rules()
 
 
-def _objects(page: Any) -> Iterator[tuple[Any, int, Matrix]]:
+def _objects(raw: Any, page: Any) -> Iterator[tuple[Any, int, Matrix]]:
     """The paths and pictures of a page, also of those forms that it is put together from."""
-    from pypdfium2 import raw
-
     of_page, kind_of = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
     for index in range(min(raw.FPDFPage_CountObjects(page), MOST_OBJECTS)):
         thing = of_page(page, index)
         if kind_of(thing) != raw.FPDF_PAGEOBJ_TEXT:
-            yield from _inner(thing, IDENTITY, 0)
+            yield from _inner(raw, thing, IDENTITY, 0)
 
 
-def _inner(thing: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Any, int, Matrix]]:
-    from pypdfium2 import raw
-
+def _inner(raw: Any, thing: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Any, int, Matrix]]:
     kind = raw.FPDFPageObj_GetType(thing)
     if kind in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE):
         yield thing, kind, matrix
     elif kind == raw.FPDF_PAGEOBJ_FORM and depth < DEEPEST_FORM:
-        inside = _product(_matrix(thing), matrix)
+        inside = _product(_matrix(raw, thing), matrix)
         for index in range(min(raw.FPDFFormObj_CountObjects(thing), MOST_OBJECTS)):
-            yield from _inner(raw.FPDFFormObj_GetObject(thing, index), inside, depth + 1)
+            yield from _inner(raw, raw.FPDFFormObj_GetObject(thing, index), inside, depth + 1)
 
 
-def _matrix(thing: Any) -> Matrix:
-    from pypdfium2 import raw
-
+def _matrix(raw: Any, thing: Any) -> Matrix:
     found = raw.FS_MATRIX()
     if not raw.FPDFPageObj_GetMatrix(thing, found):
         return IDENTITY
@@ -106,10 +100,8 @@ def _moved(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
     return a * x + c * y + e, b * x + d * y + f
 
 
-def _bounds(thing: Any, matrix: Matrix) -> tuple[float, float]:
+def _bounds(raw: Any, thing: Any, matrix: Matrix) -> tuple[float, float]:
     """Width and height of an object on the page."""
-    from pypdfium2 import raw
-
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not raw.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
         return 0.0, 0.0
@@ -118,33 +110,29 @@ def _bounds(thing: Any, matrix: Matrix) -> tuple[float, float]:
     return abs(x1 - x0), abs(y1 - y0)
 
 
-def _area(thing: Any, matrix: Matrix) -> float:
-    width, height = _bounds(thing, matrix)
+def _area(raw: Any, thing: Any, matrix: Matrix) -> float:
+    width, height = _bounds(raw, thing, matrix)
     return width * height
 
 
-def _add_rules(path: Any, matrix: Matrix, found: Drawings) -> None:
-    if max(_bounds(path, matrix)) < SHORTEST or not _is_drawn(path):
+def _add_rules(raw: Any, path: Any, matrix: Matrix, found: Drawings) -> None:
+    if max(_bounds(raw, path, matrix)) < SHORTEST or not _is_drawn(raw, path):
         return
-    for (x0, y0), (x1, y1) in _strokes(path, _product(_matrix(path), matrix)):
+    for (x0, y0), (x1, y1) in _strokes(raw, path, _product(_matrix(raw, path), matrix)):
         if abs(y1 - y0) < STRAIGHT and abs(x1 - x0) >= SHORTEST:
             found.level.append(Rule((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
         elif abs(x1 - x0) < STRAIGHT and abs(y1 - y0) >= SHORTEST:
             found.upright.append(Rule((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
 
 
-def _is_drawn(path: Any) -> bool:
-    from pypdfium2 import raw
-
+def _is_drawn(raw: Any, path: Any) -> bool:
     filled, stroked = ctypes.c_int(), ctypes.c_int()
     raw.FPDFPath_GetDrawMode(path, filled, stroked)
     return bool(filled.value or stroked.value)
 
 
-def _strokes(path: Any, matrix: Matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+def _strokes(raw: Any, path: Any, matrix: Matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """The straight parts of a path, on the page."""
-    from pypdfium2 import raw
-
     x, y = ctypes.c_float(), ctypes.c_float()
     start = point = (0.0, 0.0)
     for index in range(min(raw.FPDFPath_CountSegments(path), MOST_SEGMENTS)):

@@ -1,7 +1,7 @@
 """Owns which lines are headings, and of what level: from the outline, and from size, weight and numbers."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -55,9 +55,12 @@ Headings = dict[tuple[int, int], Heading]
 
 def body_size(lines: Sequence[Line]) -> float:
     """The size of most of the text, in points; 0 without text."""
-    sizes: Counter[float] = Counter()
+    counted: dict[float, int] = defaultdict(int)
     for line in lines:
-        sizes[rounded(line.size)] += len(line.cells) if line.fixed else sum([len(cell.text) for cell in line.cells])
+        counted[line.size] += len(line.cells) if line.fixed else sum([len(cell.text) for cell in line.cells])
+    sizes: Counter[float] = Counter()
+    for size, characters in counted.items():
+        sizes[rounded(size)] += characters
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
