@@ -18,7 +18,7 @@ log = get_logger()
 # A message that waited for so many leases is sent again, although others still wait in its queue.
 OVERDUE_LEASES = 10
 # So long after a death its queues' live workers have claimed most of what the dead one had not taken.
-FETCHED_SECONDS = 4.0
+FETCHED_SECONDS = 3.0
 
 
 class Rescuer:

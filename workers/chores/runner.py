@@ -294,7 +294,7 @@ class ChoreRunner:
         if reach_seconds is None:
             return []
         requeue = partial(self.rescuer.requeue_fetched, reach_seconds=reach_seconds)
-        return [Chore("fetched", requeue, FETCHED_SECONDS / 2)]
+        return [Chore("fetched", requeue, FETCHED_SECONDS / 3)]
 
     def _reconcile(self) -> None:
         with self._broker_at_work() as is_due:
