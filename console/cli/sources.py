@@ -185,7 +185,22 @@ def _row(source: "SourceReport") -> dict[str, Any]:
 
 
 def _in_short(options: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_option(value)}" for name, value in options.items() if value)
+    columns = options.get("columns", {})
+    told = {_WORDS.get(name, name): value for name, value in {**options, **columns}.items() if name not in _NOT_TOLD}
+    return " ".join(f"{name}={_option(value)}" for name, value in told.items() if value and _USUAL.get(name) != value)
+
+
+# Options as they are typed.
+_WORDS = {
+    "texts": "text",
+    "ids": "id",
+    "seconds": "statement-seconds",
+    "max_pages": "max-pages",
+    "max_depth": "max-depth",
+}
+_USUAL: dict[str, Any] = {"statement-seconds": 60.0, "max-pages": 10_000, "max-depth": 50}
+# Of a database they are in its URI; its columns are told one by one.
+_NOT_TOLD = ("path", "host", "port", "database", "table", "columns")
 
 
 def _option(value: Any) -> str:
@@ -195,6 +210,8 @@ def _option(value: Any) -> str:
             return ",".join(f"{name}:{column}" for name, column in value.items() if column and name != column) or "rows"
         case list():
             return ",".join(map(str, value))
+        case float():
+            return f"{value:g}"
         case _:
             return str(value)
 

@@ -256,17 +256,26 @@ def spellings(name: str) -> list[str]:
     The path may follow a kind, as in `slack:export.zip`.
     """
     scheme = _HAS_SCHEME.match(name)
-    kind, path = (scheme[0], name[scheme.end() :]) if scheme else ("file://", name)
-    if scheme and path.startswith("//"):
+    kind, path = (scheme[0].lower(), name[scheme.end() :]) if scheme else ("file://", name)
+    if kind == "sqlite:":
+        # Two slashes, none or one for the root, and the path, which may be one from here.
+        below = path.lstrip("/")
+        found = [f"sqlite:///{below}", *_uris("sqlite://", f"/{below}"), *_uris("sqlite://", below)]
+    elif scheme and path.startswith("//"):
         # A bucket or a host by itself is on record with the slash after it.
-        return [name, f"{name}/"] if "/" not in path[2:] else [name]
+        found = [f"{name}/"] if "/" not in path[2:] else []
+    else:
+        found = _uris(kind, path)
+    return list(dict.fromkeys([name, *found]))
+
+
+def _uris(kind: str, path: str) -> list[str]:
     try:
         found = Path(path).expanduser()
         paths = [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]
-        uris = [kind + path_to_uri(each).removeprefix("file://") for each in paths]
+        return [kind + path_to_uri(each).removeprefix("file://") for each in paths]
     except (OSError, RuntimeError, ValueError):
-        return [name]
-    return list(dict.fromkeys([name, *uris]))
+        return []
 
 
 def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:

@@ -155,7 +155,8 @@ def _require_repeatable(source: "Source", *, stays: bool) -> None:
         told = (
             f"the address of {source.spec['uri']} lets somebody in, which is kept nowhere: nobody could read it again"
         )
-        raise SourceError(told, hint="Give --credentials, or use embedmill watch, which keeps it to itself.")
+        ways = filter(None, (source.without_secret, "embedmill watch, which keeps it to itself"))
+        raise SourceError(told, hint=f"Use {', or '.join(ways)}.")
     try:
         source_from_spec(source.spec)
     except SourceError as error:

@@ -265,6 +265,11 @@ class Source(ABC):
         return False
 
     @property
+    def without_secret(self) -> str:
+        """What a user gives in its place, so that others can read the source too; "" where there is nothing."""
+        return ""
+
+    @property
     def part(self) -> str:
         """What a reading is about that is not of all of it."""
         return ""

@@ -222,12 +222,12 @@ class Reading:
 
     def _remarks(self, chats: Mapping[str, Chat]) -> Iterator[Remark]:
         if any(chat.is_older for chat in chats.values()):
-            lost = f"; {self._lost:,} of its documents were deleted since, and are left out" if self._lost else ""
+            lost = f"; documents of it that were deleted since, and are left out: {self._lost:,}" if self._lost else ""
             told = f"it is older than an export that was read before: only what that one could not have is new{lost}"
             yield Remark(self._uri, told, RemarkKind.READ)
         unknown = sum(chat.conversation.kind == UNKNOWN for chat in chats.values())
         if unknown:
-            told = f"{unknown:,} conversations are in no list of the export, and are called as their folders are"
+            told = f"conversations that are in no list of the export, and are called as their folders are: {unknown:,}"
             yield Remark(self._uri, told, RemarkKind.READ)
 
     def _place(self, path: str) -> str:

@@ -63,6 +63,11 @@ class Wanted:
         named = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {name: value for name, value in named.items() if value}
 
+    @property
+    def made(self) -> dict[str, Any]:
+        """Of what documents are made and which have left, as JSON values: another command may say something else."""
+        return replace(self, cursor="").to_spec()
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Refused, Row, Session
+from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Row, Session
 from embedmill.producers.sources.sql.values import Column, Kind
 
 TABLE_PAGE = 1000
@@ -150,7 +150,7 @@ class Reader:
         return session.chunks(statement, parameters, streamed=not session.is_small(size))
 
     def _named(self, session: Session) -> str:
-        if not self.has_nulls or self._order == [ROW_ID]:
+        if not self.has_nulls:
             return ""
         return " AND ".join(f"{session.quote(column.name)} IS NOT NULL" for column in self.key)
 

@@ -25,6 +25,8 @@ from embedmill.shared.paging import batched, pages
 COMPARE_EVERY = 10
 SURVEYED, FOUND = 500, 100
 STATE, OF_ROW = "state", "row "
+# What is kept of a reading that the next one goes on from, if it makes the same of the rows.
+MADE_BY = ("digests", "cursor", "kind", "by", "made")
 OVERLAP_SECONDS, OVERLAP_NUMBERS = 600, 1000
 NONE = Condition()
 ORDERED = (Kind.INTEGER, Kind.MOMENT)
@@ -114,10 +116,22 @@ class Run:
         opened: Opened = self.database.attempt(lambda s: open_task(s, self.task, with_digest=is_kept))
         before = self.context.memory.get_many([STATE]).get(STATE, {})
         self._require_newer(opened, before)
+        if before and not self._is_made_alike(opened, before):
+            before = self._begin_anew(before)
         if opened.nameless:
             yield Problem(f"{self.task.uri}/NULL", f"rows whose id is NULL: {opened.nameless}; they are no documents")
         yield from self._choose(opened, before)
         self._remember(opened, before)
+
+    def _is_made_alike(self, opened: Opened, before: Any) -> bool:
+        cursor = opened.cursor.name if opened.cursor else ""
+        return bool(before.get("made") == self.task.wanted.made and before.get("by", "") in (cursor, ""))
+
+    def _begin_anew(self, before: Any) -> Any:
+        """Read every row, now and until that came to an end: what was read before was made of other columns."""
+        left = {name: value for name, value in before.items() if name not in MADE_BY}
+        self.context.memory.put_many({STATE: left})
+        return left
 
     def _choose(self, opened: Opened, before: Any) -> Iterator[Item]:
         since, cursor = before.get("cursor"), opened.cursor
@@ -253,8 +267,9 @@ class Run:
             "server": opened.stand.server,
             "position": opened.stand.position,
             "digests": bool(opened.digest),
+            "made": self.task.wanted.made,
             "runs": int(before.get("runs", 0)) + 1,
         }
         if opened.cursor is not None:
-            state |= {"cursor": opened.newest, "kind": opened.cursor.kind}
+            state |= {"cursor": opened.newest, "kind": opened.cursor.kind, "by": opened.cursor.name}
         self.context.memory.put_many({STATE: state})

@@ -20,8 +20,6 @@ from embedmill.shared.logs import get_logger
 log = get_logger()
 
 NAME_CHARACTERS = 8
-# What may change while the documents stay the same: who logs in and how, and how long is waited.
-NOT_OF_IDENTITY = ("credentials", "user", "parameters", "seconds", "overlap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,10 @@ class SqlSource(Source):
         return bool(self.login.password)
 
     @property
+    def without_secret(self) -> str:
+        return "--credentials"
+
+    @property
     def spec(self) -> Spec:
         """Without any password: the name of the account, and where the credentials are found."""
         return {
@@ -95,7 +97,8 @@ class SqlSource(Source):
 
     @property
     def identity(self) -> str:
-        told = {name: value for name, value in self.spec.items() if name not in NOT_OF_IDENTITY}
+        """Which rows they are, and by what they are known; the newest command says the rest."""
+        told = {"kind": self.place.kind, "uri": self.uri, "query": self.query, "ids": self.wanted.ids}
         return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
     @property

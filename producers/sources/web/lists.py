@@ -18,8 +18,10 @@ class Lists:
     progress: Progress
 
     def add_map(self, link: Link, *, depth: int, is_guess: bool = False) -> None:
-        """Ask for a list, once."""
-        if not self.progress.reach.has_met(link.address):
+        """Ask for a list of the site, once."""
+        if not self.progress.reach.holds(link.address):
+            self.progress.reach.count("a sitemap of another site", link.address)
+        elif not self.progress.reach.has_met(link.address):
             self.progress.reach.meet(link.address)
             self.progress.queue.add(Entry(link, depth, is_map=True, is_guess=is_guess))
 

@@ -17,10 +17,12 @@ DEEPEST = 4
 """Maps within maps."""
 
 _START = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,300}\?>|<!--.{0,5000}?-->|<\?[^>]{0,500}\?>|<!DOCTYPE[^>\[]{0,500}>|\s)*"
+    # Atomic: what came before the first element is read in one way only, however often it does not fit.
+    rb"(?>\s+|<\?[^>]{0,500}\?>|<!--.{0,5000}?-->|<!DOCTYPE[^>\[]{0,500}(?:\[.*?\]\s*)?>)*+"
     rb"<(?:[\w.-]{1,40}:)?(urlset|sitemapindex|rss|feed|RDF)[\s>/]",
     re.DOTALL,
 )
+_ENTITIES = "addresses in it have entities of its own, which are not resolved, and were left out"
 _GZIP = b"\x1f\x8b"
 
 
@@ -95,16 +97,20 @@ def _read_sitemap(data: bytes, listed: Listed) -> Iterator[str]:
         for _, element in events:
             name = etree.QName(element).localname
             if name in ("url", "sitemap"):
-                yield from _location(element)
+                yield from _location(element, listed)
                 _forget(element)
     except etree.XMLSyntaxError:
         listed.faults.append("it is damaged: what follows its last whole entry was not read")
 
 
-def _location(entry: Any) -> Iterator[str]:
+def _location(entry: Any, listed: Listed) -> Iterator[str]:
     for child in entry:
         if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == "loc" and _is_own(child.tag):
-            yield (child.text or "").strip()
+            # Entities are not resolved: an address with one in it is half an address.
+            if not len(child):
+                yield (child.text or "").strip()
+            elif _ENTITIES not in listed.faults:
+                listed.faults.append(_ENTITIES)
             return
 
 

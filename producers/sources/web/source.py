@@ -81,6 +81,10 @@ class WebSource(Source):
         return bool(self.authorization) or self.asked not in ("", self.address)
 
     @property
+    def without_secret(self) -> str:
+        return "EMBEDMILL_WEB_LOGINS and the address without the login" if self.authorization else ""
+
+    @property
     def spec(self) -> Spec:
         limits = {"max_pages": self.max_pages, "max_depth": self.max_depth}
         return {**self._what, **limits}

@@ -38,6 +38,14 @@ def test_a_name_may_be_a_uri_an_id_or_a_path_through_links(tmp_path: Path, monke
     assert {f"file://{tmp_path}/link/a.txt", (tmp_path / "real").resolve().as_uri() + "/a.txt"} == set(found[1:])
 
 
+@pytest.mark.parametrize("typed", ["sqlite:///{0}/w.db/pages", "sqlite:////{0}/w.db/pages", "sqlite:///w.db/pages"])
+def test_a_file_of_sqlite_is_found_by_every_spelling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"sqlite://{tmp_path}/w.db/pages" in spellings(typed.format(str(tmp_path)[1:]))
+
+
 @pytest.fixture
 def indexed(tracker: Tracker) -> list[str]:
     """Three documents that readers see, which a source claims, and one that died."""

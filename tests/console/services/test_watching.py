@@ -1,5 +1,6 @@
 """Sources that are read again by themselves: when, by whom, and what is kept of it."""
 
+import io
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from embedmill.console.services.watching import ScheduleReport, schedule_sources
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.listing import ListSource
+from embedmill.producers.sources.open import open_sources
+from embedmill.producers.sources.options import gather_options
 from embedmill.shared.db import presence, schedules
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import chore, job, schedule
@@ -261,3 +264,15 @@ def test_what_was_opened_with_a_password_is_read_by_whoever_stays_and_by_nobody_
     for thread in watcher._running.values():
         thread.join()
     assert read[0] is given
+
+
+@pytest.mark.parametrize(
+    ("url", "told"), [("https://me:pw@host/a", "EMBEDMILL_WEB_LOGINS"), ("postgresql://me:pw@host/a", "--credentials")]
+)
+def test_who_has_a_password_in_the_address_is_told_where_else_it_goes(runtime: Runtime, url: str, told: str) -> None:
+    options = gather_options({"table": "a"} if url.startswith("p") else {})
+    sources = open_sources([url], options=options, stdin=io.BytesIO())
+    with pytest.raises(SourceError) as raised:
+        schedule_sources(runtime, sources, collection="default", timetable=HOURLY)
+    assert told in raised.value.hint
+    assert ("--credentials" in raised.value.hint) == (told == "--credentials")

@@ -222,3 +222,49 @@ def test_a_text_that_is_too_long_is_named(sqlite: Database, monkeypatch: pytest.
     sqlite.fill(10)
     found = sqlite.read()
     assert [item.uri[-2:] for item in found if isinstance(item, Problem)] == ["10"]
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"text": ("title",), "title": "body"},
+    {"template": "{title}: {body}"},
+    {"metadata": ("title",)},
+    {"uri": "{title}"},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("usual", [{}, {"cursor": "updated"}])
+def test_all_rows_are_read_when_something_else_is_made_of_them(
+    postgresql: Database, usual: dict[str, Any], other: dict[str, Any]
+) -> None:
+    postgresql.fill(9)
+    postgresql.read(**usual)
+    assert postgresql.open().identity == postgresql.open(**usual, **other, statement_seconds=5.0).identity
+    cut = cast(Generator[Item, None, None], postgresql.open(**usual, **other).read(postgresql.context))
+    for _ in range(6):
+        next(cut)
+    cut.close()
+    for again in (usual | other, usual):
+        found = postgresql.read(settled=True, **again)
+        assert [type(item) for item in found] == [RowItem] * 9
+
+
+def test_the_newest_value_of_one_cursor_is_none_of_another(sqlite: Database) -> None:
+    sqlite.fill(9)
+    sqlite.execute("ALTER TABLE articles ADD COLUMN seen TIMESTAMP")
+    sqlite.execute("UPDATE articles SET seen = '2025-01-01 10:00:00'")
+    sqlite.read(cursor="updated")
+    assert len(sqlite.read(cursor="seen")) == 9
+
+
+def test_which_rows_they_are_is_another_source(sqlite: Database) -> None:
+    sqlite.fill(1)
+    others = [sqlite.open(id=("title",)), sqlite.open(table="pages"), sqlite.open(query="SELECT * FROM articles")]
+    assert len({sqlite.open().identity, *(each.identity for each in others)}) == 4
+
+
+def test_rows_without_an_id_are_told_once(sqlite: Database) -> None:
+    sqlite.execute("CREATE TABLE pages (id INTEGER, body TEXT)")
+    sqlite.execute("INSERT INTO pages VALUES (1, 'a'), (NULL, 'b')")
+    found = sqlite.read(table="pages", id=("id",))
+    assert [type(item) for item in found] == [Problem, RowItem]

@@ -59,3 +59,13 @@ def test_a_file_that_lies_in_a_column_is_parsed(database: Database, desk: Desk) 
     assert desk.ingest(source).documents.completed == 1
     assert list(desk.indexed().values()) == ["The orchard has apples."]
     assert desk.ingest(source).documents.unchanged == 1
+
+
+def test_another_choice_of_columns_is_the_same_source_read_anew(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    desk.ingest(sqlite.open(), limit=5)
+    report = desk.ingest(sqlite.open(metadata=("updated",)))
+    assert (report.documents.total, report.documents.unchanged) == (9, 0)
+    sqlite.execute("DELETE FROM articles WHERE id = 1")
+    assert desk.ingest(sqlite.open(metadata=("updated",))).documents.deleted == 1
+    assert len(desk.indexed()) == 8

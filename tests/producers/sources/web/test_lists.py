@@ -123,3 +123,13 @@ def test_a_list_that_is_away_loses_nothing(pages: Site) -> None:
         assert read.read().of(Departed) == []
         assert read.pages == ["/0", "/1"]
         assert bool(read.reasons(Problem)) is is_problem
+
+
+def test_a_sitemap_of_another_site_is_not_asked(pages: Site) -> None:
+    other = pages.url.replace("127.0.0.1", "localhost") + "/other.xml"
+    pages.at("/other.xml", sitemap(pages, "/1"), media_type="text/xml")
+    pages.at("/a.xml", sitemap(pages, "/0"), media_type="text/xml")
+    read = read_list(pages, sitemap(pages, "/a.xml", other, index=True))
+    assert "/other.xml" not in {asked.path for asked in pages.asked}
+    assert read.pages == ["/0"]
+    assert "1 not asked: a sitemap of another site" in read.remarks

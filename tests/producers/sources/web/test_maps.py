@@ -98,3 +98,22 @@ def test_the_pages_of_a_feed_are_its_links_and_not_its_ids() -> None:
 
 def test_a_damaged_feed_gives_what_it_can() -> None:
     assert addresses(RSS[:-40]) == ["/news/1", "https://other.example/2"]
+
+
+DOCTYPE = '<!DOCTYPE urlset [<!-- a > b --> <!ENTITY who "mallory"> <!ENTITY home SYSTEM "file:///etc/passwd">]>'
+
+
+def test_a_sitemap_with_an_internal_dtd_is_a_sitemap_without_entities() -> None:
+    data = sitemap("<loc>/a</loc>", "<loc>/b&who;</loc>", "<loc>&home;</loc>").replace(
+        b"<urlset", DOCTYPE.encode() + b"<urlset"
+    )
+    assert addresses(data) == ["/a"]
+    listed = read_map(data, address=ADDRESS)
+    assert listed
+    assert len(listed.faults) == 1
+    assert "entities" in listed.faults[0]
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<?xml ?>", b"<!DOCTYPE a[]>", b" "])
+def test_the_beginning_of_what_is_no_list_is_read_in_one_way(piece: bytes) -> None:
+    assert kind_of(piece * 2000 + b"<html>") is None
