@@ -210,7 +210,8 @@ def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings,
         ingest(runtime, "sealed", source)
         (best, *_) = search(runtime, "zebrafinch sings of contracts")
         assert (best.uri, best.title) == ("r1", ROWS[0]["title"])
-        assert not [word for word in PLANTED for form in forms(word) if form in rows_of(server.url)]
+        rows = rows_of(server.url)
+        assert not [word for word in PLANTED for form in forms(word) if form in rows]
         assert find_planted(PLANTED, runtime.home) == []
         with pytest.raises(SettingsError, match="encrypted"):
             search(runtime, "zebrafinch", mode="lexical")

@@ -1,4 +1,4 @@
-"""One store for the tests of a module, and an empty bucket in it for each."""
+"""One store for the tests of this folder, and an empty bucket in it for each."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.services.buckets import Bucket, emptied, running_store
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def store() -> Iterator[Bucket]:
     with running_store() as running:
         yield running

@@ -44,7 +44,7 @@ class Objects(Shelf):
         self.bucket = bucket
 
     def put(self, name: str, text: str) -> None:
-        self.bucket.put(name, text)
+        self.bucket.place(name, text)
 
     def remove(self, name: str) -> None:
         self.bucket.remove(name)
