@@ -18,7 +18,8 @@ ATTEMPTS = 5
 POOL = 16
 
 _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
-_REFUSED = frozenset({400, 401, 403, 404, 405})
+# With a redirect a store says that the bucket is elsewhere: in another region, or at another endpoint.
+_REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 403, 404, 405})
 
 
 class FaultKind(StrEnum):
@@ -66,14 +67,16 @@ def connect(service: str, *, wanted_by: str, extra: str) -> Any:
 def errors() -> tuple[type[Exception], ...]:
     """What the SDK raises."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
-    return (BotoCoreError, ClientError, HTTPError, OSError)
+    return (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError)
 
 
 def fault_of(error: Exception) -> Fault:
     """What one of them means."""
     from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, PartialCredentialsError
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, ClientError):
         return _answered(error.response)
@@ -81,6 +84,8 @@ def fault_of(error: Exception) -> Fault:
         return Fault(FaultKind.REFUSED, str(error))
     if isinstance(error, ParamValidationError):
         return Fault(FaultKind.REFUSED, "it is no name of a bucket or object")
+    if isinstance(error, ResponseParserError):
+        return Fault(FaultKind.REFUSED, "what answers does not speak as S3 does")
     return Fault(FaultKind.AWAY, type(error).__name__)
 
 

@@ -104,6 +104,13 @@ def refusal(request: Any, status: int, code: str) -> Any:
     return AWSResponse(request.url, status, {"Content-Type": "application/xml"}, _Raw(body))
 
 
+def told(request: Any, body: str, status: int = 200) -> Any:
+    """Anything that something answers, as a proxy does in the place of the store."""
+    from botocore.awsrequest import AWSResponse
+
+    return AWSResponse(request.url, status, {"Content-Type": "application/xml"}, _Raw(body.encode()))
+
+
 def short(request: Any, data: bytes) -> Any:
     """An object whose body ends before it has come."""
     from botocore.awsrequest import AWSResponse

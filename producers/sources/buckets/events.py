@@ -140,7 +140,6 @@ def _without(place: Place, fault: Fault, containers: Containers, *, is_there: bo
 def _is_there(client: Any, bucket: str) -> bool:
     """Of a bucket that there is not, no object is there either, and that says nothing."""
     try:
-        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        return "IsTruncated" in client.list_objects_v2(Bucket=bucket, MaxKeys=1)
     except errors():
         return False
-    return True

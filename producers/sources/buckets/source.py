@@ -93,13 +93,15 @@ class S3Source(Source):
         containers = Containers(client, context, self.hidden)
         limit = context.limit
         tells_restored = _OF_AMAZON in str(client.meta.endpoint_url)
-        for entry in Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS)):
+        listing = Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS))
+        for entry in listing:
             if _is_folder(entry):
                 continue
             if keys.takes(entry["Key"]):
                 yield from self._items(entry, containers, tells_restored=tells_restored)
             else:
                 yield from keys.skipped()
+        yield from (Problem(self.place.uri, told) for told in listing.oddities)
 
     def _items(self, entry: Entry, containers: Containers, *, tells_restored: bool) -> Iterator[Item]:
         place, storage_class = Place(self.place.bucket, entry["Key"]), entry.get("StorageClass")
