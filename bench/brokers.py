@@ -217,10 +217,15 @@ class Databases:
 
 @contextmanager
 def _postgres() -> Iterator[Databases]:
+    from tests import together
     from tests.services import postgres
 
-    with postgres.running_server() as server:
-        yield Databases(server)
+    together.begin()
+    try:
+        with postgres.running_server() as server:
+            yield Databases(server)
+    finally:
+        together.end()
 
 
 if __name__ == "__main__":
