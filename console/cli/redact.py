@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -34,7 +34,7 @@ def redact(
     from embedmill.console.services.redacting import TextRedactor
 
     redactor = TextRedactor(policy, scanner=read_settings().secret_scanner)
-    with sys.stdin.buffer if file == STDIN else file.open("rb") as opened:
+    with _opened(file) as opened:
         if jsonl:
             print_json_lines(redactor.redact_lines(opened))
             return
@@ -43,6 +43,15 @@ def redact(
         print_json(found)
     else:
         print_redacted(found)
+
+
+def _opened(file: Path) -> BinaryIO:
+    from embedmill.shared.errors import UserError
+
+    try:
+        return sys.stdin.buffer if file == STDIN else file.open("rb")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}", hint="Check the path and its permissions.") from None
 
 
 def print_redacted(found: "RedactedText") -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from embedmill.console.services.reach import every_reached
+from embedmill.console.services.reach import every_reached, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import VERSION
 from embedmill.shared.audit.anchors import Anchor, check_anchor, make_anchor, open_place, read_anchor
@@ -253,7 +253,7 @@ def _check_anchors(runtime: Runtime, chain: str, head: Head | None, anchors: Seq
     return [fault for fault in found if fault is not None]
 
 
-@serves("audit.anchor", Right.AUDIT, every_reached, trace=Trace.NOTHING)
+@serves("audit.anchor", Right.AUDIT, installation, trace=Trace.NOTHING)
 def anchor_records(runtime: Runtime) -> MadeAnchor:
     """Write an anchor of all chains now; raises StorageFailed, SettingsError."""
     heads = runtime.database.query(audit.list_heads)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
+from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.states import settings
@@ -149,6 +150,7 @@ def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionCh
     """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
     given = _given(chosen)
     _require_usable(runtime, given)
+    require_shown(given.get("owner"), given.get("redact", OFF))
     if "chunk_tokens" in given and "chunk_overlap" not in given:
         # The usual overlap shrinks with small chunks.
         given["chunk_overlap"] = min(32, given["chunk_tokens"] // 8)
@@ -182,6 +184,8 @@ def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoic
     def change(connection: Connection) -> Collection:
         found = collections.get_collection(connection, name)
         settings = submission.fit_chunks(CollectionSettings(**{**found.settings, **given}), given)
+        if given.keys() & {"owner", "redact"}:
+            require_shown(settings.owner, settings.redact)
         collections.update_settings(connection, found.id, settings.as_json())
         if not settings.keep_queries:
             forget_texts(connection, found.id)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,8 @@ from urllib.parse import quote_from_bytes
 from embedmill.console.services.reach import in_collection, in_documents, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.containers.loading import member_uri
+from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
 from embedmill.shared.db.collections import get_collection, list_collections
@@ -253,7 +255,7 @@ def document_names(runtime: Runtime, name: str) -> list[str]:
 def spellings(name: str) -> list[str]:
     """What a user may mean: an id or a URI as it stands, or the file by that path, through links or not.
 
-    The path may follow a kind, as in `slack:export.zip`.
+    The path may follow a kind, as in `slack:export.zip`, and go on within a container, as in `archive.zip!/a.txt`.
     """
     scheme = _HAS_SCHEME.match(name)
     kind, path = (scheme[0].lower(), name[scheme.end() :]) if scheme else ("file://", name)
@@ -271,11 +273,24 @@ def spellings(name: str) -> list[str]:
 
 def _uris(kind: str, path: str) -> list[str]:
     try:
-        found = Path(path).expanduser()
-        paths = [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]
-        return [kind + path_to_uri(each).removeprefix("file://") for each in paths]
+        uris = [kind + path_to_uri(each).removeprefix("file://") for each in _paths(path)]
+        within = [(member, each) for before, member in _divided(path) for each in _paths(before)]
+        return uris + [kind + member_uri(path_to_uri(each), member).removeprefix("file://") for member, each in within]
     except (OSError, RuntimeError, ValueError):
         return []
+
+
+def _paths(path: str) -> list[bytes]:
+    """The same path as it stands, and without links."""
+    found = Path(path).expanduser()
+    return [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]
+
+
+def _divided(path: str) -> Iterator[tuple[str, str]]:
+    """A path as that of a container, and of what is in it; one that is gone cannot be asked which of them it is."""
+    parts = path.split(WITHIN)
+    for count in range(1, len(parts)):
+        yield WITHIN.join(parts[:count]), WITHIN.join(parts[count:])
 
 
 def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:

@@ -118,7 +118,10 @@ def in_result(name: str = "result") -> Scope:
         if whole:
             return runtime.database.query(reach.find_result_collection, result)
         if result == "last":
-            raise UsageError("the newest result may be somebody else's", hint="Name the result by its id.")
+            raise UsageError(
+                "the newest result may be somebody else's",
+                hint="Name it by the `id` in the JSON of search and ask (--json).",
+            )
         found = runtime.database.query(reach.find_result_collection, result)
         if found is None or not principal.reaches(found):
             hint = "A result's id is in the JSON of search and ask; records are forgotten in time."

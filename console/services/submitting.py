@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import require_prices, tell_obstacles
+from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
+from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
@@ -119,6 +121,7 @@ class JobSubmission:
         self._job = 0
         self._submitter = Submitter(runtime, on_batch=self._tell_batch)
         self._collection = ensure_collection(runtime, collection)
+        require_shown(labels.owner, read_collection_settings(self._collection.settings).redact)
         require_prices(runtime, self._collection)
         tell_obstacles(runtime, self._collection, options.lane, listener)
         tell_spellings(runtime, self._collection, sources, listener)

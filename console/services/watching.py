@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.events import EventQueue, EventReader
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import FINAL
 from embedmill.console.services.submitting import USUAL, JobOptions
 from embedmill.producers.submission import ensure_collection
+from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import scans, schedules
 from embedmill.shared.db.agenda import has_work
 from embedmill.shared.db.clock import read_clock
@@ -131,6 +133,7 @@ def schedule_sources(
     One that was opened with a password, which is kept nowhere, only this process can read, and only if it `stays`.
     """
     found = ensure_collection(runtime, collection)
+    require_shown(options.owner, read_collection_settings(found.settings).redact)
 
     def put(connection: Connection) -> list[int]:
         now = read_clock(connection)

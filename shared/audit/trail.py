@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from embedmill.shared.db.audit import INSTALLATION, Key, add_record
 from embedmill.shared.db.engine import Database
-from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable
+from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable, MissingExtra, SettingsError
 from embedmill.shared.privacy.keys import Keys
 from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.sqlite_files import are_read_as_they_stand
@@ -61,8 +61,8 @@ class Trail:
             for each in (INSTALLATION, chain):
                 self.key(each)
             return self._database.transact(add_record, chain, _fields(principal, entry), self.key)
-        except KeyUnavailable:
-            raise  # it stops the action too, and says what to set
+        except (KeyUnavailable, SettingsError, MissingExtra):
+            raise  # they stop the action too, and say what to set
         except EmbedmillError as error:
             raise AuditUnwritten(f"no record of it could be written: {error}") from None
 

@@ -81,11 +81,20 @@ def begin(runtime: Runtime, documents: Sequence[str], *, cause: str) -> str:
         tombstones.set_tombstones(connection, id, marks)
         erasures.open_erasure(connection, id, places, cause=cause, step=STEPS[0].name)
 
-    # The key is made outside of the transaction.
+    # Keys are made and opened outside of the transaction: without them nothing is begun that could not go on.
     marker.of_document("")
+    for collection_id in set(runtime.database.query(_find_places, documents).values()):
+        runtime.vault.current_key(collection_id)
     runtime.database.transact(open_)
     log.info("erasure.begun", erasure=id, documents=len(documents), cause=cause)
     return id
+
+
+def _find_places(connection: Connection, documents: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in pages(documents, PAGE):
+        found |= traces.find_collections(connection, part)
+    return found
 
 
 def _wanted(cause: str) -> set[MarkKind]:

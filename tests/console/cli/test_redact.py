@@ -88,3 +88,10 @@ def test_a_policy_that_there_is_not_and_names_without_their_model_are_refused(
     assert run(capfd, "--policy", "some", str(tmp_path / "a"))[0] == 2
     status, _, err = run(capfd, "--policy", "names", str(tmp_path / "a"))
     assert (status, "embedmill[names]" in err) == (1, True)
+
+
+def test_a_file_that_is_missing_is_the_callers_to_look_for(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, _, err = run(capfd, str(tmp_path / "k1x"))
+    assert status == 1
+    assert f"error: {tmp_path / 'k1x'}: No such file or directory" in err
+    assert "Check the path" in err

@@ -23,7 +23,7 @@ from embedmill.console.services import (
 from embedmill.console.services.searching import Query
 from embedmill.shared.audit.anchors import make_anchor
 from embedmill.shared.db import audit
-from embedmill.shared.errors import AccessDenied, AuditUnwritten, NotFound, TokenRefused
+from embedmill.shared.errors import AccessDenied, AuditUnwritten, NotFound, SettingsError, TokenRefused
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.presence import Presence
 from embedmill.shared.privacy.principals import Principal, Role
@@ -299,3 +299,19 @@ def test_what_is_no_record_any_more_is_a_fault_and_no_crash(runtime: WorkerRunti
         searching.search(runtime, "word", collection="north", top_k=3, mode="lexical")
     tamper(runtime, statement)
     assert not auditing.verify_records(runtime).ok
+
+
+def test_an_anchor_is_made_by_those_who_reach_the_whole_installation(runtime: WorkerRuntime) -> None:
+    with runtime.acting_for(Principal("tenant", Role.ADMIN, frozenset({"north"}))), pytest.raises(AccessDenied):
+        auditing.anchor_records(runtime)
+    assert auditing.verify_records(runtime).anchors == 0
+
+
+def test_a_key_that_is_named_wrongly_is_told_as_that_and_as_no_fault_of_the_audit(
+    runtime: WorkerRuntime, settings: Settings
+) -> None:
+    wrong = WorkerRuntime(settings.model_copy(update={"key": "bogus"}), process_id=runtime.process_id)
+    with pytest.raises(SettingsError) as refused:
+        collections.update_collection(wrong, "north", access="secret")
+    wrong.close()
+    assert "file://PATH" in str(refused.value)

@@ -95,3 +95,9 @@ def test_documents_to_delete_are_named_or_asked_for_and_not_both(runtime: Runtim
     for names, query in (([], DocumentQuery()), (indexed, DocumentQuery(uri="*"))):
         with pytest.raises(UsageError, match="not both, and not neither"):
             delete_documents(runtime, names, query)
+
+
+def test_what_lies_in_an_archive_goes_by_its_path_too(tmp_path: Path) -> None:
+    archive = (tmp_path / "an archive.zip").as_uri()
+    assert f"{archive}!/m.txt" in spellings(str(tmp_path / "an archive.zip!/m.txt"))
+    assert f"{archive}!/in.zip!/a%20b.txt" in spellings(str(tmp_path / "an archive.zip!/in.zip!/a b.txt"))

@@ -20,7 +20,8 @@ from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.query_records import store_records
 from embedmill.shared.db.schema import document, query_record
-from embedmill.shared.errors import NotFound, UsageError
+from embedmill.shared.errors import KeyUnavailable, NotFound, UsageError
+from embedmill.shared.privacy.roots import open_root
 from embedmill.shared.settings import Settings
 from embedmill.workers.erasing import eraser
 from embedmill.workers.runtime import WorkerRuntime
@@ -174,3 +175,19 @@ def test_an_erasure_that_was_cut_off_is_taken_up_by_asking_for_the_same(
     assert (open_.state, open_.step, open_.receipt) == ("open", "receipt", None)
     done = erase_documents(runtime, ["mill"])
     assert (done.erased, done.erasures) == (1, [open_.id])
+
+
+def test_nothing_is_begun_without_the_key_of_what_is_to_be_erased(
+    runtime: WorkerRuntime, taken: Tracker, settings: Settings, tmp_path: Path
+) -> None:
+    runtime.keys.derive("audit")  # the secret lies under the installation's own root, the data key under another
+    (tmp_path / "right").write_bytes(b"\x01" * 32)
+    (tmp_path / "wrong").write_bytes(b"\x02" * 32)
+    root = open_root(f"file://{tmp_path / 'right'}")
+    runtime.database.transact(runtime.keys.create_data_key, taken.collection.id, root)
+    runtime.database.transact(update_settings, 1, {**taken.collection.settings, "encrypt": True})
+    with opened(settings.model_copy(update={"key": f"file://{tmp_path / 'wrong'}"})) as other:
+        with pytest.raises(KeyUnavailable):
+            erase_documents(other, ["mill"])
+        assert not list_erasures(other).erasures
+        assert preview_erasure(other, ["mill"]).would_erase == 1

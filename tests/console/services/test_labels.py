@@ -119,3 +119,22 @@ def test_an_empty_label_says_nothing(said: object) -> None:
 def test_metadata_under_the_names_of_labels_is_left_out_of_rows() -> None:
     kept = kept_with({"_access": "=public", "_owner": ["=zoe"], "a": 1}, Labels("secret"))
     assert split_kept(kept) == ({"a": 1}, Labels("secret"))
+
+
+ADDRESS = "zed@planted.example"
+
+
+def test_no_owner_is_taken_whom_redaction_would_hide(runtime: WorkerRuntime) -> None:
+    """A label is kept as it is, in the tracking database, the store and every export."""
+    with pytest.raises(UsageError, match="redaction"):
+        collections.create_collection(runtime, "default", redact="patterns", owner=ADDRESS)
+    collections.create_collection(runtime, "default", redact="patterns")
+    with pytest.raises(UsageError, match="redaction") as refused:
+        put_in(runtime, "default", [row("a")], owner=ADDRESS)
+    assert ADDRESS not in f"{refused.value} {refused.value.hint}"
+    with pytest.raises(UsageError, match="redaction"):
+        collections.update_collection(runtime, "default", owner=ADDRESS)
+    collections.update_collection(runtime, "default", redact="off", owner=ADDRESS)
+    with pytest.raises(UsageError, match="redaction"):
+        collections.update_collection(runtime, "default", redact="patterns")
+    collections.update_collection(runtime, "default", redact="patterns", owner="zed")
