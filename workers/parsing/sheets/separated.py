@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -72,7 +73,8 @@ def _delimiter(text: str, name: str) -> tuple[str, str]:
 def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
     """The share of rows with the same number of cells, that of cells that look whole, and that number.
 
-    The first is 0 where under half of the rows agree.
+    The first is 0 where under half of the rows agree. A cell that another sign would divide is not whole, unless it is
+    a number as `1.234,50`.
     """
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))]
@@ -83,11 +85,7 @@ def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
         return 0, 0, 0
     width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]))
     cells = [cell for row in rows if len(row) == width for cell in row]
-    whole = sum(_is_whole(cell.strip(), delimiter) for cell in cells) / len(cells)
+    others = re.compile(f"[{re.escape(DELIMITERS.replace(delimiter, ''))}]")
+    whole = sum(others.search(cell) is None or is_value(cell) for cell in map(str.strip, cells)) / len(cells)
     share = agreeing / len(rows)
     return (round(share, 1) if 2 * agreeing > len(rows) else 0.0), round(whole, 2), width
-
-
-def _is_whole(cell: str, delimiter: str) -> bool:
-    """A cell that another sign would divide is none, unless it is a number as `1.234,50`."""
-    return is_value(cell) or not any(other in cell for other in DELIMITERS.replace(delimiter, ""))
