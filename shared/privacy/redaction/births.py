@@ -15,7 +15,12 @@ WORDS = tuple(
             "born",
             "dob",
             "d.o.b",
-            "geb",
+            "geboren",
+            "geburts",
+            "geboorte",
+            "geb.",
+            "geb:",
+            "geb ",
             "naissance",
             "ne le",
             "nee le",
@@ -33,10 +38,33 @@ WORDS = tuple(
             "bday",
             "urodz",
             "ur.",
-            "fodt",
+            "født",
             "fodels",
-            "fodsel",
+            "fødsel",
             "fodd",
+            "dateofbirth",
+            "nee a ",
+            "nee en ",
+            "ne a ",
+            "synt",
+            "dogum",
+            "narozen",
+            "naroden",
+            "szulet",
+            "nascut",
+            "nasteri",
+            "rođen",
+            "sundi",
+            "gimim",
+            "dzim",
+            "γεννη",
+            "народж",
+            "роден",
+            "ميلاد",
+            "לידה",
+            "생년월일",
+            "ngay sinh",
+            "lahir",
             "дата рож",
             "родил",
             "生年",
@@ -44,6 +72,7 @@ WORDS = tuple(
         ),
     )
 )
+AFTER = ("日生", "日に生", "日出生", "dogumlu")
 _MONTHS = fold_words(
     "jan feb mar apr mai may jun jul aug sep sept oct okt nov dec dez "
     "januar februar marz januari februari maart ene abr ago dic enero febrero marzo abril mayo junio julio agosto "
@@ -64,20 +93,30 @@ _DATE = (
     rf"|[0-3][0-9][01][0-9]{_YEAR}|{_YEAR}年[0-9]{{1,2}}月[0-9]{{1,2}}日)"
 )
 _HINTS = fold_words(
-    r"""(?<![a-z])(?:(?:date|place and date|day|year) of birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
-    r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le"""
+    r"""(?:dateofbirth|birthdate|(?<![a-z])(?:(?:date|place and date|day|year)[ _-]of[ _-]birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
+    r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le|nee? (?:a|en)(?![a-z])"""
     r"""|fecha de nacimiento|nacimiento|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
-    r"""|geboortedatum|geboren|data urodzenia|ur\.|fodselsdato|fodt|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期)"""
+    r"""|geboortedatum|geboren|data urodzenia|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
+    r"""|synt(?:ynyt|\.|yma-?aika)|dogum(?:lu|[ _]?tarihi)?|(?:datum )?naroze(?:na?|ni)|(?:datum )?narodeni?[ay]?a?|szulet(?:ett|esi ido)|nascuta?|data nasterii"""
+    r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}|народж[^0-9\n ]{0,12}|роден[^0-9\n ]{0,3}|(?:تاريخ ال)?ميلاد"""
+    r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))"""
 )
-_BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,30}}\n?[^0-9\n]{{0,12}}(?<![0-9])({_DATE})(?![0-9])")
+_BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,42}}+(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}+)?+({_DATE})(?![0-9])")
 _BIRTH_MONTH_FIRST = re.compile(
-    rf"{_HINTS}[^0-9\n]{{0,30}}?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"
+    rf"{_HINTS}[^0-9\n]{{0,30}}?(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}?)?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"
 )
+_BEFORE_WORD = re.compile(rf"(?<![0-9])({_DATE})[ \t]?(?:に?生|出生|dogumlu)")
 
 
 def find_births(glance: Glance) -> Iterator[Finding]:
-    """Dates behind a word of birth."""
+    """Dates beside a word of birth."""
     for start, end in glance.words.around(WORDS, before=24, after=90):
         for pattern in (_BIRTH, _BIRTH_MONTH_FIRST):
-            for match in pattern.finditer(glance.lowered, start, end):
-                yield Finding("DATE_OF_BIRTH", *match.span(1), Certainty.HINTED)
+            yield from _births(pattern, glance, start, end)
+    for start, end in glance.words.around(AFTER, before=24, after=12):
+        yield from _births(_BEFORE_WORD, glance, start, end)
+
+
+def _births(pattern: re.Pattern[str], glance: Glance, start: int, end: int) -> Iterator[Finding]:
+    for match in pattern.finditer(glance.lowered, start, end):
+        yield Finding("DATE_OF_BIRTH", *match.span(1), Certainty.HINTED)

@@ -76,6 +76,11 @@ def _is_nino(code: str) -> bool:
     return code[:2] not in {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"}
 
 
+def _is_hetu(code: str) -> bool:
+    """A Finnish id; its sign of the century is a dash, which was taken for a separator, where it is gone."""
+    return stdnum("fi.hetu")(code if len(code) == 11 else f"{code[:6]}-{code[6:]}")
+
+
 _MONTH = "[ABCDEHLMPRST]"
 _DIGIT = "[0-9LMNP-V]"
 
@@ -92,10 +97,15 @@ CODES = (
         "IT_FISCAL_CODE",
         _code("[A-Z]{3}", "[A-Z]{3}", f"{_DIGIT}{{2}}{GAP}{_MONTH}{GAP}{_DIGIT}{{2}}", f"[A-Z]{_DIGIT}{{3}}", "[A-Z]"),
         stdnum("it.codicefiscale"),
-        ("fiscal", "c.f.", "cf:"),
+        ("fisc", "c.f.", "cf:", "cf "),
     ),
     Code("ES_NIF", _code("[0-9]{2}", "[0-9]{3}", "[0-9]{3}", "[A-HJ-NP-TV-Z]"), stdnum("es.dni"), ("dni", "nif")),
-    Code("ES_NIE", _code("[X-Z]", "[0-9]", "[0-9]{3}", "[0-9]{3}", "[A-Z]"), stdnum("es.nie"), ("nie",)),
+    Code(
+        "ES_NIE",
+        _code("[X-Z]", "[0-9]", "[0-9]{3}", "[0-9]{3}", "[A-Z]"),
+        stdnum("es.nie"),
+        ("nie", "n.i.e", "extranjer"),
+    ),
     Code(
         "DE_SOCIAL_SECURITY",
         _code("[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-Z]", "[0-9]{2}", "[0-9]"),
@@ -111,8 +121,14 @@ CODES = (
     Code(
         "FI_PERSONAL_IDENTITY_CODE",
         re.compile("[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]"),
-        stdnum("fi.hetu"),
-        ("hetu",),
+        _is_hetu,
+        ("hetu", "henkilotunnus"),
+    ),
+    Code(
+        "CN_RIC",
+        re.compile("[1-9][0-9]{5}(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}X"),
+        stdnum("cn.ric"),
+        ("身份", "公民", "id card", "id no", "identity"),
     ),
 )
 _HINTED_CODES = (
@@ -141,6 +157,13 @@ _HINTED_CODES = (
         Certainty.HINTED,
     ),
     Code(
+        "IT_VAT_CODE",
+        re.compile("IT[ .-]?[0-9]{11}"),
+        stdnum("it.iva"),
+        ("iva", "vat"),
+        hint("p iva", "partita iva", "iva", "vat*", "piva"),
+    ),
+    Code(
         "PASSPORT",
         re.compile("[A-Z]{0,3}[0-9][0-9A-Z]{5,8}"),
         _holds_digits,
@@ -150,8 +173,15 @@ _HINTED_CODES = (
     ),
 )
 
-_ACCOUNT = re.compile(rf"[A-Z]{{2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}")
-_ACCOUNT_SPACED = re.compile(rf"[A-Z]{{2}}[ \t]{{0,2}}[0-9]{{2}}(?:{GAP}[A-Z0-9]){{11,30}}", re.IGNORECASE)
+_ACCOUNT = re.compile(rf"[0-9](?<=[A-Za-z]{{2}}[0-9])[0-9](?:{GAP}[A-Za-z0-9]){{11,30}}")
+"""From its check digits on; its country stands before."""
+_ACCOUNT_SPACED = re.compile(
+    rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
+    re.IGNORECASE,
+)
+_COUNTRY = re.compile(r"[A-Za-z]{2}[ \t]{0,2}\Z")
+MOST_LETTERS = 0.4
+"""What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
 _SIGN = re.compile("[A-Za-z0-9]")
 _FOLLOWED = re.compile(r"[A-Z](?![a-z])(?:(?<=[0-9].)|(?<=[0-9][ \t.\-/\n].))|[-+](?<=[0-9]{6}.)[0-9]{3}")
 _BEFORE, _AFTER = 26, 22
@@ -159,7 +189,7 @@ _BEFORE, _AFTER = 26, 22
 
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
-    """IBANs, to the length that their country has; in small letters where the text speaks of one."""
+    """IBANs, to the length that their country has; parted from its country where the text speaks of one."""
     yield from _accounts(glance.text, _ACCOUNT, (0, len(glance.text)))
     for span in glance.words.around(("iban",), before=0, after=80):
         yield from _accounts(glance.text, _ACCOUNT_SPACED, span)
@@ -176,16 +206,24 @@ def _accounts(text: str, pattern: re.Pattern[str], span: tuple[int, int]) -> Ite
 
 
 def _account(text: str, match: re.Match[str]) -> Finding | None:
-    start = match.start()
-    length = IBAN_LENGTHS.get(match[0][:2].upper(), 0)
+    country = _COUNTRY.search(text, max(0, match.start() - 4), match.start())
+    if country is None:
+        return None
+    start = country.start()
+    length = IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
     if not length or not _begins_account(text, start):
         return None
-    code = bare(match[0])[:length]
-    if len(code) < length or not is_iban(code):
+    written = text[start : match.end()].translate(_SEPARATORS)[:length]
+    if len(written) < length or not _is_number(written) or not is_iban(written.upper()):
         return None
     signs = _SIGN.finditer(text, start, match.end())
     end = next(islice(signs, length - 1, None)).end()
     return Finding("IBAN_CODE", start, end, Certainty.CHECKED) if closes_at(text, end) else None
+
+
+def _is_number(written: str) -> bool:
+    """In capitals, or no words that only begin like an account's number."""
+    return written.isupper() or sum(map(str.isalpha, written)) <= MOST_LETTERS * len(written)
 
 
 def _begins_account(text: str, start: int) -> bool:

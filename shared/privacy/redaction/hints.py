@@ -68,3 +68,10 @@ VERSION = hint(
     gap=r"[\s:.=]{0,3}",
 )
 """Four numbers with dots behind these are no address."""
+
+SECTION = hint(
+    *"see cf vgl siehe voir vea vedi § §§ sections clauses chapters paragraphs versions releases".split(),
+    *"linux ubuntu debian windows android chrome firefox safari openssl java jdk".split(),
+    gap=r"[\s:.=/]{0,3}(?:[0-9][0-9.]{2,11}(?:[ ,;&-]{1,2}|and |or |to |und |et |y |e ){1,4}){0,2}",
+)
+"""Four small numbers with dots behind these, or behind another such number behind these, are no address."""

@@ -6,19 +6,24 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.glance import Glance
-from embedmill.shared.privacy.redaction.hints import VERSION, Before
+from embedmill.shared.privacy.redaction.hints import SECTION, VERSION, Before
 from embedmill.shared.privacy.redaction.numbers import is_word
 
 SHORTEST = 7
 """Characters of four numbers of one digit, which sections and versions have, and addresses of people do not."""
+MOST_SECTIONS = 30
+"""Sections of a chapter, or releases of a program, that are counted."""
 LOCAL_MOST = 64
 """Characters before the sign (RFC 5321)."""
 
 _LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
-_NAMED_DOMAIN = r"(?:[\w-]{1,63}\.){1,10}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,63})(?!\w)"
+_POINT = r"(?:\.|%2e|=2e|&period;|&#46;)"
+_LABEL = r"[\w-]{1,63}(?:(?<=-)\r?\n[\w-]{1,63})?"
+"""Of a domain; it may be parted by a hyphen at the end of a line."""
+_NAMED_DOMAIN = rf"(?:{_LABEL}{_POINT}){{1,10}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,63}})(?!\w)"
 _LITERAL_DOMAIN = r"\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[ipv6:[0-9a-f:.]{2,45}\]"
 _DOMAIN = re.compile(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
-_AT = re.compile(r"@|%40|&#64;")
+_AT = re.compile(r"[@%=&](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);)")
 _SPOKEN = re.compile(
     r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2})"
     r"((?:[\w-]{1,63}(?:[ \t]{0,2}[\[({<][ \t]?(?:dot|\.)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}"
@@ -27,14 +32,24 @@ _SPOKEN = re.compile(
 )
 _DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
 _PLAIN_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
-_NO_MAIL = frozenset({"service", "timer", "socket", "target", "mount", "setter", "getter"})
+_NO_MAIL = frozenset(
+    "service timer socket target mount setter getter png jpg jpeg gif svg webp bmp ico tif tiff avif css js mjs ts tsx "
+    "jsx html htm json xml yaml yml txt log pdf csv".split()
+)
+"""What is behind the last dot of a unit, an attribute or a file, and is no domain."""
+_LOOSE_TAIL = frozenset(
+    "com net org edu gov mil int info biz io ai app dev co eu uk de fr es it nl be ch at pt pl se no dk fi ie cz hu ro "
+    "bg gr tr ru ua jp cn kr tw in au nz br mx ar cl za ca us example".split()
+)
+"""Ends of domains that are believed where blanks stand beside the sign: `x @ w.weight` is a product of matrices."""
+_LOOSE_LOCAL = re.compile(r"[\w.+-]{0,63}[\w](?=([ \t]?\n|[ \t]{1,2})\Z)")
 _SOFTWARE = frozenset({"git", "hg", "svn"})
 
 
 def find_mail(glance: Glance) -> Iterator[Finding]:
     """E-mail addresses, as they are written and as they are disguised."""
     text = glance.text
-    if "@" in text or "%40" in text or "&#64;" in text:
+    if "@" in text or "40" in text or "&commat;" in text or "&#64;" in text:
         for sign in _AT.finditer(text):
             if found := _mail(text, sign):
                 yield found
@@ -43,14 +58,22 @@ def find_mail(glance: Glance) -> Iterator[Finding]:
 
 
 def _mail(text: str, sign: re.Match[str]) -> Finding | None:
+    window = max(0, sign.start() - LOCAL_MOST - 2), sign.start()
     local = _LOCAL.search(text, max(0, sign.start() - LOCAL_MOST), sign.start())
+    loose = local is None and sign[0] == "@"
+    if loose:
+        local = _LOOSE_LOCAL.search(text, *window)
     if local is None:
         return None
     end = sign.end()
     if text[end : end + 1] == "\n":
         end += 1
+    elif text[end : end + 1] == " " and sign[0] == "@":
+        loose, end = True, end + 1
     domain = _DOMAIN.match(text, end)
     if domain is None or _is_no_mail(text, local, domain):
+        return None
+    if (loose or sign[0] == "=40") and not _is_believed(text, local, domain):
         return None
     start = _without_sign(text, local)
     return Finding("EMAIL_ADDRESS", start, domain.end(), Certainty.CHECKED) if start < sign.start() else None
@@ -68,6 +91,17 @@ def _is_no_mail(text: str, local: re.Match[str], domain: re.Match[str]) -> bool:
     if domain[0].rpartition(".")[2].lower() in _NO_MAIL or local[0].lower() in _SOFTWARE:
         return True
     return text[local.start() - 1 : local.start()] == ":" and "//" in _word_before(text, local.start())
+
+
+def _is_believed(text: str, local: re.Match[str], domain: re.Match[str]) -> bool:
+    """Whether it is an address though blanks are beside its sign: its end is a known one, and no call or item follows.
+
+    With a blank on one side only, or over two lines, its name has to have a sign or digit, too.
+    """
+    if domain[0].rpartition(".")[2].lower() not in _LOOSE_TAIL or text[domain.end() : domain.end() + 1] in {"(", "["}:
+        return False
+    around = text[local.end() : domain.start()]
+    return around[:1] == around[-1:] == " " or "=" in around or not local[0].isalpha()
 
 
 def _word_before(text: str, place: int) -> str:
@@ -91,6 +125,7 @@ def _is_disguised(written: str) -> bool:
 
 _V4 = re.compile(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
 _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
+_TITLE = re.compile(r"[ \t]{1,4}[A-Z][a-z]{2,}(?:[ \t][A-Za-z]|\n|\Z)")
 _V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
 _DOTS = re.compile(_DOT)
 _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
@@ -124,9 +159,23 @@ def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
     if match.start() - start > 3 or not _stands_alone(text, start, end):
         return None
     written = text[start:end]
-    if len(written) == SHORTEST or not _is_told(_address(written)) or VERSION.precedes(Before(lowered, start)):
+    before = Before(lowered, start)
+    if len(written) == SHORTEST or not _is_told(_address(written)) or VERSION.precedes(before):
+        return None
+    if _is_small(written) and (SECTION.precedes(before) or _is_heading(text, start, end)):
         return None
     return Finding("IP_ADDRESS", start, end, Certainty.FORMED)
+
+
+def _is_small(written: str) -> bool:
+    """As the numbers of sections and releases are."""
+    return all(int(part) <= MOST_SECTIONS for part in written.split("."))
+
+
+def _is_heading(text: str, start: int, end: int) -> bool:
+    """It begins a line, and a title follows."""
+    before = text[max(0, start - 2) : start]
+    return (before[-1:] in {"", "\n"} or before == "# ") and _TITLE.match(text, end) is not None
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

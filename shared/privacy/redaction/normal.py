@@ -7,8 +7,9 @@ from embedmill.shared.privacy.redaction.folding import fold
 
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 _SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
-_AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|%40|&#64;", re.IGNORECASE)
-_DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+", re.IGNORECASE)
+_AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|&(?:#64|#x40|commat);", re.IGNORECASE)
+_DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
+_HYPHENATED = re.compile(r"-\r?\n")
 _EXTENSION = re.compile(r"\s*(?:ext|x|#|int|poste|durchwahl).*\Z", re.IGNORECASE | re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def possible_forms(written: str) -> Iterator[str]:
 
 
 def _mail(folded: str) -> str:
-    return "".join(_DOT.sub(".", _AT.sub("@", folded)).lower().split())
+    return "".join(_DOT.sub(".", _AT.sub("@", _HYPHENATED.sub("", folded))).lower().split())
 
 
 def _phone(folded: str) -> str:

@@ -116,6 +116,7 @@ RULES = NumberRules(
             hint=hint("fødsels*", "fnr", "personnummer", "d-nummer"),
         ),
         NumberRule("KR_RRN", [13], stdnum("kr.rrn"), _shapes("6-7"), separators=frozenset("-")),
+        NumberRule("KR_RRN", [13], stdnum("kr.rrn"), hint=hint("주민*", "rrn", "resident registration*")),
         NumberRule("TR_TCKN", [11], stdnum("tr.tckimlik"), hint=hint("tckn", "t c kimlik", "tc kimlik", "kimlik")),
         NumberRule("CN_RIC", [18], stdnum("cn.ric"), _shapes("18")),
         NumberRule("ZA_ID", [13], stdnum("za.idnr"), hint=hint("id", "identity")),

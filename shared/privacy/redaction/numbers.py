@@ -123,7 +123,7 @@ class Run:
 
 
 def _is_narrow(gap: str) -> bool:
-    return "\n" in gap or "(" in gap or ")" in gap or gap == " - "
+    return "\n" in gap or "(" in gap or ")" in gap or gap in {" - ", " / "}
 
 
 def runs(text: str, lowered: str) -> Iterator[Run]:

@@ -18,6 +18,8 @@ PHONE = hint(
     *"durchwahl hotline helpline pager voicemail call called calling calls dial ring sms text texted".split(),
     *"whatsapp signal contact portable portabel puhelin numero llamar llame llama llamame appeler".split(),
     *"appelez appel chiamare chiamate chiama reach тел телефон* моб 電話 电话 手机 전화".split(),
+    *"هاتف الهاتف تلفون جوال الجوال موبايل محمول טלפון טל נייד τηλ τηλεφωνο κινητο फोन मोबाइल โทร โทรศัพท์".split(),
+    *"dien thoai gsm cep telefonu tlf tlfn puh tel. komorka telep".split(),
 )
 _EXTENSION = re.compile(
     r"[ ,;]{0,2}(?:ext(?:ension)?\.?|x|#|durchwahl|poste|int\.?)[ :.]{0,2}[0-9]{1,6}(?![0-9])", re.IGNORECASE
@@ -260,6 +262,8 @@ def _by_form(run: Run, first: int) -> int | None:
     bracketed = run.sign(first) == "("
     zero = run.parts[first][0] == "0"
     best = None
+    if _is_listed(run, first):
+        return None
     for last, total, lengths in run.grouping.candidates[first]:
         if total > 12:
             break
@@ -271,6 +275,12 @@ def _by_form(run: Run, first: int) -> int | None:
         ):
             best = last
     return best
+
+
+def _is_listed(run: Run, first: int) -> bool:
+    """Whether it goes on with a list of numbers of three digits: 404 500 502 1200."""
+    lengths, gaps = run.grouping.lengths, run.grouping.gaps
+    return first > 0 and lengths[first - 1] == lengths[first] == 3 and gaps[first : first + 2] == (" ", " ")
 
 
 def _may_be_spoken(lengths: Lengths) -> bool:
@@ -311,11 +321,17 @@ def _is_valid_somewhere(digits: str) -> bool:
 def _hinted(run: Run, first: int) -> int | None:
     best = None
     for last, total, lengths in run.grouping.candidates[first]:
-        if total > 13 or (best is not None and ("\n" in run.grouping.gaps[last] or total > 11)):
+        broken = "\n" in run.grouping.gaps[last]
+        if total > 13 if best is None else (broken or total > 11) and not _is_its_tail(run, first, last, total):
             break
         if not _is_date(lengths, run.digits(first, last)):
             best = last
     return best
+
+
+def _is_its_tail(run: Run, first: int, last: int, total: int) -> bool:
+    """Whether a group goes on with a number of two groups or more, and is parted from it as they are."""
+    return total <= MOST and last > first + 1 and len(set(run.grouping.gaps[first + 1 : last + 1])) == 1
 
 
 def _is_date(lengths: Lengths, digits: str) -> bool:

@@ -38,7 +38,7 @@ PATTERNS: tuple[Detector, ...] = (
     find_secrets,
 )
 _SIGNS = Literals(secrets.SIGNS)
-_WORDS = Literals((*births.WORDS, *codes.WORDS, *network.WORDS, *secrets.WORDS))
+_WORDS = Literals((*births.WORDS, *births.AFTER, *codes.WORDS, *network.WORDS, *secrets.WORDS))
 
 
 def scan(text: str) -> list[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.privacy.redaction.folding import fold_words
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.numbers import opens_at
 
@@ -69,7 +70,8 @@ KEYS = (
     _key("discord.com/api/webhooks/", f"([0-9]{{16,20}}/{_URLSAFE}{{60,80}})", before=""),
     _key("AccountKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
     _key("SharedAccessKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
-    _key("sig=", "([A-Za-z0-9%]{40,120})(?=[&\\s\"']|\\Z)", before=""),
+    _key("sig=", "([A-Za-z0-9%_-]{32,120})(?=[&\\s\"']|\\Z)", before=""),
+    _key("ignature=", "([A-Za-z0-9%_-]{32,512})(?=[&\\s\"']|\\Z)", before=""),
 )
 
 _PRIVATE_KEY = re.compile(
@@ -78,13 +80,22 @@ _PRIVATE_KEY = re.compile(
 _PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
 _URL_PASSWORD = re.compile(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
 _BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
+MOST_COOKIES = 4096
+"""Characters of a line of cookies that are looked at."""
 _BEARERS = ("bearer ", "basic ", "token ", "apikey ")
 _BOT = re.compile(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
 _BOT_ID = re.compile(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
 _BLOCKS = ((_PRIVATE_KEY, "-----BEGIN "), (_PUTTY, "Private-Lines: "), (_URL_PASSWORD, "://"))
+_ABROAD = tuple(
+    map(
+        fold_words,
+        "пароль senha wachtwoord hasło salasana lösenord adgangskode parola şifre heslo jelszó 密码 密碼 パスワード 비밀번호".split(),
+    )
+)
 _NAMES = (
-    "passw",
-    "passphrase",
+    "pass",
+    "sess",
+    *_ABROAD,
     "kennwort",
     "contrasena",
     "pwd",
@@ -95,11 +106,23 @@ _NAMES = (
     "mot de passe",
     "psk",
 )
-_NAME = r"(?:passw(?:or)?d|passwort|passphrase|kennwort|contrasena|pwd|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
+_NAME = (
+    rf"(?:passw(?:or)?d|passwort|passphrase|(?<![a-z])pass(?![a-z])|sess(?:ion)?[_-]?id|{'|'.join(_ABROAD)}|"
+    r"kennwort|contrasena|pwd|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
+)
 _ASSIGNED = re.compile(
-    rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:)[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
+    rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:|\|)(?:\*\*)?[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
     r"(?:[burf]{0,2}(\"[^\"\n]{4,512}\"|'[^'\n]{4,512}'|`[^`\n]{4,512}`)|([^\s\"'`,;<>\[\](){}$][^\s\"'`,;<>\[\](){}]{5,512}))"
 )
+_OPTION = re.compile(
+    rf"{_NAME}[ \t]{{1,2}}(?:(\"[^\"\n]{{4,512}}\"|'[^'\n]{{4,512}}')|([^\s\"'`,;<>\[\](){{}}$][^\s\"'`]{{5,512}}))"
+)
+_BEFORE_OPTION = re.compile(r"(?<![\w-])--[a-z0-9-]{0,24}\Z")
+_ELEMENT = re.compile(rf"{_NAME}>\s{{0,2}}(\Z\A)?([^\s<>]{{6,512}})\s{{0,2}}</")
+_LOGIN = re.compile(r"(?:-u|--user)[ =]?[\"']?[^\s:\"'/]{1,64}:([^\s\"'/:]{6,256})")
+_LOGINS = (" -u", " --user")
+_COOKIES = ("cookie:",)
+_COOKIE = re.compile(r"=([^\s;,=\"']{8,4000}={0,2})")
 _KEY_OF = re.compile(
     r"(?:api|access|private|secret|auth|encryption|account|signing|master|shared|license|app|service|storage)[ ._-]{0,2}\Z"
 )
@@ -137,9 +160,32 @@ def _named(glance: Glance) -> Iterator[Finding]:
         if match and opens_at(text, place) and _is_random(text[slice(*match.span(1))]):
             yield _secret(*match.span(1))
     for place in glance.words.of(_NAMES):
-        match = _ASSIGNED.match(lowered, place)
+        match = _ASSIGNED.match(lowered, place) or _given(lowered, place)
         if match and _is_telling(lowered, place) and (found := _assigned(text, match)):
             yield found
+
+    for place in glance.words.of(_LOGINS):
+        match = _LOGIN.match(lowered, place + 1)
+        if match and _is_random(text[slice(*match.span(1))]):
+            yield _secret(*match.span(1))
+    yield from _cookies(glance)
+
+
+def _cookies(glance: Glance) -> Iterator[Finding]:
+    """What the cookies of a header hold."""
+    for place in glance.words.of(_COOKIES):
+        last = place + MOST_COOKIES
+        end = glance.lowered.find("\n", place, last)
+        for match in _COOKIE.finditer(glance.text, place, end if end > 0 else last):
+            if _is_random(match[1]):
+                yield _secret(*match.span(1))
+
+
+def _given(lowered: str, place: int) -> re.Match[str] | None:
+    """A value of an option of a command, or within an element."""
+    return _ELEMENT.match(lowered, place) or (
+        _OPTION.match(lowered, place) if _BEFORE_OPTION.search(lowered, max(0, place - 26), place) else None
+    )
 
 
 def _is_telling(lowered: str, place: int) -> bool:
@@ -177,5 +223,5 @@ def _is_random(value: str) -> bool:
 
 
 SIGNS = (":AA", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
-WORDS = (*_BEARERS, *_NAMES)
+WORDS = (*_BEARERS, *_NAMES, *_LOGINS, *_COOKIES)
 """What no secret is without: in its form, or before it."""
