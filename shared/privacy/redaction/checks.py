@@ -102,3 +102,20 @@ def is_rvnr(code: str) -> bool:
     weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
     total = sum(sum(divmod(digit * weight, 10)) for digit, weight in zip([*digits], weights, strict=False))
     return total % 10 == int(code[11]) and 1 <= int(code[4:6]) <= 12
+
+
+def is_snils(digits: str) -> bool:
+    """A Russian pension insurance number: a weighted sum by 101, of which 100 is written as 00."""
+    total = sum(int(digit) * weight for digit, weight in zip(digits, range(9, 0, -1), strict=False))
+    return digits > "00100199800" and total % 101 % 100 == int(digits[9:])
+
+
+def is_hkid(code: str) -> bool:
+    """A Hong Kong id: its letters and digits, weighted, have no remainder by 11."""
+    written = code.translate(_BRACKETS).rjust(9)
+    values = [36 if sign == " " else int(sign, 36) for sign in written[:8]]
+    check = 10 if written[8] == "A" else int(written[8], 36)
+    return (sum(value * weight for value, weight in zip(values, range(9, 1, -1), strict=True)) + check) % 11 == 0
+
+
+_BRACKETS = str.maketrans("", "", "()")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from embedmill.shared.privacy.redaction.anchors import merged
-from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_iban, is_rvnr, stdnum
+from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_hkid, is_iban, is_rvnr, stdnum
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint, hint
@@ -130,6 +130,7 @@ CODES = (
         stdnum("cn.ric"),
         ("身份", "公民", "id card", "id no", "identity"),
     ),
+    Code("MX_CURP", re.compile("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"), stdnum("mx.curp"), ("curp",)),
 )
 _HINTED_CODES = (
     Code(
@@ -155,6 +156,34 @@ _HINTED_CODES = (
         ("pan", "permanent account"),
         hint("pan", "permanent account"),
         Certainty.HINTED,
+    ),
+    Code(
+        "MX_RFC",
+        re.compile("[A-Z&]{3,4}[ -]?[0-9]{6}[ -]?[A-Z0-9]{3}"),
+        stdnum("mx.rfc"),
+        ("rfc", "registro federal"),
+        hint("rfc", "registro federal*"),
+    ),
+    Code(
+        "IE_PPSN",
+        re.compile("[0-9]{7}[A-W][A-IW]?"),
+        stdnum("ie.pps"),
+        ("pps", "personal public service"),
+        hint("pps*", "personal public service*"),
+    ),
+    Code(
+        "CL_RUT",
+        re.compile("[0-9]{1,2}[.]?[0-9]{3}[.]?[0-9]{3}-?K"),
+        stdnum("cl.rut"),
+        ("rut", "rol unico"),
+        hint("rut", "rol unico*"),
+    ),
+    Code(
+        "HK_ID",
+        re.compile(r"[A-Z]{1,2}[0-9]{6}[ ]?(?:\([0-9A]\)|[0-9A])"),
+        is_hkid,
+        ("hkid", "hong kong id", "identity card", "id card", "身份"),
+        hint("hkid", "hong kong id*", "id card", "identity card", "身份證", "身份证"),
     ),
     Code(
         "IT_VAT_CODE",

@@ -3,6 +3,7 @@
 from embedmill.shared.privacy.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum
 from embedmill.shared.privacy.redaction.finding import Certainty
 from embedmill.shared.privacy.redaction.hints import hint
+from embedmill.shared.privacy.redaction.national_rules import NATIONAL_RULES
 from embedmill.shared.privacy.redaction.numbers import Lengths, NumberRule, NumberRules
 
 CARD_SIZES = range(13, 20)
@@ -120,5 +121,6 @@ RULES = NumberRules(
         NumberRule("TR_TCKN", [11], stdnum("tr.tckimlik"), hint=hint("tckn", "t c kimlik", "tc kimlik", "kimlik")),
         NumberRule("CN_RIC", [18], stdnum("cn.ric"), _shapes("18")),
         NumberRule("ZA_ID", [13], stdnum("za.idnr"), hint=hint("id", "identity")),
+        *NATIONAL_RULES,
     )
 )
