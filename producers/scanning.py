@@ -164,6 +164,8 @@ class SourceScan:
                     recording = recorder.submit(self.record, batch)
                 if recording is not None:
                     self._settle(recording.result())
+            if (spec := self.source.spec_of_newest(self._context)) != self.source.spec:
+                database.transact(lambda connection: scans.keep_spec(connection, self.scan, spec))
         except SourceClosed as error:
             self._unread.add_all()
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from embedmill.shared.durations import format_duration, parse_duration
 from embedmill.shared.errors import UsageError
+from embedmill.shared.zones import zone_name
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -41,6 +42,7 @@ class Timetable:
     @classmethod
     def read(cls, *, every: str | None, schedule: str | None, zone: str) -> "Timetable":
         """What somebody wrote; raises UsageError."""
+        zone = zone_name(zone)
         if every and schedule:
             raise UsageError("--every and --schedule are two timetables", hint="Give one of them.")
         if schedule:
@@ -99,8 +101,22 @@ def _fields(text: str, zone: str) -> str:
     try:
         next(_parse(line, datetime.now(ZoneInfo(zone))))
     except (CronSimError, StopIteration) as error:
-        raise UsageError(f"--schedule {text!r}: {str(error) or 'it never comes'}", hint=HINT) from None
+        told = "that date never comes" if _has_sound_fields(line) else str(error)
+        raise UsageError(f"--schedule {text!r}: {told}", hint=HINT) from None
     return line
+
+
+def _has_sound_fields(line: str) -> bool:
+    """Whether its day and its month are sound each by itself."""
+    from cronsim import CronSimError
+
+    minute, hour, day, month, weekday = line.split()
+    try:
+        for each in (f"{minute} {hour} {day} * {weekday}", f"{minute} {hour} 1 {month} {weekday}"):
+            _parse(each, datetime.now(UTC))
+    except CronSimError:
+        return False
+    return True
 
 
 def _parse(line: str, after: datetime) -> "CronSim":

@@ -106,12 +106,11 @@ def schedule(
     """
     from embedmill.console.cli.session import opened
     from embedmill.console.services import sources
-    from embedmill.producers.sources.options import zone_name
     from embedmill.shared.timetable import Timetable
 
     if [every, cron].count(None) != (2 if off else 1):
         raise typer.BadParameter("give one of --every, --schedule and --off")
-    timetable = None if off else Timetable.read(every=every, schedule=cron, zone=zone_name(zone))
+    timetable = None if off else Timetable.read(every=every, schedule=cron, zone=zone)
     with opened() as runtime:
         found = sources.reschedule_source(runtime, source, timetable, collection=collection)
     print_result(found, _print_source, as_json=as_json)

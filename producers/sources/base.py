@@ -227,7 +227,8 @@ class Source(ABC):
     `detects_deletions` says whether a document that a complete enumeration no longer yields has left the source.
     `hides_only_below` says that a Problem's URI is where the documents are that it hides: there and below it. A problem
     with the source's own URI hides everything. `takes` are the options that it heeds, by their names
-    (`embedmill.producers.sources.options`). `part` says what a reading is about that is not of all of it, "" otherwise:
+    (`embedmill.producers.sources.options`). `prefix` is what has to follow `scheme:` where it is named by an address.
+    `part` says what a reading is about that is not of all of it, "" otherwise:
     its job is another then.
     """
 
@@ -238,6 +239,7 @@ class Source(ABC):
     hides_only_below: ClassVar[bool] = False
     takes: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = "there is nothing in it"
+    prefix: ClassVar[str] = ""
 
     @classmethod
     def open(cls, url: str, options: "SourceOptions") -> Self:
@@ -273,6 +275,11 @@ class Source(ABC):
     def part(self) -> str:
         """What a reading is about that is not of all of it."""
         return ""
+
+    def spec_of_newest(self, context: ReadContext) -> Spec:
+        """The spec by which it is to be read again, after a reading: another's where this was an older state of it."""
+        del context
+        return self.spec
 
     def find_risks(self) -> list[str]:
         """What the account by which it is read may do besides reading; raises EmbedmillError where it is away."""

@@ -24,6 +24,7 @@ from embedmill.producers.sources.base import (
 from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
 from embedmill.producers.sources.members import read_file
+from embedmill.producers.sources.slack.looks import Exports
 from embedmill.producers.sources.tables import Documents
 from embedmill.producers.sources.unsupported import reason_by_link
 from embedmill.shared.files import describe_mode, describe_os_error
@@ -73,10 +74,10 @@ class FolderSource(Source):
 
     def read(self, context: ReadContext) -> Iterator[Item]:
         """Files of a folder by name, then its special things, then the folders below it."""
-        walk = _FolderWalk(self)
+        walk, exports = _FolderWalk(self), Exports()
         while walk.pending:
-            yield from self._read_folder(walk.pending.pop(), walk)
-        context.remarks += walk.remarks()
+            yield from exports.watch(self._read_folder(walk.pending.pop(), walk))
+        context.remarks += walk.remarks() + exports.remarks()
 
     def _read_folder(self, folder: bytes, walk: "_FolderWalk") -> Iterator[Item]:
         try:

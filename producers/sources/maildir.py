@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Source, Spec
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
+from embedmill.producers.sources.paths import named_path, shown
 from embedmill.producers.sources.seen import Seen
 from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.containers.mailboxes import HEAD_BYTES, name_by_id
@@ -39,7 +39,7 @@ class MaildirSource(Source):
     @classmethod
     def open(cls, url: str, options: SourceOptions) -> Self:
         del options
-        path = canonical_path(absolute_path(os.path.expanduser(os.fsencode(url[len("maildir:") :])), base=os.getcwdb()))
+        path = named_path(url, "maildir:")
         if not is_maildir(path):
             raise SourceError(f"{shown(path)} is no maildir", hint="A maildir has the folders cur, new and tmp.")
         return cls(path)

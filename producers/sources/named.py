@@ -9,6 +9,7 @@ from typing import ClassVar
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source, Spec
 from embedmill.producers.sources.file import Opening
 from embedmill.producers.sources.members import read_file
+from embedmill.producers.sources.slack.looks import Exports
 from embedmill.producers.sources.tables import remark_on_document
 from embedmill.shared.files import describe_mode, describe_os_error
 from embedmill.shared.uris import path_to_uri
@@ -30,10 +31,12 @@ class FileSource(Source):
 
     def read(self, context: ReadContext) -> Iterator[Item]:
         """One item, or those of what is in the file."""
-        for item in named_file(self.path):
+        exports = Exports()
+        for item in exports.watch(named_file(self.path)):
             yield item
             if isinstance(item, FileItem) and not item.container:
                 context.remarks += filter(None, [remark_on_document(item.uri, self.path)])
+        context.remarks += exports.remarks()
 
 
 def named_file(path: bytes) -> Iterator[Item]:

@@ -100,7 +100,9 @@ def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
         base = canonical_path(_current_folder())
         return ListSource.of_stream(stdin, base=base, null_separated=options.listing.null)
     if (kind := _KIND.match(argument)) and (named := source_class(kind[1].lower())) is not None:
-        return cast(type[Source], named).open(argument, options)
+        source = cast(type[Source], named)
+        _require_prefix(argument, kind[0], source.prefix)
+        return source.open(argument, options)
     path = _path_of(argument)
     mode = _mode_of(path)
     if stat.S_ISDIR(mode):
@@ -111,6 +113,17 @@ def _open(argument: str, *, options: SourceOptions, stdin: BinaryIO) -> Source:
         f"{shown(path)} is {describe_mode(mode)}, which holds no document",
         hint="Write what comes out of it to a file and ingest that.",
     )
+
+
+def _require_prefix(argument: str, scheme: str, prefix: str) -> None:
+    """An address without its slashes would be read as another one."""
+    rest = argument[len(scheme) :]
+    if rest.startswith(prefix[:2]):
+        return
+    # What may hold a password is not repeated.
+    rest = "…" if "@" in rest or not rest.strip("/") else rest
+    meant = scheme + prefix + (rest if len(prefix) > len("//") else rest.lstrip("/"))
+    raise UsageError(f"an address begins with {scheme}//: write {shown(_encoded(meant))}")
 
 
 def _open_folder(path: bytes, asked: Selection) -> Source:
@@ -135,6 +148,8 @@ def _path_of(argument: str) -> bytes:
         raise UsageError("a SOURCE is empty", hint="Write . for the current folder.")
     scheme = _SCHEME.match(argument)
     if scheme is None:
+        if argument.lower().startswith("file:/"):
+            raise UsageError(f"an address begins with file://: write file://{shown(_encoded(argument[5:]))}")
         return absolute_path(_encoded(argument), base=_current_folder())
     if scheme[1].lower() != "file":
         raise SourceError(f"{scheme[0]} sources are not supported yet", hint="Download it and name the local copy.")

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from embedmill.shared.durations import parse_duration
 from embedmill.shared.errors import UsageError
+from embedmill.shared.zones import zone_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +193,6 @@ class Tables:
         default=60.0,
         metadata=_of_databases("--statement-seconds", "Longest run of one statement on the database.", kind=float),
     )
-
-
-def zone_name(text: str) -> str:
-    """The name of a time zone; raises UsageError for what is none."""
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(text).key
-    except (OSError, ValueError):
-        raise UsageError(f"{text!r} is no time zone", hint="Write one as Europe/Berlin or America/New_York.") from None
 
 
 @dataclass(frozen=True, slots=True)

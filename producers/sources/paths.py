@@ -3,6 +3,8 @@
 import os
 import re
 
+from embedmill.shared.errors import UsageError
+
 # Of an address that somebody took for a path: a user and a password before its host.
 _LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/+)[^/@]+@")
 
@@ -20,6 +22,14 @@ def canonical_path(path: bytes) -> bytes:
     What is not there keeps the rest of its name. Case and the normal form of Unicode are bytes of the name and stay.
     """
     return os.path.realpath(path)
+
+
+def named_path(url: str, scheme: str) -> bytes:
+    """The path of `scheme:PATH`, in its one spelling; raises UsageError where there is none."""
+    name = url[len(scheme) :]
+    if not name.strip():
+        raise UsageError(f"{scheme} names no file and no folder", hint=f"Write {scheme}PATH.")
+    return canonical_path(absolute_path(os.path.expanduser(os.fsencode(name)), base=os.getcwdb()))
 
 
 def shown(path: bytes) -> str:

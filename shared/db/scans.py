@@ -176,6 +176,12 @@ def _stopped(job_id: int, state: JobState) -> ScanStopped:
     return ScanStopped(f"job {job_id} is {state}: its sources are read no further", hint=hint)
 
 
+def keep_spec(connection: Connection, current: Scan, spec: Mapping[str, Any]) -> None:
+    """Have a source be read again by another spec than the scan's; raises what `require_current` does."""
+    require_current(connection, current)
+    connection.execute(update(source).where(source.c.id == current.source_id).values(spec=dict(spec)))
+
+
 def complete_scans(connection: Connection, job_id: int, *, in_part: Sequence[int] = ()) -> None:
     """Every source of a job was read, to its end unless its number is `in_part`; the caller holds their fence."""
     read = select(scan.c.source_id).where(

@@ -13,6 +13,21 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTLY = Timetable(cron="30 2 * * *", zone="Europe/Berlin")
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/City", "", "../etc", "Europe"])
+def test_a_zone_that_there_is_not_is_said(zone: str) -> None:
+    for given in ({"every": None, "schedule": "0 2 * * *"}, {"every": "1h", "schedule": None}):
+        with pytest.raises(UsageError, match="is no time zone"):
+            Timetable.read(**given, zone=zone)
+
+
+@pytest.mark.parametrize("line", ["0 0 30 2 *", "0 0 31 4,6 *"])
+def test_a_date_that_never_comes_is_called_that(line: str) -> None:
+    with pytest.raises(UsageError, match="that date never comes"):
+        Timetable.read(every=None, schedule=line, zone="UTC")
+    with pytest.raises(UsageError, match="Bad"):
+        Timetable.read(every=None, schedule="0 0 32 2 *", zone="UTC")
+
+
 def at(*moment: int, zone: ZoneInfo = BERLIN) -> float:
     return datetime(*moment, tzinfo=zone).timestamp()  # type: ignore[arg-type, misc]
 
@@ -68,7 +83,7 @@ def test_a_source_that_fails_rests_twice_as_long_each_time_up_to_a_day_or_its_ti
         ("0 2 * *", "4 fields"),
         ("@reboot", "1 fields"),
         ("61 2 * * *", "minute"),
-        ("0 0 30 2 *", "day-of-month"),
+        ("0 0 30 2 *", "never comes"),
     ],
 )
 def test_a_line_that_means_nothing_or_never_comes_is_refused(line: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import orjson
 
+from embedmill.shared.privacy.link_tokens import without_tokens
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.text import read_text
 
@@ -13,10 +14,10 @@ def read(data: bytes, draft: Draft) -> None:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         draft.note("not valid JSON; kept as plain text")
-        read_text(text, draft)
+        read_text(without_tokens(text), draft)
         return
     for record in _records(value):
-        draft.paragraph("\n".join(_lines(record)))
+        draft.paragraph(without_tokens("\n".join(_lines(record))))
 
 
 def _records(value: object) -> list[object]:

@@ -100,6 +100,11 @@ class Listing:
                     return
                 page = coming.result()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key has come."""
+        return not self._last
+
     def _following(self, page: Page, entries: Sequence[Entry]) -> dict[str, str]:
         """What asks for the next page, nothing at the end."""
         self._advance(entries)

@@ -5,6 +5,7 @@ to its end says what is not there any more.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -32,6 +33,7 @@ from embedmill.shared.errors import EmbedmillError
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Classes whose objects cannot be read before they are restored."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
+_PATTERN = re.compile(r"((?:[^*?[]*/)?)([^/*?[]*[*?[].*)", re.DOTALL)
 _OF_AMAZON = ".amazonaws.com"
 
 
@@ -45,6 +47,7 @@ class S3Source(Source):
 
     kind: ClassVar[str] = "s3"
     hides_only_below: ClassVar[bool] = True
+    prefix: ClassVar[str] = "//"
     takes: ClassVar[tuple[str, ...]] = ("include", "exclude", "hidden")
     empty: ClassVar[str] = "no object is in it; a prefix is the beginning of keys, and upper case counts"
 
@@ -102,6 +105,8 @@ class S3Source(Source):
             else:
                 yield from keys.skipped()
         yield from (Problem(self.place.uri, told) for told in listing.oddities)
+        if listing.is_empty:
+            context.remarks += _remark_on_pattern(self.place)
 
     def _items(self, entry: Entry, containers: Containers, *, tells_restored: bool) -> Iterator[Item]:
         place, storage_class = Place(self.place.bucket, entry["Key"]), entry.get("StorageClass")
@@ -128,6 +133,16 @@ def describe_archived(place: Place, storage_class: str, containers: Containers) 
     reason = f"it is archived ({storage_class}), and is read once it is restored"
     yield from (Kept(uri) for uri in containers.recall(place))
     yield Kept(place.uri, reason, skipped_if_new=True)
+
+
+def _remark_on_pattern(place: Place) -> list[Remark]:
+    """What to write instead where a key that nothing begins with looks like a pattern."""
+    found = _PATTERN.fullmatch(place.key)
+    if found is None:
+        return []
+    told = "no pattern is expanded in an address"
+    meant = f"name {Place(place.bucket, found[1]).uri}, and give --include {found[2]!a}"
+    return [Remark(place.uri, f"{told}: {meant}", RemarkKind.UNMET)]
 
 
 def _is_folder(entry: Entry) -> bool:

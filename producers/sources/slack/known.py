@@ -9,6 +9,7 @@ from embedmill.producers.sources.slack.documents import Part
 from embedmill.producers.sources.slack.export import NOWHERE, Reach
 
 _WHOLE = "export"
+_NEWEST = "newest"
 _CHAT = "chat/"
 _FOLDER = "folder/"
 
@@ -53,6 +54,17 @@ class Known:
     def put_reach(self, state: str, reach: Reach) -> None:
         """Remember that."""
         self._memory.put_many({_WHOLE: {"state": state, "reach": _pair(reach)}})
+
+    def meet_export(self, uri: str, reach: Reach) -> None:
+        """Remember where an export is, unless it is older than another."""
+        found = self._memory.get_many([_NEWEST]).get(_NEWEST)
+        if found is None or found["last"] <= reach.last:
+            self._memory.put_many({_NEWEST: {"uri": uri, "last": reach.last}})
+
+    def newest_export(self) -> str | None:
+        """Where the newest export is, or was when it was read."""
+        found = self._memory.get_many([_NEWEST]).get(_NEWEST)
+        return str(found["uri"]) if found else None
 
     def ids_of(self, folders: Sequence[str]) -> dict[str, str]:
         """The ids of conversations by their folders, of those that a list once had."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
 
+from embedmill.shared.privacy.link_tokens import without_tokens
+
 _ANGLED = re.compile(r"<([^<>\n]{1,8000})>")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 _EMOJI = re.compile(r":([a-z0-9_+'-]{1,100}):(?::skin-tone-[2-6]:)?")
-_TOKEN_IN_LINK = re.compile(r"([?&])[a-z_]+=xox[a-z]-[^\s&|<>\"')]*(&?)", re.IGNORECASE)
-_TOKEN = re.compile(r"\bxox[a-z]-[A-Za-z0-9-]{8,}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SAID_BY_THEMSELVES = ("mailto:", "tel:")
 _FLAG = re.compile(r"flag-([a-z])([a-z])")
@@ -61,14 +61,6 @@ def emoji_of(name: str) -> str:
         if (sign := emoji.emojize(named, language="alias")) != named:
             return sign
     return ""
-
-
-def without_tokens(text: str) -> str:
-    """A text without the tokens that links in an export carry: each opens files to whoever has it."""
-    if "xox" not in text.lower():
-        return text
-    cut = _TOKEN_IN_LINK.sub(lambda found: found[1] if found[2] else "", text)
-    return _TOKEN.sub("[token]", cut)
 
 
 def shown_moment(seconds: float, zone: tzinfo) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.producers.sources.slack.blocks import mappings, once, text_of_blocks, texts_of_attachments
-from embedmill.producers.sources.slack.markup import Names, plain, without_tokens
+from embedmill.producers.sources.slack.markup import Names, plain
 from embedmill.producers.sources.slack.objects import without_half_pairs
 from embedmill.producers.sources.slack.workspace import name_of, one_line
+from embedmill.shared.privacy.link_tokens import without_tokens
 
 # What says that something happened in the channel and nothing else; a broadcast of old stood beside its reply.
 NOT_SAID = frozenset(

@@ -69,6 +69,7 @@ class Reading:
         for path, reason in self._export.workspace.faults:
             yield Problem(self._place(path), reason)
         self._reach = self._find_reach()
+        self._known.meet_export(self._uri, self._reach)
         chats = {chat.key: chat for chat in self._find_chats()}
         self._take_up_lost(chats)
         yield from self._keep(chats)

@@ -7,7 +7,6 @@ before it to after it, and does not have it. An older export adds what no newer 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -16,11 +15,12 @@ from zoneinfo import ZoneInfo
 
 from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
+from embedmill.producers.sources.paths import named_path, shown
 from embedmill.producers.sources.slack.export import Export
 from embedmill.producers.sources.slack.files import opened
+from embedmill.producers.sources.slack.known import Known
 from embedmill.producers.sources.slack.reading import Reading
-from embedmill.shared.errors import DocumentError, SourceError
+from embedmill.shared.errors import DocumentError, SourceError, SourceGone
 from embedmill.shared.files import describe_os_error
 
 SCHEME = "slack:"
@@ -41,10 +41,13 @@ class SlackSource(Source):
 
     @classmethod
     def open(cls, url: str, options: SourceOptions) -> Self:
-        path = canonical_path(absolute_path(os.path.expanduser(os.fsencode(url[len(SCHEME) :])), base=os.getcwdb()))
+        path = named_path(url, SCHEME)
         try:
             with opened(path) as files:
                 team = Export.read(files, ZoneInfo("UTC")).team()
+        except SourceGone as error:
+            hint = "Check the path: it is the export's zip, or the folder that it was unpacked to."
+            raise SourceError(f"cannot read {shown(path)}: {error}", hint=hint) from error
         except DocumentError as error:
             raise SourceError(f"{shown(path)} is no export of Slack: {error}", hint=error.hint) from error
         except OSError as error:
@@ -57,7 +60,7 @@ class SlackSource(Source):
 
     @property
     def spec(self) -> Spec:
-        """Where the export is that was read last, its workspace, and the zone of its days."""
+        """Where the export is, its workspace, and the zone of its days."""
         return {"kind": self.kind, "uri": SCHEME + quote_from_bytes(self.path), "zone": self.zone, "team": self.team}
 
     @property
@@ -65,6 +68,9 @@ class SlackSource(Source):
         """The workspace, whose exports are states of one source; the path where it is not known."""
         known = {name: value for name, value in self.spec.items() if name != "uri" or not self.team}
         return json.dumps(known, sort_keys=True, separators=(",", ":"))
+
+    def spec_of_newest(self, context: ReadContext) -> Spec:
+        return {**self.spec, "uri": Known(context.memory).newest_export() or self.spec["uri"]}
 
     def read(self, context: ReadContext) -> Iterator[Item]:
         uri = str(self.spec["uri"])

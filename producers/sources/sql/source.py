@@ -27,6 +27,7 @@ class SqlSource(Source):
     """The rows of a table or a query; `login` is what the URL said, which is nowhere kept."""
 
     hides_only_below: ClassVar[bool] = True
+    prefix: ClassVar[str] = "//"
     takes: ClassVar[tuple[str, ...]] = (*(known.name for known in fields(Tables)), "fields")
     empty: ClassVar[str] = "no row is in it"
 
@@ -177,3 +178,4 @@ class SqliteSource(SqlSource):
 
     __slots__ = ()
     kind: ClassVar[str] = "sqlite"
+    prefix: ClassVar[str] = "///"

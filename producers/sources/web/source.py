@@ -33,6 +33,7 @@ class WebSource(Source):
     # That nothing leads to a page proves nothing: departures are proven page by page.
     detects_deletions: ClassVar[bool] = False
     hides_only_below: ClassVar[bool] = True
+    prefix: ClassVar[str] = "//"
     takes: ClassVar[tuple[str, ...]] = ("crawl", "max_pages", "max_depth", "include", "exclude")
     empty: ClassVar[str] = "no page of it is a document"
 

@@ -16,6 +16,7 @@ from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.open import find_other_spellings, open_sources, source_from_spec
 from embedmill.producers.sources.options import FieldMap, SourceOptions, gather_options
 from embedmill.shared.errors import SourceError, UsageError, UserError
+from embedmill.shared.zones import zone_name
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +191,36 @@ def test_what_is_no_source_is_refused_without_its_password(here: Path, argument:
     with pytest.raises(UserError) as caught:
         open_sources([argument], options=SourceOptions(), stdin=io.BytesIO())
     assert "planted" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("s3:/wiki/docs", "write s3://wiki/docs$"),
+        ("S3:wiki/docs", "write S3://wiki/docs$"),
+        ("s3:", "write s3://…$"),
+        ("http:/x.example/a", "write http://x.example/a$"),
+        ("https:x", "write https://x$"),
+        ("sqlite:/x.db", "write sqlite:////x.db$"),
+        ("sqlite:x.db", "write sqlite:///x.db$"),
+        ("postgresql:/ada:secret@h/d", "write postgresql://…$"),
+        ("mysql:", "write mysql://…$"),
+        ("file:/x", "write file:///x$"),
+        ("slack:", "names no file"),
+        ("maildir: ", "names no file"),
+    ],
+)
+def test_a_scheme_without_its_slashes_or_its_path_is_no_source(argument: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        opened(argument)
+
+
+def test_an_export_that_is_not_there_is_no_advice_to_read_it_again() -> None:
+    with pytest.raises(SourceError) as caught:
+        opened("slack:/nonexist")
+    assert "Check the path" in str(caught.value.hint)
+
+
+def test_a_zone_that_there_is_not_is_said() -> None:
+    with pytest.raises(UsageError, match="is no time zone"):
+        zone_name("Nowhere/City")

@@ -142,6 +142,14 @@ def test_json_records_become_lines_of_path_and_value() -> None:
     assert texts(document) == ["name: Ann\npets.kind: cat\nage: 3\nok: true", "name: Bo"]
 
 
+def test_tokens_of_an_export_of_slack_are_cut_from_json() -> None:
+    link = b"https://files.slack.com/T1-F1/plan.pdf?t=xoxe-1357908642-AbCdEf"
+    for data in (b'[{"url_private": "' + link + b'"}]', b'{"url_private": "' + link + b'",}'):
+        (text,) = texts(read(data, "2026-05-01.json"))
+        assert "plan.pdf" in text
+        assert "xoxe" not in text
+
+
 def test_broken_json_is_kept_as_text() -> None:
     document = read(b'{"a": 1,}', "a.json")
     assert (texts(document), bool(document.notes)) == (['{"a": 1,}'], True)

@@ -6,12 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from embedmill.producers.sources.base import Problem, ReadContext
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.shared.buckets.names import Place
 from embedmill.shared.db.schema import document, scan_note
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
-from tests.services.buckets import Bucket, told
+from tests.services.buckets import Bucket, refusal, told
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
@@ -114,3 +115,21 @@ def test_an_entry_that_is_no_object_of_the_place_is_said_and_then_nothing_leaves
     assert any(f"1 entries {reason}" in told for told in reasons)
     claimed = {row["uri"] for row in desk.tracker.rows(document)}
     assert not [uri for uri in claimed if "secret" in uri or "9.txt" in uri]
+
+
+def test_a_bucket_that_is_elsewhere_is_not_busy(bucket: Bucket, desk: Desk) -> None:
+    def moved(request: Any) -> Any:
+        return refusal(request, 301, "PermanentRedirect") if request.method == "GET" else None
+
+    with bucket.answering(moved):
+        (problem,) = SOURCE.read(ReadContext())
+    assert isinstance(problem, Problem)
+    assert "region and endpoint" in problem.reason
+
+
+def test_a_pattern_in_an_address_is_explained(bucket: Bucket) -> None:
+    context = ReadContext()
+    assert not list(S3Source(Place(NAME, "wiki/docs/*.md")).read(context))
+    assert [remark.reason for remark in context.remarks] == [
+        f"no pattern is expanded in an address: name s3://{NAME}/wiki/docs/, and give --include '*.md'"
+    ]

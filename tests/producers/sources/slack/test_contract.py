@@ -10,8 +10,9 @@ import pytest
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.slack.export import Export
 from embedmill.producers.sources.slack.source import SlackSource
-from tests.contracts.sources import Shelf, SourceContract, desk
-from tests.producers.sources.slack.exports import LISTS, by_day, said, stamp, write_export
+from embedmill.shared.db.schema import source as source_table
+from tests.contracts.sources import Desk, Shelf, SourceContract, desk
+from tests.producers.sources.slack.exports import LISTS, by_day, opened, said, stamp, write_export
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
@@ -91,3 +92,11 @@ class TestSlack(SourceContract):
     @pytest.fixture
     def shelf(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
         return Workspace(tmp_path / "export.zip", monkeypatch)
+
+
+def test_the_source_is_found_where_its_newest_export_is(desk: Desk, tmp_path: Path) -> None:
+    old = opened(write_export(tmp_path / "may.zip", {**LISTS, **by_day("general", [said("may", stamp(5, 1))])}))
+    new = opened(write_export(tmp_path / "june.zip", {**LISTS, **by_day("general", [said("june", stamp(6, 1))])}))
+    for source in (new, old, old):
+        desk.ingest(source)
+        assert new.spec in [row["spec"] for row in desk.tracker.rows(source_table)]
