@@ -21,6 +21,7 @@ from embedmill.console.cli.options import (
 )
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
+from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
     from embedmill.console.services.asking import AskedClaim, Reply
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     where: Annotated[
         str | None, typer.Option(metavar="FILTER", help="Only documents that meet it, as for search.")
     ] = None,

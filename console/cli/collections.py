@@ -9,6 +9,7 @@ from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
 from embedmill.console.cli.typed import dollars, duration
 from embedmill.console.rendering import to_json
+from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
     from embedmill.console.services.collections import (
@@ -305,7 +306,9 @@ def terms(
 
 @app.command()
 def fields(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The collection's name.")] = "default",
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The collection's name.", show_default="default")
+    ] = USUAL,
     as_json: AsJson = False,
 ) -> None:
     """List the fields that a search can filter by.

@@ -8,6 +8,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, print_line, print_result, print_warning
+from embedmill.console.usual import USUAL
 from embedmill.retrieval.evaluation.measures import Gain
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ CELL = 15
 def evaluate(
     queries: Annotated[Path, typer.Option(help='JSONL of {"id", "text"}.')],
     qrels: Annotated[Path, typer.Option(help='TREC qrels, or JSONL of {"query", "document", "relevance"}.')],
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     against: Annotated[
         str | None, typer.Option(help="Another collection, or a report of --json that was kept, to compare with.")
     ] = None,

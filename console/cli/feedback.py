@@ -16,6 +16,7 @@ from embedmill.console.cli.output import (
     print_table,
 )
 from embedmill.console.rendering import to_json
+from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +65,7 @@ def report(
 
 @app.command()
 def export(
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     queries: Annotated[Path | None, typer.Option("--queries", help="Write the queries to this file.")] = None,
     qrels: Annotated[
         Path | None, typer.Option("--qrels", help="Write the judgements to this file, and not to stdout.")

@@ -9,6 +9,7 @@ from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import DONE, FAILED, print_result
 from embedmill.console.cli.sourcing import reads_sources
 from embedmill.console.cli.watching import Every, Schedule, timetable_of
+from embedmill.console.usual import USUAL
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.ledger import Lane
 
@@ -52,7 +53,7 @@ Owner = Annotated[str | None, typer.Option(help="Who owns them; kept with the so
 @reads_sources
 def ingest(
     sources: Sources,
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     *,
     how: SourceOptions,
     limit: Limit = None,
@@ -94,7 +95,7 @@ def ingest(
 @reads_sources
 def submit(
     sources: Sources,
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     *,
     how: SourceOptions,
     limit: Limit = None,
@@ -132,7 +133,7 @@ def submit(
 @reads_sources
 def estimate(
     sources: Sources,
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     *,
     how: SourceOptions,
     limit: Limit = None,

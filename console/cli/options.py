@@ -6,7 +6,15 @@ import typer
 
 from embedmill.console.cli.typed import dollars
 
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Collection; made on first use.")]
+Collection = Annotated[
+    str,
+    typer.Option(
+        "--collection",
+        "-c",
+        help="Collection; made on first use. Where a token reaches one only, that one is meant.",
+        show_default="default",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Rank = Annotated[
     bool | None,

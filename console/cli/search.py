@@ -28,6 +28,7 @@ from embedmill.console.cli.output import (
     print_warning,
 )
 from embedmill.console.cli.queries import QueryFile
+from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ class SearchMode(StrEnum):
 
 def search(
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="What to look for.")] = None,
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="Most hits.")] = 10,
     mode: Annotated[SearchMode, typer.Option(help="How to search.")] = SearchMode.HYBRID,
     where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only chunks that meet it; see below.")] = None,
@@ -122,7 +123,7 @@ def search(
 
 
 def export(
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     vectors: Annotated[bool, typer.Option("--vectors", help="With the vectors.")] = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="Instead, the rejected chunks with reasons.")] = False,
     as_json: AsJson = False,

@@ -9,6 +9,7 @@ import typer
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import print_json, print_line, print_notice
 from embedmill.console.cli.sourcing import reads_sources
+from embedmill.console.usual import USUAL
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.durations import format_time
 
@@ -41,7 +42,7 @@ def watch(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE", help="Whatever ingest takes and can be read again.")
     ],
-    collection: Collection = "default",
+    collection: Collection = USUAL,
     *,
     how: SourceOptions,
     every: Every = None,

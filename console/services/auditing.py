@@ -1,6 +1,6 @@
 """The audit: what is on record, whether it is as it was written, and giving it out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,11 +10,12 @@ import orjson
 from embedmill.console.services.reach import every_reached, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import VERSION
-from embedmill.shared.audit.anchors import Anchor, check_anchor, make_anchor, open_place, read_anchor
+from embedmill.shared.audit.anchoring import anchor_chains
+from embedmill.shared.audit.anchors import Anchor, check_anchor, open_place, read_anchor
 from embedmill.shared.audit.chain import Fault, FaultKind, Head, Link, check_chain
 from embedmill.shared.audit.ocsf import to_ocsf
 from embedmill.shared.db import audit
-from embedmill.shared.db.audit import BEGUN, INSTALLATION, Place
+from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, Place
 from embedmill.shared.db.collections import no_collection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.privacy.principals import Principal, Right
@@ -187,8 +188,11 @@ def _as_event(told: Mapping[str, Any], link: Link) -> Mapping[str, Any]:
 def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditVerification:
     """Check every record of what the caller reaches against its chain, and the chains against their anchors."""
     chains = _chains(runtime.principal, collection)
+    if missing := runtime.database.query(audit.find_missing_tables):
+        gone = [ChainFault(INSTALLATION, 0, FaultKind.REMOVED, f"the table {name} is gone") for name in missing]
+        return AuditVerification(ok=False, records=0, chains=0, anchors=0, anchored=None, faults=gone)
     heads = {head.chain: head for head in runtime.database.query(audit.list_heads)}
-    anchors, faults = _read_anchors(runtime)
+    anchors, faults, kept = _read_anchors(runtime)
     anchored = {chain for anchor in anchors for chain in anchor.chains}
     wanted = sorted({*_listed(runtime, chains), *(c for c in anchored if chains is None or c in chains)})
     known = set(wanted)
@@ -199,6 +203,7 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
         records += counter.count
         faults += [Fault(lost, 0, FaultKind.REMOVED, "the whole chain is gone") for lost in counter.lost]
         faults += _check_anchors(runtime, chain, heads.get(chain), anchors)
+        faults += _check_made(counter.anchors, kept)
     unique = dict.fromkeys((f.chain, f.seq, f.fault, f.detail) for f in faults)
     told = [ChainFault(*fault) for fault in unique]
     last = anchors[-1].at if anchors else None
@@ -207,18 +212,21 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
 
 @dataclass(slots=True)
 class _Counted:
-    """Records on their way, counted; and of the chains that they say began, those that are not known."""
+    """Records on their way, counted; the chains that they say began and are not known; the anchors that were made."""
 
     links: Iterator[Link]
     known: set[str]
     count: int = 0
     lost: list[str] = field(default_factory=list)
+    anchors: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Link]:
         for link in self.links:
             self.count += 1
             if BEGUN in link.body and (told := _read(link)).get("action") == BEGUN and told["target"] not in self.known:
                 self.lost.append(told["target"])
+            if ANCHORED in link.body and (told := _read(link)).get("action") == ANCHORED and told.get("target"):
+                self.anchors[str(told["target"])] = link.seq
             yield link
 
 
@@ -228,20 +236,32 @@ def _check(runtime: Runtime, chain: str, head: Head | None, links: _Counted) -> 
         list(links)
         told = f"it was written under key {head.key_id}, and this installation has {key.id}"
         return [Fault(chain, 0, FaultKind.KEY, told)]
-    return list(check_chain(chain, links, head, key.material))
+    found = list(check_chain(chain, links, head, key.material))
+    if head is None and not links.count:
+        return [Fault(chain, 0, FaultKind.REMOVED, "the whole chain is gone")]
+    return found
 
 
-def _read_anchors(runtime: Runtime) -> tuple[list[Anchor], list[Fault]]:
-    """The anchors that are as they were written; a fault for each of the others."""
+def _check_made(made: Mapping[str, int], kept: Set[str]) -> list[Fault]:
+    """One fault for all anchors that are on record, and not where anchors are kept."""
+    gone = [name for name in made if name not in kept]
+    told = f"{len(gone)} anchors that were made are gone, the first is {gone[0]}" if gone else ""
+    return [Fault(INSTALLATION, made[gone[0]], FaultKind.REMOVED, told)] if gone else []
+
+
+def _read_anchors(runtime: Runtime) -> tuple[list[Anchor], list[Fault], set[str]]:
+    """The anchors that are as they were written; a fault for each of the others; the names of all."""
+    names: set[str] = set()
     found: list[Anchor] = []
     faults: list[Fault] = []
     for name, content in open_place(runtime.settings.audit_anchors, home=runtime.home).read_all():
+        names.add(name)
         anchor = read_anchor(name, content, runtime.keys)
         if anchor is None:
             faults.append(Fault(INSTALLATION, 0, FaultKind.CHANGED, f"anchor {name} is not as it was written"))
         else:
             found.append(anchor)
-    return found, faults
+    return found, faults, names
 
 
 def _check_anchors(runtime: Runtime, chain: str, head: Head | None, anchors: Sequence[Anchor]) -> list[Fault]:
@@ -256,9 +276,5 @@ def _check_anchors(runtime: Runtime, chain: str, head: Head | None, anchors: Seq
 @serves("audit.anchor", Right.AUDIT, installation, trace=Trace.NOTHING)
 def anchor_records(runtime: Runtime) -> MadeAnchor:
     """Write an anchor of all chains now; raises StorageFailed, SettingsError."""
-    heads = runtime.database.query(audit.list_heads)
-    if not heads:
-        return MadeAnchor(None, 0)
-    name, content = make_anchor(heads, runtime.keys, now=datetime.now(UTC))
-    open_place(runtime.settings.audit_anchors, home=runtime.home).put(name, content)
-    return MadeAnchor(name, len(heads))
+    made = anchor_chains(runtime, runtime.principal)
+    return MadeAnchor(made.name, len(made.ends)) if made else MadeAnchor(None, 0)

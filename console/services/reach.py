@@ -8,6 +8,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from embedmill.console.usual import DEFAULT, USUAL
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import reach
 from embedmill.shared.db.collections import Collection, no_collection
@@ -136,6 +137,8 @@ def _collection_of(wanted: Any) -> str | None:
 
 
 def _reached(principal: Principal, collection: Any) -> Any:
+    if collection == USUAL:
+        collection = DEFAULT if principal.reaches(DEFAULT) else None
     if collection is None:
         return _only(principal)
     if isinstance(collection, str) and not principal.reaches(collection):

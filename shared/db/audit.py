@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     or_,
     select,
     update,
@@ -31,6 +32,8 @@ from embedmill.shared.db.schema import audit_head, audit_record
 PAGE = 2000
 BEGUN = "audit.begin"
 """The action of the record that a chain began."""
+ANCHORED = "audit.anchor"
+"""The action of the record that an anchor was made, which is its target."""
 INSTALLATION = ""
 """The chain of what is no single collection's."""
 _NOW = cast(clock() * 1_000_000, BigInteger)
@@ -103,6 +106,12 @@ def list_chains(connection: Connection) -> list[str]:
     is_sqlite = connection.dialect.name == "sqlite"
     heads, records = (select(_raw(table.c.chain, is_sqlite=is_sqlite)) for table in (audit_head, audit_record))
     return sorted({_as_text(chain) for chain in connection.execute(heads.union(records)).scalars()})
+
+
+def find_missing_tables(connection: Connection) -> list[str]:
+    """The audit's tables that are not there."""
+    there = set(inspect(connection).get_table_names())
+    return [table.name for table in (audit_record, audit_head) if table.name not in there]
 
 
 def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Link]:

@@ -82,14 +82,14 @@ def get_collection(connection: Connection, name: str) -> Collection:
     """The collection by that name; raises NotFound with what to do."""
     found = find_collection(connection, name)
     if found is None:
+        if name == "default" and not list_collections(connection):
+            raise NotFound("nothing is indexed in this home yet", hint="embedmill ingest FOLDER")
         raise no_collection(name)
     return found
 
 
 def no_collection(name: str) -> NotFound:
     """There is no collection by that name, as far as whoever asks may know."""
-    if name == "default":
-        return NotFound("nothing is indexed in this home yet", hint="embedmill ingest FOLDER")
     hint = f"embedmill collections list; ingest FOLDER --collection {name} makes it"
     return NotFound(f"no collection named {name!r}", hint=hint)
 

@@ -1,8 +1,6 @@
 """The archivist: anchors the audit at intervals, and lets go what has been kept for long enough."""
 
-from datetime import UTC, datetime
-
-from embedmill.shared.audit.anchors import make_anchor, open_place
+from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.trail import Entry
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import INSTALLATION
@@ -28,17 +26,15 @@ class Archivist:
     def anchor(self) -> None:
         """Write an anchor, if any chain has grown; one that cannot be written is written the next time."""
         runtime = self._runtime
-        heads = runtime.database.query(audit.list_heads)
-        ends = {head.chain: head.seq for head in heads}
+        ends = {head.chain: head.seq for head in runtime.database.query(audit.list_heads)}
         if not runtime.trail.is_kept or ends == self._anchored:
             return
         try:
-            name, content = make_anchor(heads, runtime.keys, now=datetime.now(UTC))
-            open_place(runtime.settings.audit_anchors, home=runtime.home).put(name, content)
+            made = anchor_chains(runtime, ITSELF)
         except EmbedmillError as error:
             log.error("audit.not_anchored", error=str(error))
             return
-        self._anchored = ends
+        self._anchored = dict(made.ends) if made else {}
 
     def let_go(self) -> int:
         """Let records go whose time is over, which is itself on record; returns how many went."""

@@ -315,3 +315,27 @@ def test_a_key_that_is_named_wrongly_is_told_as_that_and_as_no_fault_of_the_audi
         collections.update_collection(wrong, "north", access="secret")
     wrong.close()
     assert "file://PATH" in str(refused.value)
+
+
+def test_what_is_left_of_an_audit_that_was_dropped_or_emptied_is_told(runtime: WorkerRuntime) -> None:
+    auditing.anchor_records(runtime)
+    tamper(runtime, "DELETE FROM audit_record")
+    tamper(runtime, "DELETE FROM audit_head")
+    emptied = auditing.verify_records(runtime).faults
+    assert {(fault.fault, fault.detail) for fault in emptied if fault.seq == 0} == {
+        ("removed", "the whole chain is gone")
+    }
+    tamper(runtime, "DROP TABLE audit_record")
+    found = auditing.verify_records(runtime)
+    assert not found.ok
+    assert [fault.detail for fault in found.faults] == ["the table audit_record is gone"]
+
+
+def test_anchors_that_are_gone_are_missed(runtime: WorkerRuntime) -> None:
+    made = [auditing.anchor_records(runtime).anchor, auditing.anchor_records(runtime).anchor]
+    assert auditing.verify_records(runtime).ok
+    for name in made:
+        (runtime.home / "anchors" / str(name)).unlink()
+    (fault,) = auditing.verify_records(runtime).faults
+    assert (fault.collection, fault.fault) == ("", "removed")
+    assert fault.detail == f"2 anchors that were made are gone, the first is {made[0]}"

@@ -26,6 +26,7 @@ from embedmill.console.services import (
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.reach import every_reached
 from embedmill.console.services.serving import DECLARED, Service, serves
+from embedmill.console.usual import USUAL
 from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound, UsageError
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
@@ -193,3 +194,26 @@ def test_a_thread_that_is_served_lets_no_other_one_in(runtime: Runtime, job: int
         finally:
             asked.set()
         waiting.result()
+
+
+def test_where_none_is_named_the_only_collection_that_is_reached_is_meant(runtime: Runtime, job: int) -> None:
+    def shown() -> str:
+        return collections.show_collection(runtime, USUAL).name
+
+    assert shown() == "default"
+    for reached, meant in ({"other"}, "other"), ({"other", "default"}, "default"):
+        with runtime.acting_for(Principal("somebody", Role.VIEWER, frozenset(reached))):
+            assert shown() == meant
+    with (
+        runtime.acting_for(Principal("somebody", Role.VIEWER, frozenset({"other", "more"}))),
+        pytest.raises(UsageError, match="which"),
+    ):
+        shown()
+
+
+def test_a_missing_default_is_told_as_what_it_is(runtime: Runtime) -> None:
+    with pytest.raises(NotFound, match="nothing is indexed"):
+        collections.show_collection(runtime, USUAL)
+    collections.create_collection(runtime, "other")
+    with pytest.raises(NotFound, match="no collection named 'default'"):
+        collections.show_collection(runtime, USUAL)
