@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]
 
 
 _QUICK = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-"""A call with plain addresses that keeps the interpreter's lock: what is asked for every word takes a third less."""
+"""A call with plain addresses that keeps the interpreter's lock: what is asked for every word takes a quarter less."""
 
 _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
