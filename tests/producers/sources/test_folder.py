@@ -146,7 +146,9 @@ def test_pipes_and_sockets_are_skipped_without_being_opened(tmp_path: Path, monk
 
 def test_devices_are_skipped() -> None:
     found = reasons(FolderSource(b"/dev", ("/null", "/zero")), Skipped)
-    assert found == dict.fromkeys(("null", "zero"), "a character device holds no document")
+    # Somebody's hidden file in there is left out too.
+    told = {name: reason for name, reason in found.items() if not name.startswith(".")}
+    assert told == dict.fromkeys(("null", "zero"), "a character device holds no document")
 
 
 def test_files_without_text_by_their_name_are_skipped_unread(guarded: Path) -> None:
