@@ -13,6 +13,11 @@ FIRST = {"first": True}
 """Metadata of a field that is published before those without it, inherited ones too: it says what the rest is about."""
 
 
+def documents_of(count: int) -> str:
+    """So many documents, in words."""
+    return f"{count} {'document' if count == 1 else 'documents'}"
+
+
 def published_as(name: str) -> dict[str, str]:
     """Metadata of a field that is published under another name than its own, as `in` or `dead again`."""
     return {"published_as": name}

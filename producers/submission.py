@@ -14,6 +14,7 @@ from embedmill.shared.db import collections, documents, jobs, presence, scans
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.scans import Scan
+from embedmill.shared.db.unread import end_unread
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
@@ -148,6 +149,7 @@ class Submitter:
             scans.require_any(connection, submitted.scans)
             jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
             scans.complete_scans(connection, submitted.job_id, in_part=in_part)
+            end_unread(connection, submitted.job_id, submitted.scans)
             presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)

@@ -7,6 +7,7 @@ from embedmill.console.cli.estimates import describe_cost
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import documents_of
 from embedmill.shared.durations import format_duration, format_time
 from embedmill.shared.states import JobState
 
@@ -64,6 +65,8 @@ def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     if report.redactions:
         print_line(f"hidden: {describe_counts(report.redactions)}")
     print_passed_over(report)
+    if report.state == JobState.FAILED:
+        print_warning(f"nothing could be read: {report.error}")
     if report.took_nothing:
         print_warning("nothing was indexed: all of it was skipped")
     _print_noted(report)
@@ -96,7 +99,7 @@ def _count(documents: "DocumentCounts") -> str:
     ends = [name for name in COUNTS if name not in {"total", "deleted"}]
     counted = ", ".join(f"{count} {name}" for name in ends if (count := getattr(documents, name)))
     left = f", {documents.deleted} deleted" if documents.deleted else ""
-    return f"{documents.total} documents ({counted or 'none'}){left}"
+    return f"{documents_of(documents.total)} ({counted or 'none'}){left}"
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:
@@ -148,7 +151,7 @@ def _print_dead(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
 
 def print_submitted(report: "SubmittedJob") -> None:
     """What was recorded, for people."""
-    print_line(f"job {report.job}: {report.documents} documents submitted; embedmill jobs show {report.job}")
+    print_line(f"job {report.job}: {documents_of(report.documents)} submitted; embedmill jobs show {report.job}")
     print_passed_over(report)
 
 

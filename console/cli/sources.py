@@ -8,7 +8,7 @@ import typer
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, confirm, print_json, print_line, print_result, print_table
 from embedmill.console.cli.watching import Every, describe_schedule
-from embedmill.console.rendering import to_json
+from embedmill.console.rendering import documents_of, to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.sources import (
@@ -165,7 +165,7 @@ def _print_closed(done: "ClosedSource") -> None:
 
 
 def _print_submitted(report: "SubmittedJob") -> None:
-    print_line(f"job {report.job}: {report.documents} documents; embedmill jobs show {report.job}")
+    print_line(f"job {report.job}: {documents_of(report.documents)}; embedmill jobs show {report.job}")
 
 
 def _print_sources(found: "SourceReports", *, limit: int) -> None:
@@ -218,7 +218,7 @@ def _option(value: Any) -> str:
 def _print_source(found: "SourceDetail") -> None:
     print_line(f"source {found.id}: {found.uri} ({found.kind}, {found.state})")
     print_line(f"  collection {found.collection}, last read to its end: {to_json(found.scanned) or 'never'}")
-    print_line(f"  claims {found.documents} documents, {found.only_here} of them alone")
+    print_line(f"  claims {documents_of(found.documents)}, {found.only_here} of them alone")
     if options := _in_short(found.options):
         print_line(f"  read with {options}")
     for line in describe_schedule(found.schedule) if found.schedule else ():

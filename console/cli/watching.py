@@ -9,6 +9,7 @@ import typer
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import print_json, print_line, print_notice
 from embedmill.console.cli.sourcing import reads_sources
+from embedmill.console.rendering import documents_of
 from embedmill.console.usual import USUAL
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.durations import format_time
@@ -112,7 +113,7 @@ def _outcome(run: "WatchedRun") -> str:
     held = f", {run.job.held_deletions} kept that were not met" if run.job.held_deletions else ""
     problems = f", {run.job.problems} problems" if run.job.problems else ""
     return (
-        f"job {run.job.job} {run.job.state}: {documents.total} documents ({documents.completed} completed, "
+        f"job {run.job.job} {run.job.state}: {documents_of(documents.total)} ({documents.completed} completed, "
         f"{documents.unchanged} unchanged), {documents.deleted} deleted{held}{problems}"
     )
 

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from embedmill.console.cli.sources import _in_short
+from embedmill.console.rendering import documents_of
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 
@@ -19,3 +20,7 @@ def test_a_database_is_read_with_what_was_chosen_and_its_uri_does_not_say(tmp_pa
 def test_what_is_as_usual_is_not_told() -> None:
     assert _in_short({"crawl": True, "max_pages": 10_000, "max_depth": 2}) == "crawl=True max-depth=2"
     assert _in_short({"seconds": 5.0, "columns": {"texts": ["body"]}}) == "statement-seconds=5 text=body"
+
+
+def test_one_document_is_one() -> None:
+    assert [documents_of(count) for count in (0, 1, 2)] == ["0 documents", "1 document", "2 documents"]

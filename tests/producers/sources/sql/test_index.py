@@ -1,11 +1,19 @@
 """What readings of a table make of the index."""
 
 from embedmill.console.services.previewing import preview
+from embedmill.console.services.sources import list_sources
+from embedmill.console.services.watching import schedule_sources
+from embedmill.shared.timetable import Timetable
 from tests.contracts.sources import Desk, desk
 from tests.producers.sources.sql.databases import Database
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
+
+
+def databases_in(desk: Desk) -> list[int]:
+    """How many documents each source that is a database claims."""
+    return [each.documents for each in list_sources(desk.runtime).sources if each.kind == "sqlite"]
 
 
 def test_an_increment_lets_nothing_go_and_a_comparison_does(sqlite: Database, desk: Desk) -> None:
@@ -69,3 +77,30 @@ def test_another_choice_of_columns_is_the_same_source_read_anew(sqlite: Database
     sqlite.execute("DELETE FROM articles WHERE id = 1")
     assert desk.ingest(sqlite.open(metadata=("updated",))).documents.deleted == 1
     assert len(desk.indexed()) == 8
+
+
+def test_a_table_that_is_not_there_fails_its_job_and_leaves_no_source(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(1)
+    report = desk.ingest(sqlite.open(table="articels"))
+    assert (report.state, report.problems) == ("failed", 1)
+    assert "run the same command again" in str(report.error)
+    assert not databases_in(desk)
+
+
+def test_what_was_read_before_or_is_read_by_a_timetable_stays_when_it_is_away(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(1)
+    known, planned = sqlite.open(), sqlite.open(table="later")
+    desk.ingest(known)
+    schedule_sources(desk.runtime, [planned], collection="default", timetable=Timetable(every_seconds=3600.0))
+    sqlite.execute("DROP TABLE articles")
+    assert "run the same command again" in str(desk.ingest(known).error)
+    assert "tried again by itself, every" in str(desk.ingest(planned).error)
+    assert databases_in(desk) == [1, 0]
+    assert len(desk.indexed()) == 1
+
+
+def test_a_job_whose_other_source_was_read_is_carried_out(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(1)
+    report = desk.ingest(sqlite.open(), sqlite.open(table="articels"))
+    assert (report.state, report.documents.completed, report.problems) == ("completed", 1, 1)
+    assert databases_in(desk) == [1]
