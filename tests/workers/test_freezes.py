@@ -149,8 +149,8 @@ class Scene:
     def finish_waiting(self) -> None:
         pending = [row for row in self.tracker.rows() if row["state"] == State.PENDING]
         for job in {row["job_id"] for row in pending}:
-            again = self.tracker.claim(self.tracker.queue(job=job), "index")
-            self.finish(again)
+            for again in self.tracker.claim_each(self.tracker.queue(job=job), "index"):
+                self.finish(again)
 
     def require_agreement(self) -> None:
         """The store holds exactly what the tracker claims."""

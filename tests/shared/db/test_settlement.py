@@ -45,11 +45,11 @@ def test_completing_says_how(tracker: Tracker) -> None:
 def test_a_zombie_changes_nothing_after_its_lease_was_taken_away(tracker: Tracker, late: Outcome) -> None:
     zombie = tracker.take(URIS)
     tracker.rescue(zombie)
-    successor = tracker.claim(tracker.queue())
+    successors = tracker.claim_each(tracker.queue())
     before = tracker.rows(), tracker.rows(attempt), tracker.rows(dead_letter)
     assert tracker.settle(zombie, late) == {}
     assert (tracker.rows(), tracker.rows(attempt), tracker.rows(dead_letter)) == before
-    assert tracker.settle(successor, Advance("embed"))
+    assert all(tracker.settle(successor, Advance("embed")) for successor in successors)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)

@@ -133,6 +133,10 @@ class Tracker:
         with self.database.write() as connection:
             return leases.claim(connection, stage, ids, worker=worker, lease_seconds=lease_seconds)
 
+    def claim_each(self, ids: Sequence[int], stage: str = "chunk") -> list[Lease]:
+        """Claim each alone, as what was lost in company may always be."""
+        return [self.claim([id_], stage) for id_ in ids]
+
     def take(self, uris: Sequence[str], **options: Any) -> Lease:
         """Submit, queue and claim together."""
         self.submit(uris, **options)
