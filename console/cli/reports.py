@@ -67,7 +67,7 @@ def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     print_passed_over(report)
     if report.state == JobState.FAILED:
         print_warning(f"nothing could be read: {report.error}")
-    if report.took_nothing:
+    elif report.took_nothing:
         print_warning("nothing was indexed: all of it was skipped")
     _print_noted(report)
     _print_dead(report, dead)
