@@ -17,6 +17,7 @@ from uuid import UUID
 from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, passes_luhn
 
 FULL_WIDTH = str.maketrans(string.digits, "".join(chr(0xFF10 + digit) for digit in range(10)))
+ARABIC = str.maketrans(string.digits, "".join(chr(0x660 + digit) for digit in range(10)))
 FILLERS = (
     "The quick brown fox jumps over the dog.",
     "Please see section 4.2 for the 3 reasons.",
@@ -47,6 +48,21 @@ DOMAINS = (
     "corp.internal",
     "EXAMPLE.ORG",
 )
+ABROAD = (
+    ("br.cnpj", "2.3.3/4-2", "CNPJ {}"),
+    ("br.cpf", "3.3.3-2", "CPF: {}"),
+    ("ar.cuit", "2-8-1", "CUIT {}"),
+    ("jp.in_", "4 4 4", "マイナンバー: {}"),
+    ("bg.egn", "5 5", "ЕГН {}"),
+    ("ru.inn", "4 4 4", "ИНН: {}"),
+    ("cz.rc", "6/4", "rodné číslo {}"),
+    ("hr.oib", "5 6", "OIB: {}"),
+    ("imei", "2-6-6-1", "IMEI {}"),
+    ("kr.rrn", "6-7", "주민등록번호: {}"),
+    ("pt.nif", "3 3 3", "NIF: {}"),
+    ("il.idnr", "9", "תעודת זהות {}"),
+)
+"""Modules of python-stdnum, groups of digits, and what stands around."""
 DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d %B %Y", "%B %d, %Y", "%d %b %Y", "%d-%b-%Y", "%d.%m.%y", "%Y/%m/%d")
 
 
@@ -80,7 +96,7 @@ Made = tuple[str, str, str, str]
 
 
 def _values(draw: Random) -> Iterator[Made]:
-    for make in (_phones, _cards, _accounts, _machines, _mails, _ids, _births, _secrets):
+    for make in (_phones, _slashed, _cards, _accounts, _machines, _mails, _ids, _abroad, _births, _secrets):
         yield from make(draw)
 
 
@@ -104,6 +120,21 @@ def _phones(draw: Random) -> Iterator[Made]:
             home = format_number(number, PhoneNumberFormat.NATIONAL)
             if sum(map(str.isdigit, home)) >= 7:
                 yield "PHONE", region, home, draw.choice(CONTEXTS["PHONE"])
+
+
+def _slashed(draw: Random) -> Iterator[Made]:
+    """With a zero in brackets and a slash behind the area, and behind a word with its country's code alone."""
+    for code, area, count in (("49", "171", 7), ("43", "664", 7), ("41", "44", 7), ("44", "7700", 6), ("32", "475", 6)):
+        rest = _digits(draw, count)
+        for form in (
+            f"+{code} (0) {area} / {rest}",
+            f"+{code} {area} / {rest[:3]} {rest[3:]}",
+            f"+{code} {area}/{rest}",
+        ):
+            yield "PHONE", "slash", form, ""
+        yield "PHONE", "code", f"{code} {area} {rest[:3]} {rest[3:]}", "Tel {}"
+    for around in ("هاتف: {}", "جوال {}", "טלפון: {}", "τηλ. {}"):
+        yield "PHONE", "word", f"050{_digits(draw, 7)}".translate(ARABIC), around
 
 
 def _broken(written: str) -> str:
@@ -146,6 +177,7 @@ def _accounts(draw: Random) -> Iterator[Made]:
         fours = " ".join(code[at : at + 4] for at in range(0, size, 4))
         for form in (code, fours, fours.replace(" ", "-"), fours.replace(" ", "\u202f"), _broken(fours)):
             yield "IBAN", country, form, ""
+        yield "IBAN", country, code.lower(), ""
         yield "IBAN", country, fours.lower(), draw.choice(CONTEXTS["IBAN"])
 
 
@@ -168,6 +200,10 @@ def _mails(draw: Random) -> Iterator[Made]:
         yield from (
             ("EMAIL", "disguised", f"jane.doe{at}example{dot}com", "") for dot in (" dot ", "(dot)", " [dot] ", "[.]")
         )
+    for sign in (" @ ", "@ ", "\n@", "@\n", "=40", "%40", "&commat;", "&#64;"):
+        yield from (("EMAIL", "sign", f"{name}{sign}example.com", "") for name in ("jane.doe", "j_doe", "jane2"))
+    yield from (("EMAIL", "sign", f"jane%40example%2E{end}", "") for end in ("com", "org"))
+    yield from (("EMAIL", "hyphen", f"jane.doe@exa-\nmple.{end}", "") for end in ("com", "org"))
 
 
 def _ids(draw: Random) -> Iterator[Made]:
@@ -210,6 +246,38 @@ def _checked_ids(draw: Random) -> Iterator[Made]:
     yield "VAT", "iva", _drawn(draw, partial(_digits, count=11), _check("it.iva")), draw.choice(CONTEXTS["VAT"])
 
 
+def _abroad(draw: Random) -> Iterator[Made]:
+    """Ids of other countries, by how many digits they have and how these are written."""
+    for module, shape, around in ABROAD:
+        count = sum(map(int, shape.replace("-", "").replace("/", "").replace(".", "").replace(" ", "")))
+        number = _drawn(draw, partial(_digits, count=count), _check(module))
+        yield "ABROAD", module, number, around
+        yield "ABROAD", module, _grouped(number, shape), around
+    for around in ("身份证号: {}", "ID card {}", ""):
+        yield "ABROAD", "cn.ric", _drawn(draw, _chinese, _check("cn.ric")), around
+    date_ = date(1930, 1, 1) + timedelta(days=draw.randrange(25_000))
+    born = date_.strftime("%d%m%y") + "-"
+    signs = string.digits + "ABCDEFHJKLMNPRSTUVWXY"
+    yield "ABROAD", "fi.hetu", _drawn(draw, lambda d: f"{born}{_digits(d, 3)}{d.choice(signs)}", _check("fi.hetu")), ""
+    curp = "BOXW" + date_.strftime("%y%m%d") + "HNERXN0"
+    yield "ABROAD", "mx.curp", _drawn(draw, lambda d: curp + _digits(d, 1), _check("mx.curp")), ""
+
+
+def _chinese(draw: Random) -> str:
+    day = date(1930, 1, 1) + timedelta(days=draw.randrange(25_000))
+    return f"110105{day:%Y%m%d}{_digits(draw, 3)}X"
+
+
+def _grouped(number: str, shape: str) -> str:
+    """Digits in groups: `3-2` is three, a dash, and two."""
+    parts, place = [], 0
+    for sign in shape:
+        size = int(sign) if sign.isdigit() else 0
+        parts.append(number[place : place + size] if size else sign)
+        place += size
+    return "".join(parts)
+
+
 def _tax_id(draw: Random) -> str:
     digits = draw.sample(string.digits, 10)
     digits[9] = digits[0]
@@ -227,6 +295,15 @@ def _births(draw: Random) -> Iterator[Made]:
         for around in CONTEXTS["BIRTH"]:
             day = date(1930, 1, 1) + timedelta(days=draw.randrange(30_000))
             yield "BIRTH", form, day.strftime(form), around
+    for around in ("dateOfBirth={}", "syntynyt {}", "doğum tarihi {}", "Date of birth:\n\n{}", "født {}", "narozen {}"):
+        yield "BIRTH", "word", f"{draw.randrange(1, 29)}.{draw.randrange(1, 13)}.{draw.randrange(1930, 2005)}", around
+    yield "BIRTH", "place", f"{draw.randrange(1, 29)} mars 1985", "née à Paris le {}"
+    yield (
+        "BIRTH",
+        "after",
+        f"{draw.randrange(1930, 2005)}年{draw.randrange(1, 13)}月{draw.randrange(1, 29)}日",
+        "{}生まれ",
+    )
 
 
 def _secrets(draw: Random) -> Iterator[Made]:
@@ -241,8 +318,13 @@ def _secrets(draw: Random) -> Iterator[Made]:
     for around in (
         'password = "{}"', "PASSWORD={}", "aws_secret_access_key = {}", "Authorization: Bearer {}", "api_key: {}", "pwd={};",
         "postgresql://user:{}@db.internal:5432/x", '"client_secret": "{}"', "export GITHUB_TOKEN={}", "Passwort: {}",
+        "export DB_PASS='{}'", "pass={}", "mysql --password {} x", "<password>{}</password>", "| password | {} |", "пароль: {}",
+        "Cookie: sessionid={}; a=b", "curl -u admin:{} https://x.example/", "senha: {}", "密码：{}",
     ):  # fmt: skip
         yield "SECRET", "named", word(24) + "7x", around
+
+    for around in ("https://x.example/f?sig={}", "https://x.example/f?a=1&sig={}&b=2"):
+        yield "SECRET", "signature", word(32, string.hexdigits[:16]), around
 
 
 def _looks(draw: Random) -> Iterator[Made]:
@@ -254,6 +336,10 @@ def _looks(draw: Random) -> Iterator[Made]:
             ("hash", word(40, string.hexdigits[:16])),
             ("fingerprint", ":".join(word(2, string.hexdigits[:16]) for _ in range(16))),
             ("version", f"version {draw.randrange(9)}.{draw.randrange(99)}.{draw.randrange(9)}.{draw.randrange(99)}"),
+            ("section", f"see {draw.randrange(9)}.{draw.randrange(30)}.{draw.randrange(9)}.{draw.randrange(30)}"),
+            ("kernel", f"Linux {draw.randrange(3, 7)}.{draw.randrange(20)}.0.{draw.randrange(30)}"),
+            ("image", f"{word(5)}@{draw.randrange(2, 4)}x.{draw.choice(('png', 'jpg', 'webp'))}"),
+            ("codes", f"HTTP 404 500 {draw.randrange(500, 505)} 503 {draw.randrange(1000, 1999)}"),
             ("epoch", str(1_500_000_000_000 + draw.randrange(10**11))),
             ("money", f"{draw.randrange(1, 999)}.{_digits(draw, 3)}.{_digits(draw, 3)},50 €"),
             ("place", f"{draw.uniform(-90, 90):.6f},{draw.uniform(-180, 180):.6f}"),
@@ -271,6 +357,7 @@ def _looks(draw: Random) -> Iterator[Made]:
     for written in (
         "std::map<a::b, c::d>", "x[1:2:3], y[::2]", "16:9 and 4:3", "1001 1002 1003 1004", "12 34 56 78 90", "lodash@4.17.21",
         "0 1 0 1 1 0 0 1 1 1", "password: see the vault", "token = get_token(user)", "meet at example.com at noon",
+        "x @ self.weight", "docker run -u 1000:1000", "width=40px.auto",
         "@property and user@host", "SKU 123-45-6789", "2019-2020-2021", "1920x1080", "1.2.840.113549.1.1.11", "git@github.com:a/b.git",
     ):  # fmt: skip
         yield "", "text", written, ""
