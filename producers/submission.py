@@ -149,7 +149,8 @@ class Submitter:
             scans.require_any(connection, submitted.scans)
             jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
             scans.complete_scans(connection, submitted.job_id, in_part=in_part)
-            end_unread(connection, submitted.job_id, submitted.scans)
+            if in_part:
+                end_unread(connection, submitted.job_id, submitted.scans)
             presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)
