@@ -245,8 +245,13 @@ def _lasting(state: WorkerState) -> WorkerState:
 
 
 def _announce(process_id: str) -> None:
-    """Tell the supervisor under which name this process holds leases."""
-    print(process_id, flush=True)
+    """Tell the supervisor under which name this process holds leases; one that has ended meanwhile needs no worker."""
+    try:
+        print(process_id, flush=True)
+    except BrokenPipeError:
+        # What could not be written is not tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def _end_with(parent: int) -> None:
