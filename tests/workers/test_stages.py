@@ -432,12 +432,13 @@ def at(claim: Lease, shards: Sequence[str], shard: str) -> set[int]:
 def test_a_dead_shard_parks_its_documents_and_no_others(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
+    # Where documents go follows from the folder's name: of so many some are in each shard.
     shards = ["v1-000", "v1-001"]
     tracker.write(1, index_version, shards=shards)
-    for number in range(8):
+    for number in range(16):
         (folder / f"{number}.txt").write_text(text_of(number))
     finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
-    for number in range(8):
+    for number in range(16):
         (folder / f"{number}.txt").write_text(text_of(number, edition=2))
     claim = run(runtime, tracker, submitted_again(tracker, folder))
     store = runtime.store(runtime.collection(1))
