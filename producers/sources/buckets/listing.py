@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from embedmill.shared.buckets.client import Fault, FaultKind, errors, fault_of
 from embedmill.shared.buckets.names import Place
@@ -177,11 +177,11 @@ def _is_name_of(name: str | None, bucket: str) -> bool:
 
 
 def _decoded(page: Page) -> Page:
-    """With keys as they are: the SDK does it too, and stumbles over an entry without a key."""
+    """With keys as they are, a blank listed as `+`: the SDK does it too, and stumbles over an entry without a key."""
     if page.get("EncodingType") != "url":
         return page
     entries = [
-        entry | {"Key": unquote(entry["Key"])} if "Key" in entry else entry for entry in page.get("Contents", ())
+        entry | {"Key": unquote_plus(entry["Key"])} if "Key" in entry else entry for entry in page.get("Contents", ())
     ]
     return {**page, "Contents": entries}
 
