@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from embedmill.producers.sources.base import Problem, ReadContext
+from embedmill.producers.sources.buckets.listing import Listing
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.shared.buckets.names import Place
 from embedmill.shared.db.schema import document, scan_note
@@ -133,3 +134,16 @@ def test_a_pattern_in_an_address_is_explained(bucket: Bucket) -> None:
     assert [remark.reason for remark in context.remarks] == [
         f"no pattern is expanded in an address: name s3://{NAME}/wiki/docs/, and give --include '*.md'"
     ]
+
+
+def test_keys_are_read_as_stores_of_amazons_write_them(bucket: Bucket) -> None:
+    written = ["p/a+b.txt", "p/a%2Bb.txt", "p/a%252Bb.txt", "p/%C3%A4%3Fx%3D1.txt"]
+    meant = ["p/a b.txt", "p/a+b.txt", "p/a%2Bb.txt", "p/ä?x=1.txt"]
+    body = page([entry(key) for key in written]).replace("<KeyCount>", "<EncodingType>url</EncodingType><KeyCount>")
+    # A blank is a plus there; moto writes %20.
+    assert [each["Key"] for each in _listed(bucket, body)] == sorted(meant)
+
+
+def _listed(bucket: Bucket, body: str) -> list[Any]:
+    with bucket.answering(lambda request: told(request, body) if "list-type" in request.url else None):
+        return sorted(Listing(bucket.made, SOURCE.place), key=lambda each: str(each["Key"]))
