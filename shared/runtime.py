@@ -1,7 +1,5 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
-import os
-import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,18 +7,18 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection, get_collection_by_id
-from embedmill.shared.db.connecting import find_folder, is_server
+from embedmill.shared.db.connecting import find_folder
 from embedmill.shared.db.documents import count_known_documents
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.installation import find_installation, name_installation
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.tombstones import Marker
-from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed, UserError
+from embedmill.shared.errors import StorageFailed, UserError
+from embedmill.shared.homes import prepare_home, spill_url
 from embedmill.shared.presence import RUN
 from embedmill.shared.privacy.redaction.hiding import Hider
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
@@ -44,10 +42,6 @@ if TYPE_CHECKING:
     from embedmill.shared.providers.vectorstores.places import Owner
     from embedmill.shared.query_log import QueryLog
     from embedmill.shared.spend.spender import Spender
-
-# Vectors, caches and the database give documents away as the documents themselves do.
-OWNER_ONLY = 0o700
-USE_ANOTHER = "Point EMBEDMILL_HOME at a folder that this user may write."
 
 
 class _Call(threading.local):
@@ -126,26 +120,10 @@ class Runtime:
 
         A cache that is not in the tracking database is waited for, while it is away, for `patience_seconds` at most.
         """
-        from embedmill.shared.caches.file import FileCache
-        from embedmill.shared.db.cache import ServerCache
+        from embedmill.shared.opening_caches import open_cache
 
-        url = self.settings.cache_url or self.settings.database
-        match urlsplit(url).scheme:
-            case "":
-                raise SettingsError("EMBEDMILL_CACHE_URL is no file://, postgresql:// or redis:// URL")
-            case "redis" | "rediss" | "unix":
-                from embedmill.shared.caches.redis import RedisCache
-
-                keep = self.settings.cache_keep_seconds
-                return RedisCache(url, keep_seconds=keep, patience_seconds=patience_seconds)
-            case "file":
-                return FileCache(Path(unquote(urlsplit(url).path)))
-        if not is_server(url):
-            return FileCache(self.home / "cache.db")
-        if url == self.settings.database:
-            return ServerCache(self.database)
         sizing = replace(self._sizing, outage_seconds=patience_seconds)
-        return ServerCache(Database(url, sizing=sizing), owns_database=True)
+        return open_cache(self.settings, self.home, database=lambda: self.database, sizing=sizing)
 
     @property
     def principal(self) -> "Principal":
@@ -430,38 +408,3 @@ class Runtime:
             self.spender.close()
         if "database" in opened:
             self.database.close()
-
-
-def spill_url(blob_url: str, home: Path) -> str:
-    """The blob store beside the blob store."""
-    if not blob_url:
-        return f"file://{quote(str(home / 'spilled'))}"
-    parts = urlsplit(blob_url)
-    path = f"{parts.path.rstrip('/')}-spilled" if parts.path.strip("/") else "/spilled"
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
-
-
-def _close_to_others(home: Path) -> None:
-    """Homes of earlier releases are as open as their owner's umask; one that is closed to writes was meant to be."""
-    found = home.stat()
-    if found.st_mode & 0o077 and found.st_mode & stat.S_IWUSR and found.st_uid == os.geteuid():
-        with suppress(OSError):
-            home.chmod(OWNER_ONLY)
-
-
-def prepare_home(settings: Settings) -> Path:
-    """Make the home folder, for its owner's eyes only; raises HomeInUse when that is not possible.
-
-    It holds texts of documents, so one that is open to others is closed to them. One that its owner closed to writes
-    keeps its mode, and so does one of another owner.
-    """
-    home = settings.home_path
-    try:
-        home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        _close_to_others(home)
-    except OSError as error:
-        raise HomeInUse(
-            f"cannot make the home folder {home}: {error.strerror}",
-            hint=USE_ANOTHER,
-        ) from None
-    return home

@@ -18,9 +18,10 @@ from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.keyring import find_wrapped
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
+from embedmill.shared.homes import USE_ANOTHER
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
-from embedmill.shared.runtime import USE_ANOTHER, Runtime
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables
 from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from embedmill.shared.errors import UsageError
+from embedmill.shared.homes import prepare_home
 from embedmill.shared.presence import RUN, Presence
-from embedmill.shared.runtime import Runtime, prepare_home
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.workers.runtime import WorkerRuntime
 

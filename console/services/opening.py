@@ -7,8 +7,9 @@ from pathlib import Path
 
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.shared.errors import HomeInUse
+from embedmill.shared.homes import USE_ANOTHER, prepare_home
 from embedmill.shared.presence import RUN, Presence
-from embedmill.shared.runtime import USE_ANOTHER, Runtime, prepare_home
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import has_room, may_write, read_as_they_stand
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.homes import spill_url
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.blobs.table import open_blob_store
-from embedmill.shared.runtime import spill_url
 from embedmill.workers.chores.cleaner import clean
 from embedmill.workers.runtime import WorkerRuntime
 

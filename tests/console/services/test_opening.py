@@ -11,7 +11,7 @@ from embedmill.console.services.caches import show_caches
 from embedmill.console.services.opening import open_runtime, open_to_read
 from embedmill.shared.db.installation import name_installation
 from embedmill.shared.errors import HomeInUse, StorageFailed
-from embedmill.shared.runtime import prepare_home
+from embedmill.shared.homes import prepare_home
 from embedmill.shared.settings import Settings
 from tests.contracts.vectorstore import unit_vector
 from tests.migrated import place_migrated
