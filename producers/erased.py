@@ -1,6 +1,6 @@
 """What was erased stays out when a source still has it: who finds that out, and how a job says so."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embedmill.producers.sources.base import Document
@@ -15,8 +15,8 @@ from embedmill.shared.runtime import Runtime
 
 def find_erased(
     connection: Connection, submissions: Sequence[Submission], *, runtime: Runtime, collection: DocumentCollection
-) -> Collection[str]:
-    """Which of some submissions are of documents that were erased."""
+) -> Mapping[str, Barred]:
+    """Why some submissions stay out, given by their documents' ids."""
     return find(connection, {s.document_id: s.content_hash for s in submissions}, runtime, collection)
 
 

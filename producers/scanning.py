@@ -151,8 +151,7 @@ class SourceScan:
     def read(self) -> None:
         """Record all that the source holds; raises ScanStopped."""
         database = self.reading.database
-        self._watches = database.query(lambda connection: claims.has_rivals(connection, self.scan.source_id))
-        labels = database.query(scans.find_labels, self.scan.source_id)
+        labels, self._watches = database.query(scans.look_at_source, self.scan.source_id)
         self._describer = replace(self._describer, labels=labels)
         try:
             # The database takes one batch while the next is read: half of the work is on each side.
@@ -196,8 +195,8 @@ class SourceScan:
         except submitting.TextWanted:
             stored = self._store(batch, batch.held)
             return self.reading.database.transact(lambda connection: self._record(connection, stored))
-        except submitting.ErasedMeanwhile as error:
-            left = batch.without(error.ids)
+        except submitting.WereErased as error:
+            left = batch.without(error.barred, [erased.note(barred) for barred in error.barred.values()])
             return self.record(self._store(left, [id_ for id_ in left.held if "ref" in left.submissions[id_].origin]))
 
     def _record(self, connection: Connection, batch: Batch) -> Recorded:
@@ -292,13 +291,17 @@ class SourceScan:
         return (item for item in items if isinstance(item, Remark) or not _is_within(item.uri, home))
 
     def _describe(self, items: Sequence[Item | Remark]) -> Batch:
-        batch = self._without_erased(self._describer.describe(items, self._context.memory.take()))
+        batch = self._describer.describe(items, self._context.memory.take())
         for problem in batch.problems:
             self._unread.add(problem)
-        return self._store(batch, self._find_changed(batch)) if batch.held else batch
+        if not batch.held:
+            return batch
+        left = self._without_erased(batch)
+        return self._store(left, self._find_changed(left))
 
     def _without_erased(self, batch: Batch) -> Batch:
-        found = erased.find_items(self.reading.runtime, self.reading.collection, batch.items) if batch.items else {}
+        """The same without what was erased, of which not even a copy is kept."""
+        found = erased.find_items(self.reading.runtime, self.reading.collection, batch.items)
         return batch.without(found, [erased.note(barred) for barred in found.values()]) if found else batch
 
     def _find_changed(self, batch: Batch) -> list[str]:

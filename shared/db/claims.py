@@ -8,13 +8,13 @@ scan asks for it again.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, or_, select, true, update
 
 from embedmill.shared.db.bulk import among, upsert_each
 from embedmill.shared.db.documents import is_broken, lock_documents
-from embedmill.shared.db.scans import NAMED, Scan, list_place_kinds, names_places
+from embedmill.shared.db.scans import NAMED, Scan, kind_of, names_places
 from embedmill.shared.db.schema import claim, document, scan, source, work
 from embedmill.shared.db.submitting import submit_removals
 from embedmill.shared.states import State
@@ -181,22 +181,6 @@ def _agree(one: OtherClaim, other: OtherClaim) -> bool:
     return are_one or not (one.content and other.content) or one.content == other.content
 
 
-def has_rivals(connection: Connection, source_id: int) -> bool:
-    """Whether a document of a source may have another source's row under its id: files are never each other's."""
-    rival, places = source.alias("rival"), list_place_kinds()
-    others = (
-        select(rival.c.id)
-        .join_from(source, rival, rival.c.collection_id == source.c.collection_id)
-        .where(source.c.id == source_id, rival.c.id != source_id)
-        .where(or_(_kind(source).not_in(places), _kind(rival).not_in(places)))
-    )
-    return connection.execute(others.limit(1)).first() is not None
-
-
-def _kind(table: Any) -> ColumnElement[str]:
-    return cast("ColumnElement[str]", table.c.spec["kind"].as_string())
-
-
 def not_met_by(current: Scan) -> Which:
     """The claims of a scan's source on what nobody has met there since the scan began."""
     return lambda table: and_(table.c.source_id == current.source_id, table.c.scan_id < current.id)
@@ -209,7 +193,7 @@ def of_source(source_id: int) -> Which:
 
 def by_name(collection_id: int) -> Which:
     """The claims of sources that name single files."""
-    named = select(source.c.id).where(source.c.collection_id == collection_id, _kind(source).in_(NAMED))
+    named = select(source.c.id).where(source.c.collection_id == collection_id, kind_of(source).in_(NAMED))
     return lambda table: table.c.source_id.in_(named.scalar_subquery())
 
 
@@ -328,7 +312,7 @@ def list_named(
 ) -> list[tuple[str, str]]:
     """(id, URI) of files below a URI, by id, that sources claim by their names and a scan has not met."""
     collection_id = select(source.c.collection_id).where(source.c.id == current.source_id).scalar_subquery()
-    named = select(source.c.id).where(source.c.collection_id == collection_id, _kind(source).in_(NAMED))
+    named = select(source.c.id).where(source.c.collection_id == collection_id, kind_of(source).in_(NAMED))
     met = exists().where(
         _other.c.document_id == claim.c.document_id,
         _other.c.source_id == current.source_id,

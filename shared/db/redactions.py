@@ -65,8 +65,6 @@ def find_redactions(connection: Connection, document_id: str) -> dict[str, int]:
 
 def sum_redactions(connection: Connection, job_id: int) -> dict[str, int]:
     """How many values of each type were hidden in a job's documents."""
-    if not connection.execute(select(exists(select(document_redaction.c.type)))).scalar():
-        return {}
     own = and_(
         work.c.document_id == document_redaction.c.document_id, work.c.generation == document_redaction.c.generation
     )
@@ -74,6 +72,8 @@ def sum_redactions(connection: Connection, job_id: int) -> dict[str, int]:
         select(document_redaction.c.type, func.sum(document_redaction.c.found).label("found"))
         .join(work, own)
         .where(work.c.job_id == job_id)
+        # Where nothing was ever hidden, not one row of the job's work is looked at.
+        .where(exists(select(document_redaction.c.type)))
         .group_by(document_redaction.c.type)
         .order_by(document_redaction.c.type)
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, delete, exists, func, insert, or_, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
@@ -77,16 +77,38 @@ def ensure_source(
 def _relabel(connection: Connection, source_id: int, labels: Labels) -> None:
     """Have a source say something else of its documents; what it remembers would keep them as they were."""
     said = {name: value or None for name, value in labels.as_json().items()}
-    before = find_labels(connection, source_id) if said else UNLABELLED
+    before = _find_labels(connection, source_id) if said else UNLABELLED
     if any(getattr(before, name) != value for name, value in said.items()):
         connection.execute(update(source).where(source.c.id == source_id).values(said))
         forget_memory(connection, source_id)
 
 
-def find_labels(connection: Connection, source_id: int) -> Labels:
+def _find_labels(connection: Connection, source_id: int) -> Labels:
     """What a source says of who may see its documents."""
     row = connection.execute(select(source.c.access, source.c.owner).where(source.c.id == source_id)).first()
     return Labels(*row) if row else UNLABELLED
+
+
+def look_at_source(connection: Connection, source_id: int) -> tuple[Labels, bool]:
+    """What a source says of who may see its documents, and whether one may have another source's row under its id.
+
+    Files are never each other's.
+    """
+    rival, places = source.alias("rival"), list_place_kinds()
+    rivals = (
+        select(rival.c.id)
+        .where(rival.c.collection_id == source.c.collection_id, rival.c.id != source.c.id)
+        .where(or_(kind_of(source).not_in(places), kind_of(rival).not_in(places)))
+        .correlate(source)
+    )
+    query = select(source.c.access, source.c.owner, exists(rivals)).where(source.c.id == source_id)
+    access, owner, has_rivals = connection.execute(query).one()
+    return Labels(access, owner), bool(has_rivals)
+
+
+def kind_of(table: FromClause) -> ColumnElement[str]:
+    """The kind of a source, in a query."""
+    return cast("ColumnElement[str]", table.c.spec["kind"].as_string())
 
 
 def find_source_id(connection: Connection, collection_id: int, identity: str) -> int | None:

@@ -21,6 +21,7 @@ from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_before import find_dead_before
 from embedmill.shared.db.documents import is_broken
 from embedmill.shared.db.schema import dead_letter, document, job, work
+from embedmill.shared.db.tombstones import Barred
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.states import State
@@ -64,21 +65,21 @@ class TextWanted(Exception):
     """A row has to be read by a worker and its text was not stored: it looked unchanged a moment ago."""
 
 
-class ErasedMeanwhile(Exception):
-    """Some of the documents, `ids`, were erased a moment ago; their texts may have been stored with the others'."""
+class WereErased(Exception):
+    """Some of the documents were erased: why each stays out, by id. Their texts may be stored with the others'."""
 
-    def __init__(self, ids: Ids[str]) -> None:
-        super().__init__(f"{len(ids)} documents were erased")
-        self.ids = ids
-
-
-FindErased = Callable[[Connection, Sequence[Submission]], Ids[str]]
-"""Which of some submissions are of documents that were erased."""
+    def __init__(self, barred: Mapping[str, Barred]) -> None:
+        super().__init__(f"{len(barred)} documents were erased")
+        self.barred = barred
 
 
-def find_none(_connection: Connection, _submissions: Sequence[Submission]) -> Ids[str]:
+FindErased = Callable[[Connection, Sequence[Submission]], Mapping[str, Barred]]
+"""Which of some submissions are of documents that were erased, by id."""
+
+
+def find_none(_connection: Connection, _submissions: Sequence[Submission]) -> Mapping[str, Barred]:
     """Nothing was ever erased."""
-    return ()
+    return {}
 
 
 def submit_batch(
@@ -97,12 +98,12 @@ def submit_batch(
     A document is unchanged when readers see the version that is wanted last: one whose removal waits is not, nor one
     that another version is on its way for, nor one whose repair died. Repeating a batch changes nothing. `counted` are
     documents that the job has met before, which are not counted as unchanged again. What died and has not changed since
-    is left as it is, unless it is not to be passed over. Raises TextWanted, ErasedMeanwhile.
+    is left as it is, unless it is not to be passed over. Raises TextWanted, WereErased.
     """
     known = _hold_known(connection, job_id, [s.document_id for s in submissions])
     by_id = {s.document_id: _as_read(s, known.get(s.document_id)) for s in submissions}
     if erased := find_erased(connection, list(by_id.values())):
-        raise ErasedMeanwhile(erased)
+        raise WereErased(erased)
     tried = {id_: by_id[id_] for id_, row in known.items() if _was_tried(by_id[id_], row)}
     dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
     changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]

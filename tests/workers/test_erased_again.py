@@ -12,7 +12,7 @@ from embedmill.producers.sources.named import FileSource
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import submitting, tombstones
 from embedmill.shared.db.schema import document, scan_note, work
-from embedmill.shared.db.tombstones import Named
+from embedmill.shared.db.tombstones import Barred, Named
 from embedmill.shared.erasing import MarkKind
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
@@ -67,14 +67,14 @@ def test_one_that_is_erased_while_it_is_submitted_leaves_no_text(
 
 
 def test_who_submits_what_was_erased_is_told(tracker: Tracker) -> None:
-    with tracker.database.write() as connection, pytest.raises(submitting.ErasedMeanwhile):
+    with tracker.database.write() as connection, pytest.raises(submitting.WereErased):
         submitting.submit_batch(
             connection,
             [],
             job_id=tracker.job,
             collection_id=tracker.collection.id,
             max_attempts=3,
-            find_erased=lambda _connection, _submissions: ["a"],
+            find_erased=lambda _connection, _submissions: {"a": Barred("a", MarkKind.DOCUMENT, 0.0)},
         )
 
 
