@@ -65,11 +65,12 @@ class FileItem:
         return self.listed_at or SourcePlace(self.uri)
 
 
-@dataclass(frozen=True, slots=True)
+# Of a table of a million rows a million are made, and each field of a frozen one costs a call.
+@dataclass(slots=True, unsafe_hash=True)
 class RowItem:
     """A document that is a row; `content_hash` is SHA-256 hex over the canonical JSON of title, text and metadata.
 
-    `redacted` tells by which policy its values were hidden, and of what types they were.
+    `redacted` tells by which policy its values were hidden, and of what types they were. Nobody changes one.
     """
 
     uri: str
@@ -118,13 +119,13 @@ class HeldItem:
         return {"kind": self.kind, "metadata": dict(self.metadata), **told}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Kept:
     """A document that is still there as far as anybody knows, and was not read; a `reason` becomes a note.
 
     Its claim is renewed and its text stays. It says nothing about a document that is not in the index as it is wanted:
     ask `ReadContext.settled` before, and read those. One that is said to be kept and that the source does not claim is
-    a problem, or something skipped if there may be such.
+    a problem, or something skipped if there may be such. Nobody changes one, and it is not frozen for its price.
     """
 
     uri: str

@@ -40,6 +40,7 @@ class Maker:
     _id: int | None = field(init=False)
     _is_number: bool = field(init=False)
     _text: int | None = field(init=False)
+    _title: tuple[int, Kind] | None = field(init=False)
 
     def __post_init__(self) -> None:
         """What of a layout is asked for with every row."""
@@ -51,6 +52,7 @@ class Maker:
         self._id = layout.ids[0] if layout.uri is None and len(layout.ids) == 1 else None
         self._is_number = self._id is not None and self._kinds[self._id] is Kind.INTEGER
         self._text = layout.texts[0] if len(layout.texts) == 1 and not any(layout.text.literals) else None
+        self._title = None if layout.title is None else (layout.title, self._kinds[layout.title])
 
     @property
     def width(self) -> int:
@@ -98,29 +100,39 @@ class Maker:
             raise BadRow("an earlier row has this id or URI; that one is taken")
         self._seen.add(mark, 0)
 
+    def name_all(self, rows: Sequence[Sequence[Any]]) -> list[str]:
+        """The URIs of rows of which each is one document; [] where that has to be looked at one by one."""
+        if self._claims or self.layout.deleted is not None:
+            return []
+        try:
+            return [self.name(row) for row in rows]
+        except BadRow:
+            return []
+
     def _document(self, uri: str, row: Sequence[Any]) -> Item:
         text = row[self._text] if self._text is not None else None
-        if isinstance(text, bytes) and text.startswith(FILES):
-            return self._file(uri, text, row)
-        if not isinstance(text, str) or not text or text.isspace():
-            text = self._put_together(row)
-        if not text:
-            binary = any(isinstance(row[index], bytes) and row[index] for index in self.layout.texts)
-            return Skipped(uri, "its text is binary" if binary else "its text is empty")
+        if text.__class__ is not str or not text or text.isspace():
+            if isinstance(text, bytes) and text.startswith(FILES):
+                return self._file(uri, text, row)
+            if not (text := self._put_together(row)):
+                binary = any(isinstance(row[index], bytes) and row[index] for index in self.layout.texts)
+                return Skipped(uri, "its text is binary" if binary else "its text is empty")
         if len(text) > MAX_ROW_BYTES:
             raise BadRow(f"its text is longer than {MAX_ROW_BYTES:,} characters")
-        title, metadata = self._title(row), self._metadata(row)
+        title, metadata = self._read_title(row), self._read_metadata(row)
         return RowItem(uri, title, text, metadata, hash_row(title, text, metadata), self._place)
 
     def _file(self, uri: str, data: bytes, row: Sequence[Any]) -> HeldItem:
         """A file that lies in a column is parsed as any file; its hash is over what is shown of the row, too."""
-        title, metadata = self._title(row), self._metadata(row)
+        title, metadata = self._read_title(row), self._read_metadata(row)
         content_hash = hash_row(title, sha256(data).hexdigest(), metadata)
         return HeldItem(uri, data, "", title, metadata, content_hash, self._place)
 
-    def _title(self, row: Sequence[Any]) -> str:
-        index = self.layout.title
-        return "" if index is None else as_text(row[index], self._kinds[index]) or ""
+    def _read_title(self, row: Sequence[Any]) -> str:
+        if self._title is None:
+            return ""
+        index, kind = self._title
+        return as_text(row[index], kind) or ""
 
     def _put_together(self, row: Sequence[Any]) -> str:
         """The text of a row, empty where none of its columns has any."""
@@ -134,9 +146,9 @@ class Maker:
     def _texts(self, row: Sequence[Any], indexes: Sequence[int]) -> list[str]:
         return [as_text(row[index], self._kinds[index]) or "" for index in indexes]
 
-    def _metadata(self, row: Sequence[Any]) -> dict[str, Any]:
+    def _read_metadata(self, row: Sequence[Any]) -> dict[str, Any]:
         found = {}
         for name, index, kind in self._named:
-            if (value := as_metadata(row[index], kind)) is not None:
-                found[name] = value
+            if (value := row[index]) is not None and (shown := as_metadata(value, kind)) is not None:
+                found[name] = shown
         return found

@@ -7,6 +7,7 @@ the last row with shorter pages; when nothing comes any more it gives up.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Row, Session
@@ -105,9 +106,13 @@ class Reader:
     most: int | None = None
     has_nulls: bool = False
     _order: list[str] = field(default_factory=list, init=False)
+    _places: list[int] = field(default_factory=list, init=False)
 
     def rows(self) -> Iterator[Row]:
-        """Every row once, as far as its key is unique: columns, mark, key; raises Refused, Interrupted."""
+        """Every row once, as far as its key is unique: columns, mark, what orders them; raises Refused, Interrupted."""
+        return chain.from_iterable(self._pages())
+
+    def _pages(self) -> Iterator[Sequence[Row]]:
         failures = Failures(self.database)
         after: Sequence[Any] | None = None
         size = self._page
@@ -120,7 +125,7 @@ class Reader:
                     came += len(found)
                     after = self._key(found[-1])
                     failures.count = 0 if rows else failures.count
-                    yield from rows
+                    yield rows
             except Interrupted as error:
                 failures.add(error)
                 size = max(2, size // SHORTER)
@@ -130,7 +135,7 @@ class Reader:
             size = min(self._page, size * 2)
 
     def _key(self, row: Row) -> Sequence[Any]:
-        return row[-len(self._order) :]
+        return tuple(row[place] for place in self._places)
 
     @property
     def _page(self) -> int:
@@ -140,10 +145,14 @@ class Reader:
     def _page_after(self, after: Sequence[Any] | None, size: int) -> Iterator[Sequence[Row]]:
         session = self.database.session
         self._order = self._order or session.order_by(self.relation.table, self.key)
+        selected = [*self._selected(session)]
+        # What orders the rows is asked for once, also where it is a column that is read.
+        selected += [name for name in self._order if name not in selected]
+        self._places = [selected.index(name) for name in self._order]
         condition = self._after(session, after)
         where = " AND ".join(filter(None, (self.condition.sql, condition.sql, self._named(session))))
         statement = (
-            f"SELECT {', '.join([*self._selected(session), *self._order])} FROM {self.relation.sql}"
+            f"SELECT {', '.join(selected)} FROM {self.relation.sql}"
             f"{' WHERE ' if where else ''}{where} ORDER BY {', '.join(self._order)} LIMIT {size}"
         )
         parameters = (*self.mark.parameters, *self.condition.parameters, *condition.parameters)

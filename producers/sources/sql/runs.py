@@ -1,14 +1,16 @@
 """Owns what one reading of a table or query reads: all rows, those that changed, or only what tells whether they did.
 
 - Without a cursor column every row is looked at. A server is asked for a digest of each that it computes itself, and
-  only rows with another digest than before, or that are not in the index as they are wanted, are read.
+  only rows with another digest than before, or that are not in the index as they are wanted, are read. Pages of rows
+  whose digests are all as they were are not looked up row by row. Of a file that nobody has written to since, only
+  ids are asked.
 - With one, rows are read whose cursor is not older than the newest one of the last reading, less an overlap for what
   was committed late, and rows whose cursor is NULL. Nothing is said then of rows that are gone. Every tenth reading,
   and one that is told to, goes through the ids of all rows besides.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, ReadContext, Remark, RemarkKind, Skipped
@@ -18,15 +20,16 @@ from embedmill.producers.sources.sql.documents import Maker, digest_of
 from embedmill.producers.sources.sql.layouts import Layout, Wanted, lay_out
 from embedmill.producers.sources.sql.reading import Condition, Database, Reader, Relation, count_nameless, read_relation
 from embedmill.producers.sources.sql.sessions import Refused, Row, Session, Stand
+from embedmill.producers.sources.sql.telling import OF_ROW, SURVEYED, Digests, NotNewer, SameDigest, Telling, Untouched
 from embedmill.producers.sources.sql.values import Column, Kind, is_set
 from embedmill.shared.paging import batched, pages
 
 # A reading by the cursor that goes through all ids besides.
 COMPARE_EVERY = 10
-SURVEYED, FOUND = 500, 100
-STATE, OF_ROW = "state", "row "
+FOUND = 100
+STATE = "state"
 # What is kept of a reading that the next one goes on from, if it makes the same of the rows.
-MADE_BY = ("digests", "cursor", "kind", "by", "made")
+MADE_BY = ("digests", "file", "cursor", "kind", "by", "made")
 OVERLAP_SECONDS, OVERLAP_NUMBERS = 600, 1000
 NONE = Condition()
 ORDERED = (Kind.INTEGER, Kind.MOMENT)
@@ -46,7 +49,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a database said before the first row: `nameless` rows have no id, `newest` is the cursor's largest value."""
+    """What a database said before the first row: `nameless` rows have no id, `newest` is the cursor's largest value.
+
+    `file` is another text whenever anything in the table may be another.
+    """
 
     relation: Relation
     layout: Layout
@@ -56,6 +62,7 @@ class Opened:
     cursor: Column | None
     newest: str | None
     digest: str
+    file: str
 
     @property
     def ids(self) -> list[Column]:
@@ -66,6 +73,8 @@ class Opened:
 def open_task(session: Session, task: Task, *, with_digest: bool = False) -> Opened:
     """Look at a table or query; raises Refused for columns that are not there or do not fit."""
     relation = read_relation(session, task.table, task.query)
+    # Before anything is read: what is written from now on is seen by the next reading.
+    file = session.find_state(relation.table)
     key = session.find_key(relation.table) if relation.table else []
     layout = lay_out(task.wanted, session.describe(relation.sql), key)
     ids = [layout.columns[index] for index in layout.ids]
@@ -81,6 +90,7 @@ def open_task(session: Session, task: Task, *, with_digest: bool = False) -> Ope
         cursor=cursor,
         newest=None if newest is None else str(newest),
         digest="" if cursor or not with_digest else session.digest(layout.columns),
+        file="" if cursor else file,
     )
 
 
@@ -108,7 +118,6 @@ class Run:
     task: Task
     database: Database
     context: ReadContext
-    read: int = field(default=0, init=False)
 
     def items(self) -> Iterator[Item]:
         """Every document that is to be looked at; raises Refused, Interrupted."""
@@ -136,68 +145,82 @@ class Run:
     def _choose(self, opened: Opened, before: Any) -> Iterator[Item]:
         since, cursor = before.get("cursor"), opened.cursor
         if cursor is None:
+            if opened.file and opened.file == before.get("file"):
+                return self._survey(opened, NONE, Untouched())
             mark = Condition(opened.digest)
             if not (before.get("digests") and mark.sql):
                 return self._all(opened, mark)
-            return self._sweeping(opened, mark) if self._is_tenth(before) else self._survey(opened, mark)
+            survey = self._survey(opened, mark, SameDigest(self.context.memory))
+            return self._sweeping(survey) if self._is_tenth(before) else survey
         if since is None or before.get("kind") != cursor.kind:
             return self._all(opened)
         newer = Condition(self.database.session.newer(cursor), (since, str(self._overlap(cursor))))
         if self._compares(before):
             fresh = replace(newer, sql=f"CASE WHEN {newer.sql} THEN 1 ELSE 0 END")
-            return self._survey(opened, fresh)
+            return self._survey(opened, fresh, NotNewer())
         return self._increment(opened, newer, since)
 
     def _all(self, opened: Opened, mark: Condition = NONE, condition: Condition = NONE) -> Iterator[Item]:
         maker = Maker(self.task.uri, opened.layout, opened.is_unique)
         reader = self._reader(opened, opened.layout.columns, mark=mark, condition=condition, most=self.context.limit)
-        return self._make(maker, reader.rows(), with_digests=bool(mark.sql))
+        if not mark.sql:
+            return map(maker.make, reader.rows())
+        return self._make_with(Digests(self.context.memory, with_pages=True), maker, reader.rows())
 
-    def _make(self, maker: Maker, rows: Iterable[Row], *, with_digests: bool) -> Iterator[Item]:
-        digests: dict[str, dict[str, Any]] = {}
+    def _make_with(self, digests: Digests, maker: Maker, rows: Iterable[Row]) -> Iterator[Item]:
         for row in rows:
-            self.read += 1
             item = maker.make(row)
             yield item
             # After the item: what is remembered of a row is never durable before the row itself.
-            if with_digests and (digest := row[maker.width]):
-                digests[f"{OF_ROW}{item.uri}"] = {"digest": digest}
-                if len(digests) >= SURVEYED:
-                    self.context.memory.put_many(digests)
-                    digests = {}
-        self.context.memory.put_many(digests)
+            digests.add(item.uri, row[maker.width])
+        digests.end()
 
     def _increment(self, opened: Opened, newer: Condition, since: str) -> Iterator[Item]:
         self.context.is_increment = True
+        read = 0
         for item in self._all(opened, condition=newer):
+            read += 1
             yield item
             if isinstance(item, Skipped):
                 yield Departed(item.uri, item.reason)
         reason = (
-            f"rows that changed since {since}, less an overlap, were read: {self.read:,}; rows that are gone are "
+            f"rows that changed since {since}, less an overlap, were read: {read:,}; rows that are gone are "
             f"looked for with --compare, and at every {COMPARE_EVERY}th reading"
         )
         self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
 
-    def _survey(self, opened: Opened, mark: Condition) -> Iterator[Item]:
+    def _survey(self, opened: Opened, mark: Condition, telling: Telling) -> Iterator[Item]:
         """Go through the ids of all rows, and read those that are not as they were."""
         narrow = opened.layout.narrow()
         namer = Maker(self.task.uri, narrow, is_unique=True)
         maker = Maker(self.task.uri, opened.layout, opened.is_unique)
         reader = self._reader(opened, narrow.columns, mark=mark, most=self.context.limit)
-        for rows in batched(reader.rows(), SURVEYED):
+        number = -1
+        for number, rows in enumerate(batched(reader.rows(), SURVEYED)):
+            if kept := self._find_kept(namer, number, rows, telling):
+                yield from map(Kept, kept)
+                continue
             named: dict[str, Row] = {}
             for row in rows:
                 yield from self._leaving(namer, row, named)
-            same = self._same(named, namer.width, by_digest=bool(opened.digest))
+            same = telling.find_same(named, self.context.settled(list(named)), namer.width)
             yield from (Kept(uri) for uri in named if uri in same)
             changed = {uri: [row[index] for index in narrow.ids] for uri, row in named.items() if uri not in same}
             yield from self._read_anew(opened, maker, changed)
+            telling.remember(number, rows, namer.width, is_same=not changed)
+        telling.end(number + 1)
 
-    def _sweeping(self, opened: Opened, mark: Condition) -> Iterator[Item]:
+    def _find_kept(self, namer: Maker, number: int, rows: Sequence[Row], telling: Telling) -> Sequence[str]:
+        """The URIs of a page if each of its rows is as it was, and in the index; none if one may not be."""
+        if not telling.is_page_same(number, rows, namer.width):
+            return ()
+        uris = namer.name_all(rows)
+        return uris if len(self.context.settled(uris)) == len(uris) else ()
+
+    def _sweeping(self, survey: Iterator[Item]) -> Iterator[Item]:
         """The same, and then digests of rows that were not met are forgotten."""
         met = Seen()
-        for item in self._survey(opened, mark):
+        for item in survey:
             met.add([digest_of(item.uri)], 0)
             yield item
         if self.context.limit is None:
@@ -209,9 +232,10 @@ class Run:
     def _read_anew(self, opened: Opened, maker: Maker, ids: dict[str, list[Any]]) -> Iterator[Item]:
         """Whole rows by their ids; where the database takes two ids for one, the other row is left out."""
         reader = self._reader(opened, opened.layout.columns, mark=Condition(opened.digest))
+        digests = Digests(self.context.memory, with_pages=False)
         for keys in pages(list(ids.values()), FOUND):
             found = (row for row in reader.find(keys) if _is_among(maker, row, ids))
-            yield from self._make(maker, found, with_digests=bool(opened.digest))
+            yield from self._make_with(digests, maker, found) if opened.digest else map(maker.make, found)
 
     def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
         """What is said at once of a row, as that it is marked as deleted; all others are `named`."""
@@ -224,14 +248,6 @@ class Run:
             yield namer.departed(uri)
         else:
             named[uri] = row
-
-    def _same(self, named: dict[str, Row], width: int, *, by_digest: bool) -> frozenset[str]:
-        """Those that are in the index as they are wanted, and have not changed."""
-        settled = self.context.settled(list(named))
-        if not by_digest:
-            return frozenset(uri for uri in settled if str(named[uri][width]) == "0")
-        kept = self.context.memory.get_many([f"{OF_ROW}{uri}" for uri in settled])
-        return frozenset(uri for uri in settled if kept.get(f"{OF_ROW}{uri}", {}).get("digest") == named[uri][width])
 
     def _reader(self, opened: Opened, columns: Sequence[Column], **how: Any) -> Reader:
         return Reader(self.database, opened.relation, columns, opened.ids, has_nulls=not opened.is_unique, **how)
@@ -267,6 +283,7 @@ class Run:
             "server": opened.stand.server,
             "position": opened.stand.position,
             "digests": bool(opened.digest),
+            "file": opened.file,
             "made": self.task.wanted.made,
             "runs": int(before.get("runs", 0)) + 1,
         }

@@ -114,6 +114,11 @@ class Session(ABC):
         del columns
         return ""
 
+    def find_state(self, table: Sequence[str]) -> str:
+        """A text that is another one as soon as anything in a table may be; "" where nothing cheap tells that."""
+        del table
+        return ""
+
     def stand(self) -> Stand:
         """Which server this is and how far its view of the data is, where it says so."""
         return Stand()

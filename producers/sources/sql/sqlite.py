@@ -4,7 +4,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ BUSY_SECONDS = 5.0
 # Virtual machine instructions between two looks at the clock: some milliseconds.
 STEPS = 100_000
 ALLOWED = frozenset([sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE])
+# What makes texts of bytes, without a call of Python's.
+DECODE = partial(str, encoding="utf-8", errors="replace")
+# What is written so shortly after another write may leave a file with the same time.
+SETTLED_SECONDS = 2.0
+_FILES = (b"", b"-wal", b"-journal")
 _TYPES = {"integer": Kind.INTEGER, "text": Kind.MOMENT}
 _ISO = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
 
@@ -28,11 +34,12 @@ class SqliteSession(Session):
     def __init__(self, path: bytes, *, seconds: float) -> None:
         super().__init__(seconds)
         self._deadline = 0.0
+        self._path = path
         with self._translating():
             # Never immutable: that misses what is committed in the log beside the file.
             uri = file_uri(Path(os.fsdecode(path)), mode="ro")
             self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-            self._connection.text_factory = _decode
+            self._connection.text_factory = DECODE
             self._connection.set_progress_handler(self._is_late, STEPS)
             self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
             self._connection.set_authorizer(_authorise)
@@ -82,6 +89,18 @@ class SqliteSession(Session):
             return [str(row[0]) for row in found]
         finally:
             self._connection.set_authorizer(_authorise)
+
+    def find_state(self, table: Sequence[str]) -> str:
+        """Of a table that is kept in the file: inode, size and times of the file and of what lies beside it."""
+        kept = self.value(
+            "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", table[-1:] or ("",)
+        )
+        if len(table) != 1 or not kept or kept[:14].upper().startswith("CREATE VIRTUAL"):
+            return ""
+        found = [_stamp(self._path + suffix) for suffix in _FILES]
+        newest = max(time_ns for *_, time_ns in found)
+        is_settled = newest < time.time_ns() - SETTLED_SECONDS * 1e9
+        return " ".join(map(str, (number for stamp in found for number in stamp))) if is_settled else ""
 
     def order_by(self, table: Sequence[str], columns: Sequence[Column]) -> list[str]:
         if table and self._has_row_ids(table):
@@ -136,8 +155,12 @@ def _translated(error: sqlite3.OperationalError) -> Refused | Interrupted:
     return Refused(f"SQLite refused: {said}")
 
 
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+def _stamp(path: bytes) -> tuple[int, int, int, int]:
+    """Inode, size and times of a file; zeros where there is none. The last of the times is nobody's to set."""
+    with suppress(FileNotFoundError):
+        found = os.stat(path)
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return 0, 0, 0, 0
 
 
 def _authorise(action: int, *_: object) -> int:

@@ -51,7 +51,7 @@ class Column:
 def as_text(value: Any, kind: Kind) -> str | None:
     """A value as people expect to read it; None for NULL and for bytes that are no text."""
     if value.__class__ is str and kind is Kind.TEXT:
-        return str(value)
+        return value
     match value:
         case None:
             return None
@@ -88,10 +88,12 @@ def _flatten(values: Sequence[Any]) -> Iterator[Any]:
 
 def as_metadata(value: Any, kind: Kind) -> Any:
     """A value as JSON: numbers where they are exact, lists and JSON as they are; None for what is left out."""
+    if value.__class__ is int or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
     if isinstance(value, list):
         return [shown for each in value if (shown := as_metadata(each, Kind.OTHER)) is not None]
-    if isinstance(value, int | float):
-        return value if isfinite(value) else str(value)
     text = as_text(value, kind)
     if text is None:
         return None

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, RowItem
-from embedmill.producers.sources.sql import documents, runs
-from tests.producers.sources.sql.databases import Database, texts
+from embedmill.producers.sources.sql import documents, runs, telling
+from embedmill.producers.sources.sql import sqlite as sqlite_session
+from tests.producers.sources.sql.databases import Database, KeptMemory, texts
 
 
 def kinds(items: list[Item]) -> dict[str, type]:
@@ -27,6 +28,79 @@ def test_an_unchanged_row_of_a_server_is_kept_without_being_read(database: Datab
     # A file of SQLite is here: its rows are read, and told by their hashes.
     assert read == (found.keys() if database.kind == "sqlite" else {"3", "10"})
     assert not database.context.is_increment
+
+
+def test_a_file_that_nobody_has_written_to_is_asked_for_ids_only(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite.fill(9)
+    monkeypatch.setattr(sqlite_session, "SETTLED_SECONDS", 0.0)
+    sqlite.read()
+    statements: list[str] = []
+    real = sqlite_session.SqliteSession.execute
+
+    def noting(session: Any, statement: str, parameters: Any, *, streamed: bool) -> Any:
+        statements.append(statement)
+        return real(session, statement, parameters, streamed=streamed)
+
+    monkeypatch.setattr(sqlite_session.SqliteSession, "execute", noting)
+    assert [type(item) for item in sqlite.read(settled=True)] == [Kept] * 9
+    assert not any("body" in statement for statement in statements)
+    sqlite.execute("UPDATE articles SET body = 'changed' WHERE id = 3")
+    assert texts(sqlite.read(settled=True))["3"] == "changed"
+
+
+def test_what_was_written_a_moment_ago_is_not_believed_to_be_as_it_was(sqlite: Database) -> None:
+    sqlite.fill(1)
+    sqlite.read()
+    assert not sqlite.memory.get_many([runs.STATE])[runs.STATE]["file"]
+
+
+def test_what_is_no_table_of_the_file_may_change_without_it(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_session, "SETTLED_SECONDS", 0.0)
+    sqlite.fill(1)
+    sqlite.execute("CREATE VIEW days AS SELECT id, date('now') AS body FROM articles")
+    for how in ({"table": "days", "id": ("id",)}, {"query": "SELECT id, date('now') AS body FROM articles"}):
+        sqlite.memory = KeptMemory()
+        sqlite.read(**how)
+        assert not sqlite.memory.get_many([runs.STATE])[runs.STATE]["file"]
+
+
+def test_a_page_is_not_believed_when_rows_of_it_were_read_anew(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "SURVEYED", 3)
+    monkeypatch.setattr(telling, "SURVEYED", 3)
+    postgresql.fill(9)
+    postgresql.read()
+    looked: list[set[str]] = []
+    real = telling.SameDigest.find_same
+
+    def noting(told: Any, named: Any, settled: Any, width: int) -> frozenset[str]:
+        looked.append({uri[-1] for uri in named})
+        return real(told, named, settled, width)
+
+    monkeypatch.setattr(telling.SameDigest, "find_same", noting)
+    postgresql.execute("UPDATE articles SET body = 'other' WHERE id = 5")
+    assert [kind for kind in kinds(postgresql.read(settled=True)).values() if kind is RowItem] == [RowItem]
+    postgresql.execute("UPDATE articles SET body = 'article 5' WHERE id = 5")
+    assert texts([i for i in postgresql.read(settled=True) if isinstance(i, RowItem)]) == {"5": "article 5"}
+    assert kinds(postgresql.read(settled=True)) == {str(n): Kept for n in range(1, 10)}
+    assert looked == [set("456")] * 3
+    assert kinds(postgresql.read(settled=True)) == {str(n): Kept for n in range(1, 10)}
+    assert len(looked) == 3
+
+
+def test_pages_that_a_shorter_table_has_no_more_are_forgotten(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "SURVEYED", 2)
+    monkeypatch.setattr(telling, "SURVEYED", 2)
+    postgresql.fill(9)
+    postgresql.read()
+    postgresql.execute("DELETE FROM articles WHERE id > 3")
+    postgresql.read(settled=True)
+    assert [key for key, _ in postgresql.memory.walk() if key.startswith(telling.OF_PAGE)] == ["page 0", "page 1"]
 
 
 def test_rows_that_are_not_in_the_index_as_they_are_wanted_are_read_again(database: Database) -> None:
@@ -212,9 +286,9 @@ def test_digests_of_rows_that_are_gone_are_forgotten_now_and_then(postgresql: Da
     postgresql.execute("DELETE FROM articles WHERE id > 6")
     for _ in range(runs.COMPARE_EVERY - 2):
         postgresql.read(settled=True)
-    assert len(list(postgresql.memory.walk())) == 9 + 1
+    assert len([key for key, _ in postgresql.memory.walk() if key.startswith(telling.OF_ROW)]) == 9
     assert len(postgresql.read(settled=True)) == 6
-    assert sorted(key[-1] for key, _ in postgresql.memory.walk() if key.startswith(runs.OF_ROW)) == list("123456")
+    assert sorted(key[-1] for key, _ in postgresql.memory.walk() if key.startswith(telling.OF_ROW)) == list("123456")
 
 
 def test_a_text_that_is_too_long_is_named(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
