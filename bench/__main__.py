@@ -18,6 +18,7 @@ NAMES = (
     "encryption",
     "estimates",
     "fidelity",
+    "full",
     "ingest",
     "limits",
     "million",
