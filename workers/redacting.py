@@ -52,4 +52,4 @@ def _hidden_before(origin: Mapping[str, Any]) -> Hidden:
 
 
 def _with_text(block: Block, text: str) -> Block:
-    return block if text == block.text else replace(block, text=text)
+    return block if text == block.text else block.saying(text)

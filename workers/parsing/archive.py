@@ -2,12 +2,14 @@
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
+from embedmill.workers.parsing.directory import Member, read_directory
 from embedmill.workers.parsing.limits import ParserLimits
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ DAMAGED = "its ZIP container is damaged or cut short"
 _LOCAL_HEADER = b"PK\x03\x04"
 _LOCAL_HEADER_BYTES = 30
 _READ_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 20
+_KEPT_BYTES = 8 << 20
 _ENCRYPTED = 0x1
 # Bits of a member's flags that change nothing for its reader: how well it was deflated, and that its sizes follow it.
 _MEANINGLESS = 0x2 | 0x4 | 0x8
@@ -33,8 +37,11 @@ class Archive:
     def __init__(self, data: bytes, limits: ParserLimits) -> None:
         self._data = data
         self._limits = limits
-        self._zip = _open_zip(data)
-        self._members = self._zip.infolist()
+        self._members: Sequence[Member | ZipInfo] = read_directory(data) or self._zip.infolist()
+        self._by_name = {member.filename: member for member in self._members}
+        self._kept: dict[str, bytes] = {}
+        self._room = _KEPT_BYTES
+        self._sound: set[int] = set()
         self._require_within_limits()
 
     @classmethod
@@ -47,20 +54,40 @@ class Archive:
         return [member.filename for member in self._members]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._zip.NameToInfo
+        return name in self._by_name
+
+    @cached_property
+    def _zip(self) -> ZipFile:
+        return _open_zip(self._data)
 
     def read(self, name: str) -> bytes:
-        member = self._zip.NameToInfo.get(name)
+        """One member's content, kept for who asks again while there is room."""
+        if name in self._kept:
+            return self._kept[name]
+        content = self._read(name)
+        if len(content) <= self._room:
+            self._kept[name] = content
+            self._room -= len(content)
+        return content
+
+    def _read(self, name: str) -> bytes:
+        member = self._by_name.get(name)
         if member is not None and (content := self._read_sound(member)) is not None:
             return content
         try:
-            with self.open(name) as stream:
+            with self._stream(name) as stream:
                 return stream.read()
         except (BadZipFile, zlib.error, EOFError):
             raise UnreadableDocument(DAMAGED) from None
 
     def open(self, name: str) -> IO[bytes]:
-        """A stream over one member. UnreadableDocument when it is missing, EncryptedDocument when locked."""
+        """A stream over one member. UnreadableDocument when it is missing or damaged."""
+        member = self._by_name.get(name)
+        if member is not None and member.file_size <= _SMALL_BYTES:
+            return BytesIO(self.read(name))
+        return self._stream(name)
+
+    def _stream(self, name: str) -> IO[bytes]:
         try:
             return self._zip.open(name)
         except KeyError:
@@ -77,9 +104,9 @@ class Archive:
         return out.getvalue()
 
     def require_honest_sizes(self) -> None:
-        """Inflates every member once without keeping it; UnreadableDocument when one is larger than it says."""
+        """Inflates every member that was not read yet; UnreadableDocument when one is larger than it says."""
         for member in self._members:
-            if self._inflated_size(member) > member.file_size:
+            if member.header_offset not in self._sound and self._inflated_size(member) > member.file_size:
                 raise UnreadableDocument("a part of its container is larger than the container says")
 
     def _require_within_limits(self) -> None:
@@ -96,7 +123,7 @@ class Archive:
         if total > self._limits.archive_ratio_floor and total > self._limits.archive_ratio * len(self._data):
             raise ParserLimitExceeded(f"it expands {total // len(self._data):,} times, as a decompression bomb does")
 
-    def _read_sound(self, member: ZipInfo) -> bytes | None:
+    def _read_sound(self, member: Member | ZipInfo) -> bytes | None:
         """A deflated member that is true to its name, size and sum, in about half the time that Python's reader takes.
 
         None leaves any other to that reader, which says what is wrong with it.
@@ -112,9 +139,12 @@ class Archive:
             content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self._raw(member), member.file_size + 1)
         except zlib.error:
             return None
-        return content if len(content) == member.file_size and zlib.crc32(content) == member.CRC else None
+        if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
+            return None
+        self._sound.add(start)
+        return content
 
-    def _inflated_size(self, member: ZipInfo) -> int:
+    def _inflated_size(self, member: Member | ZipInfo) -> int:
         """Counts up to one byte past the declared size."""
         raw = self._raw(member)
         if member.compress_type == ZIP_STORED:
@@ -123,7 +153,7 @@ class Archive:
             raise UnreadableDocument("its container uses a compression that office files do not")
         return _inflated_size(raw, member.file_size + 1)
 
-    def _raw(self, member: ZipInfo) -> memoryview:
+    def _raw(self, member: Member | ZipInfo) -> memoryview:
         view = memoryview(self._data)
         header = view[member.header_offset : member.header_offset + _LOCAL_HEADER_BYTES]
         if len(header) < _LOCAL_HEADER_BYTES:

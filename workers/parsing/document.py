@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple, Self
 
 
 class BlockKind(StrEnum):
@@ -15,8 +16,7 @@ class BlockKind(StrEnum):
     CAPTION = "caption"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One run of text; `page` counts from 1 where pages exist.
 
     `level` is 1 to 6 for a heading, how deep it is nested for a list item, from 0, and else 0. `part` counts the parts
@@ -32,6 +32,16 @@ class Block:
     part: int = 0
     head: tuple[int, int] | None = None
     under: int = 0
+
+    def saying(self, text: str) -> Self:
+        """The same block with another text."""
+        return self._replace(text=text)
+
+    def in_part(self, part: int) -> Self:
+        return type(self)(self.kind, self.text, self.level, self.page, part, self.head, self.under)
+
+    def headed(self, head: tuple[int, int]) -> Self:
+        return self._replace(head=head)
 
 
 @dataclass(frozen=True, slots=True)

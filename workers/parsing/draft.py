@@ -1,7 +1,7 @@
 """Owns a document while it is being built: every text is cleaned and counted here, whatever parser it came from."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -192,6 +192,13 @@ class Draft:
             return text.strip(" ")
         return one_line(self._clean(text))
 
+    def cells(self, texts: Sequence[str]) -> list[str]:
+        """The texts of a row's cells; a row that needs no cleaning is looked at as a whole."""
+        row = "|".join(texts)
+        if row.isprintable() and "  " not in row and (row.isascii() or not holds_pairs(row)):
+            return list(map(str.strip, texts))
+        return list(map(self.cell, texts))
+
     def _clean(self, text: str) -> str:
         return clean(self._repaired(text))
 
@@ -223,11 +230,7 @@ class Draft:
             raise ParserLimitExceeded(f"it holds more than {self.limits.output_chars:,} characters of text")
         if len(self._blocks) >= self.limits.blocks:
             raise ParserLimitExceeded(f"it holds more than {self.limits.blocks:,} blocks of text")
-        self._blocks.append(block if block.part == self._part else _in_part(block, self._part))
-
-
-def _in_part(block: Block, part: int) -> Block:
-    return Block(block.kind, block.text, block.level, block.page, part, block.head, block.under)
+        self._blocks.append(block if block.part == self._part else block.in_part(self._part))
 
 
 def _moved(block: Block, *, by: int, below: int) -> Block:

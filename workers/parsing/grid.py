@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from operator import add
 
 COLUMNS = 1000
 """Most columns that spans may reach, as HTML's standard bounds them."""
@@ -123,15 +125,14 @@ def _widths(rows: Sequence[Sequence[str]]) -> dict[int, int]:
 
     They are those of its first row, or the others' mean if that is more.
     """
-    first: dict[int, int] = {}
-    others: dict[int, int] = {}
-    for number, row in enumerate(rows):
-        lengths = others if number else first
-        for column, cell in enumerate(row):
-            if cell:
-                lengths[column] = lengths.get(column, 0) + len(cell)
+    first = list(map(len, rows[0]))
+    others: list[int] = []
+    for row in rows[1:]:
+        lengths = list(map(len, row))
+        others = [*map(add, others, lengths), *others[len(lengths) :], *lengths[len(others) :]]
     count = max(len(rows) - 1, 1)
     return {
-        column: SEPARATOR_CHARACTERS + max(first.get(column, 0), others.get(column, 0) // count)
-        for column in first | others
+        column: SEPARATOR_CHARACTERS + max(width, characters // count)
+        for column, (width, characters) in enumerate(zip_longest(first, others, fillvalue=0))
+        if width or characters
     }

@@ -1,9 +1,10 @@
 """Owns a table while it is read: its header, the rows that wait, and the bands that a wide table is cut into."""
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.grid import WIDE_COLUMNS, bands
@@ -17,18 +18,25 @@ WAITING_ROWS = 256
 SEPARATOR = " | "
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     cells: Sequence[str]
     page: int | None
 
-    def says_more_than_its_key(self, columns: Iterable[int]) -> bool:
-        return any(self.cells[column] for column in columns if 0 < column < len(self.cells))
+    def of(self, columns: Sequence[int]) -> Sequence[str]:
+        """The texts in some columns, in ascending order; those at the end may be missing where they are empty."""
+        if columns[-1] == len(columns) - 1:
+            return self.cells[: len(columns)]
+        missing = columns[-1] + 1 - len(self.cells)
+        cells = [*self.cells, *("",) * missing] if missing > 0 else self.cells
+        return itemgetter(*columns)(cells) if len(columns) > 1 else (cells[columns[0]],)
+
+    def says_more_than_its_key(self, columns: Sequence[int]) -> bool:
+        return any(self.of(columns)[not columns[0] :])
 
     def block(self, columns: Sequence[int], head: tuple[int, int] | None = None) -> Block:
         """Some columns of it."""
-        texts = _trimmed([self.cells[n] if n < len(self.cells) else "" for n in columns])
-        return Block(BlockKind.TABLE_ROW, SEPARATOR.join(texts), page=self.page, head=head)
+        texts = _trimmed(list(self.of(columns)))
+        return Block(BlockKind.TABLE_ROW, SEPARATOR.join(texts), 0, self.page, 0, head)
 
     def beyond(self, columns: Container[int]) -> list[int]:
         """The columns of its other cells."""
@@ -89,7 +97,7 @@ class Table:
         self._columns = frozenset(chain.from_iterable(found))
 
     def _take(self, lines: list[_Line], cells: Sequence[str], page: int | None) -> None:
-        texts = _trimmed([self._draft.cell(cell) for cell in cells])
+        texts = _trimmed(self._draft.cells(cells))
         if texts:
             self._draft.turn_to(self)
             lines.append(_Line(texts, self._page if page is None else page))
@@ -122,7 +130,7 @@ class Table:
         blocks = [block for block in (caption, *(line.block(band.columns) for line in lines)) if block.text]
         band.head = self._draft.blocks, self._draft.blocks + len(blocks)
         for block in blocks:
-            self._draft.add(replace(block, head=band.head))
+            self._draft.add(block.headed(band.head))
 
 
 def _trimmed(texts: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Owns reading XML that strangers wrote: no entities, no DTD, no network, no unbounded depth or text."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import IO, Any
 
 from lxml import etree
@@ -12,11 +13,15 @@ Element = etree._Element  # noqa: SLF001  # lxml names its element class no othe
 
 def parse_xml(data: bytes) -> Element:
     """The root element. UnreadableDocument with the line, never the text, of a mistake."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise _malformed(error) from None
+
+
+@cache
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def stream_xml(stream: IO[bytes], names: Iterable[str]) -> Iterator[tuple[str, Element]]:

@@ -1,7 +1,6 @@
 """Documents to chunk: short forms for blocks, hostile texts, and a strategy that makes any document."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -91,7 +90,7 @@ def _documents(draw: st.DrawFn) -> ParsedDocument:
     part = 0
     for _ in range(draw(st.integers(0, 12))):
         part += draw(st.sampled_from([0, 0, 0, 1]))
-        made = [replace(draw(blocks), part=part)]
+        made = [draw(blocks).in_part(part)]
         if draw(st.booleans()):
             heads = draw(st.lists(st.sampled_from(["id | name", "k", "x | " * 40, "\ud800", "long " * 90]), max_size=3))
             rows = draw(st.lists(st.sampled_from(["1 | Ann", "2 | ", "cell | " * 30, "word " * 300, ""]), max_size=9))

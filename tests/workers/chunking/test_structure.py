@@ -1,7 +1,6 @@
 """Where chunks are cut: headings, blocks, sentences and what they carry."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -58,7 +57,7 @@ def test_sections_are_paths_of_the_headings_above() -> None:
 
 
 def test_a_part_without_a_heading_is_in_no_section_of_the_part_before() -> None:
-    blocks = heading("Slide"), paragraph("x"), replace(paragraph("y"), part=1), replace(heading("Z", 2), part=2)
+    blocks = heading("Slide"), paragraph("x"), paragraph("y").in_part(1), heading("Z", 2).in_part(2)
     assert [block.section for block in document(*blocks).blocks] == ["Slide", "Slide", "", "Z"]
 
 

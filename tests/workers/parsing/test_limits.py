@@ -1,13 +1,16 @@
 """Containers that swell and documents without end are refused before they cost anything."""
 
+import io
 import struct
 import sys
 from dataclasses import replace
+from zipfile import ZipFile
 
 import pytest
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, ReaderMissing, UnreadableDocument
 from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.directory import read_directory
 from embedmill.workers.parsing.frames import pack_answer, unpack_answer
 from embedmill.workers.parsing.parse import parse
 from tests.workers.parsing.making import LIMITS, read, texts, word, word_paragraph, zipped
@@ -52,15 +55,51 @@ def test_a_member_never_gives_more_than_its_declared_size() -> None:
         read(data, "a.docx")
 
 
-def test_a_workbook_with_lying_sizes_never_reaches_its_library() -> None:
-    data = with_declared_size(workbook(("S", [["x"]] * 1000)), b"xl/worksheets/sheet1.xml", 50)
-    with pytest.raises(UnreadableDocument, match="larger than the container says"):
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [(b"xl/worksheets/sheet1.xml", "damaged"), (b"xl/theme/theme1.xml", "larger than the container says")],
+)
+def test_a_workbook_with_lying_sizes_never_reaches_its_library(
+    monkeypatch: pytest.MonkeyPatch, part: bytes, reason: str
+) -> None:
+    monkeypatch.setattr("python_calamine.CalamineWorkbook.from_filelike", None, raising=False)
+    data = with_declared_size(workbook(("S", [["x"]] * 1000)), part, 50)
+    with pytest.raises(UnreadableDocument, match=reason):
         read(data, "a.xlsx")
 
 
 def test_honest_sizes_pass() -> None:
     Archive(workbook(("S", [["x"]] * 1000)), LIMITS).require_honest_sizes()
     Archive(zipped({"a": b"", "b": b"stored"}, stored=True), LIMITS).require_honest_sizes()
+
+
+def test_a_directory_says_what_pythons_reader_says() -> None:
+    data = zipped({"word/a.xml": "x" * 99, "b": b"", "a": "again"})
+    found = read_directory(data)
+    assert found is not None
+    for member, known in zip(found, ZipFile(io.BytesIO(data)).infolist(), strict=True):
+        assert member._asdict() == {name: getattr(known, name) for name in member._fields}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        zipped({"é": "x"}),
+        b"before" + zipped({"a": "x"}),
+        zipped({"a": "x"}) + b"behind",
+        zipped({"a": "x"})[:-1],
+        zipped({"a": "x"}).replace(b"PK\x01\x02", b"PK\x01\x03"),
+        b"PK",
+    ],
+)
+def test_an_unusual_directory_is_left_to_the_fuller_reader(data: bytes) -> None:
+    assert read_directory(data) is None
+
+
+def test_a_part_is_inflated_once() -> None:
+    archive = Archive(zipped({"a": "x" * 99}), LIMITS)
+    assert archive.read("a") is archive.read("a")
+    assert archive.open("a").read() == archive.read("a")
 
 
 def test_an_encrypted_member_is_named_as_such() -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby
 
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
@@ -21,12 +20,22 @@ EMPTY = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006
 STANDS_IN = "[Threaded comment]"
 """So begin comments for old programs, which repeat those of a thread."""
 
-# Cells as every program writes them, the address before the style; of others the value is shown as it is.
-_STYLED = re.compile(rb'<(?:\w+:)?c r="([A-Z]{1,3})(\d{1,7})" s="(\d{1,6})"')
+PIECE_BYTES = 1 << 20
+_ROW_END = b"row>"
+
+# Cells as every program writes them, the address before the style; of others the value is shown as it is. Those that
+# are empty or texts have no format to show.
+_STYLED = re.compile(rb'c r="([A-Z]{1,3})(\d{1,7})" s="(\d{1,6})"(?!/| t="(?:s|str|inlineStr)")')
+# A formula's end before that of its cell, or before an empty value.
+_VALUELESS = tuple(
+    re.compile(end + rb"\s*<(?:/(?:\w+:)?c>|(?:\w+:)?v\s*/>|(?:\w+:)?v>\s*<)") for end in (b"f>", rb'"\s*/>')
+)
 _FORMULA = re.compile(
     rb'<(?:\w+:)?c r="([A-Z]{1,3}\d{1,7})"([^>]*)>\s*<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
     rb"(<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+
+_BUILT_IN = {str(number): code for number, code in BUILT_IN.items()}
 
 Formats = Mapping[int, str]
 
@@ -74,10 +83,9 @@ class ExcelPackage:
         own = {
             found.get("numFmtId", ""): found.get("formatCode", "") for found in root.iterfind("{*}numFmts/{*}numFmt")
         }
-        known = {str(number): code for number, code in BUILT_IN.items()} | own
-        styles = [style.get("numFmtId", "") for style in root.iterfind("{*}cellXfs/{*}xf")]
-        codes = {str(number).encode(): known.get(format_, "") for number, format_ in enumerate(styles)}
-        return {number: code for number, code in codes.items() if code.lower() not in PLAIN}
+        known = {number: code for number, code in (_BUILT_IN | own).items() if code.lower() not in PLAIN}
+        styles = (style.get("numFmtId", "") for style in root.iterfind("{*}cellXfs/{*}xf"))
+        return {b"%d" % number: known[format_] for number, format_ in enumerate(styles) if format_ in known}
 
     @cached_property
     def _authors(self) -> Mapping[str, str]:
@@ -109,15 +117,20 @@ class SheetParts:
         """The formats of its cells, for rows in their order."""
         return FormatsByRow(self._styled() if self._codes else iter(()))
 
-    def _styled(self) -> Iterator[tuple[int, int, str]]:
-        for cell in _STYLED.finditer(self._near):
-            letters, row, style = cell.groups()
-            if (code := self._codes.get(style)) is not None:
-                yield int(row) - 1, column_number(letters) - 1, code
+    def _styled(self) -> Iterator[tuple[int, dict[int, str]]]:
+        """Rows, each with its formats by column."""
+        codes = self._codes
+        for begin, end in _pieces(self._near):
+            rows: dict[bytes, dict[int, str]] = {}
+            for letters, row, style in _STYLED.findall(self._near, begin, end):
+                if style in codes:
+                    rows.setdefault(row, {})[column_number(letters) - 1] = codes[style]
+            for row, found in rows.items():
+                yield int(row) - 1, found
 
     def unvalued(self) -> list[str]:
         """The addresses of formulas whose value no program has stored."""
-        if b"f>" not in self._xml:
+        if not (b"<f" in self._xml or b":f" in self._xml) or not any(end.search(self._xml) for end in _VALUELESS):
             return []
         found = (match.groups() for match in _FORMULA.finditer(self._xml))
         return [address.decode() for address, more, value in found if not value or b't="str"' not in more]
@@ -155,20 +168,25 @@ class SheetParts:
                 yield parse_xml(self._archive.read(part))
 
 
-class FormatsByRow:
-    """Formats as they come, cell by cell, handed out row by row."""
+def _pieces(xml: bytes) -> Iterator[tuple[int, int]]:
+    """Where pieces of a sheet begin and end, between two rows: what is found in one at a time stays small."""
+    begin = 0
+    while begin < len(xml):
+        end = xml.find(_ROW_END, begin + PIECE_BYTES)
+        end = len(xml) if end < 0 else end + len(_ROW_END)
+        yield begin, end
+        begin = end
 
-    def __init__(self, cells: Iterator[tuple[int, int, str]]) -> None:
-        self._rows = groupby(cells, key=lambda cell: cell[0])
-        self._next: tuple[int, dict[int, str]] | None = None
-        self._advance()
+
+class FormatsByRow:
+    """Formats as they come, handed out row by row."""
+
+    def __init__(self, rows: Iterator[tuple[int, dict[int, str]]]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
 
     def of_row(self, number: int) -> Formats:
         """By column; rows are asked for in their order."""
         while self._next is not None and self._next[0] < number:
-            self._advance()
+            self._next = next(self._rows, None)
         return self._next[1] if self._next is not None and self._next[0] == number else {}
-
-    def _advance(self) -> None:
-        row = next(self._rows, None)
-        self._next = None if row is None else (row[0], {column: code for _, column, code in row[1]})

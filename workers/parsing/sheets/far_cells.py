@@ -22,6 +22,9 @@ GAP = 20
 _ADDRESS = rb"([A-Z]{1,3})(\d{1,7})"
 _CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^<>]*?\s)?r=[\"']" + _ADDRESS + rb"[\"'][^<>]*(?<!/)>")
 _ROW = re.compile(rb"<(?:\w+:)?row\s(?:[^<>]*?\s)?r=[\"'](\d{1,7})[\"']")
+_PLAIN_ROW = re.compile(rb'<row r="(\d{1,7})"')
+_AT = rb"r=[\"']"
+_TWO_LETTERS = re.compile(_AT + rb"[A-Z]{2}")
 _CELL_AT = re.compile(rb"(<(?:\w+:)?c\s(?:[^<>]*?\s)?r=[\"'])" + _ADDRESS)
 _ROW_AT = re.compile(rb"(<(?:\w+:)?row\s(?:[^<>]*?\s)?r=[\"'])(\d{1,7})")
 _MERGED = re.compile(rb"(<(?:\w+:)?mergeCell\s(?:[^<>]*?\s)?ref=[\"'])" + _ADDRESS + rb":" + _ADDRESS)
@@ -48,7 +51,8 @@ class Extent:
 
 def draw_together(xml: bytes) -> bytes | None:
     """A sheet without its long gaps, or itself where no cell is far; None where even so it is too large."""
-    if _bound(xml) <= _allowed(xml) or not (extent := _extent(xml)).is_too_large:
+    bound = _bound(xml)
+    if bound <= MOST_PLACES or bound <= _allowed(xml) or not (extent := _extent(xml)).is_too_large:
         return xml
     rows, columns = Near(extent.rows), Near(extent.columns)
     near = Extent([rows.place(extent.rows[-1])], [columns.place(extent.columns[-1])], extent.cells)
@@ -63,8 +67,13 @@ def _allowed(xml: bytes) -> int:
 
 def _bound(xml: bytes) -> int:
     """Places at most, from the rows and the longest name of a column, which are found faster than the cells."""
-    last = max((int(row) for row in _ROW.findall(xml)), default=MOST_ROWS)
-    longest = (most for letters, most in _WIDTHS if re.search(rb"r=[\"']" + letters + rb"\d", xml))
+    rows = _PLAIN_ROW.findall(xml)
+    if len(rows) != xml.count(b"<row") + xml.count(b":row"):
+        rows = _ROW.findall(xml)
+    last = max(map(int, rows), default=MOST_ROWS)
+    if not _TWO_LETTERS.search(xml):
+        return last * 26
+    longest = (most for letters, most in _WIDTHS if re.search(_AT + letters + rb"\d", xml))
     return last * next(longest, 26)
 
 

@@ -30,6 +30,8 @@ class Merges:
 
     def place(self, number: int, cells: list[str]) -> Row:
         """The row with that number."""
+        if not self._hanging and number not in self._begin:
+            return Row(cells)
         return self.place_with(number, cells, self._begin.get(number, ()))
 
     def place_with(self, number: int, cells: list[str], merged: Sequence[Merged]) -> Row:

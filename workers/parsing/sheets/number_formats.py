@@ -5,10 +5,11 @@ What a code asks for beyond that, as fractions and conditions, is left to the ca
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 Moment = date | datetime | time | timedelta
 
@@ -34,12 +35,17 @@ _TOKEN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SECTION = re.compile(r'((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[])*)(?:;|$)')
+PERCENT = 2
+"""The power of ten that a sign for percent multiplies by."""
+_PLAIN_DECIMALS = 5
+_PLAIN_VALUES = 1e9
+"""With more digits than these a value has no more of its own."""
 _LITERALS = ("quoted", "escaped", "currency", "literal")
 
 Token = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Number:
     """How digits are written: `scale` is a power of ten that the value is multiplied by.
 
@@ -56,16 +62,25 @@ class _Number:
     exponent: int | None
     gaps: tuple[tuple[int, str], ...]
 
+    @cached_property
+    def plain(self) -> str:
+        """Python's words for it, where all it asks for is a number of decimals, and commas or percent; else ""."""
+        is_percent = self.scale == PERCENT and not self.grouped
+        is_other = self.exponent is not None or self.gaps or self.whole != 1 or not (is_percent or self.scale == 0)
+        if is_other or self.least_decimals != self.decimals or self.decimals > _PLAIN_DECIMALS:
+            return ""
+        return f"{',' * self.grouped}.{self.decimals + self.scale}f"
+
 
 def shown(value: float | Moment, code: str) -> str | None:
     """A value in a format; None where the code is beyond what is known here, or shows nothing else than the value."""
-    if isinstance(value, Moment):
+    if type(value) is not float and isinstance(value, Moment):
         return _show_moment(value, code)
-    sections = _sections(code)
-    number = _number(_section_for(value, sections))
-    if number is None or isinstance(number, str):
-        return number
-    return _write(value, number, signed=value < 0 and len(sections) < 2)
+    forms = _forms(code)
+    form = _form_for(value, forms) if len(forms) > 1 else forms[0]
+    if form is None or isinstance(form, str):
+        return form
+    return _write(value, form, signed=value < 0 and len(forms) < 2)
 
 
 @lru_cache(maxsize=1024)
@@ -73,10 +88,16 @@ def _sections(code: str) -> tuple[str, ...]:
     return tuple(_SECTION.findall(code)[:-1]) or (code,)
 
 
-def _section_for(value: float, sections: Sequence[str]) -> str:
-    if value < 0 and len(sections) > 1:
-        return sections[1]
-    return sections[2] if value == 0 and len(sections) > 2 else sections[0]
+@lru_cache(maxsize=1024)
+def _forms(code: str) -> tuple[_Number | str | None, ...]:
+    """How each section writes a number."""
+    return tuple(map(_number, _sections(code)))
+
+
+def _form_for(value: float, forms: Sequence[_Number | str | None]) -> _Number | str | None:
+    if value < 0:
+        return forms[1]
+    return forms[2] if value == 0 and len(forms) > 2 else forms[0]
 
 
 @lru_cache(maxsize=4096)
@@ -96,7 +117,7 @@ def _number(section: str) -> _Number | str | None:
         return _literal(tokens).strip() if "exponent" not in kinds else None
     first, last = kinds.index("number"), len(kinds) - 1 - kinds[::-1].index("number")
     exponent = next((text for kind, text in tokens if kind == "exponent"), None)
-    if exponent and (first != last or kinds[last + 1] != "exponent"):
+    if exponent and (first != last or kinds[last + 1 : last + 2] != ["exponent"]):
         return None
     if any(kind == "literal" and text in {"/", ","} for kind, text in tokens) or not _is_certain(
         tokens[first : last + 1]
@@ -152,14 +173,33 @@ def _literal(tokens: Sequence[Token]) -> str:
 
 
 def _write(value: float, form: _Number, *, signed: bool) -> str:
+    digits = (form.plain and _plain_digits(value, form)) or _exact_digits(value, form)
+    sign = "-" if signed and any(digit in digits for digit in "123456789") else ""
+    return f"{sign}{form.before}{digits}{form.after}".strip()
+
+
+def _plain_digits(value: float, form: _Number) -> str:
+    """Python's own way to write digits; nothing where that may round another way than the decimals do that are seen."""
+    written = repr(value)
+    is_tie = written[-1] == "5" and len(written) - written.find(".") == form.decimals + form.scale + 2
+    if is_tie or "e" in written or not -_PLAIN_VALUES < value < _PLAIN_VALUES:
+        return ""
+    digits = format(abs(value), form.plain)
+    return _in_percent(digits) if form.scale else digits
+
+
+def _in_percent(digits: str) -> str:
+    whole, _, decimals = digits.partition(".")
+    whole = (whole + decimals[:PERCENT]).lstrip("0") or "0"
+    return f"{whole}.{decimals[PERCENT:]}" if decimals[PERCENT:] else whole
+
+
+def _exact_digits(value: float, form: _Number) -> str:
     number = abs(Decimal(repr(value)))
     if form.exponent is not None:
         mantissa, _, power = f"{number:.{form.decimals}E}".partition("E")
-        digits = f"{mantissa}E{power[0]}{power[1:].zfill(form.exponent)}"
-    else:
-        digits = _digits(number.scaleb(form.scale), form)
-    sign = "-" if signed and any(digit in digits for digit in "123456789") else ""
-    return f"{sign}{form.before}{digits}{form.after}".strip()
+        return f"{mantissa}E{power[0]}{power[1:].zfill(form.exponent)}"
+    return _digits(number.scaleb(form.scale), form)
 
 
 def _digits(number: Decimal, form: _Number) -> str:
@@ -198,7 +238,35 @@ def _with_gaps(whole: str, gaps: Sequence[tuple[int, str]]) -> str:
     return "".join(parts) + whole[begin:]
 
 
+_WRITTEN = {
+    "yyyy": "{0.year:04}", "m": "{0.month}", "mm": "{0.month:02}", "d": "{0.day}", "dd": "{0.day:02}",
+    "h": "{0.hour}", "hh": "{0.hour:02}", "s": "{0.second}", "ss": "{0.second:02}",
+}  # fmt: skip
+_MINUTES = {"m": "{0.minute}", "mm": "{0.minute:02}"}
+
+
 def _show_moment(value: Moment, code: str) -> str | None:
+    """A moment that has all parts of a common format is written at once."""
+    if template := _template(code):
+        with suppress(AttributeError):
+            return template.format(value)
+    return _show_parts(value, code)
+
+
+@lru_cache(maxsize=1024)
+def _template(code: str) -> str:
+    """A format of numbers and plain signs as Python's own; "" for any other."""
+    tokens = _tokens(_sections(code)[0])
+    parts: list[str] = []
+    for place, (kind, text) in enumerate(tokens):
+        minutes = kind == "date" and text[0] in "mM" and _is_minute(place, tokens)
+        known = _MINUTES if minutes else _WRITTEN
+        parts.append(known.get(text.lower(), "") if kind == "date" else _literal(tokens[place : place + 1]))
+    is_known = all(kind in {"date", *_LITERALS} for kind, _ in tokens) and any(kind == "date" for kind, _ in tokens)
+    return "".join(parts).strip() if is_known and all(parts) and not {"{", "}"} & set(code) else ""
+
+
+def _show_parts(value: Moment, code: str) -> str | None:
     tokens = _tokens(_sections(code)[0])
     kinds = {kind for kind, _ in tokens}
     if kinds & {"bracket", "number", "general", "text"} or not kinds & {"date", "elapsed"}:

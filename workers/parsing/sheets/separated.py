@@ -25,7 +25,7 @@ def read(data: bytes, draft: Draft) -> None:
     delimiter, text = _delimiter(text, draft.name)
     try:
         if delimiter:
-            add_rows((Row([cell.strip() for cell in row]) for row in _rows(text, delimiter)), draft)
+            add_rows((Row(list(map(str.strip, row))) for row in _rows(text, delimiter)), draft)
             return
     except csv.Error:
         pass
@@ -84,8 +84,13 @@ def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
     if not counts:
         return 0, 0, 0
     width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]))
-    cells = [cell for row in rows if len(row) == width for cell in row]
     others = re.compile(f"[{re.escape(DELIMITERS.replace(delimiter, ''))}]")
-    whole = sum(others.search(cell) is None or is_value(cell) for cell in map(str.strip, cells)) / len(cells)
+    whole = sum(_count_whole(row, others) for row in rows if len(row) == width) / (agreeing * width)
     share = agreeing / len(rows)
     return (round(share, 1) if 2 * agreeing > len(rows) else 0.0), round(whole, 2), width
+
+
+def _count_whole(row: list[str], others: re.Pattern[str]) -> int:
+    if others.search("".join(row)) is None:
+        return len(row)
+    return sum(others.search(cell) is None or is_value(cell) for cell in map(str.strip, row))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import NamedTuple
 
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.table import Table
@@ -22,8 +23,7 @@ _VALUE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Cells as texts. `reaches` says how many further rows a cell of it spans, `splits` that one spans columns."""
 
     cells: Sequence[str]

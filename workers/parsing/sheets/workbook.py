@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from embedmill.workers.parsing.package import core_title
 from embedmill.workers.parsing.sheets import far_records
 from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
 from embedmill.workers.parsing.sheets.merges import Merges
-from embedmill.workers.parsing.sheets.number_formats import shown
+from embedmill.workers.parsing.sheets.number_formats import Moment, shown
 from embedmill.workers.parsing.sheets.shaping import Row, add_rows
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAMED_CELLS = 5
 """So many cells a note names."""
 
-Cell = str | int | float | bool | date | datetime | time | timedelta | None
+Cell = str | int | float | bool | Moment | None
 
 
 def read(data: bytes, draft: Draft) -> None:
@@ -33,6 +33,7 @@ def read(data: bytes, draft: Draft) -> None:
     package = _package(data, draft)
     data = package.draw_together(data) if package else far_records.draw_together(data)
     if package:
+        Archive.of(data, draft).require_honest_sizes()
         for name in package.scattered:
             draft.note(f"the cells of a sheet were left out, which lie too far apart: {name}")
     try:
@@ -51,7 +52,6 @@ def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
     if draft.media_type == detect.XLS:
         return None
     archive = Archive.of(data, draft)
-    archive.require_honest_sizes()
     draft.title = core_title(archive)
     return ExcelPackage(archive)
 
@@ -107,21 +107,22 @@ def _rows(sheet: "CalamineSheet", parts: SheetParts) -> Iterator[Row]:
 
 def _texts(values: Iterable[Cell], formats: Formats, first_column: int) -> list[str]:
     if not formats:
-        return [_text(value) for value in values]
-    return [_text(value, formats.get(column)) for column, value in enumerate(values, first_column)]
+        return [value if isinstance(value, str) else _text(value) for value in values]
+    return [
+        value if isinstance(value, str) else _text(value, formats.get(column))
+        for column, value in enumerate(values, first_column)
+    ]
 
 
-def _text(value: Cell, form: str | None = None) -> str:
-    """A value as its cell shows it; without a format that is known, a number in full, and a moment in ISO's form."""
+def _text(value: float | Moment | None, form: str | None = None) -> str:
+    """A value other than a text as its cell shows it; without a known format numbers in full, moments in ISO's form."""
+    if form and value is not None and type(value) is not bool and (text := shown(value, form)) is not None:
+        return text
     match value:
-        case None | "":
+        case None:
             return ""
-        case str():
-            return value
         case bool():
             return str(value).upper()
-        case _ if form and (text := shown(value, form)) is not None:
-            return text
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
         case datetime():
