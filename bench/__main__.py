@@ -27,6 +27,7 @@ NAMES = (
     "recovery",
     "redaction",
     "relevance",
+    "remote",
     "replays",
     "retrieval",
     "scale",

@@ -5,8 +5,11 @@ One process, maximal batches, no tracking, no retries, no leases: the time that 
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from embedmill.shared.addresses import document_id
 from embedmill.shared.collections import CollectionSettings
@@ -38,7 +41,7 @@ def main() -> None:
     settings = CollectionSettings(embedding=options.embedding)
     pending: list[tuple[str, ChunkSet]] = []
     count = 0
-    for uri, data in _read(options.folder):
+    for uri, data in read_files(options.folder):
         parsed = parse(data, name=uri, limits=ParserLimits())
         chunk_set = split(parsed, settings, title="")
         pending.append((uri, chunk_set))
@@ -50,7 +53,8 @@ def main() -> None:
     print(store.count(SHARD))
 
 
-def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
+def read_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Addresses and contents of a folder's files, in order."""
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
@@ -59,10 +63,9 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
                 yield path_to_uri(os.fsencode(path)), file.read()
 
 
-def _write(pending: list[tuple[str, ChunkSet]], embedder: Embedder, store: VectorStore) -> None:
-    texts = [text for _, chunk_set in pending for text in chunk_set.embedded_texts()]
-    vectors = iter(embedder.embed_all(texts, input_type="document"))
-    rows = [
+def rows_of(chunked: Sequence[tuple[str, ChunkSet]], vectors: Iterator[NDArray[np.float32]]) -> list[VectorRow]:
+    """The rows of documents, as far as the pipeline writes them too; vectors are taken in the order of the chunks."""
+    return [
         VectorRow(
             id=f"{document}-{chunk_id}",
             document=document,
@@ -80,10 +83,15 @@ def _write(pending: list[tuple[str, ChunkSet]], embedder: Embedder, store: Vecto
             index_version="1",
             vector=next(vectors),
         )
-        for uri, chunk_set in pending
+        for uri, chunk_set in chunked
         for document in [document_id("bare", uri)]
         for chunk_id, chunk in zip(chunk_set.ids, chunk_set.chunks, strict=True)
     ]
+
+
+def _write(pending: list[tuple[str, ChunkSet]], embedder: Embedder, store: VectorStore) -> None:
+    texts = [text for _, chunk_set in pending for text in chunk_set.embedded_texts()]
+    rows = rows_of(pending, iter(embedder.embed_all(texts, input_type="document")))
     if rows:
         store.upsert(SHARD, rows)
 

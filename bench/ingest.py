@@ -80,13 +80,13 @@ def measure(folder: Path, documents: int, *, pairs: int, memory: bool) -> list[t
     return rows + (_memory(folder) if memory else [])
 
 
-def make_corpus(folder: Path, documents: int) -> Path:
-    """Text files of about 3 kB, the same for the same count."""
+def make_corpus(folder: Path, documents: int, *, paragraphs: int = PARAGRAPHS) -> Path:
+    """Text files of about 3 kB, unless more paragraphs are wanted, the same for the same count."""
     choose = random.Random(SEED)
     for number in range(documents):
         path = folder / f"{number // 500:03d}" / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"Report {number}\n\n" + "\n\n".join(_paragraph(choose, number) for _ in range(PARAGRAPHS)))
+        path.write_text(f"Report {number}\n\n" + "\n\n".join(_paragraph(choose, number) for _ in range(paragraphs)))
     return folder
 
 

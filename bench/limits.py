@@ -1,9 +1,10 @@
-"""The benchmark of limits: a real ingest with several workers under a simulated provider's tokens a minute.
+"""The benchmark of limits: real ingests under a simulated provider's tokens a minute, by one worker process and eight.
 
-`python -m bench limits [--minutes 5] [--warm-up 60] [--tpm 240000] [--workers 4] [--told]` prints how much of the
-limit was used and how many calls the provider refused. With `--told` the limit is set beforehand; otherwise it is
-learned from headers. A provider's bucket is full at the start, and what is in it can be used at once: the minutes that
-are measured begin after the warm-up, and the figures with the start in them are printed beside.
+`python -m bench limits [--seconds 20] [--tpm 240000] [--workers 1 8] [--buckets 60 6] [--told]` prints for each how
+much of what the provider granted was used, from the first request to the last, and how many requests it refused. It
+grants what its bucket holds at the start, and then an even flow: a bucket of a minute's worth, or of six seconds', as
+vendors enforce a minute's limit over shorter spans. The job is as large as what is granted in so many seconds. With
+`--told` the limit is set beforehand; otherwise it is learned from headers.
 """
 
 import argparse
@@ -15,129 +16,117 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ingest import make_corpus
 from embedmill.simulators.base import Options
+from embedmill.simulators.limits import MINUTE_SECONDS
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import Running, running
 
 TOKENS_PER_DOCUMENT = 600
-"""About; there are half as many documents again as the limit lets through."""
-BATCH_DOCUMENTS = 8
-POLL_SECONDS = 0.02
+"""About."""
+POLL_SECONDS = 0.01
+LONGEST_SECONDS = 150.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description="Limits benchmark.")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--warm-up", type=float, default=60.0, help="seconds before the minutes that are measured")
+    parser = argparse.ArgumentParser(prog="python -m bench limits", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long a job takes after the full bucket")
     parser.add_argument("--tpm", type=int, default=240_000, help="tokens a minute that the provider allows")
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--buckets", type=float, nargs="+", default=[60.0, 6.0], help="seconds that a bucket holds")
     parser.add_argument("--told", action="store_true", help="set the limit, instead of having it learned")
     options = parser.parse_args(arguments)
-    limits = {"openai": {"tpm": options.tpm}} if options.told else {}
+    for bucket_seconds in options.buckets:
+        for workers in options.workers:
+            bucket = Bucket(options.tpm, bucket_seconds)
+            print(measure(bucket, options.seconds, workers=workers, told=options.told), flush=True)
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a provider grants."""
+
+    tpm: int
+    seconds: float
+
+    def granted(self, seconds: float) -> float:
+        """Tokens within so many seconds of the first request."""
+        return self.tpm * (self.seconds + seconds) / MINUTE_SECONDS
+
+
+def measure(bucket: Bucket, seconds: float, *, workers: int, told: bool) -> str:
+    """One ingest, as a line."""
+    options = Options(tokens_per_minute=bucket.tpm, bucket_seconds=bucket.seconds, latency_seconds=0.06)
     with (
         tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder,
-        running(OpenAISimulator(Options(tokens_per_minute=options.tpm, latency_seconds=0.06))) as provider,
+        running(OpenAISimulator(options)) as provider,
     ):
-        documents = int(1.5 * (options.minutes + options.warm_up / 60 + 0.3) * options.tpm / TOKENS_PER_DOCUMENT)
-        corpus = make_corpus(Path(folder, "corpus"), documents)
+        corpus = make_corpus(Path(folder, "corpus"), int(bucket.granted(seconds) / TOKENS_PER_DOCUMENT))
         environment = {
             **os.environ,
             **provider.environment,
             "EMBEDMILL_HOME": str(Path(folder, "home")),
             "EMBEDMILL_EMBEDDING": "openai/text-embedding-3-small@64",
-            "EMBEDMILL_WORKERS": str(options.workers),
-            "EMBEDMILL_BATCH_DOCUMENTS": str(BATCH_DOCUMENTS),
-            "EMBEDMILL_LIMITS": json.dumps(limits),
+            "EMBEDMILL_WORKERS": str(workers),
+            "EMBEDMILL_LIMITS": json.dumps({"openai": {"tpm": bucket.tpm}} if told else {}),
         }
-        bounds = (options.warm_up, 60 * options.minutes)
-        for name, value in measure(corpus, environment, provider, bounds=bounds, tpm=options.tpm):
-            print(f"{name:58} {value}")
+        flow = _watch(corpus, environment, provider)
+    used = flow.tokens / bucket.granted(flow.seconds)
+    return (
+        f"bucket of {bucket.seconds:2g} s, {workers} workers: {used:6.1%} used of what was granted (target >= 95 %), "
+        f"{flow.refused} of {flow.calls} requests refused (target <= 1 %), {flow.seconds:.1f} s, "
+        f"longest pause {flow.longest_pause:.1f} s"
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What the provider did until a moment."""
+@dataclass(slots=True)
+class Flow:
+    """What a provider was asked between the first answer and the last."""
 
-    seconds: float
+    first: float = 0.0
+    last: float = 0.0
     tokens: int = 0
     calls: int = 0
     refused: int = 0
-
-    def since(self, before: "Count") -> "Count":
-        """What it did between two moments."""
-        return Count(
-            self.seconds - before.seconds,
-            self.tokens - before.tokens,
-            self.calls - before.calls,
-            self.refused - before.refused,
-        )
-
-    def used(self, tpm: int) -> str:
-        """Of a limit a minute, in percent."""
-        return f"{100 * self.tokens / (tpm * self.seconds / 60):.1f} %"
+    longest_pause: float = 0.0
 
     @property
-    def refusals(self) -> str:
-        """In percent of the calls."""
-        return f"{100 * self.refused / max(self.calls, 1):.2f} % of {self.calls}"
+    def seconds(self) -> float:
+        """From the first answer to the last."""
+        return self.last - self.first
+
+    def note(self, *, status: int, tokens: int) -> None:
+        """A request was answered just now; `tokens` are all until now."""
+        self.calls += 1
+        self.refused += status == 429
+        if status == 200:
+            now = time.monotonic()
+            self.first = self.first or now
+            self.longest_pause = max(self.longest_pause, now - (self.last or now))
+            self.last, self.tokens = now, tokens
 
 
-class Counter:
-    """Counts what a simulator answered; the time begins with the first call."""
-
-    def __init__(self, simulator: OpenAISimulator) -> None:
-        self._simulator = simulator
-        self._began = time.monotonic()
-        self._calls = self._refused = 0
-
-    def count(self) -> Count:
-        """Everything until now."""
-        while self._simulator.exchanges:
-            exchange = self._simulator.exchanges.popleft()
-            self._calls, self._refused = self._calls + 1, self._refused + (exchange.status == 429)
-        tokens = self._simulator.bill.total("tokens_in")
-        return Count(time.monotonic() - self._began, tokens, self._calls, self._refused)
-
-
-def measure(
-    corpus: Path,
-    environment: dict[str, str],
-    provider: Running[OpenAISimulator],
-    *,
-    bounds: tuple[float, float],
-    tpm: int,
-) -> list[tuple[str, str]]:
-    """(figure, value) rows; `bounds` are the seconds of the warm-up and those that are measured after it."""
+def _watch(corpus: Path, environment: dict[str, str], provider: Running[OpenAISimulator]) -> Flow:
     command = [str(Path(sys.executable).with_name("embedmill")), "ingest", str(corpus), "--json"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-    warm_up, measured = bounds
+    flow, deadline, simulator = Flow(), time.monotonic() + LONGEST_SECONDS, provider.simulator
     try:
-        while not provider.simulator.exchanges and process.poll() is None:
+        while process.poll() is None and time.monotonic() < deadline:
+            while simulator.exchanges:
+                flow.note(status=simulator.exchanges.popleft().status, tokens=simulator.bill.total("tokens_in"))
             time.sleep(POLL_SECONDS)
-        counter = Counter(provider.simulator)
-        warm = _watch(process, counter, until=warm_up)
-        whole = _watch(process, counter, until=warm_up + measured)
-        early = process.poll() is not None
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    steady = whole.since(warm)
-    return [
-        ("tokens used of the limit after the start (target >= 95 %)", steady.used(tpm)),
-        ("tokens used of the limit, the full bucket of the start too", whole.used(tpm)),
-        ("calls refused after the start (target <= 1 %)", steady.refusals),
-        ("calls refused, the start too", whole.refusals),
-        ("seconds measured", f"{steady.seconds:.0f} after {warm.seconds:.0f}{' (the work ran out)' if early else ''}"),
-    ]
+    return flow
 
 
-def _watch(process: "subprocess.Popen[bytes]", counter: Counter, *, until: float) -> Count:
-    while (count := counter.count()).seconds < until and process.poll() is None:
-        time.sleep(POLL_SECONDS)
-    return count
+if __name__ == "__main__":
+    main()

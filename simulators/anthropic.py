@@ -106,7 +106,7 @@ class AnthropicSimulator(Simulator):
             "input-tokens": self.options.tokens_per_minute,
             "output-tokens": self.options.output_tokens_per_minute,
         }
-        return Quota(limits, clock=self.clock)
+        return Quota(limits, clock=self.clock, bucket_seconds=self.options.bucket_seconds)
 
     def error(self, refused: Refused) -> Reply:
         id = new_id("req_")

@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 from embedmill.simulators.bill import Bill
 from embedmill.simulators.clock import Clock
 from embedmill.simulators.faults import AFTER, SCRIPT, Fault, FaultScript, Kind, find
-from embedmill.simulators.limits import Quota
+from embedmill.simulators.limits import MINUTE_SECONDS, Quota
 from embedmill.simulators.miscounting import COUNT_HEADERS, miscounted
 from embedmill.simulators.streams import Streamed, Streaming
 
@@ -46,8 +46,12 @@ class Options:
     tokens_per_minute: int | None = None
     requests_per_minute: int | None = None
     output_tokens_per_minute: int | None = None
+    bucket_seconds: float = MINUTE_SECONDS
+    """Over how long a span these limits are enforced: what may be taken at once is the limit of that span."""
     latency_seconds: float = 0.0
-    """An answer leaves no sooner than this after its request came."""
+    """An answer leaves no sooner than this after its request came, or after its turn where requests take turns."""
+    requests_at_once: int | None = None
+    """So many requests are answered at once; others wait for their turn."""
     max_input_tokens: int | None = None
     """The longest text to embed, where the vendor would take more: its own tokenizer counts otherwise than ours."""
     seed: int = 0
@@ -139,6 +143,7 @@ class Simulator(ABC):
         self.transports: Transports = {}
         """Open connections by the client's address; the server fills it, and a cut connection is aborted here."""
         self._in_flight = 0
+        self._turns = asyncio.Semaphore(self.options.requests_at_once or 1)
 
     @cached_property
     def _routes(self) -> "list[_Route]":
@@ -159,7 +164,7 @@ class Simulator(ABC):
     def make_limiter(self) -> Quota:
         """The rate limits; by default tokens and requests a minute."""
         limits = {"requests": self.options.requests_per_minute, "tokens": self.options.tokens_per_minute}
-        return Quota(limits, clock=self.clock)
+        return Quota(limits, clock=self.clock, bucket_seconds=self.options.bucket_seconds)
 
     def environment(self, url: str) -> dict[str, str]:
         """The variables to set so that the vendor's SDK comes here."""
@@ -204,12 +209,19 @@ class Simulator(ABC):
         if call.fault("cut"):
             return _Cut(b"", half=False)
         reply = self._answer(call)
-        await self._wait_for_latency(call, started)
+        await self._take_turn(call, started)
         spoiling = find(call.faults, *AFTER)
         if isinstance(reply.content, Streamed):
             headers = {**reply.headers, "content-type": reply.media_type}
             return Streaming(reply.content, headers, spoiling, pause_seconds=_pause_of(call))
         return _spoiled(reply, spoiling)
+
+    async def _take_turn(self, call: Call, started: float) -> None:
+        if self.options.requests_at_once is None or call.path.startswith("/_sim"):
+            await self._wait_for_latency(call, started)
+            return
+        async with self._turns:
+            await self._wait_for_latency(call, time.monotonic())
 
     async def _wait_for_latency(self, call: Call, started: float) -> None:
         left = self.options.latency_seconds - (time.monotonic() - started)

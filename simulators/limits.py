@@ -30,9 +30,15 @@ class Exceeded:
 
 
 class Quota:
-    """Allowances a minute by dimension (`requests`, `tokens`, …), filled continuously, a full minute at most."""
+    """Allowances a minute by dimension (`requests`, `tokens`, …), filled continuously, up to what a bucket holds.
 
-    def __init__(self, per_minute: Mapping[str, int | None], *, clock: Clock) -> None:
+    That is a minute's worth, or less where a vendor enforces the limit of a minute over shorter spans.
+    """
+
+    def __init__(
+        self, per_minute: Mapping[str, int | None], *, clock: Clock, bucket_seconds: float = MINUTE_SECONDS
+    ) -> None:
+        self._span = bucket_seconds / MINUTE_SECONDS
         self._limits = {dimension: limit for dimension, limit in per_minute.items() if limit is not None}
         self._clock = clock
         self._levels: dict[tuple[str, str], tuple[float, float]] = {}
@@ -57,17 +63,23 @@ class Quota:
     def _lacking(self, key: str, dimension: str, wanted: int) -> Exceeded | None:
         if dimension not in self._limits:
             return None
-        lacking = min(wanted, self._limits[dimension]) - self._level(key, dimension)
-        if lacking <= 0 and wanted <= self._limits[dimension]:
+        capacity = self._capacity(dimension)
+        lacking = min(wanted, capacity) - self._level(key, dimension)
+        if lacking <= 0 and wanted <= capacity:
             return None
         seconds = max(lacking, 0.0) / self._limits[dimension] * MINUTE_SECONDS
         return Exceeded(dimension, self._limits[dimension], wanted, seconds)
 
     def _level(self, key: str, dimension: str) -> float:
         limit = self._limits[dimension]
-        level, at = self._levels.get((key, dimension), (float(limit), self._clock.now()))
-        return min(limit, level + (self._clock.now() - at) / MINUTE_SECONDS * limit)
+        capacity = self._capacity(dimension)
+        level, at = self._levels.get((key, dimension), (capacity, self._clock.now()))
+        return min(capacity, level + (self._clock.now() - at) / MINUTE_SECONDS * limit)
 
     def _told(self, key: str, dimension: str) -> Level:
         limit, level = self._limits[dimension], self._level(key, dimension)
-        return Level(limit, max(int(level), 0), (limit - level) / limit * MINUTE_SECONDS)
+        missing = self._capacity(dimension) - level
+        return Level(limit, max(int(level), 0), missing / limit * MINUTE_SECONDS)
+
+    def _capacity(self, dimension: str) -> float:
+        return max(1.0, self._limits[dimension] * self._span)

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 
 from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator
+from embedmill.simulators.clock import Clock
+from embedmill.simulators.limits import Quota
 from embedmill.simulators.serving import Running, running
 
 
@@ -162,3 +164,15 @@ def test_latency_is_the_least_time_of_an_answer_and_requests_overlap(client: htt
         requests = client.get(f"{server.url}/_sim/requests").json()
     assert max(request["in_flight"] for request in requests) == 4
     assert all(request["seconds"] >= 0.3 for request in requests)
+
+
+def test_a_bucket_of_six_seconds_refuses_what_a_minutes_would_grant() -> None:
+    clock = Clock()
+    quota = Quota({"tokens": 600}, clock=clock, bucket_seconds=6.0)
+    refused = quota.take("m", {"tokens": 61})
+    assert refused is not None
+    assert quota.take("m", {"tokens": 60}) is None
+    assert quota.take("m", {"tokens": 30}) is not None
+    clock.advance(3.0)
+    assert quota.levels("m")["tokens"].reset_seconds == pytest.approx(3.0, abs=0.1)
+    assert quota.take("m", {"tokens": 30}) is None
