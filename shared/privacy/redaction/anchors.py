@@ -1,36 +1,29 @@
 """Places worth a look: where a literal stands that a pattern cannot do without.
 
-All literals of all detectors are found in one pass (RE2), which costs a tenth of looking for one after the other.
+All literals of all detectors are found in one pass (Aho-Corasick).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
-import re2
+from ahocorasick_rs import AhoCorasick, Implementation
 
 
 class Literals:
     """Literals that are looked for together; one that is part of another is found within it, too."""
 
     def __init__(self, literals: Iterable[str]) -> None:
-        self._literals = sorted(set(literals), key=lambda literal: (-len(literal), literal))
-        self._within = {
-            outer: [(inner, outer.index(inner)) for inner in self._literals if inner in outer]
-            for outer in self._literals
-        }
+        self._literals = sorted(set(literals))
 
     @cached_property
-    def _pattern(self) -> Any:
-        return re2.compile("|".join(map(re2.escape, self._literals)))
+    def _automaton(self) -> AhoCorasick:
+        return AhoCorasick(self._literals, implementation=Implementation.DFA)
 
     def find(self, text: str) -> "Anchors":
         """Where they stand in a text."""
         places: dict[str, list[int]] = {}
-        for match in self._pattern.finditer(text):
-            start = match.start()
-            for literal, offset in self._within[match[0]]:
-                places.setdefault(literal, []).append(start + offset)
+        for number, start, _ in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            places.setdefault(self._literals[number], []).append(start)
         return Anchors(places, len(text))
 
 
@@ -47,14 +40,18 @@ class Anchors:
         """Whether a literal stands anywhere."""
         return literal in self._places
 
-    def of(self, literals: Iterable[str]) -> Iterator[int]:
-        """Where each of the literals begins."""
-        for literal in literals:
-            yield from self._places.get(literal, ())
+    def __iter__(self) -> Iterator[str]:
+        """The literals that stand somewhere."""
+        return iter(self._places)
 
-    def around(self, literals: Iterable[str], *, before: int, after: int) -> Iterator[tuple[int, int]]:
+    def of(self, literals: Container[str]) -> list[int]:
+        """Where each of the literals begins."""
+        return [place for literal, places in self._places.items() if literal in literals for place in places]
+
+    def around(self, literals: Container[str], *, before: int, after: int) -> Iterable[tuple[int, int]]:
         """Spans of so many characters around the literals, in order; those that touch are one."""
-        return merged(((place - before, place + after) for place in self.of(literals)), self._length)
+        places = self.of(literals)
+        return merged([(place - before, place + after) for place in places], self._length) if places else ()
 
 
 def merged(spans: Iterable[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:

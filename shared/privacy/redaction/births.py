@@ -73,6 +73,7 @@ WORDS = tuple(
     )
 )
 AFTER = ("日生", "日に生", "日出生", "dogumlu")
+_WORDS, _AFTER = frozenset(WORDS), frozenset(AFTER)
 _MONTHS = fold_words(
     "jan feb mar apr mai may jun jul aug sep sept oct okt nov dec dez "
     "januar februar marz januari februari maart ene abr ago dic enero febrero marzo abril mayo junio julio agosto "
@@ -110,10 +111,10 @@ _BEFORE_WORD = re.compile(rf"(?<![0-9])({_DATE})[ \t]?(?:に?生|出生|dogumlu)
 
 def find_births(glance: Glance) -> Iterator[Finding]:
     """Dates beside a word of birth."""
-    for start, end in glance.words.around(WORDS, before=24, after=90):
+    for start, end in glance.words.around(_WORDS, before=24, after=90):
         for pattern in (_BIRTH, _BIRTH_MONTH_FIRST):
             yield from _births(pattern, glance, start, end)
-    for start, end in glance.words.around(AFTER, before=24, after=12):
+    for start, end in glance.words.around(_AFTER, before=24, after=12):
         yield from _births(_BEFORE_WORD, glance, start, end)
 
 

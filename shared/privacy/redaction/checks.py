@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_ZERO = ord("0")
+_DOUBLED = bytes.maketrans(b"0123456789", bytes(_ZERO + value for value in (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def passes_luhn(digits: str) -> bool:
     """Luhn's sum (ISO/IEC 7812)."""
-    total = sum(map(int, digits[-1::-2])) + sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])
-    return total % 10 == 0
+    codes = digits.encode("ascii")
+    return (sum(codes[-1::-2]) + sum(codes[-2::-2].translate(_DOUBLED)) - _ZERO * len(codes)) % 10 == 0
 
 
 _BRANDS: tuple[tuple[range, int, frozenset[int]], ...] = (
@@ -41,12 +42,20 @@ _BRANDS: tuple[tuple[range, int, frozenset[int]], ...] = (
 """First digits of the issuers' ranges, how many there are of them, and lengths of their numbers."""
 
 
+_SIZES = {
+    f"{first:0{count}}": frozenset[int]().union(
+        *(sizes for firsts, other, sizes in _BRANDS if other == count and first in firsts)
+    )
+    for firsts, count, _ in _BRANDS
+    for first in firsts
+}
+_COUNTS = tuple(sorted({count for _, count, _ in _BRANDS}))
+
+
 def is_card(digits: str) -> bool:
     """A payment card's number, of an issuer's range and length."""
-    if digits[0] in "017" or not passes_luhn(digits):
-        return False
     size = len(digits)
-    return any(size in sizes and int(digits[:count]) in firsts for firsts, count, sizes in _BRANDS)
+    return any(size in _SIZES.get(digits[:count], ()) for count in _COUNTS) and passes_luhn(digits)
 
 
 def is_hinted_card(digits: str) -> bool:
@@ -70,7 +79,10 @@ def is_iban(code: str) -> bool:
     """ISO 13616: the length that the country's numbers have, and a remainder of 1 by 97."""
     if IBAN_LENGTHS.get(code[:2]) != len(code):
         return False
-    return int("".join(str(int(c, 36)) for c in code[4:] + code[:4])) % 97 == 1
+    return int((code[4:] + code[:4]).translate(_VALUES)) % 97 == 1
+
+
+_VALUES = {ord(letter): str(int(letter, 36)) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 IBAN_LENGTHS = {
@@ -90,10 +102,12 @@ IBAN_LENGTHS = {
 def stdnum(name: str) -> Callable[[str], bool]:
     """The check of a module of python-stdnum, loaded when it is first asked."""
 
-    def check(value: str) -> bool:
-        return bool(import_module(f"stdnum.{name}").is_valid(value))
+    @cache
+    def loaded() -> Callable[[str], object]:
+        is_valid: Callable[[str], object] = import_module(f"stdnum.{name}").is_valid
+        return is_valid
 
-    return check
+    return lambda value: bool(loaded()(value))
 
 
 def is_rvnr(code: str) -> bool:

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import islice
+from typing import Any
+
+import re2
 
 from embedmill.shared.privacy.redaction.anchors import merged
 from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_hkid, is_iban, is_rvnr, stdnum
@@ -22,12 +26,12 @@ def bare(text: str) -> str:
     return text.translate(_SEPARATORS).upper()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Code:
     """A pattern of a folded text and what its letters and digits must satisfy.
 
-    It is looked for in capitals around every digit that a capital follows; and in any case behind the `words`, each
-    of which may say that it is meant. One with a `hint` is looked for only behind those words.
+    It is looked for in capitals, and in any case behind the `words`, each of which may say that it is meant.
+    One with a `hint` is looked for only behind those words.
     """
 
     type: str
@@ -58,7 +62,7 @@ class Code:
             return self.hint.precedes(before)
         return not NO_VALUE.precedes(before)
 
-    @property
+    @cached_property
     def in_any_case(self) -> re.Pattern[str]:
         """The pattern for small letters, too."""
         return re.compile(self.pattern.pattern, re.IGNORECASE)
@@ -169,7 +173,7 @@ _HINTED_CODES = (
         re.compile("[0-9]{7}[A-W][A-IW]?"),
         stdnum("ie.pps"),
         ("pps", "personal public service"),
-        hint("pps*", "personal public service*"),
+        hint("pps", "ppsn", "pps no*", "personal public service*"),
     ),
     Code(
         "CL_RUT",
@@ -190,7 +194,7 @@ _HINTED_CODES = (
         re.compile("IT[ .-]?[0-9]{11}"),
         stdnum("it.iva"),
         ("iva", "vat"),
-        hint("p iva", "partita iva", "iva", "vat*", "piva"),
+        hint("p iva", "partita iva", "iva", "vat", "vatin", "piva"),
     ),
     Code(
         "PASSPORT",
@@ -202,19 +206,26 @@ _HINTED_CODES = (
     ),
 )
 
-_ACCOUNT = re.compile(rf"[0-9](?<=[A-Za-z]{{2}}[0-9])[0-9](?:{GAP}[A-Za-z0-9]){{11,30}}")
+_COUNTRIES = "|".join(sorted(IBAN_LENGTHS))
+_ACCOUNT = re.compile(
+    rf"[0-9](?<=[A-Za-z]{{2}}[0-9])[0-9](?<=(?i:{_COUNTRIES})[0-9]{{2}})(?:{GAP}[A-Za-z0-9]){{11,30}}"
+)
 """From its check digits on; its country stands before."""
 _ACCOUNT_SPACED = re.compile(
     rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
     re.IGNORECASE,
 )
-_COUNTRY = re.compile(r"[A-Za-z]{2}[ \t]{0,2}\Z")
 MOST_LETTERS = 0.4
 """What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
 _SIGN = re.compile("[A-Za-z0-9]")
-_FOLLOWED = re.compile(r"[A-Z](?![a-z])(?:(?<=[0-9].)|(?<=[0-9][ \t.\-/\n].))|[-+](?<=[0-9]{6}.)[0-9]{3}")
-_BEFORE, _AFTER = 26, 22
-"""Characters around a digit and its capital that the longest code takes."""
+_LONGEST = 32
+"""Characters that a code takes, separators included."""
+
+
+@cache
+def _any_code() -> Any:
+    """All codes at once (RE2), which finds the first of those that overlap."""
+    return re2.compile("|".join(f"(?:{code.pattern.pattern})" for code in CODES))
 
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
@@ -235,19 +246,22 @@ def _accounts(text: str, pattern: re.Pattern[str], span: tuple[int, int]) -> Ite
 
 
 def _account(text: str, match: re.Match[str]) -> Finding | None:
-    country = _COUNTRY.search(text, max(0, match.start() - 4), match.start())
-    if country is None:
-        return None
-    start = country.start()
-    length = IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
+    country = text[max(0, match.start() - 4) : match.start()]
+    start = match.start() - len(country) + len(country.rstrip(" \t")) - 2
+    length = IBAN_LENGTHS.get(text[max(0, start) : start + 2].upper(), 0)
     if not length or not _begins_account(text, start):
         return None
-    written = text[start : match.end()].translate(_SEPARATORS)[:length]
-    if len(written) < length or not _is_number(written) or not is_iban(written.upper()):
+    written = text[start : match.end()].translate(_SEPARATORS)
+    code = written[:length]
+    if len(code) < length or not _is_number(code) or not is_iban(code.upper()):
         return None
-    signs = _SIGN.finditer(text, start, match.end())
-    end = next(islice(signs, length - 1, None)).end()
+    end = match.end() if len(written) == length else _end_of(length, text, start)
     return Finding("IBAN_CODE", start, end, Certainty.CHECKED) if closes_at(text, end) else None
+
+
+def _end_of(length: int, text: str, start: int) -> int:
+    """Where so many letters and digits from a place on end."""
+    return next(islice(_SIGN.finditer(text, start), length - 1, None)).end()
 
 
 def _is_number(written: str) -> bool:
@@ -262,14 +276,19 @@ def _begins_account(text: str, start: int) -> bool:
 def find_codes(glance: Glance) -> Iterator[Finding]:
     """Every other number with letters."""
     text, lowered = glance.text, glance.lowered
-    found = ((match.start() - _BEFORE, match.end() + _AFTER) for match in _FOLLOWED.finditer(text))
+    found = ((match.start(), match.end() + _LONGEST) for match in _any_code().finditer(text))
     for span in merged(found, len(text)):
         for code in CODES:
             yield from code.find(text, lowered, span, code.pattern)
-    for code in (*CODES, *_HINTED_CODES):
+    for code in {code: None for word in glance.words for code in _BY_WORD.get(word, ())}:
         for span in glance.words.around(code.words, before=0, after=70):
             yield from code.find(text, lowered, span, code.in_any_case)
 
 
-WORDS = ("iban", *(word for code in (*CODES, *_HINTED_CODES) for word in code.words))
+_BY_WORD = {
+    word: [code for code in (*CODES, *_HINTED_CODES) if word in code.words]
+    for named in (*CODES, *_HINTED_CODES)
+    for word in named.words
+}
+WORDS = ("iban", *_BY_WORD)
 """What stands before codes in small letters."""

@@ -1,8 +1,8 @@
 """What a detector finds, how sure it is, and what becomes of findings that overlap."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Certainty(IntEnum):
@@ -16,8 +16,7 @@ class Certainty(IntEnum):
     """Its check digits are right, or its form cannot be met by chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """`text[start:end]` is of a type."""
 
     type: str
@@ -36,7 +35,8 @@ def united(findings: Iterable[Finding]) -> list[Finding]:
     for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
         if apart and finding.start < apart[-1].end:
             best = max(apart[-1], finding, key=lambda f: f.rank)
-            apart[-1] = replace(best, start=apart[-1].start, end=max(apart[-1].end, finding.end))
+            end = max(apart[-1].end, finding.end)
+            apart[-1] = Finding(best.type, apart[-1].start, end, best.certainty)
         else:
             apart.append(finding)
     return apart

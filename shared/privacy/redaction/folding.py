@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 
-_FOREIGN = re.compile("[^\x00-\x7f]+")
+_FOREIGN = re.compile("([^\x00-\x7f]+)")
 _MARKS = frozenset({"Cf", "Mn", "Me"})
 _UNSEEN = frozenset("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")
 _KIN = dict(
@@ -72,7 +72,20 @@ class _Table(dict[int, str]):
         return folded
 
 
+class _Runs(dict[str, str]):
+    """What runs of foreign characters become; short ones, which come again and again, are remembered."""
+
+    def __missing__(self, run: str) -> str:
+        folded = run.translate(_TABLE)
+        if len(run) <= REMEMBERED and len(self) < MOST_REMEMBERED:
+            self[run] = folded
+        return folded
+
+
+REMEMBERED, MOST_REMEMBERED = 2, 10_000
+
 _TABLE = _Table()
+_RUNS = _Runs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +110,31 @@ def fold(text: str) -> Folded:
     """The folded copy; ASCII is its own."""
     if text.isascii():
         return Folded(text)
-    parts: list[str] = []
+    folded = "\n".join([line if line.isascii() else _fold_line(line) for line in text.split("\n")])
+    return Folded(folded) if len(folded) == len(text) else Folded(folded, *_gaps(text))
+
+
+def _fold_line(line: str) -> str:
+    parts = _FOREIGN.split(line)
+    parts[1::2] = map(_RUNS.__getitem__, parts[1::2])
+    return "".join(parts)
+
+
+def _gaps(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Behind which places of the folded text characters are missing, and how many by then."""
     starts: list[int] = []
     gone: list[int] = []
-    before = 0
+    missing = 0
     for run in _FOREIGN.finditer(text):
-        parts.append(text[before : run.start()])
-        before = run.end()
-        folded = run[0].translate(_TABLE)
-        parts.append(folded)
-        if len(folded) != len(run[0]):
-            _note_gaps(run, starts, gone)
-    parts.append(text[before:])
-    return Folded("".join(parts), tuple(starts), tuple(gone))
-
-
-def _note_gaps(run: re.Match[str], starts: list[int], gone: list[int]) -> None:
-    missing = gone[-1] if gone else 0
-    for place, character in enumerate(run[0], run.start()):
-        if not _TABLE[ord(character)]:
-            missing += 1
-            if starts and starts[-1] == place + 1 - missing:
-                gone[-1] = missing
-            else:
-                starts.append(place + 1 - missing)
-                gone.append(missing)
+        for place, character in enumerate(run[0], run.start()):
+            if not _TABLE[ord(character)]:
+                missing += 1
+                if starts and starts[-1] == place + 1 - missing:
+                    gone[-1] = missing
+                else:
+                    starts.append(place + 1 - missing)
+                    gone.append(missing)
+    return tuple(starts), tuple(gone)
 
 
 def fold_words(words: str) -> str:

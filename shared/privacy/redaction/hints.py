@@ -1,18 +1,20 @@
 """Words that say what a number is, looked for right before it; where no check digits tell, they decide."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from embedmill.shared.privacy.redaction.folding import fold_words
 
 REACH = 48
 """Characters that are looked at."""
-HEAD = 3
+HEAD = 4
 """Characters by which words are sifted."""
 
 _NEAR = r"(?:[^0-9\n]{0,24}|[^0-9.\n]{0,20}\r?\n[^0-9.\n]{0,12})"
 """What may stand between a word and its number: no digit, and no sentence that ends with its line."""
 _WORDS = re.compile("[a-z]+|[^\x00-\x7f]")
+_TOO_SHORT = re.compile(rf"[a-z]{{1,{HEAD - 1}}}\*")
+_HEADS = re.compile(f"([a-z]{{1,{HEAD}}}|[^\x00-\x7f])(?:(?<=[a-z])[a-z]*+)?")
 
 
 class Before:
@@ -22,34 +24,51 @@ class Before:
 
     def __init__(self, lowered: str, place: int) -> None:
         self.text = lowered[max(0, place - REACH) : place]
-        self.heads = frozenset([word[:HEAD] for word in _WORDS.findall(self.text)])
+        self.heads: list[str] = _HEADS.findall(self.text)
 
 
 NOTHING = Before("", 0)
 
 
-@dataclass(frozen=True, slots=True)
 class Hint:
-    """A pattern that ends where the value begins; a word with one of the `heads` is in whatever it matches."""
+    """Words, by their heads, that may stand before a value, with a gap; a pattern is made when it is first met."""
 
-    pattern: re.Pattern[str]
-    heads: frozenset[str]
+    __slots__ = ("_gap", "_patterns", "_words", "heads")
+
+    def __init__(self, words: Iterable[str], gap: str) -> None:
+        self._words: dict[str, list[str]] = {}
+        for word in words:
+            head = _WORDS.findall(word)[0][:HEAD]
+            assert not _TOO_SHORT.fullmatch(word), "longer words have other heads"
+            self._words.setdefault(head, []).append(word)
+        self.heads = frozenset(self._words)
+        self._gap = gap
+        self._patterns: dict[str, re.Pattern[str]] = {}
 
     def precedes(self, before: Before) -> bool:
-        """Whether it stands there."""
-        return not self.heads.isdisjoint(before.heads) and self.pattern.search(before.text) is not None
+        """Whether one of them stands there."""
+        if self.heads.isdisjoint(before.heads):
+            return False
+        return any(head in self.heads and self._pattern(head).search(before.text) is not None for head in before.heads)
+
+    def _pattern(self, head: str) -> re.Pattern[str]:
+        """Of the words with a head, which is looked for first."""
+        found = self._patterns.get(head)
+        if found is None:
+            begun = re.escape(head)
+            rest = "|".join(_rest(word, head) for word in self._words[head])
+            found = re.compile(rf"{begun}(?<![a-z0-9]{begun})(?:{rest})(?![a-z]){self._gap}\Z")
+            self._patterns[head] = found
+        return found
 
 
 def hint(*words: str, gap: str = _NEAR) -> Hint:
-    """Words with blanks, each with a `*` for any ending; between them and the value stands no digit."""
-    folded = [fold_words(word) for word in words]
-    listed = "|".join(map(_pattern, folded))
-    heads = frozenset(_WORDS.findall(word)[0][:HEAD] for word in folded)
-    return Hint(re.compile(rf"(?<![a-z0-9])(?:{listed})(?![a-z]){gap}\Z"), heads)
+    """Words with blanks, each with a `*` for any ending if its head is whole; no digit stands between."""
+    return Hint(map(fold_words, words), gap)
 
 
-def _pattern(word: str) -> str:
-    pattern = re.escape(word.rstrip("*")).replace(r"\ ", "[ ._-]{0,2}")
+def _rest(word: str, head: str) -> str:
+    pattern = re.escape(word.removeprefix(head).rstrip("*")).replace(r"\ ", "[ ._-]{0,2}")
     return f"{pattern}[a-z]{{0,20}}" if word.endswith("*") else pattern
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET6, inet_pton
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.glance import Glance
@@ -15,6 +15,10 @@ MOST_SECTIONS = 30
 """Sections of a chapter, or releases of a program, that are counted."""
 LOCAL_MOST = 64
 """Characters before the sign (RFC 5321)."""
+
+MOST_OCTET, LOOPBACK = 255, 127
+_OWN = (bytes(16), bytes(15) + b"\1")
+"""`::` and `::1`."""
 
 _LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
 _POINT = r"(?:\.|%2e|=2e|&period;|&#46;)"
@@ -31,6 +35,7 @@ _SPOKEN = re.compile(
     re.IGNORECASE,
 )
 _DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
+_ANY_DISGUISE = frozenset(_DISGUISES)
 _PLAIN_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
 _NO_MAIL = frozenset(
     "service timer socket target mount setter getter png jpg jpeg gif svg webp bmp ico tif tiff avif css js mjs ts tsx "
@@ -53,13 +58,13 @@ def find_mail(glance: Glance) -> Iterator[Finding]:
         for sign in _AT.finditer(text):
             if found := _mail(text, sign):
                 yield found
-    for start, end in glance.words.around(_DISGUISES, before=130, after=130):
+    for start, end in glance.words.around(_ANY_DISGUISE, before=130, after=130):
         yield from _disguised_mail(text, start, end)
 
 
 def _mail(text: str, sign: re.Match[str]) -> Finding | None:
     window = max(0, sign.start() - LOCAL_MOST - 2), sign.start()
-    local = _LOCAL.search(text, max(0, sign.start() - LOCAL_MOST), sign.start())
+    local = _LOCAL.search(text, _begin_of_word(text, sign.start()), sign.start())
     loose = local is None and sign[0] == "@"
     if loose:
         local = _LOOSE_LOCAL.search(text, *window)
@@ -77,6 +82,12 @@ def _mail(text: str, sign: re.Match[str]) -> Finding | None:
         return None
     start = _without_sign(text, local)
     return Finding("EMAIL_ADDRESS", start, domain.end(), Certainty.CHECKED) if start < sign.start() else None
+
+
+def _begin_of_word(text: str, end: int) -> int:
+    """Where the local part before a sign may begin at the earliest; one in quotation marks may have blanks."""
+    first = max(0, end - LOCAL_MOST)
+    return first if text[end - 1 : end] == '"' else max(first, text.rfind(" ", first, end) + 1)
 
 
 def _without_sign(text: str, local: re.Match[str]) -> int:
@@ -130,7 +141,7 @@ _V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1
 _DOTS = re.compile(_DOT)
 _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
 _COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
-_HEX_TAIL = re.compile(r"[0-9A-Fa-f:]{1,40}\Z")
+_HEX_OR_COLON = frozenset("0123456789abcdefABCDEF:")
 _MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?![-\\w])")
 _MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?!\.?\w)")
 _MAC_NAMED = re.compile(r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12})(?![0-9a-f])")
@@ -145,7 +156,7 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
             yield found
     if glance.words.has("[.]") or glance.words.has("(.)") or glance.words.has("[dot"):
         for match in _V4_DEFANGED.finditer(text):
-            if _is_told(_address(_DOTS.sub(".", match[0]))):
+            if _is_told(_DOTS.sub(".", match[0])):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
     yield from _with_colons(text)
     yield from _mac(glance)
@@ -153,14 +164,14 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
 
 def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
     start = match.start()
-    while start and match.start() - start < 4 and text[start - 1].isdigit():
+    while start and match.start() - start < 4 and "0" <= text[start - 1] <= "9":
         start -= 1
     end = match.end()
     if match.start() - start > 3 or not _stands_alone(text, start, end):
         return None
     written = text[start:end]
     before = Before(lowered, start)
-    if len(written) == SHORTEST or not _is_told(_address(written)) or VERSION.precedes(before):
+    if len(written) == SHORTEST or not _is_told(written) or VERSION.precedes(before):
         return None
     if _is_small(written) and (SECTION.precedes(before) or _is_heading(text, start, end)):
         return None
@@ -191,27 +202,24 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     )
 
 
-def _address(written: str) -> IPv4Address | IPv6Address | None:
-    try:
-        parts = written.split(".")
-        plain = ".".join(str(int(part)) for part in parts) if len(parts) == 4 and ":" not in written else written
-        return ip_address(plain)
-    except ValueError:
-        return None
-
-
-def _is_told(address: IPv4Address | IPv6Address | None) -> bool:
-    if address is None or address.is_loopback or address.is_unspecified:
-        return False
-    return not (isinstance(address, IPv4Address) and str(address).startswith("255.255."))
+def _is_told(written: str) -> bool:
+    """Whether it is an address, and none of this machine's own, of no machine, or a mask."""
+    if ":" in written:
+        try:
+            return inet_pton(AF_INET6, written) not in _OWN
+        except OSError:
+            return False
+    parts = [int(part) for part in written.split(".")]
+    return max(parts) <= MOST_OCTET and parts[0] != LOOPBACK and any(parts) and parts[:3] != [MOST_OCTET] * 3
 
 
 def _with_colons(text: str) -> Iterator[Finding]:
     place = 0
     while match := _COLONS.search(text, place):
         start = match.start()
-        if tail := _HEX_TAIL.search(text, max(place, start - 40), start):
-            start = tail.start()
+        earliest = max(place, start - 40)
+        while start > earliest and text[start - 1] in _HEX_OR_COLON:
+            start -= 1
         token = _COLON_TOKEN.match(text, start)
         place = match.end()
         if token is not None:
@@ -230,7 +238,7 @@ def _colon_address(text: str, start: int, end: int) -> Finding | None:
     written = text[start:end]
     if _MAC.match(written):
         return None if len(set(written)) <= 2 else Finding("MAC_ADDRESS", start, end, Certainty.CHECKED)
-    if not _is_told(_address(written)) or not _is_no_code(written):
+    if not _is_told(written) or not _is_no_code(written):
         return None
     return Finding("IP_ADDRESS", start, end, Certainty.CHECKED)
 

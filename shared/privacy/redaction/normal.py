@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
+from socket import AF_INET6, inet_ntop, inet_pton
 
 from embedmill.shared.privacy.redaction.folding import fold
 
@@ -9,13 +11,17 @@ NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 _SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
 _AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|&(?:#64|#x40|commat);", re.IGNORECASE)
 _DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
+_PLAIN_MAIL = re.compile("[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+_PLAIN_V4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
+_PLAIN_IP = re.compile("[0-9A-Fa-f.:]+")
+_DIGITS = re.compile("[^0-9]+")
 _HYPHENATED = re.compile(r"-\r?\n")
 _EXTENSION = re.compile(r"\s*(?:ext|x|#|int|poste|durchwahl).*\Z", re.IGNORECASE | re.DOTALL)
 
 
 def normal_form(type_: str, written: str) -> str:
     """A value as it is compared, with the kind of its form before it."""
-    folded = fold(written).text
+    folded = written if written.isascii() else fold(written).text
     if type_ == "EMAIL_ADDRESS":
         return "mail:" + _mail(folded)
     if type_ == "PHONE_NUMBER":
@@ -36,13 +42,15 @@ def possible_forms(written: str) -> Iterator[str]:
 
 
 def _mail(folded: str) -> str:
+    if _PLAIN_MAIL.fullmatch(folded):
+        return folded.lower()
     return "".join(_DOT.sub(".", _AT.sub("@", _HYPHENATED.sub("", folded))).lower().split())
 
 
 def _phone(folded: str) -> str:
     """With its country's code where it is written with one; of ten digits and a North American form, with a 1."""
     plain = _EXTENSION.sub("", folded).replace("(0)", "")
-    digits = re.sub("[^0-9]", "", plain) or plain.upper()
+    digits = _DIGITS.sub("", plain) or plain.upper()
     if "+" in plain:
         return digits
     if digits.startswith("00"):
@@ -53,10 +61,14 @@ def _phone(folded: str) -> str:
 
 
 def _ip(folded: str) -> str:
-    from ipaddress import ip_address
+    plain = folded if _PLAIN_IP.fullmatch(folded) else "".join(_DOT.sub(".", folded).split())
+    return plain if _PLAIN_V4.fullmatch(plain) else _short(plain)
 
-    plain = "".join(_DOT.sub(".", folded).split())
+
+def _short(plain: str) -> str:
+    """As RFC 5952 writes it; addresses that end as those of version 4 do are written as Python does."""
     try:
-        return str(ip_address(plain))
-    except ValueError:
+        short = inet_ntop(AF_INET6, inet_pton(AF_INET6, plain))
+        return str(ip_address(plain)) if "." in short else short
+    except (OSError, ValueError):
         return plain.lower()

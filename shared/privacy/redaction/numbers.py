@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
 from typing import Any
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
@@ -12,8 +12,10 @@ from embedmill.shared.privacy.redaction.hints import NO_VALUE, NOTHING, Before, 
 FEWEST_DIGITS = 7
 MOST_DIGITS = 19
 
-_RUN = re.compile(r"[0-9]++(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
-_GAPS = re.compile("([^0-9]+)")
+_RUN = re.compile(r"[0-9](?<![0-9][0-9])(?=[0-9 \t.\-/()\r\n]{6})[0-9]*+(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
+"""Groups of digits, seven characters or more."""
+_SHAPE = str.maketrans("123456789", "000000000")
+_GROUP = re.compile("0+")
 _WITHOUT_BLANKS = "\u0e00"
 """From here on are scripts in which no blank parts a number from a word."""
 _PLAIN = frozenset({" ", "-", "."})
@@ -30,23 +32,25 @@ Candidate = tuple[int, int, Lengths]
 class Grouping:
     """How a run of digits is grouped, which very many have in common: what may be one number in it is found once.
 
-    `gaps[i]` is what stands before group `i` within the run. `opens[i]` says whether a value may begin with a group.
-    `candidates[i]` are what may be one number from a group on, shorter ones first; each is on two lines at most, and
-    close. `judged` is what others keep of it.
+    `spans` are the groups' places in the run. `gaps[i]` is what stands before group `i` within the run. `opens[i]`
+    says whether a value may begin with a group. `candidates[i]` are what may be one number from a group on, shorter
+    ones first; each is on two lines at most, and close. `judged` is what others keep of it.
     """
 
-    __slots__ = ("candidates", "closes", "gaps", "judged", "lengths", "opens")
+    __slots__ = ("candidates", "closes", "gaps", "judged", "lengths", "opens", "spans")
 
-    def __init__(self, lengths: Lengths, inner: Sequence[str], *, opens: bool, closes: bool) -> None:
+    def __init__(self, shape: str, *, opens: bool, closes: bool) -> None:
+        self.spans = tuple(match.span() for match in _GROUP.finditer(shape))
+        self.lengths = tuple(end - start for start, end in self.spans)
+        inner = tuple(shape[a[1] : b[0]] for a, b in pairwise(self.spans))
         loose = [gap not in _JOINED for gap in inner]
-        self.lengths = lengths
         self.gaps = ("", *inner)
         self.opens = (opens, *loose)
         self.closes = (*loose, closes)
         self.candidates = tuple(
             tuple(self._find_candidates(first)) if may else () for first, may in enumerate((True, *loose))
         )
-        self.judged: dict[str, Any] = {}
+        self.judged: dict[Any, Any] = {}
 
     def _find_candidates(self, first: int) -> Iterator[Candidate]:
         total = breaks = 0
@@ -62,51 +66,64 @@ class Grouping:
             if self.closes[last] and total >= FEWEST_DIGITS:
                 yield last, total, self.lengths[first : last + 1]
 
+    @property
+    def may_hold_number(self) -> bool:
+        """Whether it has digits enough; digits in one group have to stand alone."""
+        if len(self.spans) > 1:
+            return sum(self.lengths) >= FEWEST_DIGITS
+        return FEWEST_DIGITS <= self.lengths[0] <= MOST_DIGITS and self.opens[0] and self.closes[0]
 
-_KNOWN: dict[tuple[object, ...], Grouping] = {}
+
+_KNOWN: dict[tuple[str, bool, bool], Grouping | None] = {}
 _MOST_KNOWN = 4096
 
 
-def _grouping(lengths: Lengths, inner: list[str], *, opens: bool, closes: bool) -> Grouping:
-    key = (lengths, *inner, opens, closes)
-    found = _KNOWN.get(key)
-    if found is None:
+def _grouping(shape: str, *, opens: bool, closes: bool) -> Grouping | None:
+    """How a run of a shape is grouped; None where it holds no number."""
+    key = (shape, opens, closes)
+    try:
+        return _KNOWN[key]
+    except KeyError:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.clear()
-        found = _KNOWN[key] = Grouping(lengths, inner, opens=opens, closes=closes)
-    return found
+        found = Grouping(shape, opens=opens, closes=closes)
+        return _KNOWN.setdefault(key, found if found.may_hold_number else None)
 
 
 class Run:
-    """Groups of digits in a folded text with single separators between them; `parts` are the groups."""
+    """Groups of digits in a folded text with single separators between them; `written` is all of it."""
 
-    __slots__ = ("_before", "_places", "grouping", "lowered", "parts", "start", "text", "written")
+    __slots__ = ("_before", "grouping", "lowered", "start", "text", "written")
 
-    def __init__(self, text: str, lowered: str, start: int, written: list[str], grouping: Grouping) -> None:
-        self.text, self.lowered, self.start, self.written = text, lowered, start, written
-        self.parts = written[::2]
-        self.grouping = grouping
+    def __init__(self, text: str, lowered: str, start: int, written: str, grouping: Grouping) -> None:
+        self.text, self.lowered, self.start, self.written, self.grouping = text, lowered, start, written, grouping
         self._before: Before | None = None
-        self._places: list[int] | None = None
 
     def begin(self, group: int) -> int:
         """Where a group begins in the text."""
-        return self._place(2 * group)
+        return self.start + self.grouping.spans[group][0]
 
     def end(self, group: int) -> int:
         """Where a group ends."""
-        return self._place(2 * group + 1)
+        return self.start + self.grouping.spans[group][1]
 
-    def _place(self, number: int) -> int:
-        if not number:
-            return self.start
-        if self._places is None:
-            self._places = list(accumulate(map(len, self.written), initial=self.start))
-        return self._places[number]
+    def group(self, number: int) -> str:
+        """The digits of a group."""
+        return self.written[slice(*self.grouping.spans[number])]
+
+    def begins_with_zero(self, number: int) -> bool:
+        """Whether a group does."""
+        return self.written[self.grouping.spans[number][0]] == "0"
+
+    def has_zero(self) -> bool:
+        """Whether any group begins with a zero."""
+        return "0" in [self.written[start] for start, _ in self.grouping.spans]
 
     def digits(self, first: int, last: int) -> str:
         """Those of some groups."""
-        return "".join(self.parts[first : last + 1])
+        spans = self.grouping.spans
+        written = self.written[spans[first][0] : spans[last][1]]
+        return written if first == last else written.translate(_NO_GAPS)
 
     def before(self, first: int) -> Before:
         """What stands before a group; before any but the first stands a number, which no word reaches over."""
@@ -116,50 +133,62 @@ class Run:
             self._before = Before(self.lowered, self.start)
         return self._before
 
+    def is_one(self, found: Sequence[Finding]) -> bool:
+        """Whether what was found is one number, which is sure and all of the run."""
+        return (
+            len(found) == 1
+            and found[0].certainty is Certainty.CHECKED
+            and found[0].end - found[0].start == len(self.written)
+        )
+
     def sign(self, first: int) -> str:
         """The character before a group."""
         start = self.begin(first)
         return self.text[start - 1 : start]
 
 
+_NO_GAPS = str.maketrans("", "", " \t.-/()\r\n")
+
+
 def _is_narrow(gap: str) -> bool:
     return "\n" in gap or "(" in gap or ")" in gap or gap in {" - ", " / "}
 
 
-def runs(text: str, lowered: str) -> Iterator[Run]:
-    """The runs of a folded text with digits enough for a number of a person."""
+def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[Run]:
+    """The runs of a folded text with digits enough for a number of a person; none that is within a known finding.
+
+    The known ones are in order and apart.
+    """
+    left = iter((*known, Finding("", len(text) + 1, len(text) + 1, Certainty.HINTED)))
+    next_known = next(left)
     for match in _RUN.finditer(text):
-        found = match[0]
-        if len(found) < FEWEST_DIGITS:
+        start, end = match.span()
+        while next_known.end <= start:
+            next_known = next(left)
+        if next_known.start <= start and end <= next_known.end and text[start - 1 : start] != "+":
             continue
-        written = _GAPS.split(found)
-        if len(written) == 1 and not _may_stand_alone(text, match):
-            continue
-        lengths = tuple(map(len, written[::2]))
-        if sum(lengths) < FEWEST_DIGITS:
-            continue
-        start, inner = match.start(), written[1::2]
-        if lengths[0] == 2 and _ends_a_code(text, start, inner):
-            continue
-        opens = opens_at(text, start) and not (lengths[0] == 3 and _is_thousands(text, start))
-        yield Run(
-            text, lowered, start, written, _grouping(lengths, inner, opens=opens, closes=closes_at(text, match.end()))
+        written = match[0]
+        grouping = _grouping(
+            written.translate(_SHAPE),
+            opens=opens_at(text, start) and not _is_thousands(text, start, written),
+            closes=closes_at(text, end),
         )
+        if grouping is not None and not (grouping.lengths[0] == 2 and _ends_a_code(text, start, grouping.gaps)):
+            yield Run(text, lowered, start, written, grouping)
 
 
-def _ends_a_code(text: str, start: int, inner: Sequence[str]) -> bool:
+def _ends_a_code(text: str, start: int, gaps: Sequence[str]) -> bool:
     """Whether it is the digits of what looks like an account's number, with its country before it."""
-    if len(inner) < 3 or not is_word(text[start - 1 : start] or " "):
+    if len(gaps) < 4 or not is_word(text[start - 1 : start] or " "):
         return False
-    return text[start - 2 : start].isupper() and set(inner) == {" "}
+    return text[start - 2 : start].isupper() and set(gaps[1:]) == {" "}
 
 
-def _may_stand_alone(text: str, match: re.Match[str]) -> bool:
-    return len(match[0]) <= MOST_DIGITS and opens_at(text, match.start()) and closes_at(text, match.end())
-
-
-def _is_thousands(text: str, start: int) -> bool:
-    return text[start - 1 : start] == "," and text[start - 2 : start - 1].isdigit()
+def _is_thousands(text: str, start: int, written: str) -> bool:
+    """Whether it goes on with an amount: `1,234 567`."""
+    if text[start - 1 : start] != ",":
+        return False
+    return text[start - 2 : start - 1].isdigit() and written[:3].isdigit() and not written[3:4].isdigit()
 
 
 def is_word(character: str) -> bool:
@@ -197,7 +226,7 @@ def closes_at(text: str, end: int) -> bool:
     return not (after == "." and further.isdigit())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NumberRule:
     """A number of so many digits: what groupings it is written in, and what its digits must satisfy.
 
@@ -215,13 +244,15 @@ class NumberRule:
     names_things: bool = False
     """Whether a word before it, such as "order", tells that it is something else."""
 
+    def may_find(self, grouping: Grouping, first: int, last: int) -> bool:
+        """Whether it may be written with what stands between the groups."""
+        return self.separators.issuperset("".join(grouping.gaps[first + 1 : last + 1]))
+
     def finds(self, run: Run, first: int, last: int) -> bool:
-        """Whether the groups from the first to the last, grouped as one of its shapes, are such a number."""
+        """Whether the groups from the first to the last, which it may be written in, are such a number."""
         if self.hint is not None and not self.hint.precedes(run.before(first)):
             return False
-        if not self.check(run.digits(first, last)) or (
-            last > first and not self.separators.issuperset("".join(run.grouping.gaps[first + 1 : last + 1]))
-        ):
+        if not self.check(run.digits(first, last)):
             return False
         return not (self.names_things and NO_VALUE.precedes(run.before(first)))
 
@@ -242,33 +273,50 @@ class NumberRules:
             for total in rule.totals if rule.shapes is None else ():
                 self._by_total.setdefault(total, []).append(rule)
 
-    def find(self, run: Run) -> Iterator[Finding]:
-        """Every number in a run that a rule knows."""
-        judged = run.grouping.judged.get("rules")
-        if judged is None:
-            judged = run.grouping.judged["rules"] = self._judge(run.grouping)
-        shaped, hinted, heads = judged
-        for first, last, rule in shaped:
-            if rule.finds(run, first, last):
-                yield Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
-        if hinted and not heads.isdisjoint(run.before(0).heads):
-            for first, last, rule in hinted:
-                if rule.finds(run, first, last):
-                    yield Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
+    def knows(self, grouping: Grouping) -> bool:
+        """Whether a rule may hold for a grouping without a word before it."""
+        return bool(self._judged(grouping)[0])
 
-    def _judge(self, grouping: Grouping) -> tuple[list[Ruled], list[Ruled], frozenset[str]]:
-        """The rules that may hold for a grouping: by its shapes, and at its beginning by words before it."""
+    def heads_of(self, grouping: Grouping) -> frozenset[str]:
+        """The heads of words before a grouping that a rule asks for."""
+        return frozenset(self._judged(grouping)[1])
+
+    def find(self, run: Run) -> list[Finding]:
+        """Every number in a run that a rule knows; one that is the whole run and sure is the only one."""
+        shaped, hinted = self._judged(run.grouping)
+        found = [
+            Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
+            for first, last, rule in shaped
+            if rule.finds(run, first, last)
+        ]
+        if hinted and not run.is_one(found) and not hinted.keys().isdisjoint(run.before(0).heads):
+            found += [
+                Finding(rule.type, run.begin(first), run.end(last), rule.certainty)
+                for first, last, rule in {each: None for head in run.before(0).heads for each in hinted.get(head, ())}
+                if rule.finds(run, first, last)
+            ]
+        return found
+
+    def _judged(self, grouping: Grouping) -> tuple[list[Ruled], dict[str, list[Ruled]]]:
+        judged: tuple[list[Ruled], dict[str, list[Ruled]]] | None = grouping.judged.get("rules")
+        if judged is None:
+            judged = grouping.judged["rules"] = self._judge(grouping)
+        return judged
+
+    def _judge(self, grouping: Grouping) -> tuple[list[Ruled], dict[str, list[Ruled]]]:
+        """The rules that may hold for a grouping: by its shapes, and at its beginning by heads of words before it."""
         shaped = [
             (first, last, rule)
             for first, candidates in enumerate(grouping.candidates)
             if grouping.opens[first]
             for last, _, lengths in candidates
             for rule in self._by_shape.get(lengths, ())
+            if rule.may_find(grouping, first, last)
         ]
-        hinted = [
-            (0, last, rule)
-            for last, total, _ in (grouping.candidates[0] if grouping.opens[0] else ())
-            for rule in self._by_total.get(total, ())
-        ]
-        heads = frozenset[str]().union(*(rule.hint.heads for _, _, rule in hinted if rule.hint))
-        return shaped, hinted, heads
+        hinted: dict[str, list[Ruled]] = {}
+        for last, total, _ in grouping.candidates[0] if grouping.opens[0] else ():
+            for rule in self._by_total.get(total, ()):
+                if rule.hint is not None and rule.may_find(grouping, 0, last):
+                    for head in rule.hint.heads:
+                        hinted.setdefault(head, []).append((0, last, rule))
+        return shaped, hinted

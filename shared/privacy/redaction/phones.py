@@ -6,11 +6,12 @@ does not decide alone: it refuses numbers that are given out to nobody, as those
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, hint
-from embedmill.shared.privacy.redaction.numbers import Lengths, Run, closes_at, opens_at
+from embedmill.shared.privacy.redaction.numbers import Grouping, Lengths, Run, closes_at, opens_at
 
 PHONE = hint(
     *"tel tele telephone* telef telefon* telefono telefone telefoon* telefax tph fon fone phone* ph".split(),
@@ -28,6 +29,7 @@ _VANITY = re.compile(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[
 _BEFORE_VANITY = re.compile(r"(?:\+?1[-. ])?\(?\Z")
 
 FEWEST, MOST = 7, 15
+FEWEST_SPOKEN, MOST_NATIONAL = 9, 12
 _EVEN = frozenset({"", "-", ".", ")", "(", ") -", ")-", ").", ") ("})
 
 _FORMS: dict[Lengths, re.Pattern[str]] = {
@@ -89,12 +91,30 @@ _REGIONS = (
 """Countries whose numbers begin with a zero at home."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What may begin with a group, by how it is grouped.
+
+    The last groups of numbers that have a form, with what their digits must be; of those that are spoken with a zero;
+    of those with their area in brackets, with their groupings.
+    """
+
+    forms: tuple[tuple[int, re.Pattern[str]], ...]
+    spoken: tuple[int, ...]
+    with_area: tuple[tuple[int, Lengths], ...]
+    is_formed: bool
+
+
+_NOTHING = Place((), (), (), is_formed=False)
+
+
 def find_phones(run: Run) -> Iterator[Finding]:
     """The telephone numbers of a run of digits."""
+    places = _places(run.grouping)
     first = 0
-    places = _places(run)
     while first < len(places):
-        found = _phone(run, first) if places[first] or not first or run.parts[first][0] == "0" else None
+        worth = not first or places[first].is_formed or run.begins_with_zero(first)
+        found = _phone(run, first, places[first]) if worth else None
         if found is None:
             first += 1
             continue
@@ -103,17 +123,32 @@ def find_phones(run: Run) -> Iterator[Finding]:
         first = last + 1
 
 
-def _places(run: Run) -> list[bool]:
-    """Of each group, whether a number may begin there by its form alone."""
-    found: list[bool] | None = run.grouping.judged.get("phones")
-    if found is None:
-        grouping = run.grouping
-        found = run.grouping.judged["phones"] = [
-            opens
-            and any(lengths in _FORMS or lengths in _WITH_AREA or "(" in grouping.gaps[first] for _, _, lengths in of)
-            for first, (opens, of) in enumerate(zip(grouping.opens, grouping.candidates, strict=True))
-        ]
-    return found
+def is_formed(grouping: Grouping) -> bool:
+    """Whether a number may be in it by its form alone."""
+    return any(place.is_formed or place.forms for place in _places(grouping))
+
+
+def _places(grouping: Grouping) -> tuple[Place, ...]:
+    places: tuple[Place, ...] | None = grouping.judged.get("phones")
+    if places is None:
+        places = grouping.judged["phones"] = tuple(
+            _place(grouping, first) if opens else _NOTHING for first, opens in enumerate(grouping.opens)
+        )
+    return places
+
+
+def _place(grouping: Grouping, first: int) -> Place:
+    if _is_listed(grouping, first):
+        return _NOTHING
+    near = [(last, total, lengths) for last, total, lengths in grouping.candidates[first] if total <= MOST_NATIONAL]
+    forms = [(last, lengths) for last, _, lengths in near if lengths in _FORMS and _is_even(grouping, first, last)]
+    return Place(
+        tuple((last, _FORMS[lengths]) for last, lengths in forms),
+        tuple(last for last, total, lengths in near if total >= FEWEST_SPOKEN and _may_be_spoken(lengths)),
+        tuple((last, lengths) for last, _, lengths in near),
+        is_formed="(" in grouping.gaps[first]
+        or any(lengths in _FORMS or lengths in _WITH_AREA for _, _, lengths in grouping.candidates[first]),
+    )
 
 
 def find_vanity(text: str) -> Iterator[Finding]:
@@ -125,12 +160,12 @@ def find_vanity(text: str) -> Iterator[Finding]:
             yield Finding("PHONE_NUMBER", start, match.end(), Certainty.FORMED)
 
 
-def _phone(run: Run, first: int) -> tuple[int, Certainty] | None:
+def _phone(run: Run, first: int, place: Place) -> tuple[int, Certainty] | None:
     if (last := _international(run, first)) is not None:
         return last, Certainty.CHECKED
     if not run.grouping.opens[first] or not run.grouping.candidates[first]:
         return None
-    last = _by_form(run, first)
+    last = _by_form(run, first, place)
     if last is not None and not NO_VALUE.precedes(run.before(first)):
         return last, Certainty.FORMED
     before = run.before(first)
@@ -158,19 +193,21 @@ def _end(run: Run, last: int) -> int:
 
 def _international(run: Run, first: int) -> int | None:
     """The last group of a number with its country's code behind a plus, two zeros, or what North Americans dial."""
-    head = run.parts[first]
-    if not first and _has_plus(run):
+    if not first and has_plus(run):
         return _longest(run, first, 0)
-    if head[0] != "0" or not run.grouping.opens[first] or NO_VALUE.precedes(run.before(first)):
+    if not run.begins_with_zero(first):
+        return None
+    head = run.group(first)
+    if not head.startswith(("00", "011")) or not run.grouping.opens[first] or NO_VALUE.precedes(run.before(first)):
         return None
     if head == "011":
-        return _longest(run, first, 3) if len(run.parts) > 2 else None
-    if not head.startswith("00") or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
+        return _longest(run, first, 3) if len(run.grouping.spans) > 2 else None
+    if head[0:2] != "00" or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
         return None
-    return _longest(run, first, 2) if len(run.parts) > 1 or PHONE.precedes(run.before(first)) else None
+    return _longest(run, first, 2) if len(run.grouping.spans) > 1 or PHONE.precedes(run.before(first)) else None
 
 
-def _has_plus(run: Run) -> bool:
+def has_plus(run: Run) -> bool:
     """Whether a plus stands before it, perhaps with a bracket, that ends no word or number."""
     start = run.start
     before = run.text[start - 2 : start] if start > 1 else run.text[:start]
@@ -221,7 +258,11 @@ def _is_given_out(number: str) -> bool:
 def _national(number: str, run: Run, first: int) -> set[int]:
     """Digits behind the country's code, with and without a zero in brackets."""
     count = len(number) - len(_country(number) or "")
-    return {count, count - 1} if "(0)" in run.text[run.begin(first) : run.end(len(run.parts) - 1) + 1] else {count}
+    return (
+        {count, count - 1}
+        if "(0)" in run.text[run.begin(first) : run.end(len(run.grouping.spans) - 1) + 1]
+        else {count}
+    )
 
 
 @cache
@@ -232,6 +273,11 @@ def _codes() -> dict[str, tuple[str, ...]]:
 
 
 def _country(number: str) -> str | None:
+    return _country_of(number[:3])
+
+
+@cache
+def _country_of(number: str) -> str | None:
     codes = _codes()
     return next((number[:size] for size in (1, 2, 3) if number[:size] in codes), None)
 
@@ -258,28 +304,22 @@ def _sizes_of(code: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _by_form(run: Run, first: int) -> int | None:
-    bracketed = run.sign(first) == "("
-    zero = run.parts[first][0] == "0"
-    best = None
-    if _is_listed(run, first):
-        return None
-    for last, total, lengths in run.grouping.candidates[first]:
-        if total > 12:
-            break
-        form = _FORMS.get(lengths)
-        if form is not None and form.fullmatch(run.digits(first, last)) and _is_even(run, first, last):
+def _by_form(run: Run, first: int, place: Place) -> int | None:
+    for last, form in place.forms:
+        if form.fullmatch(run.digits(first, last)):
             return last
-        if (bracketed and _has_area(run, first, lengths, run.digits(first, last))) or (
-            zero and total >= 9 and _may_be_spoken(lengths) and _is_valid_somewhere(run.digits(first, last))
-        ):
-            best = last
-    return best
+    best = -1
+    if place.spoken and run.begins_with_zero(first):
+        best = max((last for last in place.spoken if _is_valid_somewhere(run.digits(first, last))), default=-1)
+    if place.with_area and run.sign(first) == "(":
+        areas = (last for last, of in place.with_area if _has_area(run, first, of, run.digits(first, last)))
+        best = max(best, max(areas, default=-1))
+    return None if best < 0 else best
 
 
-def _is_listed(run: Run, first: int) -> bool:
+def _is_listed(grouping: Grouping, first: int) -> bool:
     """Whether it goes on with a list of numbers of three digits: 404 500 502 1200."""
-    lengths, gaps = run.grouping.lengths, run.grouping.gaps
+    lengths, gaps = grouping.lengths, grouping.gaps
     return first > 0 and lengths[first - 1] == lengths[first] == 3 and gaps[first : first + 2] == (" ", " ")
 
 
@@ -288,10 +328,10 @@ def _may_be_spoken(lengths: Lengths) -> bool:
     return 2 <= len(lengths) <= 5 and min(lengths) >= 2 and lengths != (3, 2, 4)
 
 
-def _is_even(run: Run, first: int, last: int) -> bool:
+def _is_even(grouping: Grouping, first: int, last: int) -> bool:
     """It is written as one number: a bracket opens at its beginning only, or behind the digit before its area."""
-    gaps = run.grouping.gaps[first + 1 : last + 1]
-    opened = 1 if len(run.parts[first]) == 1 else 0
+    gaps = grouping.gaps[first + 1 : last + 1]
+    opened = 1 if grouping.lengths[first] == 1 else 0
     return all(gap.strip() in _EVEN for gap in gaps) and not any("(" in gap for gap in gaps[opened:])
 
 

@@ -13,6 +13,9 @@ STEMS = {
 """What placeholders call a type, where that is shorter than its name."""
 
 _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_]{1,30})_([1-9][0-9]{0,8})\]")
+_AT_END = re.compile(_PLACEHOLDER.pattern + r"\Z")
+LONGEST = 44
+"""Characters of a placeholder and the sign that may stand behind it."""
 
 
 def stem_of(type_: str) -> str:
@@ -44,13 +47,17 @@ class Placeholders:
 
 def is_beside_placeholder(text: str, start: int, end: int) -> bool:
     """Whether a span touches a placeholder, or is parted from one by a sign that goes on with a number or word."""
-    before = text[max(0, start - 42) : start]
-    if before[-1:] in "-.:_/" and before[-2:-1] == "]":
-        before = before[:-1]
-    if before.endswith("]") and re.search(_PLACEHOLDER.pattern + r"\Z", before):
+    if "]" in text[max(0, start - 2) : start] and _before(text, start):
         return True
-    after = text[end : end + 42]
-    return bool(_PLACEHOLDER.match(after, 1 if after[:1] in "-.:_/@" else 0)) if "[" in after[:2] else False
+    after = text[end : end + 2]
+    return "[" in after and _PLACEHOLDER.match(text, end + (after[0] in "-.:_/@")) is not None
+
+
+def _before(text: str, start: int) -> bool:
+    before = text[max(0, start - LONGEST) : start]
+    if before[-1] in "-.:_/":
+        before = before[:-1]
+    return _AT_END.search(before) is not None
 
 
 def without_placeholders(text: str) -> str:

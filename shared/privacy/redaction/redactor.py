@@ -222,6 +222,8 @@ def divide(texts: Sequence[str], spans: Sequence[Span]) -> list[Redacted]:
     """
     if not spans:
         return [Redacted(text) for text in texts]
+    if len(texts) == 1:
+        return [_with_placeholders(texts[0], spans)]
     divided, start, number = [], 0, 0
     for text in texts:
         own: list[Span] = []

@@ -1,6 +1,6 @@
 """The detectors as a table, and one pass of all of them over a text."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from embedmill.shared.privacy.redaction import births, codes, network, secrets
 from embedmill.shared.privacy.redaction.anchors import Literals
@@ -11,8 +11,8 @@ from embedmill.shared.privacy.redaction.folding import fold
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.network import find_machines, find_mail
 from embedmill.shared.privacy.redaction.number_rules import RULES
-from embedmill.shared.privacy.redaction.numbers import runs
-from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity
+from embedmill.shared.privacy.redaction.numbers import Run, runs
+from embedmill.shared.privacy.redaction.phones import PHONE, find_phones, find_vanity, has_plus, is_formed
 from embedmill.shared.privacy.redaction.placeholders import without_placeholders
 from embedmill.shared.privacy.redaction.secrets import find_secrets
 
@@ -20,12 +20,26 @@ Detector = Callable[[Glance], Iterator[Finding]]
 """From a folded text to what it finds in it."""
 
 
-def find_numbers(glance: Glance) -> Iterator[Finding]:
-    """Cards, telephone numbers and every id that is only digits."""
-    for run in runs(glance.text, glance.lowered):
-        yield from RULES.find(run)
-        yield from find_phones(run)
+def find_numbers(glance: Glance, known: Sequence[Finding]) -> Iterator[Finding]:
+    """Cards, telephone numbers and every id that is only digits, but for what is within a known finding."""
+    for run in runs(glance.text, glance.lowered, known):
+        if not _is_worth_a_look(run):
+            continue
+        found = RULES.find(run)
+        yield from found
+        if not run.is_one(found) or has_plus(run):
+            yield from find_phones(run)
     yield from find_vanity(glance.text)
+
+
+def _is_worth_a_look(run: Run) -> bool:
+    """Whether its form, a sign or word before it, or a zero says that it may be something."""
+    worth = run.grouping.judged.get("worth")
+    if worth is None:
+        heads = RULES.heads_of(run.grouping) | PHONE.heads
+        worth = run.grouping.judged["worth"] = RULES.knows(run.grouping) or is_formed(run.grouping), heads
+    formed, heads = worth
+    return formed or run.has_zero() or run.sign(0) == "(" or has_plus(run) or not heads.isdisjoint(run.before(0).heads)
 
 
 PATTERNS: tuple[Detector, ...] = (
@@ -33,7 +47,6 @@ PATTERNS: tuple[Detector, ...] = (
     find_machines,
     find_accounts,
     find_codes,
-    find_numbers,
     find_births,
     find_secrets,
 )
@@ -46,7 +59,8 @@ def scan(text: str) -> list[Finding]:
     folded = fold(text)
     lowered = without_placeholders(folded.text).lower()
     glance = Glance(folded.text, lowered, _SIGNS.find(folded.text), _WORDS.find(lowered))
-    found = united(finding for detect in PATTERNS for finding in detect(glance))
+    known = united([finding for detect in PATTERNS for finding in detect(glance)])
+    found = united([*known, *find_numbers(glance, known)])
     if not folded.starts:
         return found
     return [Finding(f.type, *folded.span(f.start, f.end), f.certainty) for f in found]

@@ -134,7 +134,7 @@ _HARMLESS = re.compile(
 def find_secrets(glance: Glance) -> Iterator[Finding]:
     """Keys by their form, private keys, passwords in URLs, bearer tokens, and what is assigned to a telling name."""
     text, signs = glance.text, glance.signs
-    for key in KEYS:
+    for key in (key for sign in signs for key in _BY_SIGN.get(sign, ())):
         for place in signs.of((key.sign,)):
             if match := key.pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
@@ -159,7 +159,7 @@ def _named(glance: Glance) -> Iterator[Finding]:
         match = _BEARER.match(lowered, place)
         if match and opens_at(text, place) and _is_random(text[slice(*match.span(1))]):
             yield _secret(*match.span(1))
-    for place in glance.words.of(_NAMES):
+    for place in glance.words.of(_ANY_NAME):
         match = _ASSIGNED.match(lowered, place) or _given(lowered, place)
         if match and _is_telling(lowered, place) and (found := _assigned(text, match)):
             yield found
@@ -222,6 +222,8 @@ def _is_random(value: str) -> bool:
     return letters >= 1 and (digits >= 1 or signs >= 1) and len(value) >= 6 and " " not in value
 
 
+_BY_SIGN = {sign: [key for key in KEYS if key.sign == sign] for sign in {key.sign for key in KEYS}}
 SIGNS = (":AA", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
+_ANY_NAME = frozenset(_NAMES)
 WORDS = (*_BEARERS, *_NAMES, *_LOGINS, *_COOKIES)
 """What no secret is without: in its form, or before it."""

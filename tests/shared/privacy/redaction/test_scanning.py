@@ -22,6 +22,8 @@ FOUND = (
     ("PHONE_NUMBER", "{}", "+1\u200b714\u200b719\u200b5847"),
     ("PHONE_NUMBER", "phone: {}", "7147195847"),
     ("PHONE_NUMBER", "{}", "1-800-FLOWERS"),
+    ("PHONE_NUMBER", "it was {}", "+238.221.12.34"),
+    ("IP_ADDRESS", "it was {}", "238.221.12.34"),
     ("CREDIT_CARD", "{}", "4111 1111 1111 1111"),
     ("CREDIT_CARD", "{}", "4111\u20131111\u20131111\u20131111"),
     ("CREDIT_CARD", "{}", "4111 1111\n1111 1111"),
@@ -197,3 +199,7 @@ def test_values_side_by_side_are_two() -> None:
 @pytest.mark.parametrize("text", LEFT)
 def test_what_only_looks_like_a_value_is_left_alone(text: str) -> None:
     assert [text[f.start : f.end] for f in scan(text)] == []
+
+
+def test_a_digit_of_another_kind_beside_an_address_is_no_part_of_it() -> None:
+    assert scan("\u00b2142.178.236.201") == []
