@@ -28,6 +28,7 @@ from embedmill.producers.sources.base import (
     describe_item,
 )
 from embedmill.producers.sources.memory import Changes
+from embedmill.producers.turns import SharedTurns
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, source_memory, submitting
 from embedmill.shared.db.claims import OtherClaim, Sighting
@@ -126,7 +127,13 @@ class SourceScan:
         self._unread = Unread(self.source)
         self._names_places = names_places(self.source.kind)
         memory = StoredMemory(reading.database, self.scan.source_id, reading.runtime.vault)
-        self._context = ReadContext(memory, reading.limit, self._find_settled, settings=reading.runtime.settings)
+        self._context = ReadContext(
+            memory,
+            reading.limit,
+            self._find_settled,
+            settings=reading.runtime.settings,
+            turns=SharedTurns(reading.database),
+        )
         redactor = reading.runtime.redactor(reading.collection.id)
         self._redacted = RedactedItems(redactor, reading.runtime.hider, own=str(self.source.spec["uri"]))
         self._describer = Describer(

@@ -122,6 +122,8 @@ def describe_schedule(found: "ScheduleReport") -> list[str]:
     """Lines on when a source is read, and what came of the last time."""
     again = "it is being read now" if found.running else f"next at {format_time(found.next.timestamp())}"
     lines = [f"read {found.timetable}: {again}"]
+    if found.events:
+        lines.append(f"and what messages in {found.events} name, by workers start and watch")
     if found.ended is not None:
         outcome = f"failed {found.failures} times in a row: {found.error}" if found.error else f"job {found.job}"
         lines.append(f"last time at {format_time(found.ended.timestamp())}: {outcome}")

@@ -1,16 +1,21 @@
 """Single keys of a bucket, read as messages in a queue name them."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from embedmill.console.listening import NOBODY, Listener, Notice
-from embedmill.console.services.submitting import JobOptions, JobSubmission
+from embedmill.console.services.submitting import JobOptions, JobSubmission, recall_options
 from embedmill.shared.buckets.client import FaultKind, connect, errors, fault_of
+from embedmill.shared.db import schedules
+from embedmill.shared.db.schedules import Claimant, Schedule
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.logs import get_logger
+from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -22,6 +27,10 @@ log = get_logger()
 WAIT_SECONDS = 20
 """How long the queue holds a request for a message: the longest that it allows."""
 MOST_MESSAGES = 500
+LEASE_SECONDS = 60.0
+"""Of one process on a queue; long enough for a request that waits."""
+LOOK_SECONDS = 10.0
+"""Between two looks which queues there are, and whether another process still reads one."""
 AT_ONCE = 10
 """Messages of one request, as many as the queue allows."""
 # After a fault of the queue, doubled up to the longest.
@@ -45,6 +54,8 @@ class EventQueue:
 
         if len(sources) != 1 or not isinstance(sources[0], S3Source):
             raise UsageError("--events is for one source, a bucket", hint="Name one s3://bucket/prefix.")
+        if urlsplit(url).username is not None:
+            raise UsageError("--events holds a user or a password, which is not used", hint="Use the AWS_* variables.")
         # An event names one object, and that it is gone was asked for: there is no mistake to ask about.
         return cls(sources[0], url, collection, replace(options, allow_deletes=True))
 
@@ -95,10 +106,20 @@ def _remove(client: Any, url: str, messages: Sequence[dict[str, Any]]) -> None:
         client.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
-class EventReader:
-    """A thread that reads a queue until the block ends; a queue in trouble is asked again, later and later."""
+def _anybody() -> bool:
+    return True
 
-    def __init__(self, runtime: Runtime, queue: EventQueue, listener: Listener) -> None:
+
+class EventReader:
+    """A thread that reads a queue until it is ended; a queue in trouble is asked again, later and later.
+
+    `may_read` is asked before each request: another process may read the queue.
+    """
+
+    def __init__(
+        self, runtime: Runtime, queue: EventQueue, listener: Listener, may_read: Callable[[], bool] = _anybody
+    ) -> None:
+        self._may_read = may_read
         self._runtime = runtime
         self._queue = queue
         self._listener = listener
@@ -106,13 +127,13 @@ class EventReader:
         self._client = connect("sqs", wanted_by="--events", extra="s3")
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
-    def __enter__(self) -> "EventReader":
+    def begin(self) -> "EventReader":
+        """Read from now on."""
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def end(self) -> None:
+        """Read no more once what is in hand is recorded; a request that waits is not waited for."""
         self._ended.set()
         self._thread.join(CLOSE_SECONDS)
 
@@ -121,6 +142,9 @@ class EventReader:
         faults: tuple[type[Exception], ...] = (EmbedmillError, *errors())
         while not self._ended.is_set():
             try:
+                if not self._may_read():
+                    self._ended.wait(LOOK_SECONDS)
+                    continue
                 read_events(self._runtime, self._queue, self._client, wait_seconds=WAIT_SECONDS)
                 pause = BACK_OFF_SECONDS
             except faults as error:
@@ -138,3 +162,45 @@ class EventReader:
             )
         log.warning("events.failed", error_class=type(error).__name__)
         self._listener.on_notice(Notice(f"the queue of events could not be read, again in {pause:.0f} s: {why}"))
+
+
+class EventReaders:
+    """A reader for each queue that the timetable of a source names, for as long as it does."""
+
+    def __init__(self, runtime: Runtime, listener: Listener) -> None:
+        self._runtime = runtime
+        self._listener = listener
+        self._readers: dict[tuple[int, str], EventReader] = {}
+        self._looked = 0.0
+
+    def look(self) -> None:
+        """Read what is named now, and nothing else."""
+        if self._looked and time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        named = {(each.source_id, each.events): each for each in self._runtime.database.query(schedules.list_heard)}
+        for key in self._readers.keys() - named.keys():
+            self._readers.pop(key).end()
+        for key in named.keys() - self._readers.keys():
+            self._readers[key] = self._read(named[key])
+
+    @property
+    def queues(self) -> list[str]:
+        """Those that are read."""
+        return [url for _, url in self._readers]
+
+    def close(self) -> None:
+        """End them all."""
+        for reader in self._readers.values():
+            reader.end()
+
+    def _read(self, found: Schedule) -> EventReader:
+        from embedmill.producers.sources.open import source_from_spec
+
+        options = recall_options(found.options)
+        queue = EventQueue.of([source_from_spec(dict(found.spec))], found.events, found.collection, options)
+        runtime = self._runtime
+        claimant = Claimant(runtime.process_id, LEASE_SECONDS, partial(is_gone, runtime.run_folder))
+        hold = partial(schedules.hold_queue, source_id=found.source_id, claimant=claimant)
+        reader = EventReader(runtime, queue, self._listener, lambda: runtime.database.transact(hold))
+        return reader.begin()

@@ -1,6 +1,7 @@
 """Sources held against the index, without anything being recorded: which of their documents are as readers see them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from embedmill.shared.addresses import document_id, version_id
@@ -38,12 +39,14 @@ class Index:
         from embedmill.producers.sources.base import ReadContext
         from embedmill.producers.sources.memory import Memory
         from embedmill.producers.trying import TrialMemory
+        from embedmill.producers.turns import SharedTurns
 
-        known, settings = self.find_source(source), self._runtime.settings
+        known = self.find_source(source)
+        context = partial(ReadContext, settings=self._runtime.settings, turns=SharedTurns(self._runtime.database))
         if not known:
-            return ReadContext(TrialMemory(Memory()), limit, settings=settings)
+            return context(TrialMemory(Memory()), limit)
         memory = TrialMemory(StoredMemory(self._runtime.database, known, self._runtime.vault))
-        return ReadContext(memory, limit, self._settled_in(known), settings=settings)
+        return context(memory, limit, self._settled_in(known))
 
     def _settled_in(self, source_id: int) -> Callable[[Sequence[str]], frozenset[str]]:
         def find(uris: Sequence[str]) -> frozenset[str]:

@@ -107,7 +107,7 @@ class Workshop:
         if self._options.watches:
             from embedmill.console.services.watcher import Watcher
 
-            self._stack.enter_context(Watcher(self._runtime, self._options.watched))
+            self._stack.enter_context(Watcher(self._runtime, self._options.watched, self._listener))
         return self
 
     def __exit__(

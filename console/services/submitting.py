@@ -1,8 +1,8 @@
 """Submission: sources become a job for workers, under rules that hold whoever submits."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
@@ -52,6 +52,12 @@ class JobOptions:
 
 
 USUAL = JobOptions()
+
+
+def recall_options(kept: Mapping[str, Any]) -> JobOptions:
+    """Options as a timetable keeps them."""
+    lane = kept.get("lane")
+    return replace(JobOptions(**kept), lane=Lane(lane) if lane else None)
 
 
 @dataclass(frozen=True, slots=True)

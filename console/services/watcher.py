@@ -2,19 +2,18 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from embedmill.console.listening import NOBODY
-from embedmill.console.services.submitting import JobOptions, JobSubmission
+from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.services.events import EventReaders
+from embedmill.console.services.submitting import JobSubmission, recall_options
 from embedmill.shared.db import jobs, schedules
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.schedules import Claimant, Schedule
 from embedmill.shared.errors import EmbedmillError, ScanStopped, StorageFailed
-from embedmill.shared.ledger import Lane
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
@@ -41,11 +40,12 @@ class Watcher:
     """A thread that looks what is due until the block ends, and a thread for each source that is being read.
 
     Missed runs are made up for by one, at once. A source is held by a lease while it is read: a process that is gone
-    leaves it to the next.
+    leaves it to the next. Queues that name objects of sources are read meanwhile.
     """
 
-    def __init__(self, runtime: Runtime, given: "Sequence[Source]" = ()) -> None:
+    def __init__(self, runtime: Runtime, given: "Sequence[Source]" = (), listener: Listener = NOBODY) -> None:
         self._runtime = runtime
+        self._queues = EventReaders(runtime, listener)
         # With whatever credentials they were opened, which no schedule has.
         self._given = {source.identity: source for source in given}
         self._ended = threading.Event()
@@ -62,6 +62,7 @@ class Watcher:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self._queues.close()
         for thread in self._running.values():
             thread.join(CLOSE_SECONDS)
 
@@ -69,6 +70,7 @@ class Watcher:
         while not self._ended.wait(LOOK_SECONDS):
             try:
                 self.look()
+                self._queues.look()
             # A database that is away comes back; nothing else may end the thread, or nobody would read anything.
             except Exception as error:  # noqa: BLE001
                 log.warning("watcher.failed", error_class=type(error).__name__, error=_told(error))
@@ -111,7 +113,7 @@ class Watcher:
                 self._runtime,
                 [self._open(begun)],
                 begun.collection,
-                _options(begun),
+                recall_options(begun.options),
                 NOBODY,
                 on_batch=self._on_batch,
             )
@@ -150,11 +152,6 @@ class Watcher:
         if begun.job_id is not None and begun.job_id != job_id and error is None:
             schedules.drop_quiet_job(connection, begun.job_id)
         log.info("watcher.read", source=begun.source_id, job=job_id, failed=error is not None)
-
-
-def _options(begun: Schedule) -> JobOptions:
-    lane = begun.options.get("lane")
-    return replace(JobOptions(**begun.options), lane=Lane(lane) if lane else None)
 
 
 def _told(error: Exception) -> str:

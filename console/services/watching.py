@@ -1,13 +1,12 @@
 """Sources that are read again by themselves: by whom is asked for, what came of it, and the command that stays."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.events import EventQueue, EventReader
+from embedmill.console.services.events import EventQueue
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
@@ -38,7 +37,10 @@ FAILS_OFTEN = 3
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReport:
-    """When a source is read again, and what came of the last time; `failures` are those in a row."""
+    """When a source is read again, and what came of the last time; `failures` are those in a row.
+
+    `events` is the queue whose messages name objects that are read besides, "" for none.
+    """
 
     timetable: str
     every_seconds: float | None
@@ -52,6 +54,7 @@ class ScheduleReport:
     error: str | None
     failures: int
     failing_since: datetime | None
+    events: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ def describe_schedule(found: Schedule, *, is_running: bool) -> ScheduleReport:
         error=found.error,
         failures=found.failures,
         failing_since=_moment(found.failing_since),
+        events=found.events,
     )
 
 
@@ -125,11 +129,13 @@ def schedule_sources(
     collection: str,
     timetable: Timetable,
     options: JobOptions = USUAL,
+    events: str | None = None,
     begins_now: bool = True,
     stays: bool = False,
 ) -> list[WatchedSource]:
     """Have sources read by a timetable from now on; raises UserError for one that comes only once.
 
+    `events` is a queue whose messages name objects of a source; if it is None, the one that it had is read on.
     One that was opened with a password, which is kept nowhere, only this process can read, and only if it `stays`.
     """
     found = ensure_collection(runtime, collection)
@@ -141,7 +147,9 @@ def schedule_sources(
             scans.ensure_source(connection, collection_id=found.id, identity=s.identity, spec=s.spec) for s in sources
         ]
         for id_, each in zip(ids, sources, strict=True):
-            schedules.put_schedule(connection, id_, spec=each.spec, options=_chosen(options), timetable=timetable)
+            schedules.put_schedule(
+                connection, id_, spec=each.spec, options=_chosen(options), timetable=timetable, events=events
+            )
             due_at = now if begins_now else timetable.next_after(now, of=id_)
             schedules.set_due(connection, id_, due_at)
         return ids
@@ -201,15 +209,21 @@ def watch(
 
     Raises UsageError where messages name keys and the sources are not one bucket.
     """
-    queue = EventQueue.of(sources, when.events, collection, options) if when.events else None
+    if when.events:
+        EventQueue.of(sources, when.events, collection, options)
     watched = schedule_sources(
-        runtime, sources, collection=collection, timetable=when.timetable, options=options, stays=True
+        runtime,
+        sources,
+        collection=collection,
+        timetable=when.timetable,
+        options=options,
+        events=when.events,
+        stays=True,
     )
     heard.on_begun(watched)
     runs = _Runs(runtime, [each.source for each in watched], heard.on_run)
-    reader = EventReader(runtime, queue, listener) if queue else nullcontext()
     workshop_options = WorkshopOptions(forks=forks, watches=True, watched=sources)
-    with reader, Workshop(runtime, options=workshop_options, listener=listener) as workshop:
+    with Workshop(runtime, options=workshop_options, listener=listener) as workshop:
 
         def is_over() -> bool:
             if runtime.database.query(has_work):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedmill.producers.sources.memory import Memory
+from embedmill.producers.sources.turns import OwnTurns, Turns
 from embedmill.shared.privacy.redaction.policy import REDACTED
 from embedmill.shared.uris import uri_to_path
 
@@ -211,7 +212,8 @@ class ReadContext:
     reads may ask for no more, and is stopped there. `settled` tells those of some URIs that this source claims and that
     are in the index as they are wanted today, or on their way there by this job: only of these `Kept` is true.
     `remarks` are added to by the end. Whoever reads only what has changed says so by `is_increment`: then nothing has
-    left that was not met, and none is no fault. `settings` are those of this installation, None where there is none.
+    left that was not met, and none is no fault. `settings` are those of this installation, None where there is none;
+    `turns` are shared by all who ask hosts from one home.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -220,6 +222,7 @@ class ReadContext:
     remarks: list[Remark] = field(default_factory=list)
     is_increment: bool = False
     settings: "Settings | None" = None
+    turns: Turns = field(default_factory=OwnTurns)
 
 
 class Source(ABC):

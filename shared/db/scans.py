@@ -10,6 +10,7 @@ from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import job, scan, schedule, source
 from embedmill.shared.db.source_memory import forget_memory
+from embedmill.shared.db.visits import forget_hosts
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
 from embedmill.shared.origins import ORIGINS, find_origin
 from embedmill.shared.privacy.labels import UNLABELLED, Labels
@@ -81,6 +82,7 @@ def _relabel(connection: Connection, source_id: int, labels: Labels) -> None:
     if any(getattr(before, name) != value for name, value in said.items()):
         connection.execute(update(source).where(source.c.id == source_id).values(said))
         forget_memory(connection, source_id)
+        forget_hosts(connection)
 
 
 def _find_labels(connection: Connection, source_id: int) -> Labels:

@@ -16,7 +16,10 @@ from embedmill.shared.timetable import Timetable
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How and when a source is read; `error` is what the last run failed of, `failures` how often it did in a row."""
+    """How and when a source is read; `error` is what the last run failed of, `failures` how often it did in a row.
+
+    `events` is the address of a queue whose messages name objects of it, "" for none.
+    """
 
     source_id: int
     collection: str
@@ -30,18 +33,29 @@ class Schedule:
     error: str | None
     failures: int
     failing_since: float | None
+    events: str
 
 
 def put_schedule(
-    connection: Connection, source_id: int, *, spec: Mapping[str, Any], options: Mapping[str, Any], timetable: Timetable
+    connection: Connection,
+    source_id: int,
+    *,
+    spec: Mapping[str, Any],
+    options: Mapping[str, Any],
+    timetable: Timetable,
+    events: str | None = None,
 ) -> None:
-    """Have a source read by a timetable, in the place of what it had; what came of earlier runs is kept."""
+    """Have a source read by a timetable, in the place of what it had; what came of earlier runs is kept.
+
+    So is the queue, unless another or none is said.
+    """
     values = {
         "spec": dict(spec),
         "options": dict(options),
         "every_seconds": timetable.every_seconds,
         "cron": timetable.cron,
         "zone": timetable.zone,
+        **({} if events is None else {"events": events}),
     }
     query = insert_or(connection, schedule).values(source_id=source_id, due_at=clock(), **values)
     connection.execute(query.on_conflict_do_update(index_elements=["source_id"], set_=values))
@@ -69,6 +83,11 @@ def list_due(connection: Connection, *, limit: int, but: Collection[int] = ()) -
     """Those whose time has come, the longest due first, but for some sources."""
     query = _select().where(schedule.c.due_at <= clock(), schedule.c.source_id.not_in(but))
     return _read(connection, query.order_by(schedule.c.due_at).limit(limit))
+
+
+def list_heard(connection: Connection) -> list[Schedule]:
+    """Those with a queue."""
+    return _read(connection, _select().where(schedule.c.events != ""))
 
 
 def list_failing(connection: Connection, *, least: int) -> list[Schedule]:
@@ -105,6 +124,17 @@ def renew_run(connection: Connection, source_id: int, claimant: Claimant) -> boo
     """Keep a source while it is read; False when another process has it."""
     return presence.seize_chore(
         connection, _lease(source_id), holder=claimant.holder, seconds=claimant.seconds, is_gone=claimant.is_gone
+    )
+
+
+def hold_queue(connection: Connection, *, source_id: int, claimant: Claimant) -> bool:
+    """Read the queue of a source for a while; False when another process does."""
+    return presence.seize_chore(
+        connection,
+        f"events-{source_id}",
+        holder=claimant.holder,
+        seconds=claimant.seconds,
+        is_gone=claimant.is_gone,
     )
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
+from embedmill.producers.sources.turns import OwnTurns, Turns
 from embedmill.producers.sources.web.addresses import Link, place
 
 ATTEMPTS = 3
@@ -70,6 +71,7 @@ class Host:
     waiting: deque[Entry] = field(default_factory=deque)
     due: float = 0.0
     is_busy: bool = False
+    has_turn: bool = False
     failures: int = 0
     pause: float = 0.0
     """What robots.txt asks for, in seconds."""
@@ -80,8 +82,9 @@ class Host:
 class Queue:
     """What is to be asked, by host, in the order in which it was met."""
 
-    def __init__(self, clock: Clock, *, pause_seconds: float) -> None:
+    def __init__(self, clock: Clock, *, pause_seconds: float, turns: Turns | None = None) -> None:
         self._clock = clock
+        self._turns = turns or OwnTurns()
         self._pause = pause_seconds
         self._hosts: dict[str, Host] = {}
 
@@ -99,10 +102,21 @@ class Queue:
 
     def ready(self) -> Iterator[Entry]:
         """One page of each host that may be asked now; the host is busy until it is released."""
-        for host in list(self._hosts.values()):
-            if host.waiting and not host.is_busy and host.due <= self._clock.elapsed():
-                host.is_busy = True
+        for name, host in list(self._hosts.items()):
+            if host.waiting and not host.is_busy and self._is_due(name, host):
+                host.is_busy, host.has_turn = True, False
                 yield host.waiting.popleft()
+
+    def _is_due(self, name: str, host: Host) -> bool:
+        """Whether a host may be asked now, also as other commands are concerned; a turn that comes later is kept."""
+        if host.due > self._clock.elapsed():
+            return False
+        pause = max(self._pause, host.pause)
+        if host.has_turn or not pause:
+            return True
+        host.has_turn = True
+        host.due = self._clock.elapsed() + self._turns.take(name, pause)
+        return host.due <= self._clock.elapsed()
 
     def seconds_to_wait(self) -> float | None:
         """Until a host that is not busy may be asked; None when there is none."""
@@ -113,11 +127,18 @@ class Queue:
         """A host has answered: it may be asked again after a pause."""
         host = self.host(entry.link.asked)
         host.is_busy, host.failures = False, 0
-        host.due = self._clock.elapsed() + max(self._pause, host.pause, took_seconds)
+        self._rest(entry, host, max(self._pause, host.pause, took_seconds))
+
+    def _rest(self, entry: Entry, host: Host, seconds: float) -> None:
+        host.due = self._clock.elapsed() + seconds
+        if seconds > max(self._pause, host.pause):
+            # Whoever else asks it is to know; the usual pause is in every turn.
+            self._turns.rest(place(entry.link.asked), min(seconds, LONGEST_RETRY_SECONDS))
 
     def skip(self, entry: Entry) -> None:
-        """A host was not asked after all."""
-        self.host(entry.link.asked).is_busy = False
+        """A host was not asked after all, and its turn is left."""
+        host = self.host(entry.link.asked)
+        host.is_busy, host.has_turn = False, True
 
     def failed(self, entry: Entry, *, retry_after: str, is_of_host: bool) -> bool:
         """A page could not be had; returns whether it will be asked again. A host counts once for each page."""
@@ -130,7 +151,7 @@ class Queue:
         elif host.failures >= MOST_FAILURES:
             host.left_alone = f"{host.failures} pages of it in a row could not be had"
         grown = FIRST_RETRY_SECONDS * 4**entry.attempt
-        host.due = self._clock.elapsed() + max(self._pause, host.pause, grown if told is None else told)
+        self._rest(entry, host, max(self._pause, host.pause, grown if told is None else told))
         return not host.left_alone and entry.attempt + 1 < ATTEMPTS and host.failures <= MOST_PATIENT_FAILURES
 
     def drop(self, address: str) -> int:

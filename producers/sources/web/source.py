@@ -117,7 +117,7 @@ class WebSource(Source):
             datetime.fromtimestamp(clock.now(), UTC).year,
         )
         with self._client(settings) as client:
-            queue = Queue(clock, pause_seconds=settings.web_delay_seconds)
+            queue = Queue(clock, pause_seconds=settings.web_delay_seconds, turns=context.turns)
             progress = Progress(self._task(settings), context, reach, clock, queue)
             yield from Crawl(progress, Fetcher(client, clock.now)).run()
 

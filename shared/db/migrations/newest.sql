@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0039');
+INSERT INTO "alembic_version" VALUES('0040');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -575,7 +575,7 @@ CREATE TABLE schedule (
 	job_id INTEGER, 
 	error TEXT, 
 	failures INTEGER DEFAULT '0' NOT NULL, 
-	failing_since DOUBLE, 
+	failing_since DOUBLE, events TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_schedule PRIMARY KEY (source_id), 
 	CONSTRAINT fk_schedule_source_id FOREIGN KEY(source_id) REFERENCES source (id) ON DELETE CASCADE, 
 	CONSTRAINT fk_schedule_job_id FOREIGN KEY(job_id) REFERENCES job (id) ON DELETE SET NULL, 
@@ -727,6 +727,12 @@ CREATE TABLE verdict_hold (
 	owner TEXT NOT NULL, 
 	until DOUBLE NOT NULL, 
 	CONSTRAINT pk_verdict_hold PRIMARY KEY (address)
+);
+
+CREATE TABLE visited_host (
+	place VARCHAR(300) NOT NULL, 
+	due_at DOUBLE NOT NULL, 
+	CONSTRAINT pk_visited_host PRIMARY KEY (place)
 );
 
 CREATE TABLE word_delta (

@@ -24,7 +24,7 @@ from embedmill.shared.db.schema.keys import encryption_key
 from embedmill.shared.db.schema.processes import chore, installation, pool, receipt, supervisor, worker
 from embedmill.shared.db.schema.queries import feedback, kept_answer, query_record
 from embedmill.shared.db.schema.redactions import document_redaction, document_subject
-from embedmill.shared.db.schema.schedules import schedule
+from embedmill.shared.db.schema.schedules import schedule, visited_host
 from embedmill.shared.db.schema.spend import AMOUNTS, NOTHING_NEGATIVE, budget, budget_alert, flow_state, usage
 from embedmill.shared.db.schema.verdicts import (
     cache_damage,
@@ -94,6 +94,7 @@ __all__ = [
     "usage",
     "verdict",
     "verdict_hold",
+    "visited_host",
     "word_delta",
     "word_edition",
     "work",

@@ -21,6 +21,14 @@ schedule = Table(
     Column("error", Text),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("failing_since", Double),
+    Column("events", Text, nullable=False, server_default=""),
     CheckConstraint("(every_seconds IS NULL) <> (cron IS NULL)", name="timetable"),
     CheckConstraint("(failures = 0) = (failing_since IS NULL)", name="failing"),
+)
+
+visited_host = Table(
+    "visited_host",
+    metadata,
+    Column("place", String(300), primary_key=True),
+    Column("due_at", Double, nullable=False),
 )

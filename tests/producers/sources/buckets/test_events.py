@@ -7,16 +7,20 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from embedmill.console.listening import Listener
+from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services import events as events_module
-from embedmill.console.services.events import EventQueue, EventReader, read_events
+from embedmill.console.services.events import EventQueue, EventReader, EventReaders, read_events
 from embedmill.console.services.submitting import JobOptions
+from embedmill.console.services.watching import schedule_sources
 from embedmill.producers.sources.buckets.events import TEST, UNKNOWN, NoEvent, read_message
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.buckets.names import Place
+from embedmill.shared.db import presence, schedules
+from embedmill.shared.db.schedules import Claimant
 from embedmill.shared.db.schema import document, scan_note
 from embedmill.shared.errors import UsageError
+from embedmill.shared.timetable import Timetable
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
 from tests.services.buckets import Bucket, refusal
@@ -171,9 +175,54 @@ def test_a_queue_in_trouble_is_said_and_asked_again(
     monkeypatch.setattr(events_module, "connect", lambda *_, **__: queue.client)
     missing = queue.url
     queue.client.delete_queue(QueueUrl=missing)
-    with EventReader(desk.runtime, EventQueue.of([WHOLE], missing, "default", JobOptions()), listener):
+    reader = EventReader(desk.runtime, EventQueue.of([WHOLE], missing, "default", JobOptions()), listener).begin()
+    try:
         wait_until(lambda: told, "the trouble is said")
         queue.client.create_queue(QueueName="events")
         queue.send(event("a.md"))
         wait_until(lambda: desk.tracker.rows(document), "the object is recorded")
+    finally:
+        reader.end()
     assert "the queue of events could not be read" in told[0]
+
+
+def test_whoever_runs_the_chores_reads_the_queue_that_a_timetable_names(
+    bucket: Bucket, desk: Desk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(events_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(events_module, "connect", lambda *_, **__: queue.client)
+    how: dict[str, Any] = {"collection": "default", "timetable": Timetable(every_seconds=3600.0), "begins_now": False}
+    (watched,) = schedule_sources(desk.runtime, [WHOLE], events=queue.url, **how)
+    # Another timetable leaves the queue as it was.
+    (watched,) = schedule_sources(desk.runtime, [WHOLE], **how)
+    assert watched.schedule.events == queue.url
+    bucket.put("a.md", text_of(0))
+    queue.send(event("a.md"))
+    claimant = Claimant("another-process", 60.0, lambda _: None)
+    readers = EventReaders(desk.runtime, NOBODY)
+    with desk.runtime.database.write() as connection:
+        assert schedules.hold_queue(connection, source_id=watched.source, claimant=claimant)
+        assert not schedules.hold_queue(
+            connection, source_id=watched.source, claimant=Claimant("me", 60.0, lambda _: None)
+        )
+    try:
+        readers.look()
+        assert not desk.tracker.rows(document)
+        with desk.runtime.database.write() as connection:
+            presence.free_chore(connection, f"events-{watched.source}", holder="another-process")
+        wait_until(lambda: desk.tracker.rows(document), "the object is recorded")
+        schedule_sources(desk.runtime, [WHOLE], events="", **how)
+
+        def is_left() -> bool:
+            readers.look()
+            return not readers.queues
+
+        wait_until(is_left, "nobody reads it any more")
+    finally:
+        readers.close()
+
+
+def test_a_queue_with_a_password_in_its_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="a user or a password"):
+        EventQueue.of([WHOLE], "https://me:secret@sqs.example/1/q", "default", JobOptions())

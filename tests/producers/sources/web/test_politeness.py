@@ -1,7 +1,10 @@
 """One request at a time to each host, with pauses that it has a say in, and no host's trouble is another's."""
 
+from dataclasses import dataclass, field
+
 import pytest
 
+from embedmill.producers.sources.turns import Turns
 from embedmill.producers.sources.web.addresses import Link
 from embedmill.producers.sources.web.politeness import Entry, Queue, seconds_of
 from tests.producers.sources.web.crawling import FakeClock
@@ -81,3 +84,55 @@ def test_pages_that_are_broken_are_not_their_hosts_fault(queue: Queue) -> None:
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
     assert seconds_of(header, 1_800_000_000.0) == seconds
+
+
+@dataclass
+class Shared(Turns):
+    """Turns of two commands, and what they said of hosts."""
+
+    clock: FakeClock
+    due: dict[str, float] = field(default_factory=dict)
+
+    def take(self, place: str, pause_seconds: float) -> float:
+        now = self.clock.elapsed()
+        turn = max(now, self.due.get(place, now))
+        self.due[place] = turn + pause_seconds
+        return turn - now
+
+    def rest(self, place: str, seconds: float) -> None:
+        self.due[place] = self.clock.elapsed() + seconds
+
+
+def test_two_commands_ask_a_host_no_oftener_than_one(clock: FakeClock) -> None:
+    shared = Shared(clock)
+    queues = [Queue(clock, pause_seconds=1.0, turns=shared) for _ in range(2)]
+    for queue in queues:
+        for number in range(3):
+            queue.add(entry(f"https://a.example/{number}"))
+    begun, asked = clock.elapsed(), 0
+    while any(queues):
+        for queue in queues:
+            for each in queue.ready():
+                asked += 1
+                queue.release(each, took_seconds=0.1)
+        clock.wait(0.25)
+    assert asked == 6
+    assert 5.0 <= clock.elapsed() - begun <= 7.5
+
+
+def test_what_a_host_asks_of_one_command_is_heeded_by_another(clock: FakeClock) -> None:
+    shared = Shared(clock)
+    one, two = (Queue(clock, pause_seconds=1.0, turns=shared) for _ in range(2))
+    one.add(entry("https://a.example/1"))
+    two.add(entry("https://a.example/2"))
+    one.failed(next(one.ready()), retry_after="30", is_of_host=True)
+    assert ready(two) == []
+    assert two.seconds_to_wait() == 30.0
+
+
+def test_a_turn_that_was_not_used_is_kept(clock: FakeClock) -> None:
+    queue = Queue(clock, pause_seconds=1.0, turns=Shared(clock))
+    for number in range(3):
+        queue.add(entry(f"https://a.example/{number}"))
+    queue.skip(next(queue.ready()))
+    assert ready(queue) == ["https://a.example/1"]
