@@ -8,6 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 
+class HandBack(KeyboardInterrupt):
+    """End now and hand back what is held, instead of finishing it."""
+
+
 class Severity(StrEnum):
     """How much a notice matters."""
 

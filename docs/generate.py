@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticUndefined
-
 import embedmill.shared.errors
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
@@ -106,9 +104,10 @@ def job_diagram() -> str:
 def settings_table() -> str:
     """Every setting with its variable, its default and what it does."""
     rows = []
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is PydanticUndefined else str(field.default)
-        rows.append((f"`EMBEDMILL_{name.upper()}`", f"`{default}`" if default else "(empty)", field.description or ""))
+    for field in dataclasses.fields(Settings):
+        default = "{}" if field.default is dataclasses.MISSING else str(field.default)
+        meaning = field.metadata["description"]
+        rows.append((f"`EMBEDMILL_{field.name.upper()}`", f"`{default}`" if default else "(empty)", meaning))
     return _table(("variable", "default", "meaning"), rows)
 
 
@@ -160,7 +159,7 @@ def _default(parameter: Any) -> str:
 def _commands() -> dict[str, Any]:
     import typer
 
-    from embedmill.console.cli.app import app
+    from embedmill.console.cli.app import command_line
 
     def walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():
@@ -169,7 +168,7 @@ def _commands() -> dict[str, Any]:
             else:
                 yield f"{prefix}{name}", command
 
-    return dict(walk(typer.main.get_command(app), ""))
+    return dict(walk(typer.main.get_command(command_line()), ""))
 
 
 def _walk(error: type[EmbedmillError], depth: int) -> Iterator[tuple[type[EmbedmillError], int]]:

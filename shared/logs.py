@@ -9,58 +9,99 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, NoReturn
 
-import structlog
-
 from embedmill.shared.harmless import harmless
 
 NAME = "embedmill"
 
 
-def get_logger() -> Any:
+class Logger:
+    """Tells events to the processors of this process; structlog is loaded for the first that is wanted."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """That something usual happened."""
+        _tell("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """That something is not as it should be."""
+        _tell("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """That something was not done."""
+        _tell("error", event, fields)
+
+
+def get_logger() -> Logger:
     """A logger of ours: how others set structlog up is not our business, nor ours theirs."""
-    return structlog.wrap_logger(
+    return Logger()
+
+
+def _tell(method: str, event: str, fields: MutableMapping[str, Any]) -> None:
+    is_wanted = getattr(PROCESSORS[0], "is_wanted", None)
+    if is_wanted is not None and not is_wanted(method):
+        return
+    import structlog
+
+    bound = structlog.wrap_logger(
         logging.getLogger(NAME), processors=PROCESSORS, wrapper_class=structlog.make_filtering_bound_logger(0)
     )
+    getattr(bound, method)(event, **fields)
 
 
-def _hand_over(logger: logging.Logger, method: str, event: MutableMapping[str, Any]) -> NoReturn:
-    """Give an event to a program that has set `logging` up; without that, logging would write warnings by itself."""
-    level = logging.getLevelNamesMapping()[method.upper()]
-    if logger.hasHandlers() and logger.isEnabledFor(level):
+class HandOver:
+    """Gives events to a program that has set `logging` up; without that, logging would write warnings by itself."""
+
+    def is_wanted(self, method: str) -> bool:
+        """Whether the program hears events of that level."""
+        logger = logging.getLogger(NAME)
+        return logger.hasHandlers() and logger.isEnabledFor(_level(method))
+
+    def __call__(self, logger: logging.Logger, method: str, event: MutableMapping[str, Any]) -> NoReturn:
         name = event.pop("event")
-        logger.log(level, "%s%s", name, _fields(event), extra={"embedmill": dict(event)})
-    raise structlog.DropEvent
+        logger.log(_level(method), "%s%s", name, _fields(event), extra={"embedmill": dict(event)})
+        _drop()
 
 
-PROCESSORS: list[Any] = [_hand_over]
+class WriteOut:
+    """Writes events of a level and above to stderr."""
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+
+    def is_wanted(self, method: str) -> bool:
+        """Whether events of that level are written."""
+        return _level(method) >= self._threshold
+
+    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> NoReturn:
+        from structlog import processors
+
+        processors.add_log_level(logger, method, event)
+        processors.TimeStamper(fmt="iso", utc=True)(logger, method, event)
+        write = write_line if sys.stderr.isatty() else processors.JSONRenderer(sort_keys=True)
+        sys.stderr.write(f"{write(logger, method, event)!s}\n")
+        sys.stderr.flush()
+        _drop()
+
+
+PROCESSORS: list[Any] = [HandOver()]
 """What becomes of an event, for all loggers of this process."""
 
 
 def configure_logs(level: str) -> None:
     """Write events of `level` and above to stderr; foreign libraries are heard from `error` on."""
-    threshold = logging.getLevelNamesMapping().get(level.upper(), logging.WARNING)
-
-    def skip_below(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if logging.getLevelNamesMapping()[method.upper()] < threshold:
-            raise structlog.DropEvent
-        return event
-
-    PROCESSORS[:] = [
-        skip_below,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        write_line if sys.stderr.isatty() else structlog.processors.JSONRenderer(sort_keys=True),
-        _write,
-    ]
+    PROCESSORS[:] = [WriteOut(logging.getLevelNamesMapping().get(level.upper(), logging.WARNING))]
     foreign = logging.StreamHandler(sys.stderr)
     foreign.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[foreign], level=logging.ERROR)
 
 
-def _write(_logger: object, _method: str, line: str) -> NoReturn:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-    raise structlog.DropEvent
+def _level(method: str) -> int:
+    return logging.getLevelNamesMapping()[method.upper()]
+
+
+def _drop() -> NoReturn:
+    from structlog import DropEvent
+
+    raise DropEvent
 
 
 def write_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:

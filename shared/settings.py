@@ -1,275 +1,246 @@
-"""Settings: `EMBEDMILL_*` environment variables over `embedmill.toml` over defaults, read once and frozen."""
+"""Settings: `EMBEDMILL_*` environment variables over `embedmill.toml` over defaults, read once and frozen.
+
+What is plain to see is read here. Lists, tables and all that is wrong is pydantic's to read and to refuse
+(`embedmill.shared.checking`): a command that only asks has ended before pydantic is loaded.
+"""
 
 import json
 import os
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, PositiveInt, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from typing import Any, Literal, TypeVar, cast
 
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.ledger import MOST_USD
-from embedmill.shared.wording import reword
+from embedmill.shared.plain import UNBOUND, UNREAD, Bounds, read_plain
 
 CONFIG_FILE = "embedmill.toml"
+PREFIX = "embedmill_"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+T = TypeVar("T")
 
 # Requests, tokens in, tokens out and inputs a minute.
 LimitName = Literal["rpm", "tpm", "otpm", "ipm"]
 
 
-class Settings(BaseSettings):
+def setting(default: T, description: str, *, shown: bool = True, ruled: bool = False, **bounds: Any) -> T:
+    """A setting's default and what it does; `bounds` are pydantic's, and one that is `ruled` has a rule of its own."""
+    about = {"description": description, "bounds": bounds, "ruled": ruled}
+    if isinstance(default, dict):
+        return cast("T", field(default_factory=dict, repr=shown, metadata=about))
+    return field(default=default, repr=shown, metadata=about)
+
+
+@dataclass(frozen=True)
+class Settings:
     """Everything that can be configured; no other module reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="EMBEDMILL_", frozen=True, extra="forbid", toml_file=CONFIG_FILE)
-
-    home: Path = Field(Path("~/.embedmill"), description="Folder of all embedded state.")
-    database_url: str = Field("", description="Tracking database; empty means SQLite in the home folder.")
-    database_statement_seconds: float = Field(300.0, gt=0, description="Longest run of one statement on a server.")
-    database_outage_seconds: float = Field(
-        120.0, ge=0, description="How long a database server that is away is waited for before a process gives up."
+    home: Path = setting(Path("~/.embedmill"), "Folder of all embedded state.")
+    database_url: str = setting("", "Tracking database; empty means SQLite in the home folder.")
+    database_statement_seconds: float = setting(300.0, "Longest run of one statement on a server.", gt=0)
+    database_outage_seconds: float = setting(
+        120.0, "How long a database server that is away is waited for before a process gives up.", ge=0
     )
-    cache_url: str = Field(
+    cache_url: str = setting(
         "",
-        description="Embedding cache: `postgresql://…`, `redis://…`, or `file:///PATH` for one host; "
+        "Embedding cache: `postgresql://…`, `redis://…`, or `file:///PATH` for one host; "
         "empty means where the tracking database is.",
     )
-    cache_max_mb: int = Field(0, ge=0, description="Most that cached vectors may take, in MiB; 0 means no limit.")
-    cache_document_days: float = Field(
-        0.0, ge=0, description="Vectors of documents that nobody used for so long are forgotten; 0 keeps them."
+    cache_max_mb: int = setting(0, "Most that cached vectors may take, in MiB; 0 means no limit.", ge=0)
+    cache_document_days: float = setting(
+        0.0, "Vectors of documents that nobody used for so long are forgotten; 0 keeps them.", ge=0
     )
-    cache_query_days: float = Field(
-        30.0, ge=0, description="Vectors of queries that nobody repeated for so long are forgotten; 0 keeps them."
+    cache_query_days: float = setting(
+        30.0, "Vectors of queries that nobody repeated for so long are forgotten; 0 keeps them.", ge=0
     )
-    cache_verdict_days: float = Field(
-        0.0, ge=0, description="Verdicts that nobody used for so long are forgotten; 0 keeps them."
+    cache_verdict_days: float = setting(0.0, "Verdicts that nobody used for so long are forgotten; 0 keeps them.", ge=0)
+    cache_verdict_max_mb: int = setting(0, "Most that verdicts may take, in MiB; 0 means no limit.", ge=0)
+    cache_result_minutes: float = setting(
+        60.0, "So long results and answers of models are kept, until documents change; 0 keeps none.", ge=0
     )
-    cache_verdict_max_mb: int = Field(0, ge=0, description="Most that verdicts may take, in MiB; 0 means no limit.")
-    cache_result_minutes: float = Field(
-        60.0, ge=0, description="So long results and answers of models are kept, until documents change; 0 keeps none."
+    cache_grade_hours: float = setting(
+        24.0, "So long models' grades of what a query found are kept; 0 keeps none.", ge=0
     )
-    cache_grade_hours: float = Field(
-        24.0, ge=0, description="So long models' grades of what a query found are kept; 0 keeps none."
+    cache_answer_max_mb: int = setting(
+        64, "Most that results, answers, grades and sub-queries may take, in MiB; the oldest go.", ge=1
     )
-    cache_answer_max_mb: int = Field(
-        64, ge=1, description="Most that results, answers, grades and sub-queries may take, in MiB; the oldest go."
-    )
-    key: str = Field(
+    key: str = setting(
         "",
-        description="Root key, which wraps all others: `file://PATH`, `env://NAME` or `kms://KEY-ID`; empty means one "
+        "Root key, which wraps all others: `file://PATH`, `env://NAME` or `kms://KEY-ID`; empty means one "
         "that is made for the installation.",
     )
-    token: str = Field(
-        "", repr=False, description="Token of whoever calls (`embedmill tokens create`); empty means the home's owner."
+    token: str = setting(
+        "", "Token of whoever calls (`embedmill tokens create`); empty means the home's owner.", shown=False
     )
-    identity_file: Path | None = Field(
-        None, description="File of principals and the hashes of their tokens, beside those that were issued here."
+    identity_file: Path | None = setting(
+        None, "File of principals and the hashes of their tokens, beside those that were issued here."
     )
-    audit: Literal["on", "strict", "off"] = Field(
+    audit: Literal["on", "strict", "off"] = setting(
         "on",
-        description="Whether a record is written of who did what; `strict` refuses to read a home that cannot be "
+        "Whether a record is written of who did what; `strict` refuses to read a home that cannot be "
         "written, `off` records nothing.",
     )
-    audit_anchors: str = Field(
+    audit_anchors: str = setting(
         "",
-        description="Where the audit's anchors are kept: `file://…` or `s3://…`, best in other hands; empty means a "
+        "Where the audit's anchors are kept: `file://…` or `s3://…`, best in other hands; empty means a "
         "folder of the home.",
     )
-    audit_anchor_minutes: float = Field(60.0, gt=0, description="So often the audit is anchored, if it has grown.")
-    audit_keep_days: float = Field(0.0, ge=0, description="Records of the audit are kept for so long; 0 keeps them.")
-    broker_url: str = Field(
-        "embedded://", description="Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
+    audit_anchor_minutes: float = setting(60.0, "So often the audit is anchored, if it has grown.", gt=0)
+    audit_keep_days: float = setting(0.0, "Records of the audit are kept for so long; 0 keeps them.", ge=0)
+    broker_url: str = setting(
+        "embedded://", "Where wake-ups travel: `embedded://`, `redis://…`, `sqs://` or `amqp://…`."
     )
-    sqs_prefix: str = Field(
-        "", description="Begins the names of SQS queues, so that installations can share an account."
+    sqs_prefix: str = setting("", "Begins the names of SQS queues, so that installations can share an account.")
+    sqs_queues: dict[str, str] = setting(
+        {}, "SQS queues that exist already, as JSON: stage to URL; then none is listed or created."
     )
-    sqs_queues: dict[str, str] = Field(
-        {}, description="SQS queues that exist already, as JSON: stage to URL; then none is listed or created."
+    blob_url: str = setting("", "Blob store; empty means a folder in the home folder.")
+    vector_url: str = setting(
+        "embedded://", "Vector store: `embedded://` (in the home), `postgresql://…` or `pinecone://INDEX`."
     )
-    blob_url: str = Field("", description="Blob store; empty means a folder in the home folder.")
-    vector_url: str = Field(
-        "embedded://", description="Vector store: `embedded://` (in the home), `postgresql://…` or `pinecone://INDEX`."
+    embedding: str = setting("local", "Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …")
+    validator: str = setting(
+        "rules", "Validator of new collections: `rules`, `off`, or a model as `anthropic/claude-opus-4-7`."
     )
-    embedding: str = Field(
-        "local", description="Embedding model of new collections: `local`, `openai/text-embedding-3-large`, …"
+    validation_policy: str = setting("gate", "What a model validator does in new collections: `gate` or `audit`.")
+    validation_concurrency: int = setting(4, "Calls to a validator that one worker has out.", ge=1, le=64)
+    terms_sample: float = setting(
+        0.05, "Share of documents whose terms a model validator collects; 0 turns it off.", ge=0, le=1
     )
-    validator: str = Field(
-        "rules", description="Validator of new collections: `rules`, `off`, or a model as `anthropic/claude-opus-4-7`."
+    workers: int = setting(0, "Most worker processes of `ingest`; 0 means one per core.", ge=0, le=256)
+    embed_max_concurrency: int = setting(
+        0, "Most requests at once that the embedding provider allows; 0 means no limit.", ge=0, le=10_000
     )
-    validation_policy: str = Field(
-        "gate",
-        description="What a model validator does in new collections: `gate` or `audit`.",
+    grace_seconds: float = setting(
+        45.0, "How long a worker that is told to stop may finish what it holds.", ge=0, le=3600
     )
-    validation_concurrency: int = Field(4, ge=1, le=64, description="Calls to a validator that one worker has out.")
-    terms_sample: float = Field(
-        0.05, ge=0, le=1, description="Share of documents whose terms a model validator collects; 0 turns it off."
-    )
-    workers: int = Field(0, ge=0, le=256, description="Most worker processes of `ingest`; 0 means one per core.")
-    embed_max_concurrency: int = Field(
-        0, ge=0, le=10_000, description="Most requests at once that the embedding provider allows; 0 means no limit."
-    )
-    grace_seconds: float = Field(
-        45.0, ge=0, le=3600, description="How long a worker that is told to stop may finish what it holds."
-    )
-    worker_silence_seconds: float = Field(
+    worker_silence_seconds: float = setting(
         0.0,
-        ge=0,
-        description="After so long without a message, though its queues have work, an idle worker is replaced; "
+        "After so long without a message, though its queues have work, an idle worker is replaced; "
         "0 means three leases, at least 30 s.",
+        ge=0,
     )
-    lease_seconds: float = Field(30.0, gt=0.2, description="How long a claim lives without a heartbeat.")
-    max_attempts: int = Field(3, ge=1, le=100, description="Attempts of one stage before a document is dead-lettered.")
-    retry_base_seconds: float = Field(2.0, ge=0, description="First back-off after a transient failure; it doubles.")
-    retry_max_seconds: float = Field(300.0, ge=0, description="Longest back-off between two attempts.")
-    outage_minutes: float = Field(
-        30.0, ge=0, description="So long a document waits for a provider that fails before it is dead-lettered."
+    lease_seconds: float = setting(30.0, "How long a claim lives without a heartbeat.", gt=0.2)
+    max_attempts: int = setting(3, "Attempts of one stage before a document is dead-lettered.", ge=1, le=100)
+    retry_base_seconds: float = setting(2.0, "First back-off after a transient failure; it doubles.", ge=0)
+    retry_max_seconds: float = setting(300.0, "Longest back-off between two attempts.", ge=0)
+    outage_minutes: float = setting(
+        30.0, "So long a document waits for a provider that fails before it is dead-lettered.", ge=0
     )
-    high_water: int = Field(2048, ge=1, description="Most documents out at once for one job; the rest stays pending.")
-    batch_documents: int = Field(256, ge=1, le=400, description="Most documents in one message.")
-    batch_tokens: int = Field(300_000, ge=1, description="Most tokens in one message, estimated before chunking.")
-    parser_seconds: float = Field(60.0, gt=0, description="Wall-clock limit for parsing one document.")
-    parser_memory_mb: int = Field(1024, ge=64, description="Memory limit of the parser's process.")
-    parser_characters: int = Field(20_000_000, ge=1000, description="Most characters of text taken from one document.")
-    secret_scanner: Literal["own", "kingfisher"] = Field(
-        "own",
-        description="What looks for secrets where values are redacted: `kingfisher` does beside our own patterns.",
+    high_water: int = setting(2048, "Most documents out at once for one job; the rest stays pending.", ge=1)
+    batch_documents: int = setting(256, "Most documents in one message.", ge=1, le=400)
+    batch_tokens: int = setting(300_000, "Most tokens in one message, estimated before chunking.", ge=1)
+    parser_seconds: float = setting(60.0, "Wall-clock limit for parsing one document.", gt=0)
+    parser_memory_mb: int = setting(1024, "Memory limit of the parser's process.", ge=64)
+    parser_characters: int = setting(20_000_000, "Most characters of text taken from one document.", ge=1000)
+    secret_scanner: Literal["own", "kingfisher"] = setting(
+        "own", "What looks for secrets where values are redacted: `kingfisher` does beside our own patterns."
     )
-    redaction_seconds: float = Field(
-        60.0, gt=0, description="Most seconds that names are looked for in one document, where its policy is `names`."
+    redaction_seconds: float = setting(
+        60.0, "Most seconds that names are looked for in one document, where its policy is `names`.", gt=0
     )
-    ocr: Literal["off", "auto"] = Field(
-        "off", description="Read pages without text from their picture: `auto` does where tesseract is installed."
+    ocr: Literal["off", "auto"] = setting(
+        "off", "Read pages without text from their picture: `auto` does where tesseract is installed."
     )
-    ocr_languages: tuple[str, ...] = Field(
-        ("eng",),
-        min_length=1,
-        description='Languages of such pages as tesseract names them, as JSON: `["deu", "eng"]`.',
+    ocr_languages: tuple[str, ...] = setting(
+        ("eng",), 'Languages of such pages as tesseract names them, as JSON: `["deu", "eng"]`.', min_length=1
     )
-    ocr_pages: int = Field(100, ge=1, description="Most pages of a document that are read from their picture.")
-    max_document_mb: int = Field(256, ge=1, description="Largest file that is read, in MiB.")
-    prices: Path | None = Field(None, description="Price file in TOML, merged over the packaged one; see spend.md.")
-    allow_unpriced: bool = Field(
-        default=False, description="Let calls without a known price through, shown as `unpriced`."
+    ocr_pages: int = setting(100, "Most pages of a document that are read from their picture.", ge=1)
+    max_document_mb: int = setting(256, "Largest file that is read, in MiB.", ge=1)
+    prices: Path | None = setting(None, "Price file in TOML, merged over the packaged one; see spend.md.")
+    allow_unpriced: bool = setting(default=False, description="Let calls without a price through, shown as `unpriced`.")
+    limits: dict[str, dict[LimitName, int]] = setting(
+        {}, "Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
     )
-    limits: dict[str, dict[LimitName, PositiveInt]] = Field(
-        {}, description="Provider limits a minute as JSON, by provider or provider/model: `rpm`, `tpm`, `otpm`, `ipm`."
-    )
-    vendor_gateways: tuple[str, ...] = Field(
+    vendor_gateways: tuple[str, ...] = setting(
         (),
-        description="Addresses that stand for the vendor itself, as JSON: of gateways that only pass requests on. "
+        "Addresses that stand for the vendor itself, as JSON: of gateways that only pass requests on. "
         "What they answer is kept and found as the vendor's.",
     )
-    search_seconds: float = Field(
-        10.0,
-        gt=0,
-        description="How long a search waits for the embedding model, and for shards; it answers without them then.",
+    search_seconds: float = setting(
+        10.0, "How long a search waits for the embedding model, and for shards; it answers without them then.", gt=0
     )
-    fast_model: str = Field(
+    fast_model: str = setting(
         "",
-        description="Model or reranker that sifts what a search found, as `anthropic/claude-haiku-5-5`, or `off`; with "
+        "Model or reranker that sifts what a search found, as `anthropic/claude-haiku-5-5`, or `off`; with "
         "it or the next one set, searches are ranked by models.",
     )
-    rank_model: str = Field(
-        "", description="Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
+    rank_model: str = setting(
+        "", "Model that grades what passed, and answers: as `anthropic/claude-opus-4-7`, or `off`."
     )
-    answer_model: str = Field("", description="Model that answers in the place of the one that grades, or `off`.")
-    query_max_usd: float | None = Field(
+    answer_model: str = setting("", "Model that answers in the place of the one that grades, or `off`.")
+    query_max_usd: float | None = setting(
         None,
+        "Most dollars that a query may cost; empty: as much as its steps take.",
         ge=0,
         le=MOST_USD,
         allow_inf_nan=False,
-        description="Most dollars that a query may cost; empty: as much as its steps take.",
     )
-    rank_seconds: float = Field(45.0, gt=0, description="How long each of these models may take for one search.")
-    record_queries: bool = Field(
+    rank_seconds: float = setting(45.0, "How long each of these models may take for one search.", gt=0)
+    record_queries: bool = setting(
         default=True,
-        description="Whether each query leaves a record of numbers and hashes, for `stats` and `feedback`.",
+        description="Whether each query leaves a record of numbers and hashes for `stats` and `feedback`.",
     )
-    record_days: float = Field(
-        90.0, ge=0, description="Records of queries that nobody judged are forgotten after so long; 0 keeps them."
+    record_days: float = setting(
+        90.0, "Records of queries that nobody judged are forgotten after so long; 0 keeps them.", ge=0
     )
-    word_weight: float | None = Field(
-        None,
-        ge=0,
-        description="What words count beside meaning in hybrid search (`eval --tune`); empty: as the model needs it.",
+    word_weight: float | None = setting(
+        None, "What words count beside meaning in hybrid search (`eval --tune`); empty: as the model needs it.", ge=0
     )
-    limits_url: str = Field("", description="Redis for fleet-wide limits; empty means the broker's or the database.")
-    provider_concurrency: int = Field(8, ge=1, le=256, description="Most requests at once to a model, per process.")
-    bulk_gather_seconds: float = Field(
-        60.0, ge=0, description="How long the batch lane gathers what a job wants before it sends less than it could."
+    limits_url: str = setting("", "Redis for fleet-wide limits; empty means the broker's or the database.", ruled=True)
+    provider_concurrency: int = setting(8, "Most requests at once to a model, per process.", ge=1, le=256)
+    bulk_gather_seconds: float = setting(
+        60.0, "How long the batch lane gathers what a job wants before it sends less than it could.", ge=0
     )
-    bulk_max_requests: int = Field(
-        50_000, ge=1, le=100_000, description="Most requests of one batch, as far as its vendor takes so many."
+    bulk_max_requests: int = setting(
+        50_000, "Most requests of one batch, as far as its vendor takes so many.", ge=1, le=100_000
     )
-    bulk_poll_seconds: float = Field(
-        15.0, gt=0, description="First pause between two looks at a batch; it grows with its age, up to 20 times."
+    bulk_poll_seconds: float = setting(
+        15.0, "First pause between two looks at a batch; it grows with its age, up to 20 times.", gt=0
     )
-    bulk_returns: int = Field(
-        3, ge=1, description="After expiring so often, or being cancelled by others, a request is made at once instead."
+    bulk_returns: int = setting(
+        3, "After expiring so often, or being cancelled by others, a request is made at once instead.", ge=1
     )
-    bulk_lost_seconds: float = Field(
-        180.0, ge=0, description="How long a batch whose creation was not answered is looked for at its vendor."
+    bulk_lost_seconds: float = setting(
+        180.0, "How long a batch whose creation was not answered is looked for at its vendor.", ge=0
     )
-    circuit_failures: int = Field(
-        5, ge=1, description="So many failed calls, in all processes, open a circuit when few others are answered."
+    circuit_failures: int = setting(
+        5, "So many failed calls, in all processes, open a circuit when few others are answered.", ge=1
     )
-    circuit_seconds: float = Field(2.0, gt=0, description="First rest of an open circuit; it doubles to 5 minutes.")
-    allow_private_addresses: str = Field(
-        "",
-        description="Private addresses that pages are asked of: `1` for all, or `HOST` and `HOST:PORT` with commas.",
+    circuit_seconds: float = setting(2.0, "First rest of an open circuit; it doubles to 5 minutes.", gt=0)
+    allow_private_addresses: str = setting(
+        "", "Private addresses that pages are asked of: `1` for all, or `HOST` and `HOST:PORT` with commas."
     )
-    web_contact: str = Field(
-        "", description="Web or mail address of whoever answers for crawls; sites are told with every request."
+    web_contact: str = setting(
+        "", "Web or mail address of whoever answers for crawls; sites are told with every request."
     )
-    web_logins: dict[str, str] = Field(
-        {},
-        repr=False,
-        description='Logins of sites, as JSON: `{"https://wiki.corp": "user:password"}`, or `"Bearer TOKEN"`.',
+    web_logins: dict[str, str] = setting(
+        {}, 'Logins of sites, as JSON: `{"https://wiki.corp": "user:password"}`, or `"Bearer TOKEN"`.', shown=False
     )
-    web_delay_seconds: float = Field(
-        0.1, ge=0, description="Shortest pause between two requests to one host; longer if the host is slow or asks."
+    web_delay_seconds: float = setting(
+        0.1, "Shortest pause between two requests to one host; longer if the host is slow or asks.", ge=0
     )
-    web_hosts: int = Field(8, ge=1, le=32, description="Hosts that are asked at once, each for one page at a time.")
-    web_seconds: float = Field(30.0, gt=0, description="Longest that an answer of a site may take, as a whole.")
-    web_max_mb: int = Field(64, ge=1, description="Largest page or file that is taken from a site, in MiB, inflated.")
-    web_gone_seconds: float = Field(
-        5.0, ge=0, description="So long after a page said that it is gone it is asked again, before it leaves."
+    web_hosts: int = setting(8, "Hosts that are asked at once, each for one page at a time.", ge=1, le=32)
+    web_seconds: float = setting(30.0, "Longest that an answer of a site may take, as a whole.", gt=0)
+    web_max_mb: int = setting(64, "Largest page or file that is taken from a site, in MiB, inflated.", ge=1)
+    web_gone_seconds: float = setting(
+        5.0, "So long after a page said that it is gone it is asked again, before it leaves.", ge=0
     )
-    log_level: str = Field("warning", description="Least severe log event that is printed to stderr.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment over file over defaults; no dotenv, no secrets folder."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-    @field_validator("allow_private_addresses", mode="before")
-    @classmethod
-    def _as_text(cls, given: Any) -> Any:
-        return "1" if given is True else "" if given is False else given
-
-    @field_validator("limits_url")
-    @classmethod
-    def _is_redis(cls, url: str) -> str:
-        if url and not url.startswith(REDIS_SCHEMES):
-            raise ValueError(f"only Redis is taken: {', '.join(REDIS_SCHEMES)}")
-        return url
+    log_level: str = setting("warning", "Least severe log event that is printed to stderr.")
 
     def beyond_environment(self) -> dict[str, str]:
         """The variables that give another process of ours these settings, as far as it does not read them by itself."""
-        read = load_settings()
-        values = self.model_dump(mode="json")
-        differing = {name: value for name, value in values.items() if getattr(self, name) != getattr(read, name)}
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in differing.items()}
-        return {f"EMBEDMILL_{name.upper()}": text for name, text in texts.items()}
+        read, texts = load_settings(), {}
+        for name in NAMES:
+            if (value := getattr(self, name)) != getattr(read, name):
+                texts[f"EMBEDMILL_{name.upper()}"] = str(value) if isinstance(value, str | Path) else json.dumps(value)
+        return texts
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> "Settings":
+        """The same with other values, which are not checked."""
+        return replace(self, **update)
 
     @property
     def home_path(self) -> Path:
@@ -329,32 +300,51 @@ class Settings(BaseSettings):
         return self.workers or len(os.sched_getaffinity(0))
 
 
+NAMES = tuple(each.name for each in fields(Settings))
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings once; raises SettingsError with one line per wrong setting."""
+    given = _from_file() | _from_environment() | overrides
+    values = {name: _read(name, value) for name, value in given.items()}
+    if UNREAD in values.values():
+        from embedmill.shared.checking import check_settings
+
+        values = check_settings(given)
+    return Settings(**values)
+
+
+def _from_environment() -> dict[str, Any]:
+    variables = {name.lower(): text for name, text in os.environ.items()}
+    return {name: variables[PREFIX + name] for name in NAMES if PREFIX + name in variables}
+
+
+def _from_file() -> dict[str, Any]:
+    file = Path(CONFIG_FILE).expanduser()
+    if not file.is_file():
+        return {}
+    import tomllib
+
     try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        lines = (f"{_place(e['loc'])} {reword(e['msg'])}" for e in error.errors())
-        raise SettingsError("; ".join(lines), hint="See docs/configuration.md.") from None
+        return tomllib.loads(file.read_bytes().decode())
     except ValueError as error:
-        raise SettingsError(_reword_source(str(error)), hint="See docs/configuration.md.") from None
+        raise SettingsError(f"{CONFIG_FILE}: {error}", hint="See docs/configuration.md.") from None
 
 
-def _place(path: tuple[int | str, ...]) -> str:
-    """A setting, and the place within it: `EMBEDMILL_LIMITS openai.rpm`."""
-    name, *inner = (str(part) for part in path if part != "[key]")
-    return " ".join(filter(None, (f"EMBEDMILL_{name.upper()}", ".".join(inner))))
+def _read(name: str, value: Any) -> Any:
+    kind, bounds = _PLAIN.get(name, (None, UNBOUND))
+    return read_plain(kind, value, bounds)
 
 
-def _reword_source(message: str) -> str:
-    """What pydantic-settings says of a source that it cannot read."""
-    if found := re.search(r'field "(\w+)" from source "EnvSettingsSource"', message):
-        return f"EMBEDMILL_{found[1].upper()} is no JSON"
-    return f"{CONFIG_FILE}: {message}"
+_PLAIN: Mapping[str, tuple[Any, Bounds]] = {
+    each.name: (each.type, Bounds.of(each.metadata["bounds"]))
+    for each in fields(Settings)
+    if not each.metadata["ruled"]
+}
 
 
 def unknown_variables() -> list[str]:
     """Names of `EMBEDMILL_*` variables that mean nothing, most likely typing errors; for a warning."""
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in NAMES}
     given = {key.removeprefix("EMBEDMILL_") for key in os.environ if key.startswith("EMBEDMILL_")}
     return [f"EMBEDMILL_{name}" for name in sorted(given - known)]

@@ -1,8 +1,12 @@
-"""File URIs: the text form of a path, exact for every name that the file system allows, UTF-8 or not."""
+"""File URIs, the text form of a path, exact for every name that the file system allows; and prefixes of ours."""
 
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 SCHEME = "file://"
+GIVEN = "given:"
+"""What a program handed over begins so, where it has no name."""
+STDIN = "stdin:"
+"""And so does a list of files on standard input."""
 
 
 def path_to_uri(path: bytes) -> str:

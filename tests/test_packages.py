@@ -8,11 +8,26 @@ from pathlib import Path
 
 import pytest
 
-# pydantic is not among them: typer itself loads it to read a command's options.
-HEAVY = ("alembic", "celery", "kombu", "lxml", "numpy", "orjson", "rich", "sqlalchemy", "structlog", "tokenizers")
+HEAVY = (
+    "alembic",
+    "celery",
+    "kombu",
+    "lxml",
+    "numpy",
+    "orjson",
+    "rich",
+    "sqlalchemy",
+    "structlog",
+    "tokenizers",
+    "pydantic",
+)
 
 # What a command on SQLite has no use for.
-NEEDLESS = ("alembic", "celery", "rich", "sqlalchemy.dialects.postgresql")
+NEEDLESS = (
+    *(name for name in HEAVY if name not in ("orjson", "sqlalchemy")),
+    "cryptography",
+    "sqlalchemy.dialects.postgresql",
+)
 
 
 @pytest.mark.parametrize("name", ["bench", "console", "infra", "producers", "retrieval", "shared", "tests", "workers"])

@@ -2,66 +2,60 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from pkgutil import resolve_name
 from shlex import quote
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
-from embedmill.console.cli import ask as ask_cli
-from embedmill.console.cli import audit as audit_cli
-from embedmill.console.cli import backups as backups_cli
-from embedmill.console.cli import budget as budget_cli
-from embedmill.console.cli import bulk as bulk_cli
-from embedmill.console.cli import cache as cache_cli
-from embedmill.console.cli import collections as collections_cli
-from embedmill.console.cli import dlq as dlq_cli
-from embedmill.console.cli import doctor as doctor_cli
-from embedmill.console.cli import documents as documents_cli
-from embedmill.console.cli import erasures as erasures_cli
-from embedmill.console.cli import evaluation as evaluation_cli
-from embedmill.console.cli import feedback as feedback_cli
-from embedmill.console.cli import ingest as ingest_cli
-from embedmill.console.cli import jobs as jobs_cli
-from embedmill.console.cli import keys as keys_cli
-from embedmill.console.cli import parse as parse_cli
-from embedmill.console.cli import redact as redact_cli
-from embedmill.console.cli import review as review_cli
-from embedmill.console.cli import search as search_cli
-from embedmill.console.cli import simulate as simulate_cli
-from embedmill.console.cli import sources as sources_cli
-from embedmill.console.cli import spend as spend_cli
-from embedmill.console.cli import stats as stats_cli
-from embedmill.console.cli import tokens as tokens_cli
-from embedmill.console.cli import verify as verify_cli
-from embedmill.console.cli import watching as watching_cli
-from embedmill.console.cli import workers as workers_cli
-from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_json, print_line, print_notice
+from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_line, print_notice
+from embedmill.console.cli.plain import read_plainly
 from embedmill.shared.starting import start_lightly
 from embedmill.shared.wording import reword
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+PACKAGE = "embedmill.console.cli"
+GROUPS = (
+    "documents",
+    "sources",
+    "erasures",
+    "jobs",
+    "dlq",
+    "workers",
+    "collections",
+    "feedback",
+    "review",
+    "budget",
+    "cache",
+    "keys",
+    "tokens",
+    "audit",
+    "bulk",
 )
-app.add_typer(documents_cli.app, name="documents")
-app.add_typer(sources_cli.app, name="sources")
-app.add_typer(erasures_cli.app, name="erasures")
-app.add_typer(jobs_cli.app, name="jobs")
-app.add_typer(dlq_cli.app, name="dlq")
-app.add_typer(workers_cli.app, name="workers")
-app.add_typer(collections_cli.app, name="collections")
-app.add_typer(feedback_cli.app, name="feedback")
-app.add_typer(review_cli.app, name="review")
-app.add_typer(budget_cli.app, name="budget")
-app.add_typer(cache_cli.app, name="cache")
-app.add_typer(keys_cli.app, name="keys")
-app.add_typer(tokens_cli.app, name="tokens")
-app.add_typer(audit_cli.app, name="audit")
-app.add_typer(bulk_cli.app, name="bulk")
+"""Groups of commands, each the `app` of a module of its name, in the order of the help."""
+COMMANDS = {
+    "ingest": "ingest:ingest",
+    "submit": "ingest:submit",
+    "estimate": "ingest:estimate",
+    "watch": "watching:watch",
+    "parse": "parse:parse",
+    "redact": "redact:redact",
+    "search": "search:search",
+    "ask": "ask:ask",
+    "export": "search:export",
+    "eval": "evaluation:evaluate",
+    "stats": "stats:stats",
+    "verify": "verify:verify",
+    "erase": "erasures:erase",
+    "backup": "backups:backup",
+    "restore": "backups:restore",
+    "spend": "spend:spend",
+    "doctor": "doctor:doctor",
+    "simulate": "simulate:simulate",
+    "version": "version:version",
+}
+"""The other commands by the functions that they are."""
 
 TEXTUAL = frozenset({"search", "ask"})
 """Commands that take any text."""
@@ -93,10 +87,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(
-    help="Turn documents into a verified, searchable vector index.",
-    epilog="embedmill COMMAND -h explains a command; --debug, anywhere, shows tracebacks.",
-)
 def _embedmill(
     version: Annotated[
         bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
@@ -105,12 +95,36 @@ def _embedmill(
     pass
 
 
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """What understands these arguments: where they begin with a command, that one alone is loaded; else every one."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(
+        help="Turn documents into a verified, searchable vector index.",
+        epilog="embedmill COMMAND -h explains a command; --debug, anywhere, shows tracebacks.",
+    )(_embedmill)
+    known = next((name for name in arguments[:1] if name in COMMANDS or name in GROUPS), None)
+    for name in GROUPS:
+        if known in (None, name):
+            app.add_typer(resolve_name(f"{PACKAGE}.{name}:app"), name=name)
+    for name, function in COMMANDS.items():
+        if known in (None, name):
+            app.command(name)(resolve_name(f"{PACKAGE}.{function}"))
+    return app
+
+
 def _run(arguments: list[str], *, debug: bool) -> int:
     from embedmill.shared.errors import EmbedmillError, SettingsError, UsageError
 
     as_json = "--json" in arguments
     try:
-        status = app(arguments, prog_name="embedmill", standalone_mode=False) or DONE
+        command = get_command(command_line(arguments))
+        read_plainly(command)
+        status = command.main(arguments, prog_name="embedmill", standalone_mode=False) or DONE
         return _interrupted(arguments, as_json=as_json) if status == TYPER_INTERRUPTED else status
     except typer.TyperException as error:
         return _misused(error, arguments, as_json=as_json)
@@ -168,7 +182,7 @@ def _after_dashes(error: typer.TyperException, arguments: list[str], command: st
 
 def _named(arguments: list[str]) -> str:
     """The command that the arguments begin with, as `embedmill dlq list`."""
-    commands, names = {"embedmill": get_command(app)}, ["embedmill"]
+    commands, names = {"embedmill": get_command(command_line(arguments))}, ["embedmill"]
     for argument in arguments:
         commands = getattr(commands[names[-1]], "commands", {})
         if argument not in commands:
@@ -182,36 +196,3 @@ def _interrupted(arguments: list[str], *, as_json: bool) -> int:
     hint = "run the same command again: it takes up what is left" if resumed else ""
     print_error("interrupted", hint, as_json=as_json)
     return FAILED
-
-
-app.command()(ingest_cli.ingest)
-app.command()(ingest_cli.submit)
-app.command()(ingest_cli.estimate)
-app.command()(watching_cli.watch)
-app.command()(parse_cli.parse)
-app.command()(redact_cli.redact)
-app.command()(search_cli.search)
-app.command()(ask_cli.ask)
-app.command()(search_cli.export)
-app.command("eval")(evaluation_cli.evaluate)
-app.command()(stats_cli.stats)
-app.command()(verify_cli.verify)
-app.command()(erasures_cli.erase)
-app.command()(backups_cli.backup)
-app.command()(backups_cli.restore)
-app.command()(spend_cli.spend)
-app.command()(doctor_cli.doctor)
-
-
-app.command()(simulate_cli.simulate)
-
-
-@app.command()
-def version(as_json: AsJson = False) -> None:
-    """Print the version."""
-    from embedmill.shared import VERSION
-
-    if as_json:
-        print_json({"version": VERSION})
-    else:
-        print_line(f"embedmill {VERSION}")

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from embedmill.console.cli.output import print_line, print_warning
-from embedmill.producers.sources.given import GIVEN
-from embedmill.producers.sources.listing import STDIN
 from embedmill.producers.sources.paths import shown
 from embedmill.shared.left_out.names import LeftOut
-from embedmill.shared.uris import SCHEME, uri_to_path
+from embedmill.shared.uris import GIVEN, SCHEME, STDIN, uri_to_path
 
 if TYPE_CHECKING:
     from embedmill.shared.notes import Note, Reason

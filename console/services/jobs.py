@@ -7,7 +7,6 @@ from typing import Any
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
-from embedmill.console.services.lanes import find_obstacles
 from embedmill.console.services.reach import in_collection, in_job
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.standing import (
@@ -346,6 +345,8 @@ def _describe_lane(runtime: Runtime, connection: Connection, job: Job) -> BatchL
     batches = bulk_batches.list_batches(connection, job_id=job.id)
     if job.lane is Lane.LIVE and not batches:
         return None
+    from embedmill.console.services.lanes import find_obstacles
+
     obstacles = find_obstacles(runtime, get_collection_by_id(connection, job.collection_id))
     return BatchLane(
         live={stage: why for stage, why in obstacles.items() if why is not None},

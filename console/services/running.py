@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.console.listening import NOBODY, HandBack, Listener, Notice
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.shared.db import leases, presence, queueing
@@ -33,10 +33,6 @@ POLL_SECONDS = 0.1
 QUIET_SECONDS = 0.5
 # How long work that is done waits for audits in the end; what is left is for the next one, or for the workers.
 AUDIT_SECONDS = 60.0
-
-
-class HandBack(KeyboardInterrupt):
-    """End now and hand back what is held, instead of finishing it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.rows import RowReader
 from embedmill.producers.sources.spool import Spool
 from embedmill.shared.errors import UsageError
+from embedmill.shared.uris import GIVEN
 
-GIVEN = "given:"
 _WRITABLE = "Use strings that are valid Unicode, numbers, dates, lists, and mappings with strings as keys."
 
 

@@ -16,10 +16,9 @@ from embedmill.producers.sources.spool import Spool
 from embedmill.producers.sources.tables import Documents
 from embedmill.shared.errors import DocumentError
 from embedmill.shared.files import describe_os_error, open_regular_file
-from embedmill.shared.uris import path_to_uri
+from embedmill.shared.uris import STDIN, path_to_uri
 
 MAX_PATH_BYTES = 64 * 1024
-STDIN = "stdin:"
 
 
 @dataclass(frozen=True, slots=True)

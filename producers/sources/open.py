@@ -11,7 +11,7 @@ from embedmill.producers.sources.csv_rows import CsvSource, holds_rows
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.jsonl import JsonlSource
-from embedmill.producers.sources.listing import STDIN, ListSource
+from embedmill.producers.sources.listing import ListSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.sources.named import FileSource
 from embedmill.producers.sources.options import FieldMap, Selection, SourceOptions
@@ -20,7 +20,7 @@ from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
 from embedmill.shared.loading import source_class
 from embedmill.shared.maildirs import is_maildir
-from embedmill.shared.uris import path_to_uri, uri_to_path
+from embedmill.shared.uris import STDIN, path_to_uri, uri_to_path
 
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SCHEME = re.compile(_KIND.pattern + "//")

@@ -6,14 +6,16 @@ and nothing has to be erased from it. Documents go by their ids, which are hashe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from embedmill.shared.db.audit import INSTALLATION, Key, add_record
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable, MissingExtra, SettingsError
-from embedmill.shared.privacy.keys import Keys
 from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.sqlite_files import are_read_as_they_stand
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.keys import Keys
 
 PURPOSE, QUERIES, SCORES, NAMES = "audit", "audit query", "audit scores", "audit name"
 HASH_DIGITS = 32
@@ -37,7 +39,7 @@ class Entry:
 class Trail:
     """The records of one installation, as one process writes them."""
 
-    def __init__(self, database: Database, keys: Keys, *, mode: Mode) -> None:
+    def __init__(self, database: Database, keys: "Keys", *, mode: Mode) -> None:
         self._database = database
         self._keys = keys
         self._mode = mode

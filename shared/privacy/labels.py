@@ -7,12 +7,14 @@ that rows of older releases have it too, and a collection's own can change witho
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from unicodedata import normalize
 
 from embedmill.shared.addresses import digest
-from embedmill.shared.filtering.conditions import AnyOf, Compare, Condition, Exists, IsOneOf, Not
 from embedmill.shared.privacy.principals import NAME, Principal, read_level
+
+if TYPE_CHECKING:
+    from embedmill.shared.filtering.conditions import Condition
 
 ACCESS, OWNER = "access", "owner"
 """What they are called in metadata, settings and lists."""
@@ -100,8 +102,10 @@ class Reach:
     unowned: bool
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> "Condition":
         """The same, as stores are asked."""
+        from embedmill.shared.filtering.conditions import AnyOf, Compare, Exists, IsOneOf, Not
+
         said = [IsOneOf(KEPT[ACCESS], tuple(f"{_MARK}{level}" for level in sorted(self.levels)))]
         own = [Compare(KEPT[OWNER], "=", f"{_MARK}{self.name}")]
         default = [Not(Exists(KEPT[ACCESS]))] if self.unlabelled else []
@@ -109,7 +113,7 @@ class Reach:
         return AnyOf((*said, *own, *default, *theirs))
 
 
-def condition_of(reach: Reach | None) -> Condition | None:
+def condition_of(reach: Reach | None) -> "Condition | None":
     """What stores are asked; nothing of who sees everything."""
     return None if reach is None else reach.condition
 

@@ -16,10 +16,10 @@ import orjson
 from embedmill.shared.db.sealed import MARK
 from embedmill.shared.privacy.derivation import framed
 from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, seal_same, unseal
-from embedmill.shared.privacy.keys import Keys
 from embedmill.shared.privacy.ring import KeyRing
 
 if TYPE_CHECKING:
+    from embedmill.shared.privacy.keys import Keys
     from embedmill.shared.privacy.rotation import Rotation
 
 PLAIN, PACKED = b"\x00", b"\x01"
@@ -33,7 +33,7 @@ SEALED = "sealed"
 class Vault:
     """The sealing of one process. Raises KeyUnavailable, and SealBroken for what is not as it was written."""
 
-    def __init__(self, keys: Callable[[], Keys], is_encrypted: Callable[[int], bool]) -> None:
+    def __init__(self, keys: Callable[[], "Keys"], is_encrypted: Callable[[int], bool]) -> None:
         self._keys = keys
         self._is_encrypted = is_encrypted
 

@@ -4,18 +4,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from embedmill.console.cli.app import app
+from embedmill.console.cli.app import command_line
 from embedmill.shared import stages
 from embedmill.shared.db.catalogue import MEANINGS
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import EMBEDDERS
-from embedmill.shared.settings import Settings
+from embedmill.shared.settings import NAMES, Settings
 from embedmill.shared.states import DocumentState, JobState, Result, State, WaitReason
 
 ROOT = Path(__file__).parents[2]
@@ -49,18 +50,18 @@ def test_generated_blocks_are_what_the_code_generates_now() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_documented(name: str) -> None:
-    assert f"| `EMBEDMILL_{name.upper()}` |" in page("configuration.md")
-    assert Settings.model_fields[name].description
+@pytest.mark.parametrize("setting", fields(Settings), ids=NAMES)
+def test_every_setting_is_documented(setting: Field[Any]) -> None:
+    assert f"| `EMBEDMILL_{setting.name.upper()}` |" in page("configuration.md")
+    assert setting.metadata["description"]
 
 
-@pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(app))))
+@pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(command_line()))))
 def test_every_command_is_documented(command: str) -> None:
     assert f"### `embedmill {command}`\n" in page("commands.md")
 
 
-@pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(app))))
+@pytest.mark.parametrize("command", sorted(commands(typer.main.get_command(command_line()))))
 def test_every_command_is_in_the_readme(command: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     group, _, name = command.rpartition(" ")
@@ -75,7 +76,7 @@ def short_help(group: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from short_help(command, f"{prefix}{name} ")
 
 
-@pytest.mark.parametrize(("command", "line"), sorted(short_help(typer.main.get_command(app))))
+@pytest.mark.parametrize(("command", "line"), sorted(short_help(typer.main.get_command(command_line()))))
 def test_a_line_of_help_is_short_enough_to_be_shown_whole(command: str, line: str) -> None:
     assert 0 < len(line) < 55
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from embedmill.shared import stages
-from embedmill.shared.settings import Settings
+from embedmill.shared.settings import NAMES
 from tests.command import EMBEDMILL, Command
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_the_commands_of_the_services_are_commands_of_embedmill(compose: Any, cl
 
 
 def test_every_variable_of_ours_is_a_setting(compose: Any) -> None:
-    known = {f"EMBEDMILL_{name.upper()}" for name in Settings.model_fields}
+    known = {f"EMBEDMILL_{name.upper()}" for name in NAMES}
     given = {name for service in ours(compose).values() for name in service.get("environment", {})}
     assert {name for name in given if name.startswith("EMBEDMILL_")} <= known
     in_image = set(re.findall(r"\b(EMBEDMILL_\w+)=", DOCKERFILE.read_text()))

@@ -21,7 +21,7 @@ def test_a_foreign_traceback_is_its_errors_name() -> None:
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a program that only imports the package, whatever other tests did to this process."""
-    monkeypatch.setattr(logs, "PROCESSORS", [logs._hand_over])
+    monkeypatch.setattr(logs, "PROCESSORS", [logs.HandOver()])
 
 
 def test_a_program_that_set_no_logging_up_hears_nothing(

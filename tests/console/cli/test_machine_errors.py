@@ -17,6 +17,6 @@ def test_an_error_of_the_machine_names_its_file(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), *([file] if file else []))
 
-    monkeypatch.setattr(app, "app", refuse)
+    monkeypatch.setattr(app, "command_line", refuse)
     assert app._run(["jobs", "list"], debug=False) == 1
     assert f"the machine refused: {said}" in capsys.readouterr().err
