@@ -23,13 +23,13 @@ class Visibility:
     def __init__(self, active_editions: ActiveEditions) -> None:
         self._look_up = active_editions
         self._known: dict[str, Edition | None] = {}
-        self._seen: set[str] = set()
+        self._shown: list[list[Match]] = []
         self._missed: set[str] = set()
 
     @property
     def moved(self) -> bool:
         """Whether a document may have changed versions during the query: it has one, but only others were found."""
-        return bool(self._missed - self._seen)
+        return bool(self._missed and self._missed - {match.document for shown in self._shown for match in shown})
 
     def learn(self, matches: Iterable[Match]) -> None:
         """Look up the documents of these rows, as far as they are not known yet."""
@@ -42,8 +42,9 @@ class Visibility:
         """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
         self.learn(matches)
         kept = [match for match in matches if self._sees(match)]
-        self._seen.update(match.document for match in kept)
-        self._missed.update(match.document for match in matches if self._known[match.document] is not None)
+        self._shown.append(kept)
+        if len(kept) < len(matches):
+            self._missed.update(match.document for match in matches if self._known[match.document] is not None)
         return kept
 
     def _sees(self, match: Match) -> bool:
@@ -80,4 +81,7 @@ def each_once(matches: Iterable[Match]) -> list[Match]:
 
     What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
     """
-    return list({(match.document, match.version, ordinal_of(match.id)): match for match in matches}.values())
+    listed = list(matches)
+    if len({match.document for match in listed}) == len(listed):
+        return listed
+    return list({(match.document, match.version, ordinal_of(match.id)): match for match in listed}.values())

@@ -35,8 +35,9 @@ class Judge:
         It is what the stages said of it. What holds the query as it is written is good all the same: a number that
         stands once in a long text is far from it by cosine and by weight, and what was looked for.
         """
-        near = self._by_stages(place.stages)
-        looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in place.stages
+        stages = place.stages
+        near = self._by_stages(stages)
+        looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in stages
         return GOOD if looks_closer and self.as_written(place.row) else near
 
     def _by_stages(self, stages: Mapping[str, StageScore]) -> float | None:

@@ -25,14 +25,20 @@ WINDOW = 50
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A candidate in its place, with its row, its score and what each stage said of it."""
+    """A candidate in its place, with its row and its score."""
 
     match: Match
     row: VectorRow
     score: float
-    stages: Mapping[str, StageScore]
+    ranking: Ranking
+    """The ranking that it was found in."""
     grade: Grade | None = None
     """What a model said of it."""
+
+    @property
+    def stages(self) -> Mapping[str, StageScore]:
+        """What each stage said of it; made when it is asked for, as most places are never shown."""
+        return self.ranking.stages_of(self.row.id)
 
 
 Rerank = Callable[[Iterator[Place]], Iterator[Place]]
@@ -88,7 +94,7 @@ class Order:
             rows = self.look.fetch([ranking.candidates[id] for id in ids])
             there = [rows[id] for id in ids if id in rows]
             for row in self._fold(there, partial(self._find_terms, ranking)):
-                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking.stages_of(row.id))
+                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking)
 
     def _find_terms(self, ranking: Ranking, ids: Sequence[str], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
         return self.look.find_terms([ranking.candidates[id] for id in ids], terms)

@@ -48,7 +48,8 @@ def rank(
     final = list(scores)[-1]
     order = ranked(scores[final])
     ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
-    ranks |= {name: _ranks(ranked(scores[name])) for name in scores if name == final or name not in found}
+    ranks |= {name: _ranks(ranked(of)) for name, of in scores.items() if name != final and name not in found}
+    ranks[final] = _ranks(order)
     candidates = {**others, **{match.id: match for side in found.values() for match in side}}
     return Ranking(candidates, order, scores, ranks, goes_on=any(len(side) >= depth for side in found.values()))
 

@@ -29,9 +29,19 @@ class Edition(NamedTuple):
 
         A query asks it of hundreds of rows: it is `is_seen_as` without taking the id apart.
         """
-        beginning = f"{document}-{self.version}-"
-        number = id.removeprefix(beginning).removeprefix(f"{self.generation}.")
-        return id.startswith(beginning) and number.isascii() and number.isdigit()
+        head, _, number = id.rpartition(".")
+        if head != f"{document}-{self.version}-{self.generation}":
+            head, _, number = id.rpartition("-")
+            if head != f"{document}-{self.version}":
+                return False
+        return number.isdigit() and number.isascii()
+
+
+class Seen(NamedTuple):
+    """The editions that readers see of some documents, as of a number of their collection's changes."""
+
+    changes: int
+    editions: dict[str, Edition]
 
 
 class RowName(NamedTuple):

@@ -17,6 +17,7 @@ from embedmill.shared.db.installation import find_installation, name_installatio
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.tombstones import Marker
+from embedmill.shared.editions import Seen
 from embedmill.shared.errors import StorageFailed, UserError
 from embedmill.shared.homes import prepare_home, spill_url
 from embedmill.shared.presence import RUN
@@ -70,6 +71,8 @@ class Runtime:
         self._redactors: dict[tuple[int, str], Redactor] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
+        # What readers see of documents, by collection.
+        self.seen: dict[int, Seen] = {}
         self._call = _Call()
         # When this process last looked whether all words of a collection are counted.
         self.counted_at: dict[int, float] = {}

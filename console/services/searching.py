@@ -1,7 +1,6 @@
 """Searching a collection: what the vector store finds, as far as readers may see it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Collection as Ids
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -13,6 +12,7 @@ from embedmill.console.services.keeping import Keeping, open_shelf
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.recording import CameTo, Door, note_query
+from embedmill.console.services.seeing import Sight
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
@@ -25,14 +25,12 @@ from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import FIRST_PAGE, View
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.db import collections, documents
+from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.editions import Edition
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.metering import Tally
-from embedmill.shared.paging import pages
 from embedmill.shared.privacy.labels import condition_of
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.embeddings.base import Embedder
@@ -40,9 +38,6 @@ from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter, is_free
 from embedmill.workers.word_counts import catch_up
-
-# Under SQLite's limit of bound values.
-PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +213,16 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
     name = _text("a collection's name", collection)
     found = runtime.database.query(lambda connection: collections.get_collection(connection, name))
     catch_up(runtime, found.id, seconds=runtime.settings.search_seconds)
-    tally = Tally()
+    tally, sight = Tally(), Sight(runtime.database, found.id, runtime.seen)
     store = runtime.tallied_store(found, tally)
     stages = read_stage_settings(runtime, found, **switches)
     keeping = None if switches.get("cache") is False else Keeping(runtime, found, tally)
     with ExitStack() as opened:
         searcher = Searcher(
             store,
-            lambda: _shards(runtime, found.id),
+            sight.find_shards,
             cache(lambda: _open_embedder(runtime, found, tally, opened)),
-            lambda ids: _active(runtime, ids),
+            sight.find_editions,
             seconds=runtime.settings.search_seconds,
             find_lost=ShardWatch(runtime, found.id, store).find_lost,
             tally=tally,
@@ -256,17 +251,3 @@ def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opene
     cache = runtime.cache_of(collection.id, kept)
     scope, seconds = runtime.principal.scope, runtime.settings.search_seconds
     return RememberedQueries(embedder, cache, meter, seconds=seconds, scope=scope)
-
-
-def _shards(runtime: Runtime, collection_id: int) -> Sequence[str]:
-    with runtime.database.read() as connection:
-        return collections.get_reading_shards(connection, collection_id)
-
-
-def _active(runtime: Runtime, ids: Ids[str]) -> Mapping[str, Edition]:
-    wanted = list(ids)
-    active: dict[str, Edition] = {}
-    with runtime.database.read() as connection:
-        for some in pages(wanted, PAGE):
-            active |= documents.find_active_editions(connection, some)
-    return active

@@ -68,9 +68,10 @@ class Understanding:
 
     def normalise(self, question: Question, steps: Steps) -> list[Question]:
         """The question as its collection would word it; none where it is worded so already, or nobody can tell."""
-        open_normaliser, why = self.normaliser.open, why_plain(question.text)
+        open_normaliser = self.normaliser.open
+        why = self.normaliser.why if open_normaliser is None else why_plain(question.text)
         if open_normaliser is None or why:
-            steps.skip(NORMALISE, self.normaliser.why if open_normaliser is None else why)
+            steps.skip(NORMALISE, why)
             return []
         with steps.step(NORMALISE, given=1) as step:
             try:
@@ -88,9 +89,10 @@ class Understanding:
 
     def divide(self, question: Question, steps: Steps) -> list[Question]:
         """The questions in a question; none where it is looked for as a whole."""
-        open_divider, why = self.divider.open, why_whole(question.text)
+        open_divider = self.divider.open
+        why = self.divider.why if open_divider is None else why_whole(question.text)
         if open_divider is None or why:
-            steps.skip(DECOMPOSE, self.divider.why if open_divider is None else why)
+            steps.skip(DECOMPOSE, why)
             return []
         with steps.step(DECOMPOSE, given=1) as step:
             _advise(step, self.divider, DIVIDE)

@@ -4,7 +4,7 @@ Triggers count (migration 0028), in the very transaction that shows, changes or 
 which questions are understood. So no writer can forget it, and nobody sees a change and the number before it.
 """
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.schema import collection_change
@@ -13,13 +13,14 @@ SUMMED = -1
 """In the place of a writer, of the changes that were added up."""
 MANY = 64
 """Writers whose changes are worth adding up."""
+_COUNT = select(func.coalesce(func.sum(collection_change.c.changes), 0)).where(
+    collection_change.c.collection_id == bindparam("collection_id")
+)
 
 
 def count_changes(connection: Connection, collection_id: int) -> int:
     """A number that every change raises, and that never falls."""
-    total = func.coalesce(func.sum(collection_change.c.changes), 0)
-    query = select(total).where(collection_change.c.collection_id == collection_id)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_COUNT, {"collection_id": collection_id}).scalar_one())
 
 
 def add_up_changes(connection: Connection) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
@@ -63,7 +63,11 @@ def _select() -> Any:
     ).select_from(joined)
 
 
-_SHARDS = _select().with_only_columns(index_version.c.shards, index_version.c.leaving)
+_SHARDS = (
+    _select()
+    .with_only_columns(index_version.c.shards, index_version.c.leaving)
+    .where(collection.c.id == bindparam("collection_id"))
+)
 
 
 def _row(row: Any) -> Collection:
@@ -126,7 +130,7 @@ def list_index_versions(connection: Connection, found: Collection) -> list[Colle
 
 def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str, ...]:
     """`reading_shards` alone, which every search asks twice; raises NotFound when the collection was deleted."""
-    row = connection.execute(_SHARDS.where(collection.c.id == collection_id)).first()
+    row = connection.execute(_SHARDS, {"collection_id": collection_id}).first()
     if row is None:
         raise NotFound(f"collection number {collection_id} was deleted")
     return reading_order(tuple(row.leaving or ()), tuple(row.shards))
