@@ -7,9 +7,12 @@ import re
 from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
+
+from embedmill.shared.remembering import Remembered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +28,18 @@ _PATTERN = (
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _LONGEST_SPACE = 100_000
-# A shorter text is encoded each time it is asked about.
 _SHORT_CHARACTERS = 256
+"""A shorter text is encoded each time it is asked about."""
+_KNOWN_WORDS, _LONGEST_KNOWN = 65_536, 40
+"""Words whose tokens are remembered, and characters of the longest."""
+_FEW = 6
+"""Where more than one word in so many is new, the whole text is encoded: that takes less than each by itself."""
+_SPACE_CODE, _LINE_FEED_CODE = 0x20, 0x0A
+_WHITE_CODES = 0x3001
+"""No character from here on is white space."""
+
+_Seams = tuple[list[int], list[int]]
+"""Places in a text, its beginning and end among them, and how many tokens there are before each."""
 
 
 def count_tokens(text: str) -> int:
@@ -40,7 +53,7 @@ def count_many(texts: Sequence[str]) -> list[int]:
 
 
 class CountedText:
-    """A text of whose parts the tokens are counted often: it is encoded once, of a part only what is at its ends.
+    """A text of whose parts the tokens are counted often: it is cut into words once, a part at its ends only.
 
     A part is encoded as if it stood alone. Between two seams that makes no difference, so there the tokens of the whole
     text are counted.
@@ -48,45 +61,86 @@ class CountedText:
 
     def __init__(self, text: str) -> None:
         self.text = _encodable(text)
-        self._counts: dict[tuple[int, int], int] = {}
+        self._counts: dict[tuple[int, int], int] = {}  # of what holds no seam and is no word
         self._seams, self._before = _find_seams(self.text) if len(text) >= _SHORT_CHARACTERS else ([], [])
 
     def count(self, start: int, end: int) -> int:
         """Tokens of `text[start:end]`, exactly those that `count_tokens` tells of it."""
-        part = (start, end)
-        if part not in self._counts:
-            self._counts[part] = self._count(start, end)
-        return self._counts[part]
+        seams, before = self._seams, self._before
+        first, last = bisect_left(seams, start), bisect_right(seams, end) - 1
+        if first > last:
+            return self._count_end(start, end)
+        tokens = before[last] - before[first]
+        if start < seams[first]:
+            tokens += self._count_end(start, seams[first])
+        return tokens + self._count_end(seams[last], end) if seams[last] < end else tokens
 
-    def _count(self, start: int, end: int) -> int:
-        # A seam at the very end was one because of what follows, which the part does not have.
-        first, last = bisect_right(self._seams, start), bisect_left(self._seams, end) - 1
-        if first >= last:
-            return count_tokens(self.text[start:end])
-        head = _count_end(self.text[start : self._seams[first]])
-        return head + self._before[last] - self._before[first] + _count_end(self.text[self._seams[last] : end])
+    def _count_end(self, start: int, end: int) -> int:
+        if end - start <= _LONGEST_KNOWN:
+            return _words[self.text[start:end]]
+        found = self._counts.get((start, end))
+        if found is None:
+            found = self._counts[start, end] = count_tokens(self.text[start:end])
+        return found
 
 
-def _find_seams(text: str) -> tuple[list[int], list[int]]:
-    """Where the encoding always cuts, whatever stands before and after, and how many tokens there are before.
+def _find_seams(text: str) -> _Seams:
+    """Where the encoding always cuts, whatever stands before and after: at the words.
 
-    That is behind an ASCII letter which no letter follows, but another ASCII character.
+    That is before a space that no white space precedes, and behind a line feed that none follows. A token that holds
+    the space begins with it; one that holds the line feed has all of the white space before it, as it has at the end of
+    a text. The looks ahead of the encoding's rules are for white space alone.
     """
     import numpy as np
 
-    # In UTF-8, all bytes of other characters are above those of ASCII.
-    encoded = np.frombuffer(text.encode(), dtype=np.uint8)
-    is_letter = ((encoded | 0x20) - np.uint8(ord("a"))) < 26
-    places = 1 + np.flatnonzero(is_letter[:-1] & ~is_letter[1:] & (encoded[1:] < 0x80))
-    tokens = np.array(_encode(text))
-    before = np.searchsorted(np.cumsum(_token_lengths()[tokens]), places, side="right")
-    seams = places if text.isascii() else np.cumsum((encoded & 0xC0) != 0x80)[places - 1]
-    return seams.tolist(), before.tolist()
+    codes = _codes(text)
+    white = _white()[codes if codes.dtype == np.uint8 else np.minimum(codes, _WHITE_CODES)]
+    begins = (codes[1:] == _SPACE_CODE) & ~white[:-1] | (codes[:-1] == _LINE_FEED_CODE) & ~white[1:]
+    seams = [0, *(1 + np.flatnonzero(begins)).tolist(), len(text)]
+    words = [text[start:end] for start, end in pairwise(seams)]
+    counts = list(map(_words.get, words))
+    if all(counts):
+        return seams, list(accumulate(counts, initial=0))  # type: ignore[arg-type]
+    if counts.count(None) * _FEW <= len(words):
+        return seams, list(accumulate(map(_count_word, words), initial=0))
+    return seams, _count_before(text, seams, codes)
 
 
-@lru_cache(maxsize=65536)
-def _count_end(text: str) -> int:
-    return count_tokens(text)
+def _count_before(text: str, seams: list[int], codes: "NDArray[np.integer]") -> list[int]:
+    """How many tokens there are before each seam, by encoding all of the text; its words are remembered."""
+    import numpy as np
+
+    places = np.array(seams)
+    if codes.dtype != np.uint8:
+        width = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
+        places = np.concatenate(([0], np.cumsum(width)))[places]
+    ends = np.cumsum(_token_lengths()[np.array(_encode(text))])
+    before: list[int] = np.searchsorted(ends, places, side="right").tolist()
+    for (start, end), (fewer, more) in zip(pairwise(seams), pairwise(before), strict=True):
+        if end - start <= _LONGEST_KNOWN:
+            _words.keep(text[start:end], more - fewer)
+    return before
+
+
+def _codes(text: str) -> "NDArray[np.uint8 | np.uint32]":
+    import numpy as np
+
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+@cache
+def _white() -> "NDArray[np.bool_]":
+    """Whether a character is white space, by its code: all that Python or the encoding take for it."""
+    import numpy as np
+
+    return np.array([chr(code).isspace() for code in range(_WHITE_CODES + 1)])
+
+
+def _count_word(text: str) -> int:
+    """Tokens of a word or less, remembered unless it is long."""
+    return _words[text] if len(text) <= _LONGEST_KNOWN else count_tokens(text)
 
 
 def _encode(text: str) -> list[int]:
@@ -139,3 +193,6 @@ def _vocabulary() -> "tuple[Encoding, NDArray[np.int64]]":
 def _read_ranks() -> dict[bytes, int]:
     fields = files("embedmill.shared").joinpath(f"vocabulary/{ENCODING}.tiktoken").read_bytes().split()
     return dict(zip(map(a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+
+
+_words = Remembered(count_tokens, most=_KNOWN_WORDS)

@@ -16,6 +16,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.counts import UNITS, TermCounts
 from embedmill.shared.words.folding import compose, normalise
 from embedmill.shared.words.languages import (
@@ -29,7 +30,6 @@ from embedmill.shared.words.languages import (
     stems,
 )
 from embedmill.shared.words.naming import read_name
-from embedmill.shared.words.remembering import Remembered
 from embedmill.shared.words.scripts import script_of
 from embedmill.shared.words.splitting import Pieces, is_plain, joined, split, tokens, whole
 

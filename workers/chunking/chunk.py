@@ -1,12 +1,11 @@
 """The chunk: a span of the stored text, with the head of its table and what it is embedded under."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """`text[start:end]`, in Python characters, is the body; `tokens` are those of head and body.
 
     `ordinal` counts from 0. `section` is the path of headings of the first content in the body; `pages` are the first

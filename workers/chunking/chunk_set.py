@@ -1,7 +1,7 @@
 """The chunk set: one document's text and chunks as a stored object, and the ids by which everything names a chunk."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -18,8 +18,7 @@ from embedmill.workers.chunking.settings import ChunkSettings
 RECORD_VERSION = 2
 READABLE = (1, RECORD_VERSION)
 """Version 1 knew of a chunk's first page only, and of no table."""
-CHUNK_FIELDS = len(fields(Chunk))
-_FIELDS = attrgetter(*(field.name for field in fields(Chunk)))
+CHUNK_FIELDS = len(Chunk._fields)
 ID_LENGTH = 24
 """Hex characters of a chunk id: 96 bits, so that two of a billion chunks share one with a chance of 10^-11."""
 
@@ -80,7 +79,7 @@ def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
             "title": chunk_set.title,
             "media_type": chunk_set.media_type,
             "fingerprint": chunk_set.fingerprint,
-            "chunks": [_FIELDS(chunk) for chunk in chunk_set.chunks],
+            "chunks": list(map(tuple, chunk_set.chunks)),
             "ids": chunk_set.ids,
             "tables": chunk_set.tables,
         }

@@ -1,11 +1,11 @@
 """The chunker: a normalised document in, chunks that cover it out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Chunk, Span
-from embedmill.workers.chunking.heads import Head, Heads
+from embedmill.workers.chunking.heads import NONE, Head, Heads
 from embedmill.workers.chunking.normalise import NormalisedDocument
 from embedmill.workers.chunking.overlap import overlap_start
 from embedmill.workers.chunking.packing import Group, Packer
@@ -38,8 +38,7 @@ def _limits(settings: ChunkSettings, sentences: Boundary) -> Limits:
     return Limits(whole=whole, room=settings.room, maximum=settings.maximum, sentences=sentences)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """What becomes a chunk: a span, the pieces that it holds any of, its own first piece, and what it carries."""
 
     start: int
@@ -68,7 +67,7 @@ def _with_overlap(
 
 
 def _part(text: CountedText, start: int, pieces: Group, heads: Heads) -> _Part | None:
-    carried = heads.carried((piece.block for piece in pieces), start)
+    carried = heads.carried((piece.block for piece in pieces), start) if heads.any else NONE
     if len(carried) > 1:
         return None
     end = pieces[-1].end

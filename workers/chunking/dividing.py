@@ -21,7 +21,7 @@ def divide(chunk_set: ChunkSet, ordinals: Collection[int]) -> ChunkSet:
     made: list[tuple[Chunk, str]] = []
     for chunk, id_ in zip(chunk_set.chunks, chunk_set.ids, strict=True):
         parts = _parts(counted, chunk, id_, chunk_set.tables) if chunk.ordinal in ordinals else [(chunk, id_)]
-        made += [(replace(part, ordinal=len(made) + place), part_id) for place, (part, part_id) in enumerate(parts)]
+        made += [(part._replace(ordinal=len(made) + place), part_id) for place, (part, part_id) in enumerate(parts)]
     return replace(chunk_set, chunks=tuple(chunk for chunk, _ in made), ids=tuple(id_ for _, id_ in made))
 
 
@@ -48,7 +48,7 @@ def _parts(
     for start, end in cut_span(text, span, most=most - carried, sentences=sentences, by_lines=bool(heads)):
         head = _missing_head(start, end, tables)
         tokens = text.count(start, end) + (_tokens_of(text, head) if head else 0)
-        part = replace(chunk, start=start, end=end, tokens=tokens, head=head)
+        part = chunk._replace(start=start, end=end, tokens=tokens, head=head)
         yield part, digest(id_, f"{start} {end}", length=ID_LENGTH)
 
 

@@ -20,12 +20,15 @@ class Head:
 
 
 class Heads(dict[Span, Head | None]):
-    """What chunks carry of each table's head: all of it, or as many of its last lines as `most` tokens hold."""
+    """What chunks carry of each table's head: all of it, or as many of its last lines as `most` tokens hold.
+
+    `any` says whether there is a head at all.
+    """
 
     def __init__(self, text: CountedText, blocks: Sequence[BlockSpan], *, most: int) -> None:
         super().__init__()
         self._text = text
-        self._any = any(block.head is not None for block in blocks)
+        self.any = any(block.head is not None for block in blocks)
         self._most = most
 
     def __missing__(self, span: Span) -> Head | None:
@@ -43,7 +46,7 @@ class Heads(dict[Span, Head | None]):
 
     def carried(self, blocks: Iterable[BlockSpan], start: int) -> Set[Head]:
         """The heads that stand before `start`, of the rows among these blocks. A chunk can carry one."""
-        if not self._any:
+        if not self.any:
             return NONE
         heads = {head for block in blocks if block.head is not None and (head := self.of(block))}
         return {head for head in heads if head.start < start}

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import chain
 
 ENGLISH = "en"
 SAMPLE = 1_200
@@ -55,6 +56,6 @@ def _by_script(sample: str) -> str:
 
 
 def _by_words(words: list[str]) -> str:
-    counts = Counter(language for word in words for language in _LANGUAGES_OF.get(word, ()))
-    best = max(_FUNCTION_WORDS, key=lambda language: counts[language])
+    counts = Counter(chain.from_iterable(filter(None, map(_LANGUAGES_OF.get, words))))
+    best = max(_FUNCTION_WORDS, key=counts.__getitem__)
     return best if counts[best] >= LEAST_SHARE * len(words) else ENGLISH

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
@@ -20,8 +21,7 @@ HEADING_CHARACTERS = 200
 PATH_SEPARATOR = " > "
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSpan:
+class BlockSpan(NamedTuple):
     """A block as `text[start:end]`, in Python characters. `section` is the path of headings above and including it.
 
     `head` is the span of what heads its table, where rows follow that; of the head's own blocks too. `part` is the part

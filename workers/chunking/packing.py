@@ -29,12 +29,25 @@ class Packer:
     def pack(self, pieces: list[Piece]) -> list[Group]:
         """Every piece in one group, in order; no group above the maximum, and few below the minimum."""
         for piece in pieces:
+            if self._takes(piece):
+                continue
             while self._current and self._is_full_before(piece):
                 self._close(before=piece)
             self._append(piece)
         if self._current:
             self._groups.append(self._current)
         return [part for group in self._without_small() for part in self._within_maximum(group)]
+
+    def _takes(self, piece: Piece) -> bool:
+        """Whether the current group took it at once: there is room, and nothing about it but its size to look at."""
+        total = self._tokens + piece.gap + piece.tokens
+        if not self._current or total > self._settings.room or piece.heading or piece.block.head is not None:
+            return False
+        if _are_apart(self._current[-1], piece):
+            return False
+        self._tokens = total
+        self._current.append(piece)
+        return True
 
     def _append(self, piece: Piece) -> None:
         head = self._missing(piece)
@@ -111,14 +124,14 @@ class Packer:
         cut = hard_cut(self._text, (piece.start, piece.end), limits)
         counted = count_spans(self._text, cut)
         return [
-            Piece(start, end, tokens, gap, piece.block, sentence=False)
+            Piece(start, end, tokens, gap, piece.block, sentence=False, heading=piece.heading)
             for (start, end), (tokens, gap) in zip(cut, counted, strict=True)
         ]
 
     def count(self, group: Group) -> int:
         """Exact tokens of a group: of its text, and of a head that it must carry."""
         body = self._text.count(group[0].start, group[-1].end)
-        return body + sum(head.tokens for head in self._carried(group))
+        return body + sum(head.tokens for head in self._carried(group)) if self._heads.any else body
 
     def _carried(self, group: Group) -> Set[Head]:
         return self._heads.carried((piece.block for piece in group), group[0].start)

@@ -1,7 +1,8 @@
 """Pieces: the parts of a document that a chunk takes whole, each counted once and none above the maximum."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Span
@@ -17,12 +18,11 @@ GAP = 2
 """Characters of white space before a piece that its count includes: tokens hold the space or lines before a word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """`text[start:end]` of one block. `tokens` include up to two characters of white space before it.
 
     `gap` are the tokens of a longer white space between it and the piece before. `sentence` is false for a fragment
-    that starts within a sentence. `opens` says that it means nothing without what follows: a heading, a table's head.
+    that starts within a sentence. `opens` says that it means nothing without what follows: a `heading`, a table's head.
     """
 
     start: int
@@ -32,10 +32,7 @@ class Piece:
     block: BlockSpan
     sentence: bool = True
     opens: bool = False
-
-    @property
-    def heading(self) -> bool:
-        return self.block.kind is BlockKind.HEADING
+    heading: bool = False
 
     @property
     def whole(self) -> bool:
@@ -69,8 +66,9 @@ def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits, h
     for block, (tokens, gap) in zip(blocks, counted, strict=True):
         within = limits.beside(heads.of(block))
         if _stays_whole(text, block, tokens=tokens, limits=within):
-            opens = block.kind is BlockKind.HEADING or heads.opens(block)
-            pieces.append(Piece(block.start, block.end, tokens, gap, block, opens=opens))
+            heading = block.kind is BlockKind.HEADING
+            opens = heading or heads.opens(block)
+            pieces.append(Piece(block.start, block.end, tokens, gap, block, opens=opens, heading=heading))
         else:
             pieces += _cut_block(text, block, within)
     return pieces
@@ -78,12 +76,15 @@ def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits, h
 
 def count_spans(text: CountedText, pieces: Sequence[Span]) -> list[tuple[int, int]]:
     """Tokens and gap tokens of each of these consecutive spans, as a Piece has them."""
-    starts = [start for start, _ in pieces]
-    ends = [starts[0] if starts else 0, *(end for _, end in pieces[:-1])]
-    return [
-        (text.count(max(before, start - GAP), end), text.count(before, start) if start - before > GAP else 0)
-        for before, (start, end) in zip(ends, pieces, strict=False)
-    ]
+    counted = []
+    before = pieces[0][0] if pieces else 0
+    for start, end in pieces:
+        if start - before > GAP:
+            counted.append((text.count(start - GAP, end), text.count(before, start)))
+        else:
+            counted.append((text.count(before, end), 0))
+        before = end
+    return counted
 
 
 def hard_cut(text: CountedText, span: Span, limits: Limits) -> list[Span]:
@@ -113,10 +114,14 @@ def _stays_whole(text: CountedText, block: BlockSpan, *, tokens: int, limits: Li
 
 def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piece]:
     first = FIRST_CUTS.get(block.kind, limits.sentences)
-    parts = _divide(text, (block.start, block.end), (first, LINE, WORD), limits=limits)
-    counted = count_spans(text, [span for span, _ in parts])
+    found = spans(text.text, (block.start, block.end), first)
+    counted = count_spans(text, found)
+    parts = list(_within(text, found, counted, (LINE, WORD), limits=limits))
+    if not all(uncut for _, uncut in parts):
+        counted = count_spans(text, [span for span, _ in parts])
+    heading = block.kind is BlockKind.HEADING
     return [
-        Piece(start, end, tokens, gap, block, sentence, opens=block.kind is BlockKind.HEADING)
+        Piece(start, end, tokens, gap, block, sentence, heading, heading)
         for ((start, end), sentence), (tokens, gap) in zip(parts, counted, strict=True)
     ]
 
@@ -128,14 +133,23 @@ def _divide(
     if not boundaries:
         return [(part, False) for part in hard_cut(text, span, limits)]
     found = spans(text.text, span, boundaries[0])
-    counted = count_spans(text, found)
-    parts: list[tuple[Span, bool]] = []
+    parts = list(_within(text, found, count_spans(text, found), boundaries[1:], limits=limits))
+    return _merged(text, parts, limits.room) if boundaries == (WORD,) else parts
+
+
+def _within(
+    text: CountedText,
+    found: Sequence[Span],
+    counted: Sequence[tuple[int, int]],
+    boundaries: tuple[Boundary, ...],
+    *,
+    limits: Limits,
+) -> Iterator[tuple[Span, bool]]:
     for part, (tokens, _) in zip(found, counted, strict=True):
         if tokens <= limits.maximum:
-            parts.append((part, True))
+            yield part, True
         else:
-            parts += [(inner, False) for inner, _ in _divide(text, part, boundaries[1:], limits=limits)]
-    return _merged(text, parts, limits.room) if boundaries == (WORD,) else parts
+            yield from ((inner, False) for inner, _ in _divide(text, part, boundaries, limits=limits))
 
 
 def _merged(text: CountedText, parts: list[tuple[Span, bool]], room: int) -> list[tuple[Span, bool]]:

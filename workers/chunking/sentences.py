@@ -60,15 +60,23 @@ def sentences_of(language: str) -> Boundary:
     def cuts(text: str, start: int, end: int) -> Iterator[int]:
         while start < end:
             window = text[start : min(start + WINDOW, end)]
-            found = list(itertools.accumulate(map(len, segment(language, window))))
+            parts = segment(language, window)
+            found = list(itertools.accumulate(map(len, parts)))
             if not found or found[-1] != len(window):
-                found = [len(window)]  # it left something out, so that its places are none of the text's
+                parts, found = [window], [len(window)]  # it left something out: its places are none of the text's
             if start + len(window) < end:
                 del found[-1]  # the sentence goes on behind the window
-            yield from (start + place for place in found if not _goes_on(window, place, language))
+            for part, place in zip(parts, found, strict=False):
+                if _ends(part.rstrip(), window[place : place + 1], language) or not _goes_on(window, place, language):
+                    yield start + place
             start += found[-1] if found else len(window)
 
     return cuts
+
+
+def _ends(sentence: str, following: str, language: str) -> bool:
+    """Whether `_goes_on` need not be asked: there is no initial, and neither a number follows nor an ordinal is."""
+    return sentence[-3:-2].isalnum() and language != "de" and not following.isdecimal()
 
 
 def _goes_on(text: str, place: int, language: str) -> bool:
@@ -85,22 +93,20 @@ def _goes_on(text: str, place: int, language: str) -> bool:
 def spans(text: str, span: Span, boundary: Boundary) -> list[Span]:
     """Non-empty pieces of `span` between the boundaries, without the white space at their ends (see `trim`)."""
     start, end = span
-    cuts = boundary(text, start, end)
-    safe = (cut for cut in cuts if cut < end and not unicodedata.combining(text[cut]))
-    return [piece for piece in _between(text, start, end, safe) if piece[0] < piece[1]]
-
-
-def _between(text: str, start: int, end: int, cuts: Iterable[int]) -> Iterator[Span]:
-    for cut in cuts:
-        yield trim(text, start, cut)
-        start = cut
-    yield trim(text, start, end)
+    found = []
+    for cut in boundary(text, start, end):
+        if cut < end and not unicodedata.combining(text[cut]):
+            found.append(trim(text, start, cut))
+            start = cut
+    found.append(trim(text, start, end))
+    return [piece for piece in found if piece[0] < piece[1]]
 
 
 def trim(text: str, start: int, end: int) -> Span:
     """The span without trailing white space and leading line breaks; a code line's indentation stays."""
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip("\n")), start + len(piece.rstrip())
+    begin = start + len(piece) - len(piece.lstrip("\n")) if piece[:1] == "\n" else start
+    return begin, start + len(piece.rstrip())
 
 
 def even_cut(text: str, span: Span, *, parts: int) -> list[Span]:

@@ -66,5 +66,5 @@ def test_a_single_long_character_sequence_without_any_boundary_is_cut_too() -> N
 def test_what_has_no_parts_cannot_be_divided() -> None:
     whole = made("x")
     assert not can_divide(whole, 0)
-    long = replace(whole, chunks=(replace(whole.chunks[0], tokens=100),))
+    long = replace(whole, chunks=(whole.chunks[0]._replace(tokens=100),))
     assert not can_divide(long, 0)
