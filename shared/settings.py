@@ -225,6 +225,11 @@ class Settings:
     web_hosts: int = setting(8, "Hosts that are asked at once, each for one page at a time.", ge=1, le=32)
     web_seconds: float = setting(30.0, "Longest that an answer of a site may take, as a whole.", gt=0)
     web_max_mb: int = setting(64, "Largest page or file that is taken from a site, in MiB, inflated.", ge=1)
+    web_proxy_resolves: bool = setting(
+        default=False,
+        description="Give names of hosts to the proxy (HTTPS_PROXY, HTTP_PROXY), which then answers for private "
+        "addresses. Without it names are looked up and checked here, and the proxy is given the address.",
+    )
     web_gone_seconds: float = setting(
         5.0, "So long after a page said that it is gone it is asked again, before it leaves.", ge=0
     )

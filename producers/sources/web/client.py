@@ -1,4 +1,4 @@
-"""Asks for one address once: no redirect, no cookie, no proxy, and bounds on time and bytes, counted when inflated."""
+"""Asks for one address once: no redirect, no cookie, and bounds on time and bytes, counted when inflated."""
 
 import ssl
 import time
@@ -23,6 +23,7 @@ from embedmill.producers.sources.web.guard import (
     Resolver,
     resolve,
 )
+from embedmill.producers.sources.web.proxies import Proxy, ProxyRefused
 
 INFLATED_STEP = 64 * 1024
 MOST_IGNORED_BYTES = 64 * 1024
@@ -106,24 +107,36 @@ class Client:
     authorizations: Mapping[str, str] = field(default_factory=dict)
     resolver: Resolver = resolve
     clock: Clock = time.monotonic
+    proxy_resolves: bool = False
     _deadline: Deadline = field(init=False)
-    _pool: httpcore2.ConnectionPool = field(init=False)
+    _pools: dict[str, httpcore2.ConnectionPool] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is connected to yet."""
         self._deadline = Deadline(self.clock)
-        self._pool = httpcore2.ConnectionPool(
+        self._pools = {scheme: self._connect(scheme) for scheme in ("http", "https")}
+
+    def _connect(self, scheme: str) -> httpcore2.ConnectionPool:
+        backend = GuardedBackend(
+            self.allowed,
+            self._deadline,
+            resolver=self.resolver,
+            proxy=Proxy.of_environment(scheme),
+            proxy_resolves=self.proxy_resolves,
+        )
+        return httpcore2.ConnectionPool(
             ssl_context=_context(),
             max_connections=MOST_CONNECTIONS,
             keepalive_expiry=KEPT_OPEN_SECONDS,
-            network_backend=GuardedBackend(self.allowed, self._deadline, resolver=self.resolver),
+            network_backend=backend,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
 
     def ask(
         self, address: str, *, wants: Wants, headers: Mapping[str, str] | None = None, cut_bytes: int | None = None
@@ -135,8 +148,9 @@ class Client:
         begun = self.clock()
         self._deadline.begin(self.bounds.seconds)
         try:
-            with self._pool.stream(
-                "GET", _url(address), headers=self._headers(address, headers or {}), extensions=self._extensions()
+            url = _url(address)
+            with self._pools.get(urlsplit(address).scheme, self._pools["https"]).stream(
+                "GET", url, headers=self._headers(address, headers or {}), extensions=self._extensions()
             ) as response:
                 head = _head(address, response)
                 body = self._body(head, response, wants, cut_bytes)
@@ -276,7 +290,7 @@ def _describe(error: Exception) -> str:
     """Why nobody answered, without what the other side may have said."""
     causes = (error, error.__cause__, error.__context__)
     for cause in causes:
-        if isinstance(cause, NameLeadsNowhere):
+        if isinstance(cause, NameLeadsNowhere | ProxyRefused):
             return str(cause)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({cause.verify_message})"

@@ -2,7 +2,8 @@
 
 A name is resolved once, by whoever connects. If one of its addresses is private, none is used; otherwise the connection
 goes to the address that was checked and never to the name, which may have another address by then. So redirects,
-robots.txt, sitemaps and files are covered alike, and so is every way of writing an address.
+robots.txt, sitemaps and files are covered alike, and so is every way of writing an address. A proxy is asked for the
+address that was checked, too, unless it is trusted to look names up itself.
 """
 
 import socket
@@ -10,11 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from httpcore2 import SOCKET_OPTION, ConnectError, ConnectTimeout, NetworkBackend, NetworkStream, ReadTimeout
 from httpcore2 import SyncBackend as SocketBackend
+
+from embedmill.producers.sources.web.proxies import Proxy
 
 Resolver = Callable[[str, int], list[str]]
 Clock = Callable[[], float]
@@ -88,6 +92,15 @@ def _within(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
     return [single] if single else list(address.teredo or ())
 
 
+def _is_literal(host: str) -> bool:
+    """Whether a host is written as an address, in whichever way that anybody understands."""
+    try:
+        socket.inet_aton(host)
+    except (OSError, UnicodeError):
+        return ":" in host or host.rpartition(".")[2].lower() == "localhost"
+    return True
+
+
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host as numbers, in the order in which they should be tried; raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -114,9 +127,23 @@ class Deadline(threading.local):
 
 
 class GuardedBackend(NetworkBackend):
-    """Connects to public addresses only, or to what is allowed, and keeps each connection to its thread's deadline."""
+    """Connects to public addresses only, or to what is allowed, and keeps each connection to its thread's deadline.
 
-    def __init__(self, allowed: Allowed, deadline: Deadline, *, resolver: Resolver = resolve) -> None:
+    Public ones are reached through the `proxy`, if there is one; with `proxy_resolves` it is given names, and what they
+    lead to is its business.
+    """
+
+    def __init__(
+        self,
+        allowed: Allowed,
+        deadline: Deadline,
+        *,
+        resolver: Resolver = resolve,
+        proxy: Proxy | None = None,
+        proxy_resolves: bool = False,
+    ) -> None:
+        self._proxy = proxy
+        self._proxy_resolves = proxy_resolves
         self._allowed = allowed
         self._deadline = deadline
         self._resolve = resolver
@@ -130,18 +157,29 @@ class GuardedBackend(NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> NetworkStream:
+        proxy = self._proxy if self._proxy is not None and self._proxy.leads_to(host, port) else None
+        found = self._find(host, port, proxy)
         error: ConnectError | ConnectTimeout = NameLeadsNowhere()
-        for address in self.checked(host, port):
+        for address in found:
+            left = partial(self._deadline.left, timeout)
             try:
-                return DeadlineStream(
-                    self._sockets.connect_tcp(
-                        address, port, self._deadline.left(timeout), local_address, socket_options
-                    ),
-                    self._deadline,
-                )
+                if proxy is not None and (not _is_literal(address) or is_public(address.partition("%")[0])):
+                    return DeadlineStream(proxy.tunnel(self._sockets, address, port, left), self._deadline)
+                stream = self._sockets.connect_tcp(address, port, left(), local_address, socket_options)
+                return DeadlineStream(stream, self._deadline)
             except (ConnectError, ConnectTimeout) as failed:
                 error = failed
         raise error
+
+    def _find(self, host: str, port: int, proxy: Proxy | None) -> list[str]:
+        """What is connected to: addresses that were checked, or the name where the proxy looks it up itself."""
+        if proxy is None or not self._proxy_resolves or _is_literal(host):
+            return self.checked(host, port)
+        try:
+            found = self.checked(host, port)
+        except NameLeadsNowhere:
+            return [host]
+        return [host] if all(is_public(address.partition("%")[0]) for address in found) else found
 
     def checked(self, host: str, port: int) -> list[str]:
         """The addresses of a host, all of which may be connected to; raises AddressRefused, ConnectError."""

@@ -135,6 +135,7 @@ class WebSource(Source):
                 **{origin(f"{home}/"): authorization(login) for home, login in settings.web_logins.items()},
                 **({origin(self.asked): self.authorization} if self.authorization else {}),
             },
+            proxy_resolves=settings.web_proxy_resolves,
         )
 
     def _task(self, settings: Settings) -> "Task":
