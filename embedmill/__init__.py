@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedmill.api import Mill, open  # noqa: A004 - it is called as embedmill.open
+    from embedmill.api import Mill, open, restore, verify_backup  # noqa: A004 - it is called as embedmill.open
 
-__all__ = ["Mill", "open"]
+__all__ = ["Mill", "open", "restore", "verify_backup"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.console.services import asking as asking_service
@@ -67,6 +67,7 @@ from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import JobOptions, SubmittedJob
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.verifying import Verification
+from embedmill.console.usual import USUAL
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.sources.open import open_sources
@@ -77,8 +78,15 @@ from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING, View
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
+from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings
 from embedmill.shared.states import JobState
+from embedmill.trust import Trust, verify_backup
+
+if TYPE_CHECKING:
+    from embedmill.console.services.restoring import Restored
+
+__all__ = ["Mill", "open", "restore", "verify_backup"]
 
 Document = Mapping[str, object]
 """A document as a value: `id` and `text`, and optionally `title`, `uri` and `metadata`."""
@@ -168,18 +176,43 @@ def open(  # noqa: A001 - it is called as embedmill.open
     What is not given comes from the environment and from embedmill.toml, as for commands. `token` says who calls.
     Notices, such as that work waits for money, go to `on_notice`. Raises SettingsError, HomeInUse.
     """
+    return Mill(_choose_settings(home, settings, token=token), on_notice=on_notice)
+
+
+def restore(
+    folder: str | os.PathLike[str],
+    home: str | os.PathLike[str] | None = None,
+    *,
+    settings: Settings | Mapping[str, Any] | None = None,
+    receipts: Sequence[str | os.PathLike[str]] = (),
+    replace: bool = False,
+    on_notice: OnNotice = log_notice,
+) -> "Restored":
+    """Restore a backup into a home, and the database of `settings`, as `embedmill restore` does; none may be open.
+
+    With `replace`, a home that is there is put aside. `receipts` are folders with further receipts of erasures. Raises
+    UsageError for a backup that is not whole, HomeInUse, StorageFailed.
+    """
+    from embedmill.console.services.restoring import restore_backup
+
+    chosen = _choose_settings(home, settings, token=None)
+    folders = [Path(each) for each in receipts]
+    return restore_backup(chosen, Path(folder), receipt_folders=folders, replace=replace, listener=Listener(on_notice))
+
+
+def _choose_settings(
+    home: str | os.PathLike[str] | None, settings: Settings | Mapping[str, Any] | None, *, token: str | None
+) -> Settings:
     chosen = settings if isinstance(settings, Settings) else load_settings(**settings or {})
-    if home is not None:
-        chosen = chosen.model_copy(update={"home": Path(home)})
-    if token is not None:
-        chosen = chosen.model_copy(update={"token": token})
-    return Mill(chosen, on_notice=on_notice)
+    given = {"home": None if home is None else Path(home), "token": token}
+    return chosen.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-class Mill:
+class Mill(Trust):
     """Collections, jobs and searches of one installation; for any number of threads, and one process.
 
-    Open it after a fork. What is submitted is worked on by `ingest`, by `embedmill workers start`, or by both.
+    Where no collection is named, it is `default`, or the only one that the token reaches. Open it after a fork. What is
+    submitted is worked on by `ingest`, by `embedmill workers start`, or by both.
     """
 
     def __init__(self, settings: Settings, *, on_notice: OnNotice = log_notice) -> None:
@@ -204,7 +237,7 @@ class Mill:
         self,
         *sources: str | os.PathLike[str],
         documents: Iterable[Document] | None = None,
-        collection: str = "default",
+        collection: str = USUAL,
         **choices: Unpack[JobChoices],
     ) -> SubmittedJob:
         """Put sources, documents given as values, or both in for the workers; returns when all of it is durable.
@@ -225,7 +258,7 @@ class Mill:
         self,
         *sources: str | os.PathLike[str],
         documents: Iterable[Document] | None = None,
-        collection: str = "default",
+        collection: str = USUAL,
         on_progress: OnProgress | None = None,
         **choices: Unpack[JobChoices],
     ) -> JobReport:
@@ -263,7 +296,7 @@ class Mill:
         self,
         *sources: str | os.PathLike[str],
         documents: Iterable[Document] | None = None,
-        collection: str = "default",
+        collection: str = USUAL,
         **choices: Unpack[ReadChoices],
     ) -> Estimate:
         """What an ingest would take and cost; nothing is stored or spent. Raises UserError."""
@@ -319,7 +352,7 @@ class Mill:
         self,
         query: str,
         *,
-        collection: str = "default",
+        collection: str = USUAL,
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
@@ -350,7 +383,7 @@ class Mill:
         self,
         queries: Iterable[tuple[object, str]],
         *,
-        collection: str = "default",
+        collection: str = USUAL,
         top_k: int = 10,
         mode: Mode = "hybrid",
         where: str | None = None,
@@ -375,7 +408,7 @@ class Mill:
         self,
         question: str,
         *,
-        collection: str = "default",
+        collection: str = USUAL,
         where: str | None = None,
         explain: bool = False,
         on_claim: OnClaim | None = None,
@@ -408,7 +441,7 @@ class Mill:
         with self._runtimes.lend() as runtime:
             return feedback_service.report_feedback(runtime, collection=collection, limit=limit)
 
-    def judgements(self, *, collection: str = "default") -> ExportedFeedback:
+    def judgements(self, *, collection: str = USUAL) -> ExportedFeedback:
         """Queries and judgements as `evaluate` takes them, of queries whose texts were kept; raises NotFound."""
         with self._runtimes.lend() as runtime:
             return feedback_service.export_feedback(runtime, collection)
@@ -423,7 +456,7 @@ class Mill:
         queries: str | os.PathLike[str],
         qrels: str | os.PathLike[str],
         *,
-        collection: str = "default",
+        collection: str = USUAL,
         against: str | None = None,
     ) -> Evaluation:
         """How good the search is, by files of queries and judgements as `embedmill eval` takes them; raises UserError.
@@ -479,12 +512,12 @@ class Mill:
         with self._work, self._runtimes.lend() as runtime:
             return verifying.verify(runtime, collection, repair=True, listener=self._listener())
 
-    def export(self, collection: str = "default", *, vectors: bool = False) -> Iterator[Exported]:
+    def export(self, collection: str = USUAL, *, vectors: bool = False) -> Iterator[Exported]:
         """What the vector store itself holds, one entry for each vector, streamed; raises NotFound."""
         with self._runtimes.lend() as runtime:
             yield from export_service.export(runtime, collection, with_vectors=vectors)
 
-    def rejected(self, collection: str = "default") -> Iterator[Rejected]:
+    def rejected(self, collection: str = USUAL) -> Iterator[Rejected]:
         """The rejected chunks with their reasons, streamed; raises NotFound, BlobMissing."""
         with self._runtimes.lend() as runtime:
             yield from export_service.export_rejected(runtime, collection)
@@ -494,7 +527,7 @@ class Mill:
         with self._runtimes.lend() as runtime:
             return collection_service.list_collections(runtime).collections
 
-    def fields(self, collection: str = "default") -> FieldReports:
+    def fields(self, collection: str = USUAL) -> FieldReports:
         """The fields of the metadata that filters can ask for; raises NotFound."""
         with self._runtimes.lend() as runtime:
             return field_service.list_fields(runtime, collection)
@@ -518,6 +551,14 @@ class Mill:
         """Every limit, what is used of it, and alerts."""
         with self._runtimes.lend() as runtime:
             return budget_service.show_budgets(runtime)
+
+    def _lend(self) -> AbstractContextManager[Runtime]:
+        return self._runtimes.lend()
+
+    @contextmanager
+    def _work_alone(self) -> Iterator[Runtime]:
+        with self._work, self._runtimes.lend() as runtime:
+            yield runtime
 
     def _listener(self, on_progress: OnProgress | None = None) -> Listener:
         return Listener(self._on_notice, on_progress)

@@ -283,3 +283,32 @@ def test_a_file_is_shown_as_a_worker_would_read_it(mill: Mill, tmp_path: Path) -
     assert mill.parse(b"# One\n\ntext", name="b.md").chunks[0].section == "One"
     mill.create_collection("small", chunk_tokens=16)
     assert len(mill.parse(b"word " * 100, collection="small").chunks) > 3
+
+
+def test_a_token_means_its_only_collection_where_none_is_named(mill: Mill, settings: Settings) -> None:
+    mill.create_collection("notes")
+    mill.create_collection("others")
+    one = mill.create_token("one", role="operator", collections=["notes"])
+    both = mill.create_token("both", role="operator", collections=["notes", "others"])
+    with embedmill.open(settings=settings, token=one.token) as reader:
+        assert list(reader.export()) == []
+        assert reader.submit(documents=[document(1)]).job
+        with pytest.raises(NotFound):
+            list(reader.export("default"))
+    assert [job.collection for job in mill.jobs()] == ["notes"]
+    with embedmill.open(settings=settings, token=both.token) as reader, pytest.raises(UsageError, match="which"):
+        list(reader.export())
+
+
+@pytest.mark.parametrize("given", [{"collections": []}, {"levels": "public"}, {"role": "king"}])
+def test_a_token_that_a_program_leaves_open_by_mistake_is_not_made(mill: Mill, given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        mill.create_token("somebody", **given)
+
+
+def test_a_collection_is_encrypted_under_another_key_and_opened_again(mill: Mill, settings: Settings) -> None:
+    mill.create_collection("notes")
+    made = mill.make_key(settings.home_path / "root.key")
+    assert mill.re_encrypt("notes").encrypted
+    assert mill.rotate_keys(to=made.setting).rewrapped == len(mill.keys().keys)
+    assert not mill.decrypt("notes").encrypted
