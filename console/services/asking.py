@@ -46,10 +46,11 @@ class AskedQuote:
 
 @dataclass(frozen=True, slots=True)
 class AskedClaim:
-    """One sentence, and what bears it."""
+    """One sentence, and what bears it; `in_another` where it is in another language than the question."""
 
     text: str
     quotes: Sequence[AskedQuote]
+    in_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
 
 
 def _claim(claim: Claim, sources: Iterable[Source]) -> AskedClaim:
-    return AskedClaim(claim.text, [_quote(hit, *span) for hit, span in sources])
+    return AskedClaim(claim.text, [_quote(hit, *span) for hit, span in sources], claim.in_another)
 
 
 def _explain(found: SearchResult, last: Step) -> Explanation | None:

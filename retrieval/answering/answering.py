@@ -27,6 +27,7 @@ MOST_PASSAGES = 3
 NO_MODEL = "no model was asked for"
 NONE_SET = "no model is set for it"
 NOT_SAID = "nothing that was found is near enough to the question"
+IN_ANOTHER = "{count} of {all} sentences are not in the question's language"
 NONE_RELEVANT = "no passage that a model read answers the question"
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|(?=\n[^\n]* \| )|$)", re.DOTALL)
 
@@ -94,6 +95,8 @@ def answer(
     (told,) = steps.told()
     if told.failed:
         notes.append(f"{ANSWER}: {told.why}")
+    if said.in_another:
+        notes.append(IN_ANOTHER.format(count=said.in_another, all=len(said.claims)))
     return Answered(said, by, told, hits, notes)
 
 
@@ -118,7 +121,7 @@ def _ask(question: Answering, passages: Sequence[Passage], judge: Judge, step: R
         errors = [error]
     said, why = question.answer, CUT_OFF
     if said is None:
-        said, why = question.heard, str(errors[0])
+        said, why = question.left, str(errors[0])
     if said.cut and not said.claims:
         step.fail(f"{CUT_OFF} before a sentence was whole" if said is question.answer else why)
         return None

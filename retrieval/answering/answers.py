@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.retrieval.answering.numbers import numbers_of
+from embedmill.retrieval.answering.tongues import is_in_another
 from embedmill.retrieval.grading.passages import Passage, Quote
 from embedmill.retrieval.quotes import QuoteKind, check_quote
 
@@ -25,6 +26,8 @@ class Claim:
 
     text: str
     quotes: tuple[Cited, ...]
+    in_another: bool = False
+    """Whether it is in another language than the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Answer:
     def answered(self) -> bool:
         """Whether anything is said."""
         return bool(self.claims)
+
+    @property
+    def in_another(self) -> int:
+        """How many sentences are in another language than the question."""
+        return sum(claim.in_another for claim in self.claims)
 
 
 def check_answer(
@@ -92,7 +100,7 @@ def check_claim(
     known = numbers_of(question).union(*(numbers_of(one.passage.text) for one in cited))
     if not numbers_of(text) <= known:
         return None, [*faults, UNSUPPORTED_NUMBER]
-    return Claim(text, tuple(cited)), faults
+    return Claim(text, tuple(cited), is_in_another(text, question)), faults
 
 
 def _cite(id: str, words: str, passages: Mapping[str, Passage], ours: str) -> Cited | QuoteKind:

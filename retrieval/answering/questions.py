@@ -20,6 +20,7 @@ from embedmill.shared.providers.models.lists import read_items, read_whole_items
 
 CLAIMS = "claims"
 MAX_TOKENS = 1_500
+IN_ANOTHER = "its sentences were not in the language of the question"
 
 SCHEMA: Mapping[str, Any] = closed(
     {
@@ -64,7 +65,8 @@ def _nobody(_: Claim) -> None:
 class Answering(ModelQuestion[Evidence, Answer]):
     """Asks for an answer from some passages; what is left of it after the check stands in `answer`.
 
-    Each sentence is told as soon as it is whole and held, while the model goes on.
+    Each sentence is told as soon as it is whole and held, while the model goes on. Of an answer that begins in another
+    language than the question's nothing is told: it is asked for once more.
     """
 
     noun = "question"
@@ -76,9 +78,15 @@ class Answering(ModelQuestion[Evidence, Answer]):
         self.answer: Answer | None = None
         self.heard = Answer(cut=True)
         """What was held of what was heard so far."""
+        self._aside: Answer | None = None
         self._tell = tell
         self._hearing: Request[Evidence] | None = None
         self._said = ""
+
+    @property
+    def left(self) -> Answer:
+        """What there is where the last answer did not come to its end: what was heard of it, or the one before."""
+        return self._aside if self._aside is not None and not self.heard.claims else self.heard
 
     @property
     def prompt(self) -> PromptText:
@@ -123,9 +131,11 @@ class Answering(ModelQuestion[Evidence, Answer]):
             self._hearing, self._said = request, ""
         self._said += piece
         if "}" in piece and (items := read_whole_items(self._said, CLAIMS)):
-            before, self.heard = len(self.heard.claims), self._check(request, items, cut=True)
-            for claim in self.heard.claims[before:]:
-                self._tell(claim)
+            heard = self._check(request, items, cut=True)
+            if request.complaint or not _begins_in_another(heard):
+                before, self.heard = len(self.heard.claims), heard
+                for claim in heard.claims[before:]:
+                    self._tell(claim)
 
     def _check(self, request: Request[Evidence], items: Sequence[Any], *, cut: bool) -> Answer:
         said = [one for one in map(_said, items) if one is not None]
@@ -142,11 +152,19 @@ class Answering(ModelQuestion[Evidence, Answer]):
         checked = self._check(request, items, cut=not whole)
         if not whole and not checked.claims and not request.complaint:
             return ReadAnswer({}, request.items, "the answer was cut off")
+        if _begins_in_another(checked) and not request.complaint:
+            self._aside = checked
+            return ReadAnswer({}, request.items, IN_ANOTHER)
         return ReadAnswer({evidence: checked})
 
     def keep(self, found: Mapping[Evidence, Answer]) -> None:
         for answer in found.values():
             self.answer = answer
+
+
+def _begins_in_another(answer: Answer) -> bool:
+    """Whether nothing of an answer was told yet that is not in the question's language."""
+    return bool(answer.claims) and answer.claims[0].in_another
 
 
 def _by_id(request: Request[Evidence]) -> dict[str, Passage]:

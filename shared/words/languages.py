@@ -4,7 +4,7 @@ import re
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -91,15 +91,21 @@ def guess(tokens: Iterable[str], signs: str = "") -> Languages:
     The one with most votes, the default one among equals; and the default one when there are too few.
     """
     words = set(tokens)
-    votes: Counter[str] = Counter(chain.from_iterable(map(_votes().__getitem__, _voting().intersection(words))))
-    if not signs.isascii():
-        votes.update(_letters(set(signs)))
+    votes = count_votes(words, signs)
     enough = ENOUGH_VOTES if len(words) > SHORT_TEXT else 1
     told = [code for code, count in votes.items() if count >= enough]
     spoken = dict(DEFAULTS)
     for code in sorted(told, key=lambda code: (votes[code], _rank()[code])) if told else ():
         spoken[languages()[code].script] = code
     return tuple(spoken.values())
+
+
+def count_votes(words: Set[str], signs: str = "") -> Counter[str]:
+    """How many of some words in small letters are function words of each language; rare letters count by a share."""
+    votes: Counter[str] = Counter(chain.from_iterable(map(_votes().__getitem__, _voting().intersection(words))))
+    if not signs.isascii():
+        votes.update(_letters(set(signs)))
+    return votes
 
 
 def _letters(signs: set[str]) -> dict[str, float]:

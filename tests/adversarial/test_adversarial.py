@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from embedmill.console.services import searching
+from embedmill.retrieval.answering.questions import IN_ANOTHER
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.shared.metering import FreeMeter
@@ -94,7 +95,9 @@ def test_no_word_of_a_document_is_outside_a_fence_whatever_it_looks_like(fair: t
         assert not document.uri or passage.uri == " ".join(document.uri.split())
     assert {passage.text for passage in shown} == {document.text.strip() for document in DOCUMENTS}, "all were seen"
     ids = re.compile(r"(\b[cp]\d+-[0-9a-f]{4}(, )?)+")
-    outside = {ids.sub("IDS", seen.outside.partition(".")[2]).strip() for seen in script.seen}
+    # The script answers in the documents' language, so that it is asked once more where that is not the question's.
+    again = f"An earlier answer could not be used: {IN_ANOTHER}.\n\n"
+    outside = {ids.sub("IDS", seen.outside.replace(again, "").partition(".")[2]).strip() for seen in script.seen}
     assert len(outside) == 2, "one wording for judging and one for answering, and nothing of a document in them"
 
 
