@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from embedmill.shared.addresses import digest
+from embedmill.shared.addresses import digest, digests
 from embedmill.shared.errors import BlobMissing
 from embedmill.workers.chunking.chunk import Chunk, Span
 from embedmill.workers.chunking.chunker import chunk
@@ -67,7 +67,8 @@ def _tables(document: NormalisedDocument) -> Iterator[tuple[Span, Span]]:
 def chunk_ids(chunks: Sequence[Chunk], *, text: str, title: str, fingerprint: str) -> tuple[str, ...]:
     """The ids of a text's chunks, the same on every machine."""
     content = digest(text, title, length=64)
-    return tuple(digest(fingerprint, content, f"{c.ordinal} {c.start} {c.end}", length=ID_LENGTH) for c in chunks)
+    places = (f"{chunk.ordinal} {chunk.start} {chunk.end}" for chunk in chunks)
+    return tuple(digests(fingerprint, content, lasts=places, length=ID_LENGTH))
 
 
 def encode_chunk_set(chunk_set: ChunkSet) -> bytes:

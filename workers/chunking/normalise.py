@@ -101,7 +101,7 @@ def _heads(blocks: Sequence[Block], placed: Sequence[Span | None]) -> dict[Span,
 
 def clean_block(block: Block) -> str:
     """A block's text as stored; empty when it holds only white space."""
-    text = UNSTORABLE.sub("", block.text).replace("\r\n", "\n").replace("\r", "\n")
+    text = storable(block.text).replace("\r\n", "\n").replace("\r", "\n")
     if block.kind in INDENTED:
         return text.strip("\n").rstrip() if text.strip() else ""
     return text.strip()
@@ -109,7 +109,12 @@ def clean_block(block: Block) -> str:
 
 def one_line(text: str) -> str:
     """`text` storable and on one line, as titles and section paths need it."""
-    return " ".join(UNSTORABLE.sub("", text).split())
+    return " ".join(storable(text).split())
+
+
+def storable(text: str) -> str:
+    """`text` without what no store keeps."""
+    return text.replace("\0", "") if text.isascii() else UNSTORABLE.sub("", text)
 
 
 def _enter(sections: list[tuple[int, str]], *, level: int, heading: str) -> None:

@@ -7,7 +7,7 @@ from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.packing import Group
 from embedmill.workers.chunking.pieces import Piece
-from embedmill.workers.chunking.sentences import LINE, WORD, Boundary, is_joined, spans
+from embedmill.workers.chunking.sentences import LINE, WORD, Boundary, backwards, is_joined
 from embedmill.workers.parsing.document import BlockKind
 
 UNDIVIDED = {BlockKind.CODE, BlockKind.TABLE_ROW}
@@ -53,7 +53,7 @@ def _whole_starts(text: str, group: Group, sentences: Boundary) -> Iterator[int]
 
 
 def _starts(text: str, piece: Piece, boundary: Boundary) -> Iterator[int]:
-    return (start for start, _ in reversed(spans(text, (piece.start, piece.end), boundary)))
+    return (start for start, _ in backwards(text, (piece.start, piece.end), boundary))
 
 
 def _start_within(text: CountedText, span: Span, overlap: int) -> int | None:

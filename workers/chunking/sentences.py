@@ -5,9 +5,9 @@ Every boundary is found in a time linear in the length of the text, whatever the
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from unicodedata import category, combining
 
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.languages import language_of
@@ -57,6 +57,8 @@ def sentences_of(language: str) -> Boundary:
     """Where sentences end in a language; English's abbreviations are known in every other."""
     from sentencex import segment
 
+    known = language != "de"  # what goes on is behind an initial or before a number, or nothing does
+
     def cuts(text: str, start: int, end: int) -> Iterator[int]:
         while start < end:
             window = text[start : min(start + WINDOW, end)]
@@ -67,16 +69,12 @@ def sentences_of(language: str) -> Boundary:
             if start + len(window) < end:
                 del found[-1]  # the sentence goes on behind the window
             for part, place in zip(parts, found, strict=False):
-                if _ends(part.rstrip(), window[place : place + 1], language) or not _goes_on(window, place, language):
+                sure = known and part.rstrip()[-3:-2].isalnum() and not window[place : place + 1].isdecimal()
+                if sure or not _goes_on(window, place, language):
                     yield start + place
             start += found[-1] if found else len(window)
 
     return cuts
-
-
-def _ends(sentence: str, following: str, language: str) -> bool:
-    """Whether `_goes_on` need not be asked: there is no initial, and neither a number follows nor an ordinal is."""
-    return sentence[-3:-2].isalnum() and language != "de" and not following.isdecimal()
 
 
 def _goes_on(text: str, place: int, language: str) -> bool:
@@ -92,14 +90,22 @@ def _goes_on(text: str, place: int, language: str) -> bool:
 
 def spans(text: str, span: Span, boundary: Boundary) -> list[Span]:
     """Non-empty pieces of `span` between the boundaries, without the white space at their ends (see `trim`)."""
+    pieces = [trim(text, start, end) for start, end in itertools.pairwise(_edges(text, span, boundary))]
+    return [piece for piece in pieces if piece[0] < piece[1]]
+
+
+def backwards(text: str, span: Span, boundary: Boundary) -> Iterator[Span]:
+    """The same pieces, from the last on."""
+    for end, start in itertools.pairwise(reversed(_edges(text, span, boundary))):
+        piece = trim(text, start, end)
+        if piece[0] < piece[1]:
+            yield piece
+
+
+def _edges(text: str, span: Span, boundary: Boundary) -> list[int]:
+    """The boundaries that part no character from its marks, between the beginning and the end."""
     start, end = span
-    found = []
-    for cut in boundary(text, start, end):
-        if cut < end and not unicodedata.combining(text[cut]):
-            found.append(trim(text, start, cut))
-            start = cut
-    found.append(trim(text, start, end))
-    return [piece for piece in found if piece[0] < piece[1]]
+    return [start, *(cut for cut in boundary(text, start, end) if cut < end and not combining(text[cut])), end]
 
 
 def trim(text: str, start: int, end: int) -> Span:
@@ -132,4 +138,4 @@ def is_joined(text: str, index: int) -> bool:
     character = text[index]
     if character < "\u0300":
         return False
-    return character in JOINERS or text[index - 1] == "\u200d" or unicodedata.category(character).startswith("M")
+    return character in JOINERS or text[index - 1] == "\u200d" or category(character).startswith("M")

@@ -26,6 +26,7 @@ DEEPEST = 8
 _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word document"})
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROLS = bytes(code for code in range(0x80) if _UNSTORABLE.match(chr(code)))
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\r?\n\s*)")
 # Blanks that stand alone are what they become.
 _SPACE_RUN = re.compile("[\t\n\f\r][ \t\n\f\r]*| [ \t\n\f\r]+")
@@ -37,7 +38,8 @@ def clean(text: str) -> str:
         return text
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)
-    return _UNSTORABLE.sub("", text)
+    # Bytes are looked through some ten times as fast as an expression looks for one of many characters.
+    return text.encode().translate(None, _CONTROLS).decode() if text.isascii() else _UNSTORABLE.sub("", text)
 
 
 def one_line(text: str) -> str:
