@@ -198,7 +198,7 @@ class Runtime:
         """What writes down who did what."""
         from embedmill.shared.audit.trail import Trail
 
-        return Trail(self.database, self.keys, mode=self.settings.audit)
+        return Trail(self.database, self.keys, mode=self.settings.audit, home=self.home)
 
     @cached_property
     def spender(self) -> "Spender":

@@ -12,6 +12,7 @@ from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import VERSION
 from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.anchors import Anchor, check_anchor, open_place, read_anchor
+from embedmill.shared.audit.beginning import read_beginning
 from embedmill.shared.audit.chain import Fault, FaultKind, Head, Link, check_chain
 from embedmill.shared.audit.ocsf import to_ocsf
 from embedmill.shared.db import audit
@@ -193,7 +194,10 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
         return AuditVerification(ok=False, records=0, chains=0, anchors=0, anchored=None, faults=gone)
     heads = {head.chain: head for head in runtime.database.query(audit.list_heads)}
     anchors, faults, kept = _read_anchors(runtime)
-    anchored = {chain for anchor in anchors for chain in anchor.chains}
+    begun = read_beginning(runtime.home, runtime.keys)
+    held_against = [begun, *anchors] if isinstance(begun, Anchor) else anchors
+    faults += [begun] if isinstance(begun, Fault) else []
+    anchored = {chain for anchor in held_against for chain in anchor.chains}
     wanted = sorted({*_listed(runtime, chains), *(c for c in anchored if chains is None or c in chains)})
     known = set(wanted)
     records = 0
@@ -202,7 +206,7 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
         faults += _check(runtime, chain, heads.get(chain), counter)
         records += counter.count
         faults += [Fault(lost, 0, FaultKind.REMOVED, "the whole chain is gone") for lost in counter.lost]
-        faults += _check_anchors(runtime, chain, heads.get(chain), anchors)
+        faults += _check_anchors(runtime, chain, heads.get(chain), held_against)
         faults += _check_made(counter.anchors, kept)
     unique = dict.fromkeys((f.chain, f.seq, f.fault, f.detail) for f in faults)
     told = [ChainFault(*fault) for fault in unique]

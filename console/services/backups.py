@@ -4,7 +4,7 @@ import base64
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ import orjson
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
+from embedmill.shared.audit.anchors import FOLDER as ANCHORS
 from embedmill.shared.db import dumping
 from embedmill.shared.db.backups import note_backup
 from embedmill.shared.db.collections import list_collections, list_index_versions
@@ -75,11 +76,14 @@ def make_backup(runtime: Runtime, path: Path, *, with_key: bool = True) -> Backu
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A key that is made later than the records are copied would be none of the backup's.
     key_id = runtime.keys.key_id
+    # One that is made later would tell of records that are not in the backup.
+    anchors = sorted((runtime.home / ANCHORS).glob("*.json"))
     objects = _copy_records(runtime, path)
     shards = _copy_shards(runtime, path)
     missing = [*_copy_cache(runtime, path), *_name_stores(runtime)]
     key = _copy_key(runtime, path, with_key=with_key)
-    _copy_receipts(runtime, path)
+    _copy_files(sorted((runtime.home / receipts.FOLDER).glob("*.json")), path / receipts.FOLDER)
+    _copy_files(anchors, path / ANCHORS)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     about = {"made": made, "key": key, "key_id": key_id, "missing": missing}
     manifest = _write_manifest(runtime, path, about)
@@ -167,11 +171,10 @@ def _copy_key(runtime: Runtime, path: Path, *, with_key: bool) -> str:
     return "in the backup"
 
 
-def _copy_receipts(runtime: Runtime, path: Path) -> None:
-    folder = path / receipts.FOLDER
+def _copy_files(files: Iterable[Path], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for receipt in (runtime.home / receipts.FOLDER).glob("*.json"):
-        shutil.copyfile(receipt, folder / receipt.name)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
 
 
 def _write_manifest(runtime: Runtime, path: Path, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.console.services.verifying import Repaired, verify
+from embedmill.shared.audit.anchors import FOLDER as ANCHORS
 from embedmill.shared.db import described, dumping, tombstones, traces
 from embedmill.shared.db.cache import make_tables
 from embedmill.shared.db.engine import Connection, Database
@@ -131,7 +132,7 @@ def _fill_home(settings: Settings, path: Path) -> None:
         if (path / name).exists():
             shutil.copyfile(path / name, home / name)
             (home / name).chmod(0o600)
-    for name in (VECTORS, receipts.FOLDER):
+    for name in (VECTORS, receipts.FOLDER, ANCHORS):
         if (path / name).exists():
             shutil.copytree(path / name, home / name, dirs_exist_ok=True)
 

@@ -6,9 +6,11 @@ and nothing has to be erased from it. Documents go by their ids, which are hashe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedmill.shared.db.audit import INSTALLATION, Key, add_record
+from embedmill.shared.db.audit import INSTALLATION, Key, add_record, list_heads
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable, MissingExtra, SettingsError
 from embedmill.shared.privacy.principals import Principal
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 PURPOSE, QUERIES, SCORES, NAMES = "audit", "audit query", "audit scores", "audit name"
 HASH_DIGITS = 32
+FILE = "audit.begun"
+"""In the home: where the audit stood when it was first written from there (`beginning.py`)."""
 Mode = Literal["on", "strict", "off"]
 
 
@@ -39,8 +43,10 @@ class Entry:
 class Trail:
     """The records of one installation, as one process writes them."""
 
-    def __init__(self, database: Database, keys: "Keys", *, mode: Mode) -> None:
+    def __init__(self, database: Database, keys: "Keys", *, mode: Mode, home: Path) -> None:
         self._database = database
+        self._home = home
+        self._is_begun = False
         self._keys = keys
         self._mode = mode
         self._made: dict[str, Key] = {}
@@ -62,11 +68,25 @@ class Trail:
         try:
             for each in (INSTALLATION, chain):
                 self.key(each)
-            return self._database.transact(add_record, chain, _fields(principal, entry), self.key)
+            return self._add(chain, _fields(principal, entry))
         except (KeyUnavailable, SettingsError, MissingExtra):
             raise  # they stop the action too, and say what to set
         except EmbedmillError as error:
             raise AuditUnwritten(f"no record of it could be written: {error}") from None
+
+    def _add(self, chain: str, fields: dict[str, Any]) -> int:
+        seq = self._database.transact(add_record, chain, fields, self.key)
+        self._note_beginning()
+        return seq
+
+    def _note_beginning(self) -> None:
+        """The first time that this home is written from."""
+        if not self._is_begun and not (self._home / FILE).exists():
+            from embedmill.shared.audit.beginning import note_beginning
+
+            head = next(head for head in self._database.query(list_heads) if head.chain == INSTALLATION)
+            note_beginning(self._home, head, self._keys, at=datetime.now(UTC).isoformat())
+        self._is_begun = True
 
     def key(self, chain: str) -> Key:
         """What the hashes of a chain are made with."""

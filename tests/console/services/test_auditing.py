@@ -331,6 +331,30 @@ def test_what_is_left_of_an_audit_that_was_dropped_or_emptied_is_told(runtime: W
     assert [fault.detail for fault in found.faults] == ["the table audit_record is gone"]
 
 
+def test_an_audit_that_was_emptied_before_any_anchor_was_made_is_told(runtime: WorkerRuntime) -> None:
+    assert auditing.verify_records(runtime).ok
+    with runtime.database.write() as connection:
+        for kind in ("update", "delete"):
+            for table in ("audit_record", "audit_head"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{kind}"))
+        for name in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all():
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.execute(text("DELETE FROM audit_record"))
+        connection.execute(text("DELETE FROM audit_head"))
+    emptied = auditing.verify_records(runtime)
+    assert (emptied.ok, emptied.faults[0].detail) == (False, "the whole chain is gone")
+    searching.search(runtime, "anything", collection="north", top_k=3, mode="hybrid")
+    begun_anew = auditing.verify_records(runtime)
+    assert [fault.fault for fault in begun_anew.faults] == ["changed"]
+
+
+def test_a_note_of_the_beginning_that_somebody_wrote_is_none(runtime: WorkerRuntime) -> None:
+    note = runtime.home / "audit.begun"
+    note.write_bytes(note.read_bytes().replace(b'"said":["2', b'"said":["1'))
+    (fault,) = auditing.verify_records(runtime).faults
+    assert fault.detail == "audit.begun in the home is not as it was written"
+
+
 def test_anchors_that_are_gone_are_missed(runtime: WorkerRuntime) -> None:
     made = [auditing.anchor_records(runtime).anchor, auditing.anchor_records(runtime).anchor]
     assert auditing.verify_records(runtime).ok

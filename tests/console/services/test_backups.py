@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.console.services.auditing import anchor_records, verify_records
 from embedmill.console.services.backups import MANIFEST, make_backup, verify_backup
 from embedmill.console.services.receipts import verify_receipt
 from embedmill.console.services.restoring import restore_backup
+from embedmill.shared.audit.trail import Entry
 from embedmill.shared.db import erasures
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.erasing import ASKED
@@ -55,9 +57,12 @@ def count(runtime: WorkerRuntime) -> tuple[int, int]:
         return len(connection.execute(document.select()).all()), len(connection.execute(work.select()).all())
 
 
-def test_a_restored_home_has_every_document_with_its_vectors(
+def test_a_restored_home_has_every_document_with_its_vectors_and_an_audit_with_its_anchors(
     filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
+    with opened(settings) as runtime:
+        runtime.trail.write("", runtime.principal, Entry("documents.list", "done"))
+        assert anchor_records(runtime).anchor
     folder = back_up(settings, tmp_path / "backup")
     assert verify_backup(folder).ok
     done = restore_backup(elsewhere, folder)
@@ -66,6 +71,8 @@ def test_a_restored_home_has_every_document_with_its_vectors(
     with opened(elsewhere) as runtime, opened(settings) as before:
         assert count(runtime) == count(before)
         assert runtime.keys.key_id == before.keys.key_id
+        found = verify_records(runtime)
+        assert (found.ok, found.anchors) == (True, 1)
 
 
 def test_what_was_erased_since_is_erased_again_and_its_receipt_holds(
