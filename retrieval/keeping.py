@@ -1,11 +1,12 @@
 """Owns the keeping of whole results: asked again, a question costs nothing until anything that it rests on changes.
 
-A result that had to do without something is never kept; neither is one that is not whole, or that cost nothing.
+A result that had to do without something is never kept; neither is one that is not whole, or that cost nothing. Asked
+by several at once, it is made by one of them.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -39,6 +40,9 @@ class Shelf(Protocol):
     def find(self, kind: str, address: str, question: str) -> bytes | None:
         """What is kept there; it counts as saved."""
 
+    def alone(self, kind: str, address: str) -> AbstractContextManager[bool]:
+        """While a result is made nobody else makes the same; whether somebody was waited for who did."""
+
     def put(self, kind: str, address: str, question: str, content: bytes, worth: Worth) -> None:
         """Keep it."""
 
@@ -61,22 +65,34 @@ def kept_or_made(
 ) -> T:
     """What is kept of a question, `asked` being with what; or what is made of it now, which is kept where it is whole.
 
-    What it rests on is looked at first: a change that comes meanwhile leaves a result under an address of before.
+    What it rests on is looked at first: a change that comes meanwhile leaves a result under an address of before. Where
+    others make the same at this moment, they are waited for.
     """
     if shelf is None:
         return make()
     began = time.perf_counter()
     address = digest(kind.name, FORM, question, *map(repr, (*asked, *shelf.rests_on())))
-    if (content := shelf.find(kind.name, address, question)) is not None:
-        with suppress(ValueError):
-            found = kind.adapter().validate_json(content)
-            return kind.as_kept(found, round(1000 * (time.perf_counter() - began), 3))
-    made = make()
-    if (worth := _worth(kind.steps_of(made))) != NOTHING and kind.is_whole(made):
-        # A text with half of a pair in it is no JSON.
-        with suppress(ValueError):
-            shelf.put(kind.name, address, question, kind.adapter().dump_json(made), worth)
+    if (found := _find(shelf, kind, address, question, began)) is not None:
+        return found
+    with shelf.alone(kind.name, address) as others_did:
+        if others_did and (found := _find(shelf, kind, address, question, began)) is not None:
+            return found
+        made = make()
+        if (worth := _worth(kind.steps_of(made))) != NOTHING and kind.is_whole(made):
+            # A text with half of a pair in it is no JSON.
+            with suppress(ValueError):
+                shelf.put(kind.name, address, question, kind.adapter().dump_json(made), worth)
     return made
+
+
+def _find(shelf: Shelf, kind: Kind[T], address: str, question: str, began: float) -> T | None:
+    """What is kept there, as it is shown again."""
+    if (content := shelf.find(kind.name, address, question)) is None:
+        return None
+    with suppress(ValueError):
+        found = kind.adapter().validate_json(content)
+        return kind.as_kept(found, round(1000 * (time.perf_counter() - began), 3))
+    return None
 
 
 def as_kept(steps: Sequence[Step]) -> list[Step]:

@@ -1,8 +1,9 @@
 """Keeps what models answered about queries, and whole results, so that the same question costs nothing again."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 
+from embedmill.console.services.turns import take_turn
 from embedmill.retrieval.grading.staged import Memory, NoMemory, Prompted
 from embedmill.retrieval.keeping import Shelf, Worth
 from embedmill.retrieval.sealing import seal, unseal
@@ -67,6 +68,15 @@ class Keeping:
                 self._runtime.database.transact(store)
         except EmbedmillError as error:
             log.info("answers.not_kept", error=str(error))
+
+    @contextmanager
+    def alone(self, kind: str, address: str) -> Iterator[bool]:
+        """While it is made here it is made nowhere else; whether somebody was waited for who made it."""
+        if kind not in self._keep_seconds:
+            yield False
+            return
+        with take_turn(self._runtime, address) as waited:
+            yield waited
 
     def note(self, found: Sequence[Kept], model: str, purpose: str) -> None:
         """Write down what a model did not have to be asked again."""
@@ -155,6 +165,10 @@ class ResultShelf:
             self._keeping.note([kept], self._stages.models[-1].name, kind)
             return content
         return None
+
+    def alone(self, kind: str, address: str) -> AbstractContextManager[bool]:
+        """While it is made here it is made nowhere else; whether somebody was waited for who made it."""
+        return self._keeping.alone(kind, address)
 
     def put(self, kind: str, address: str, question: str, content: bytes, worth: Worth) -> None:
         """Keep it under the changes that were looked at last."""

@@ -4,20 +4,23 @@ Grades of passages, and what a question was divided into, rest on their own word
 readers see of a collection: they are kept with the number of its changes (shared.db.collection_changes).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from embedmill.shared.caches.embeddings import Size
+from embedmill.shared.db import presence
 from embedmill.shared.db.bulk import among, insert_or
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import collection_change, kept_answer
+from embedmill.shared.db.schema import chore, collection_change, kept_answer
 from embedmill.shared.paging import pages
 
 GRADE, PLAN, RESULT, ANSWER = KEPT_KINDS = ("grade", "plan", "result", "answer")
 PAGE = 500
+MAKING = "answer-"
+"""Before an address, in the name of the lease of whoever makes what will be kept there."""
 FILLED_TO = 0.9
 """Where there is too much, the oldest go until so much of the room is filled."""
 
@@ -78,6 +81,29 @@ def _row(address: str, kept: Kept, origin: Origin) -> dict[str, Any]:
         "tokens": kept.tokens,
         "microusd": kept.microusd,
     }
+
+
+def begin_making(
+    connection: Connection, address: str, *, holder: str, seconds: float, is_gone: Callable[[str], bool | None]
+) -> bool:
+    """Whether `holder` is to make what will be kept there, for so long; one who is known to be gone makes nothing."""
+    return presence.seize_chore(connection, MAKING + address, holder=holder, seconds=seconds, is_gone=is_gone)
+
+
+def find_maker(connection: Connection, address: str) -> str | None:
+    """Who makes at this moment what will be kept there."""
+    return presence.find_chore_holder(connection, MAKING + address)
+
+
+def end_making(connection: Connection, address: str, *, holder: str) -> None:
+    """Let others make it, where it was not kept."""
+    presence.free_chore(connection, MAKING + address, holder=holder)
+
+
+def forget_makers(connection: Connection) -> int:
+    """Remove the leases of those who ended in the midst of making something; returns how many."""
+    lapsed = (chore.c.name.startswith(MAKING, autoescape=True), chore.c.lease_until < clock())
+    return connection.execute(delete(chore).where(*lapsed)).rowcount
 
 
 def forget_outdated(connection: Connection, keep_seconds: Mapping[str, float], *, limit: int) -> dict[str, Size]:

@@ -108,6 +108,7 @@ def forget_answers(runtime: Runtime, policy: PrunePolicy, deadline: float) -> It
     """What models answered about queries and is too old, or was left behind by a change, or is too much."""
 
     def forget(connection: Connection) -> dict[str, Size]:
+        kept_answers.forget_makers(connection)
         outdated = kept_answers.forget_outdated(connection, policy.answer_seconds, limit=ENTRIES_AT_ONCE)
         return outdated or kept_answers.forget_beyond(connection, policy.answer_bytes, limit=ENTRIES_AT_ONCE)
 

@@ -3,17 +3,21 @@
 import json
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from embedmill.console.cli.explained import print_explanation
-from embedmill.console.services import asking, keeping, searching
+from embedmill.console.services import asking, keeping, searching, turns
 from embedmill.console.services.caches import clear_answers, prune_caches, show_caches
 from embedmill.console.services.collections import create_collection, update_collection
 from embedmill.console.services.query_stats import measure_queries
@@ -23,11 +27,11 @@ from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.search import RESULT
 from embedmill.retrieval.view import EVERY_SAYING, View
 from embedmill.shared import stages
-from embedmill.shared.db import claims
+from embedmill.shared.db import claims, kept_answers
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.kept_answers import KEPT_KINDS, measure_kept
-from embedmill.shared.db.schema import document, kept_answer
+from embedmill.shared.db.schema import chore, document, kept_answer
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.presence import Presence
 from embedmill.shared.privacy.principals import Principal, Role
@@ -479,3 +483,70 @@ def test_those_who_reach_the_same_share_what_was_kept(indexed: Indexed) -> None:
     for name in ("ann", "zoe"):
         with indexed.runtime.acting_for(Principal(name, Role.VIEWER, frozenset({"c"}))):
             assert indexed.search().cached is (name == "zoe")
+
+
+def at_once(*asked: Callable[[], Any]) -> list[Any]:
+    """What several who ask at the same moment are told."""
+    with ThreadPoolExecutor(len(asked)) as threads:
+        return [answer.result() for answer in [threads.submit(ask) for ask in asked]]
+
+
+@pytest.mark.parametrize("door", ["search", "ask"])
+def test_what_two_ask_at_once_is_paid_once(
+    indexed: Indexed, settings: Settings, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, held = threading.Event(), indexed.script.say
+
+    def slowly(shown: Sequence[tuple[str, str]], prompt: Prompt) -> Any:
+        assert waiting.wait(30), "the other one never waited"
+        return held(shown, prompt)
+
+    indexed.script.say = slowly
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waiting.set()))
+    with opened(settings) as other:
+        monkeypatch.setattr(other, "model", lambda name: ScriptedModel(indexed.script, name.partition("/")[2]))
+        one, two = at_once(getattr(indexed, door), getattr(Indexed(other, indexed.script), door))
+    assert sorted([one.cached, two.cached]) == [False, True]
+    asked = indexed.calls
+    clear_answers(indexed.runtime)
+    assert not getattr(indexed, door)().cached
+    assert indexed.calls == 2 * asked, "as many as one alone"
+    assert indexed.tracker.rows(chore) == []
+
+
+@pytest.mark.parametrize("maker", ["gone", "lapsed"])
+def test_nobody_waits_for_one_who_ended_in_the_midst(
+    indexed: Indexed, maker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Presence(indexed.runtime.run_folder) as presence:
+        dead = presence.id
+    holder, until = (dead, time.time() + 1000) if maker == "gone" else ("another-host-1-aa", time.time() - 1)
+    begin = kept_answers.begin_making
+
+    def after_another(connection: Any, *, address: str, **how: Any) -> bool:
+        values = {"name": kept_answers.MAKING + address, "holder": holder, "lease_until": until}
+        connection.execute(chore.insert().values(values))
+        return begin(connection, address, **how)
+
+    monkeypatch.setattr(turns, "begin_making", after_another)
+    assert not indexed.search().cached
+    assert indexed.tracker.rows(chore) == []
+
+
+def test_one_who_takes_too_long_is_waited_for_no_longer_than_a_question_may_take(
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = iter(range(0, 10**9, 3600))
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: float(next(hours)), sleep=lambda _: None))
+    monkeypatch.setattr(turns, "begin_making", lambda *_, **__: False)
+    assert not indexed.search().cached
+
+
+def test_the_leases_of_those_who_ended_are_removed(indexed: Indexed) -> None:
+    rows = [("answer-1", -1), ("answer-2", 60), ("schedule-1", -1)]
+    with indexed.runtime.database.write() as connection:
+        connection.execute(
+            chore.insert(), [{"name": n, "holder": "h", "lease_until": time.time() + left} for n, left in rows]
+        )
+        assert kept_answers.forget_makers(connection) == 1
+    assert [row["name"] for row in indexed.tracker.rows(chore)] == ["answer-2", "schedule-1"]
