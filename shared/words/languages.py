@@ -1,14 +1,15 @@
 """Owns the languages: which one a text is in, by its function words, and the stems of their words."""
 
 import re
+import struct
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 
 import Stemmer
 
@@ -21,8 +22,10 @@ ENOUGH_VOTES = 2
 _NO_LETTERS = re.compile(r"[\x00-@\[-`{-\x7f]")
 SHORT_TEXT = 8
 """Of a text of up to so many words one function word tells the language."""
-OF_A_LETTER = 0.5
-"""What a letter that few languages have is worth, in function words."""
+OF_A_WORD, OF_A_LETTER = 2, 1
+"""What a function word is worth, and a letter that few languages have."""
+LANE_BITS = 16
+"""Of the votes for one language, which no text fills."""
 
 DEFAULTS = {
     "latin": "en",
@@ -70,19 +73,65 @@ def of_script(script: str) -> tuple[Language, ...]:
     return tuple(language for language in languages().values() if language.script == script)
 
 
-@cache
-def _votes() -> Mapping[str, tuple[str, ...]]:
-    """The languages of which a word is a function word."""
-    voted: dict[str, list[str]] = {}
-    for language in languages().values():
-        for word in language.words:
-            voted.setdefault(word, []).append(language.code)
-    return {word: tuple(codes) for word, codes in voted.items()}
+@dataclass(frozen=True, slots=True)
+class _Votes:
+    """What words and letters vote for, as whole numbers with a lane for each language, so that a sum adds all of them.
+
+    Lanes of a script stand side by side, the language first that is taken among equals; those of Latin letters first.
+    """
+
+    words: Mapping[str, int]
+    letters: Mapping[str, int]
+    scripts: tuple[tuple[str, ...], ...]
+    read: struct.Struct
+
+    def cast(self, words: Set[str], signs: str) -> int:
+        """The votes of a text."""
+        cast = sum(map(self.words.__getitem__, self.words.keys() & words))
+        if signs.isascii():
+            return cast
+        return cast + sum(map(self.letters.__getitem__, self.letters.keys() & set(signs)))
+
+    def count(self, cast: int) -> dict[str, float]:
+        """The votes for each language that has any, in words."""
+        counts = zip(chain.from_iterable(self.scripts), self._lanes(cast), strict=True)
+        return {code: count / OF_A_WORD for code, count in counts if count}
+
+    def elect(self, cast: int, enough: int) -> Languages:
+        """The language of each script with the most votes, the default one with too few."""
+        counts = self._lanes(cast)
+        first, *others = self.scripts
+        if not any(counts[len(first) :]):
+            return (_most(first, counts, enough), *(codes[0] for codes in others))
+        ends = list(accumulate(map(len, self.scripts), initial=0))
+        lanes = (counts[begin:end] for begin, end in pairwise(ends))
+        return tuple(_most(codes, ours, enough) for codes, ours in zip(self.scripts, lanes, strict=True))
+
+    def _lanes(self, cast: int) -> tuple[int, ...]:
+        return self.read.unpack(cast.to_bytes(self.read.size, "little"))
+
+
+def _most(codes: Sequence[str], counts: Sequence[int], enough: int) -> str:
+    """The first of the languages with the most votes; the first of all when these are too few."""
+    most = max(counts)
+    return codes[counts.index(most)] if most >= enough else codes[0]
 
 
 @cache
-def _voting() -> frozenset[str]:
-    return frozenset(_votes())
+def _votes() -> _Votes:
+    scripts = tuple(tuple(_ranked(script)) for script in DEFAULTS)
+    lanes = {code: LANE_BITS * lane for lane, code in enumerate(chain.from_iterable(scripts))}
+    words, letters = Counter[str](), Counter[str]()
+    for code, lane in lanes.items():
+        words.update(dict.fromkeys(languages()[code].words, OF_A_WORD << lane))
+        letters.update(dict.fromkeys(languages()[code].letters, OF_A_LETTER << lane))
+    return _Votes(dict(words), dict(letters), scripts, struct.Struct(f"<{len(lanes)}H"))
+
+
+def _ranked(script: str) -> Iterator[str]:
+    """The languages of a script: the default one, then the others as the table has them."""
+    yield DEFAULTS[script]
+    yield from (language.code for language in of_script(script) if language.code != DEFAULTS[script])
 
 
 def guess(tokens: Iterable[str], signs: str = "") -> Languages:
@@ -91,34 +140,13 @@ def guess(tokens: Iterable[str], signs: str = "") -> Languages:
     The one with most votes, the default one among equals; and the default one when there are too few.
     """
     words = set(tokens)
-    votes = count_votes(words, signs)
-    enough = ENOUGH_VOTES if len(words) > SHORT_TEXT else 1
-    told = [code for code, count in votes.items() if count >= enough]
-    spoken = dict(DEFAULTS)
-    for code in sorted(told, key=lambda code: (votes[code], _rank()[code])) if told else ():
-        spoken[languages()[code].script] = code
-    return tuple(spoken.values())
+    cast = _votes().cast(words, signs)
+    return _votes().elect(cast, OF_A_WORD * (ENOUGH_VOTES if len(words) > SHORT_TEXT else 1))
 
 
-def count_votes(words: Set[str], signs: str = "") -> Counter[str]:
+def count_votes(words: Set[str], signs: str = "") -> dict[str, float]:
     """How many of some words in small letters are function words of each language; rare letters count by a share."""
-    votes: Counter[str] = Counter(chain.from_iterable(map(_votes().__getitem__, _voting().intersection(words))))
-    if not signs.isascii():
-        votes.update(_letters(set(signs)))
-    return votes
-
-
-def _letters(signs: set[str]) -> dict[str, float]:
-    """What the letters of a text that few languages have are worth."""
-    found = ((code, len(language.letters & signs)) for code, language in languages().items())
-    return {code: OF_A_LETTER * count for code, count in found if count}
-
-
-@cache
-def _rank() -> Mapping[str, int]:
-    """Which language is taken among equals: the default one of its script, then the first of the table."""
-    order = [code for code in languages() if code not in DEFAULTS.values()]
-    return {code: -at for at, code in enumerate([*DEFAULTS.values(), *order])}
+    return _votes().count(_votes().cast(words, signs))
 
 
 def stems(word: str, shown: str, language: Language) -> tuple[str, ...]:

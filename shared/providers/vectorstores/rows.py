@@ -1,7 +1,7 @@
 """What every vector store asks of its input: shard names, vectors of the right shape, rows under their own ids."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,12 +23,17 @@ def check_shard(shard: str) -> str:
     return shard
 
 
-def check_row(row: VectorRow, *, dimensions: int) -> None:
-    """Raises BadVector unless the vector has the store's dimensions and is finite."""
-    if row.vector.shape != (dimensions,):
-        raise BadVector(f"row {row.id}: expected {dimensions} dimensions, got shape {row.vector.shape}")
-    if not np.isfinite(row.vector).all():
-        raise BadVector(f"row {row.id}: the vector is not finite")
+def check_rows(rows: Collection[VectorRow], *, dimensions: int) -> None:
+    """Raises BadVector unless every vector has the store's dimensions and is finite."""
+    odd = next((row for row in rows if row.vector.shape != (dimensions,)), None)
+    if odd is not None:
+        raise BadVector(f"row {odd.id}: expected {dimensions} dimensions, got shape {odd.vector.shape}")
+    # What is not finite makes the sum so; whether one is too large is asked of each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubted = rows if rows and not np.isfinite(np.sum([row.vector for row in rows])) else ()
+    for row in doubted:
+        if not np.isfinite(row.vector).all():
+            raise BadVector(f"row {row.id}: the vector is not finite")
 
 
 def check_query(vector: NDArray[np.float32], *, dimensions: int) -> NDArray[np.float32]:

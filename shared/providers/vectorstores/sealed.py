@@ -33,7 +33,7 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.rows import check_row
+from embedmill.shared.providers.vectorstores.rows import check_rows
 from embedmill.shared.words.weighing import Wording, alike
 
 KIND = "row"
@@ -82,8 +82,7 @@ class SealedStore(VectorStore):
         raise SettingsError(f"{url} is a store behind which there is no other")
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
-        for row in rows:
-            check_row(row, dimensions=self._dimensions)
+        check_rows(rows, dimensions=self._dimensions)
         self.inner.upsert(shard, [self._sealed(row) for row in rows])
 
     def reseal(self, shard: str) -> None:

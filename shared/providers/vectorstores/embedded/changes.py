@@ -7,20 +7,32 @@ from typing import Any
 
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded import listing
-from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, INSERT, record
+from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, INSERT, pack_vectors, record
 from embedmill.shared.words import cutting
+from embedmill.shared.words.counts import TermCounts
 
 TOMBSTONES_KEPT = 10_000
-KEEP_WORDS = "INSERT INTO words (key, cutter, length, terms, counts) VALUES (?, ?, ?, ?, ?)"
+KEEP_WORDS = "INSERT INTO words (cutter, length, terms, counts, key) VALUES (?, ?, ?, ?, ?)"
 FORGET_WORDS = f"DELETE FROM words WHERE key IN {EACH_OF}"
 
 
-def add(connection: sqlite3.Connection, rows: Sequence[VectorRow]) -> None:
+Prepared = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
+"""Rows as they are written, without the number of the change and their keys; and of each its words."""
+
+
+def prepare(rows: Sequence[VectorRow]) -> Prepared:
+    """What takes long of writing rows, and needs no turn at it: texts are compressed, and their words counted."""
+    vectors = pack_vectors([row.vector for row in rows])
+    counted = cutting.count_each([cutting.Words(row.title, row.uri, row.section, row.text) for row in rows])
+    return [(record(row, vector), _words(of)) for row, vector, of in zip(rows, vectors, counted, strict=True)]
+
+
+def add(connection: sqlite3.Connection, rows: Prepared) -> None:
     """Write rows under keys that no row ever had, and the words of each."""
     seq = next_seq(connection)
     keyed = list(enumerate(rows, _take_keys(connection, len(rows))))
-    connection.executemany(INSERT, (record(row, seq, key) for key, row in keyed))
-    connection.executemany(KEEP_WORDS, (_words(row, key) for key, row in keyed))
+    connection.executemany(INSERT, ((*row, seq, key) for key, (row, _) in keyed))
+    connection.executemany(KEEP_WORDS, ((*words, key) for key, (_, words) in keyed))
 
 
 def next_seq(connection: sqlite3.Connection) -> int:
@@ -46,9 +58,8 @@ def bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
         listing.prune_tombstones(connection)
 
 
-def _words(row: VectorRow, key: int) -> tuple[Any, ...]:
-    counted = cutting.count_terms(title=row.title, uri=row.uri, section=row.section, text=row.text)
-    return key, cutting.VERSION, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
+def _words(counted: TermCounts) -> tuple[Any, ...]:
+    return cutting.VERSION, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
 
 
 def keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:

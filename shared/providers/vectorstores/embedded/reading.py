@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embedmill.shared.paging import batched
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.codes import encode
 from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
@@ -18,6 +19,8 @@ WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN 
 TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
 IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
 
+CUT_AT_ONCE = 256
+"""Texts that are in memory at a time."""
 
 UNKNOWN = TermCounts(np.empty(0, np.uint32), np.empty(0, np.uint8), 0)
 """The words of a row that a former cutter never met."""
@@ -44,8 +47,11 @@ def read_words(connection: sqlite3.Connection, keys: Sequence[int], cutter: int)
     if cutter != cutting.VERSION:
         return [known.get(key, UNKNOWN) for key in keys]
     missing = [key for key in keys if key not in known]
-    for key, title, uri, section, text in connection.execute(TEXTS, (json.dumps(missing),)) if missing else ():
-        known[key] = cutting.count_terms(title=title, uri=uri, section=section, text=unpack_text(text))
+    for found in batched(connection.execute(TEXTS, (json.dumps(missing),)) if missing else (), CUT_AT_ONCE):
+        counted = cutting.count_each(
+            [cutting.Words(t, uri, section, unpack_text(text)) for _, t, uri, section, text in found]
+        )
+        known |= zip((key for key, *_ in found), counted, strict=True)
     return [known[key] for key in keys]
 
 

@@ -36,8 +36,8 @@ def select(*, with_vectors: bool, version: int) -> str:
     return f"SELECT {COLUMNS}, {places}, {'vector' if with_vectors else 'NULL'} FROM vectors"
 
 
-def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
-    """The parameters of `INSERT`."""
+def record(row: VectorRow, vector: bytes) -> tuple[Any, ...]:
+    """The parameters of `INSERT` but for the last two; `vector` as `pack_vectors` has it."""
     return (
         row.id,
         row.document,
@@ -56,9 +56,7 @@ def record(row: VectorRow, seq: int, key: int) -> tuple[Any, ...]:
         orjson.dumps(dict(row.metadata)).decode(),
         *(row.head or (None, None)),
         row.last_page,
-        pack_vector(row.vector),
-        seq,
-        key,
+        vector,
     )
 
 
@@ -86,12 +84,13 @@ def unpack_text(kept: str | bytes) -> str:
     return kept if isinstance(kept, str) else zlib.decompress(kept, -zlib.MAX_WBITS).decode()
 
 
-def pack_vector(vector: NDArray[np.float32]) -> bytes:
-    """The vector in 16 bits a component where that loses nothing, as most embedders round; otherwise in 32."""
-    wide = np.ascontiguousarray(vector, np.float32)
+def pack_vectors(vectors: Sequence[NDArray[np.float32]]) -> list[bytes]:
+    """Each vector in 16 bits a component where that loses nothing, as most embedders round; otherwise in 32."""
+    wide = np.array(vectors, np.float32)
     with np.errstate(over="ignore"):
         narrow = wide.astype(np.float16)
-    return narrow.tobytes() if (narrow == wide).all() else wide.tobytes()
+    loses_nothing = (narrow == wide).all(axis=1).tolist()
+    return [(half if fits else whole).tobytes() for half, whole, fits in zip(narrow, wide, loses_nothing, strict=True)]
 
 
 def unpack_vectors(kept: Sequence[bytes], dimensions: int) -> NDArray[np.float32]:

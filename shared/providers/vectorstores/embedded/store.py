@@ -41,7 +41,7 @@ from embedmill.shared.providers.vectorstores.embedded.standing import former_cut
 from embedmill.shared.providers.vectorstores.embedded.view import held_by
 from embedmill.shared.providers.vectorstores.exact import cosines
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
 from embedmill.shared.words.weighing import Wording
 
 DOCUMENTS_PAGE = 2_000
@@ -96,15 +96,15 @@ class EmbeddedVectorStore(VectorStore):
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         wanted = named(rows)
-        for row in wanted.values():
-            check_row(row, dimensions=self._dimensions)
+        check_rows(wanted.values(), dimensions=self._dimensions)
         if not wanted:
             return
+        prepared = changes.prepare(list(wanted.values()))
         opened = self._shard(shard, to_write=True)
         with opened.write() as connection:
             replaced = changes.keys_by_id(connection, list(wanted))
             changes.bury(connection, list(replaced.values()))
-            changes.add(connection, list(wanted.values()))
+            changes.add(connection, prepared)
         opened.look_after(len(wanted) + len(replaced))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:

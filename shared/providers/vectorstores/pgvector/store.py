@@ -38,7 +38,7 @@ from embedmill.shared.providers.vectorstores.pgvector.searching import Searching
 from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, INDEX_FROM_ROWS, Table, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul, without_nul
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
 from embedmill.shared.words.cutting import VERSION
 from embedmill.shared.words.weighing import WordCounts, Wording
 
@@ -83,8 +83,7 @@ class PgVectorStore(VectorStore):
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         table = self._table(shard, to_write=True)
         wanted = list(named(rows).values())
-        for row in wanted:
-            check_row(row, dimensions=self._dimensions)
+        check_rows(wanted, dimensions=self._dimensions)
         if not wanted:
             return
         self._connections.persistence.ask(lambda: self._tables.make(table))

@@ -58,7 +58,7 @@ from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
 )
 from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_row, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
 from embedmill.shared.words.weighing import Wording, alike
 
 DELETE_IDS = 1_000
@@ -121,8 +121,7 @@ class PineconeVectorStore(VectorStore):
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         space = self._namespace(shard, to_write=bool(rows))
         wanted = named(rows)
-        for row in wanted.values():
-            check_row(row, dimensions=self._dimensions)
+        check_rows(wanted.values(), dimensions=self._dimensions)
         if not wanted:
             return
         self._settle(space)

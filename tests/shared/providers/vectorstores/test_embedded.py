@@ -303,7 +303,7 @@ def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.upsert("s", [make_row("d1", text="apple")])
     with pytest.raises(StorageFailed):
-        store.upsert("s", [make_row("d1", text="pear", generation=2), make_row("d2", uri=object())])
+        store.upsert("s", [make_row("d1", text="pear", generation=2), make_row("d2", page=object())])
     assert [without_vector(row) for row in store.list_rows("s")] == [without_vector(make_row("d1", text="apple"))]
     assert len(worded(store, "s", "apple", top_k=3)) == 1
 

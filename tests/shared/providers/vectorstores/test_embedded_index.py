@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import IndexChanged, Selection, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
@@ -22,6 +21,7 @@ from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.words import cutting
+from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests import forked
@@ -156,10 +156,13 @@ class TestAnotherCutter:
                 store.upsert(shard, [any_row(rng, f"{shard}{n}") for n in range(start, min(start + 10, self.ROWS))])
         found = self.found(store, "w1")[0]
         store.close()
-        cut = cutting.count_terms
+        count_each = cutting.count_each
+
+        def count_anew(chunks: Sequence[cutting.Words]) -> list[TermCounts]:
+            return count_each([chunk._replace(text=f"{chunk.text} anew") for chunk in chunks])
+
         monkeypatch.setattr(cutting, "VERSION", self.OLD + 1)
-        for module in (cutting, exact):
-            monkeypatch.setattr(module, "count_terms", lambda *, text, **fields: cut(text=f"{text} anew", **fields))
+        monkeypatch.setattr(cutting, "count_each", count_anew)
         monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
         return found
 
