@@ -45,6 +45,53 @@ def _sort(dialect: Any) -> Hashable:
     return type(dialect), getattr(dialect, "server_version_info", None)
 
 
+def keep_sessions() -> None:
+    """A new session with Postgres reads the catalogue of every table that it meets: one that is released is used again.
+
+    One a server and kind is kept, and only by the process that opened it; a server that ended takes it along.
+    """
+    kept: dict[Hashable, Any] = {}
+    close: Any = PGDialect_psycopg.do_close
+
+    def use_again(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+        if not isinstance(dialect, PGDialect_psycopg):
+            return None
+        told = {name: value for name, value in options.items() if name != "context"}
+        key = os.getpid(), repr(arguments), repr(sorted(told.items()))
+        session = kept.pop(key, None)
+        if session is None or not _is_sound(session, dialect.loaded_dbapi.Error):
+            session = dialect.connect(*arguments, **options)
+        session._kept_as = key
+        return session
+
+    def keep(dialect: Any, session: Any) -> None:
+        key = getattr(session, "_kept_as", None)
+        if key is None or key[0] != os.getpid() or key in kept or not _is_idle(session):
+            close(dialect, session)
+        else:
+            kept[key] = session
+
+    event.listen(Engine, "do_connect", use_again)
+    PGDialect_psycopg.do_close = keep  # type: ignore[method-assign]
+
+
+def _is_idle(session: Any) -> bool:
+    return not session.closed and session.info.transaction_status == 0
+
+
+def _is_sound(session: Any, errors: type[Exception]) -> bool:
+    """Whether a session answers; it is as new then, but for what it knows of tables."""
+    try:
+        session._prepared.clear()
+        session.autocommit = True
+        session.execute("RESET ALL; SELECT pg_advisory_unlock_all()")
+        session.autocommit = False
+    except errors:
+        session.close()
+        return False
+    return True
+
+
 def trust_one_authority(path: Path) -> None:
     """No test meets TLS, and every client of an SDK would read a hundred certificates first."""
     first, _, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(END)

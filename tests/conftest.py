@@ -49,6 +49,7 @@ hypothesis.settings.load_profile("suite")
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a run makes the folder that they share."""
     cheaper.share_compiled_statements()
+    cheaper.keep_sessions()
     if not is_helper(config):
         cheaper.write_to_memory()
         together.begin()
