@@ -93,7 +93,12 @@ class Submitter:
                 jobs.begin_enumeration(connection, found.id)
             ids = [
                 scans.ensure_source(
-                    connection, collection_id=collection.id, identity=s.identity, spec=s.spec, labels=labels
+                    connection,
+                    collection_id=collection.id,
+                    identity=s.identity,
+                    spec=s.spec,
+                    labels=labels,
+                    former=s.former_identity,
                 )
                 for s in sources
             ]
@@ -195,6 +200,14 @@ class Submitter:
             seconds=LEASE_SECONDS,
             is_gone=partial(is_gone, self._runtime.run_folder),
         )
+
+
+def called(database: Database, collection_id: int, sources: Sequence[Source]) -> list[Source]:
+    """Sources as they are called beside the others of a collection."""
+    if not any(source.has_namesakes for source in sources):
+        return list(sources)
+    others = database.query(lambda connection: scans.list_open_specs(connection, collection_id))
+    return [source.beside(others) for source in sources]
 
 
 def _sample(limit: int | None) -> str:

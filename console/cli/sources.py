@@ -196,6 +196,8 @@ _WORDS = {
     "seconds": "statement-seconds",
     "max_pages": "max-pages",
     "max_depth": "max-depth",
+    "requester_pays": "requester-pays",
+    "sse_c": "sse-c",
 }
 _USUAL: dict[str, Any] = {"statement-seconds": 60.0, "max-pages": 10_000, "max-depth": 50}
 # Of a database they are in its URI; its columns are told one by one.

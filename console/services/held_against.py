@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from embedmill.producers.submission import called
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import claims, documents, scans
 from embedmill.shared.privacy.labels import labelled
@@ -31,7 +32,13 @@ class Index:
         """The number of a source that was read before."""
         if (found := self._found) is None:
             return None
-        return self._runtime.database.query(lambda c: scans.find_source_id(c, found.id, source.identity))
+        return self._runtime.database.query(
+            lambda c: scans.find_source_id(c, found.id, source.identity, former=source.former_identity)
+        )
+
+    def called(self, sources: "Sequence[Source]") -> "list[Source]":
+        """The sources as they are called beside those that the collection has."""
+        return called(self._runtime.database, self._found.id, sources) if self._found else list(sources)
 
     def context(self, source: "Source", limit: int | None) -> "ReadContext":
         """With what the source has kept, if it was read before; what it would keep now is forgotten."""

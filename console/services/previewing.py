@@ -76,8 +76,9 @@ def preview(
     """What an ingest of these sources would do now, with a limit of so many documents of each."""
     began = time.monotonic()
     found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
-    previewer = Previewer(runtime, Index(runtime, collection, found), limit, Teller(listener))
-    for source in sources:
+    index = Index(runtime, collection, found)
+    previewer = Previewer(runtime, index, limit, Teller(listener))
+    for source in index.called(sources):
         previewer.read(source)
     deleted, held = previewer.count_departures(allow_deletes=allow_deletes)
     counts, noticed = previewer.counts, previewer.noticed

@@ -10,7 +10,7 @@ from embedmill.console.services.lanes import require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
-from embedmill.producers.submission import Submitted, Submitter, ensure_collection
+from embedmill.producers.submission import Submitted, Submitter, called, ensure_collection
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
@@ -120,13 +120,13 @@ class JobSubmission:
         jobs.check_service(priority=options.priority, weight=options.weight, lane=options.lane, name=options.name)
         self._runtime = runtime
         self._labels = labels
-        self._sources = sources
         self._options = options
         self._listener = listener
         self._on_batch = on_batch
         self._job = 0
         self._submitter = Submitter(runtime, on_batch=self._tell_batch)
         self._collection = ensure_collection(runtime, collection)
+        self._sources = called(runtime.database, self._collection.id, sources)
         require_shown(labels.owner, read_collection_settings(self._collection.settings).redact)
         require_prices(runtime, self._collection)
         tell_obstacles(runtime, self._collection, options.lane, listener)

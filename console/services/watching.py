@@ -14,7 +14,7 @@ from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import FINAL
 from embedmill.console.services.submitting import USUAL, JobOptions
-from embedmill.producers.submission import ensure_collection
+from embedmill.producers.submission import called, ensure_collection
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import scans, schedules
 from embedmill.shared.db.agenda import has_work
@@ -140,11 +140,15 @@ def schedule_sources(
     """
     found = ensure_collection(runtime, collection)
     require_shown(options.owner, read_collection_settings(found.settings).redact)
+    sources = called(runtime.database, found.id, sources)
 
     def put(connection: Connection) -> list[int]:
         now = read_clock(connection)
         ids = [
-            scans.ensure_source(connection, collection_id=found.id, identity=s.identity, spec=s.spec) for s in sources
+            scans.ensure_source(
+                connection, collection_id=found.id, identity=s.identity, spec=s.spec, former=s.former_identity
+            )
+            for s in sources
         ]
         for id_, each in zip(ids, sources, strict=True):
             schedules.put_schedule(

@@ -232,6 +232,7 @@ class Source(ABC):
     `hides_only_below` says that a Problem's URI is where the documents are that it hides: there and below it. A problem
     with the source's own URI hides everything. `takes` are the options that it heeds, by their names
     (`embedmill.producers.sources.options`). `prefix` is what has to follow `scheme:` where it is named by an address.
+    `has_namesakes` where others of the collection may be called as it is (`beside`).
     `part` says what a reading is about that is not of all of it, "" otherwise:
     its job is another then.
     """
@@ -243,6 +244,7 @@ class Source(ABC):
     hides_only_below: ClassVar[bool] = False
     takes: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = "there is nothing in it"
+    has_namesakes: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
 
     @classmethod
@@ -264,6 +266,16 @@ class Source(ABC):
     def identity(self) -> str:
         """The spec as canonical JSON."""
         return json.dumps(self.spec, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def former_identity(self) -> str:
+        """By what an older release knew it, "" where that is the same."""
+        return ""
+
+    def beside(self, others: Mapping[str, Spec]) -> Self:
+        """The source as it is called beside the open ones of its collection, which are told by their identities."""
+        del others
+        return self
 
     @property
     def holds_secret(self) -> bool:

@@ -212,6 +212,26 @@ class Dates:
     )
 
 
+def _of_buckets(flag: str, help_: str, **how: Any) -> dict[str, Option]:
+    return shown(Option(flag, help_, only_for="buckets", hint="Name a bucket: s3://bucket/prefix.", **how))
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """How objects of a bucket are asked for."""
+
+    requester_pays: bool = field(
+        default=False,
+        metadata=_of_buckets("--requester-pays", "Pay for what a bucket of somebody else's gives.", kind=bool),
+    )
+    sse_c: str = field(
+        default="",
+        metadata=_of_buckets(
+            "--sse-c", "Your key of objects that are encrypted with one (SSE-C): a file, or env:NAME.", metavar="FILE"
+        ),
+    )
+
+
 def _of_sites(flag: str, help_: str, **how: Any) -> dict[str, Option]:
     hint = "Name a page by its address: https://HOST/PATH."
     return shown(Option(flag, help_, only_for="web sites", hint=hint, **how))
@@ -242,6 +262,7 @@ class SourceOptions:
     tables: Tables = Tables()
     dates: Dates = Dates()
     crawling: Crawling = Crawling()
+    buckets: Buckets = Buckets()
 
     def chosen(self) -> Iterator[tuple[str, Option]]:
         """The options that are not as they usually are, by name."""

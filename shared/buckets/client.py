@@ -40,8 +40,8 @@ class Fault:
     told: str
 
 
-def connect(service: str, *, wanted_by: str, extra: str) -> Any:
-    """A client, which threads may share; raises MissingExtra, StorageFailed."""
+def connect(service: str, *, wanted_by: str, extra: str, endpoint: str | None = None) -> Any:
+    """A client, which threads may share, for the SDK's endpoint or another; raises MissingExtra, StorageFailed."""
     try:
         import boto3
         from botocore.config import Config
@@ -58,7 +58,7 @@ def connect(service: str, *, wanted_by: str, extra: str) -> Any:
         tcp_keepalive=True,
     )
     try:
-        return boto3.client(service, config=config)
+        return boto3.client(service, config=config, endpoint_url=endpoint)
     except (BotoCoreError, ValueError) as error:
         told = f"the client for {service.upper()} cannot be set up: {error}"
         raise StorageFailed(told, hint="Check the AWS_* variables.") from None

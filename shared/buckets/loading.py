@@ -1,17 +1,20 @@
 """Reads documents that are objects of a bucket: several at a time, each as its listing had it."""
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from embedmill.shared.buckets.access import USUAL, Access, endpoint_of, without_key
 from embedmill.shared.buckets.client import FaultKind, errors, fault_of
 from embedmill.shared.buckets.names import ObjectState, Place
 from embedmill.shared.errors import (
     DocumentError,
     ParserLimitExceeded,
     ProviderUnavailable,
+    SourceError,
     SourceGone,
     UnreadableDocument,
 )
@@ -26,6 +29,8 @@ READS_AT_ONCE = 8
 # What is read ahead of whoever parses; one object may be larger.
 AHEAD_BYTES = 64 * 1024 * 1024
 ATTEMPTS = 3
+# What S3 answers to who asks without the key, and to who asks for the head only, which has no code.
+_WANTS_KEY = frozenset({"InvalidRequest", "400"})
 HINT = "Once this process may read it, replay: embedmill dlq replay"
 
 
@@ -38,6 +43,8 @@ class S3Loader(Loader):
         super().__init__(runtime, located)
         self._left = deque(located)
         self._coming: dict[str, Future[Loaded]] = {}
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="objects")
 
     def load(self, located: Located) -> Loaded:
@@ -66,10 +73,20 @@ class S3Loader(Loader):
         place = Place.parse(located.uri)
         if not state.size:
             return Loaded(self.whence)
-        data, found = read_object(self.runtime.buckets, place, state, most=most)
+        access = Access.recall(located.origin)
+        data, found = read_object(self._client(access), place, state, most=most, access=access)
         name = place.key.rpartition("/")[2].encode("utf-8", "surrogatepass")
         reason = None if located.origin.get("takes_secrets") else reason_by_content(name, data[:HEAD_BYTES])
         return Loaded(self.whence, data, state=str(found), left_out=reason or "")
+
+    def _client(self, access: Access) -> Any:
+        """One for each store."""
+        with self._lock:
+            endpoint = access.endpoint or ""
+            if endpoint not in self._clients:
+                usual = self.runtime.buckets
+                self._clients[endpoint] = usual if endpoint in ("", endpoint_of(usual)) else access.connect()
+            return self._clients[endpoint]
 
 
 def _size(located: Located) -> int:
@@ -80,27 +97,39 @@ def _too_large(most: int) -> ParserLimitExceeded:
     return ParserLimitExceeded(f"the object is larger than the limit of {most:,} bytes", hint=SIZE_HINT)
 
 
-def read_object(client: Any, place: Place, state: ObjectState, *, most: int) -> tuple[bytes, ObjectState]:
+def read_object(
+    client: Any, place: Place, state: ObjectState, *, most: int, access: Access = USUAL
+) -> tuple[bytes, ObjectState]:
     """An object's bytes, at most `most`, and their state: that which is expected, or what there is in its place.
 
     Raises SourceGone, UnreadableDocument, ParserLimitExceeded, ProviderUnavailable.
     """
-    wanted = {"Bucket": place.bucket, "Key": place.key}
+    wanted = {"Bucket": place.bucket, "Key": place.key, **_reading(access)}
     condition = state.condition
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _get(client, wanted | condition, most)
         except errors() as error:
-            kind = fault_of(error).kind
-            if kind is FaultKind.CHANGED:
+            fault = fault_of(error)
+            if fault.kind is FaultKind.CHANGED:
                 # One request reads one state of it, whichever that is.
                 condition = {}
-            elif kind is not FaultKind.AWAY or attempt == ATTEMPTS:
+            elif fault.kind is FaultKind.REFUSED and "SSECustomerKey" in wanted:
+                # Objects that are not encrypted with the key refuse to be asked with it.
+                wanted = without_key(wanted)
+            elif fault.kind is not FaultKind.AWAY or attempt == ATTEMPTS:
                 raise explain(error) from None
     raise AssertionError("the last attempt ends in one of the above")
 
 
-def _get(client: Any, wanted: dict[str, str], most: int) -> tuple[bytes, ObjectState]:
+def _reading(access: Access) -> dict[str, Any]:
+    try:
+        return access.reading
+    except SourceError as error:
+        raise UnreadableDocument(str(error), hint=HINT) from None
+
+
+def _get(client: Any, wanted: dict[str, Any], most: int) -> tuple[bytes, ObjectState]:
     answer = client.get_object(**wanted)
     # As a context itself, the body is the bare stream, whose end nobody checks.
     with closing(answer["Body"]) as body:
@@ -119,6 +148,11 @@ def explain(error: Exception) -> DocumentError | ProviderUnavailable:
             hint = "Restore it in the bucket, then replay: embedmill dlq replay"
             return UnreadableDocument("it is archived, and has to be restored before it can be read", hint=hint)
         case FaultKind.REFUSED:
+            if fault.told in _WANTS_KEY:
+                told = "it is encrypted with a key of its owner's (SSE-C), which was not given or is another"
+                return UnreadableDocument(
+                    told, hint="Name the key and ingest the bucket again: --sse-c FILE --retry-dead"
+                )
             told = f"the bucket refuses to give it: {fault.told}; rights to it or to its key are missing"
             return UnreadableDocument(told, hint=HINT)
     return ProviderUnavailable(f"the bucket could not give it: {fault.told}", may_be_billed=False)

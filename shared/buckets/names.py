@@ -1,42 +1,52 @@
 """How an object is called, and what tells one state of it from another.
 
 A key is used as it is, never as a path and never decoded: `s3://bucket/` and the key is the document's URI, whatever is
-in the key.
+in the key. Where two stores have a bucket of one name, the second is in its documents' URIs: `s3://HOST:PORT/bucket/`.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from embedmill.shared.errors import UsageError
 
 SCHEME = "s3://"
 _BY_TIME = "at "
+# No bucket's name has a colon, but for the Amazon Resource Names of access points, which have several.
+_HOST = re.compile(r"[^:/@]+:\d+|\[[0-9A-Fa-f:]+\]:\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A bucket, and a key in it or the beginning of keys."""
+    """A bucket, and a key in it or the beginning of keys; `host` where the store is part of the name."""
 
     bucket: str
     key: str
+    host: str = ""
 
     @classmethod
     def parse(cls, uri: str) -> Self:
         """Raise UsageError for what names no bucket."""
-        bucket, _, key = uri[len(SCHEME) :].partition("/")
+        host, (bucket, _, key) = "", uri[len(SCHEME) :].partition("/")
+        if _HOST.fullmatch(bucket):
+            host, (bucket, _, key) = bucket, key.partition("/")
         if not bucket:
             raise UsageError(f"{uri!a} names no bucket", hint="Write s3://bucket/prefix.")
         if "@" in bucket:
             # It is kept, and shown: no bucket's name has such a sign, and a password before a host does.
             told = "an s3:// address holds a user or a password, which is not used"
             raise UsageError(told, hint="Give credentials as the AWS SDK takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID.")
-        return cls(bucket, key)
+        return cls(bucket, key, host)
+
+    def at(self, key: str) -> "Place":
+        """Another key of the bucket."""
+        return replace(self, key=key)
 
     @property
     def uri(self) -> str:
         """The place as a text."""
-        return f"{SCHEME}{self.bucket}/{self.key}"
+        return f"{SCHEME}{self.host and self.host + '/'}{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, FromClause, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exists, func, insert, or_, select, update
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
@@ -54,16 +54,19 @@ def ensure_source(
     identity: str,
     spec: Mapping[str, Any],
     labels: Labels = UNLABELLED,
+    former: str = "",
 ) -> int:
     """The number of a collection's source, recorded on first sight and opened again if it was closed.
 
     What it is read from may have changed, as a file's name, though it is the same source. Labels stay with it until
-    others are given.
+    others are given. One that is on record by its `former` identity has this one from now on.
     """
     find = select(source.c.id, source.c.state, source.c.spec).where(
         source.c.collection_id == collection_id, source.c.identity == identity
     )
     row = connection.execute(find).first()
+    if row is None and former and _adopt(connection, collection_id, former, identity):
+        row = connection.execute(find).one()
     if row is None:
         query = insert_or(connection, source).values(collection_id=collection_id, identity=identity, spec=dict(spec))
         connection.execute(query.on_conflict_do_nothing())
@@ -75,6 +78,24 @@ def ensure_source(
     return int(row.id)
 
 
+def _adopt(connection: Connection, collection_id: int, former: str, identity: str) -> bool:
+    """Give a source that an older release recorded the identity that it has now; whether there is one."""
+    known = and_(source.c.collection_id == collection_id, source.c.identity == former)
+    row = connection.execute(select(source.c.id, source.c.spec).where(known)).first()
+    # Whoever noted where it is knew that it is another.
+    if row is None or "endpoint" in row.spec:
+        return False
+    connection.execute(update(source).where(source.c.id == row.id).values(identity=identity))
+    return True
+
+
+def list_open_specs(connection: Connection, collection_id: int) -> dict[str, dict[str, Any]]:
+    """What the open sources of a collection are read by, by their identities."""
+    query = select(source.c.identity, source.c.spec)
+    rows = connection.execute(query.where(source.c.collection_id == collection_id, source.c.state == "open"))
+    return {row.identity: dict(row.spec) for row in rows}
+
+
 def _relabel(connection: Connection, source_id: int, labels: Labels) -> None:
     """Have a source say something else of its documents; what it remembers would keep them as they were."""
     said = {name: value or None for name, value in labels.as_json().items()}
@@ -82,7 +103,6 @@ def _relabel(connection: Connection, source_id: int, labels: Labels) -> None:
     if any(getattr(before, name) != value for name, value in said.items()):
         connection.execute(update(source).where(source.c.id == source_id).values(said))
         forget_memory(connection, source_id)
-        forget_hosts(connection)
 
 
 def _find_labels(connection: Connection, source_id: int) -> Labels:
@@ -113,10 +133,11 @@ def kind_of(table: FromClause) -> ColumnElement[str]:
     return cast("ColumnElement[str]", table.c.spec["kind"].as_string())
 
 
-def find_source_id(connection: Connection, collection_id: int, identity: str) -> int | None:
-    """The number of a collection's source, if it is on record."""
-    query = select(source.c.id).where(source.c.collection_id == collection_id, source.c.identity == identity)
-    return connection.execute(query).scalar()
+def find_source_id(connection: Connection, collection_id: int, identity: str, former: str = "") -> int | None:
+    """The number of a collection's source, if it is on record, also by its former identity."""
+    query = select(source.c.id).where(source.c.collection_id == collection_id)
+    known = connection.execute(query.where(source.c.identity == identity)).scalar()
+    return known if known or not former else connection.execute(query.where(source.c.identity == former)).scalar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +251,7 @@ def close_source(connection: Connection, source_id: int) -> None:
     connection.execute(update(source).where(source.c.id == source_id).values(state="closed"))
     connection.execute(delete(schedule).where(schedule.c.source_id == source_id))
     forget_memory(connection, source_id)
+    forget_hosts(connection)
     _end(connection, "abandoned", scan.c.source_id == source_id)
 
 

@@ -21,7 +21,7 @@ from embedmill.producers import scanning
 from embedmill.producers.scanning import BATCH_ITEMS, SourceScan
 from embedmill.producers.sources.base import FileItem, HeldItem, ReadContext, RowItem, Source
 from embedmill.producers.sources.open import source_from_spec
-from embedmill.producers.submission import Submitter, ensure_collection
+from embedmill.producers.submission import Submitter, called, ensure_collection
 from embedmill.shared import stages
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import jobs
@@ -98,6 +98,7 @@ class Desk:
     def scan(self, *sources: Source, allow_deletes: bool = False, limit: int | None = None) -> int:
         """One submission of sources; returns its job."""
         submitter, collection = Submitter(self.runtime), ensure_collection(self.runtime, "default")
+        sources = tuple(called(self.runtime.database, collection.id, sources))
         submitted = submitter.open(sources, collection, options={}, limit=limit)
         submitter.enumerate(submitted, sources, collection, allow_deletes=allow_deletes, limit=limit)
         return submitted.job_id

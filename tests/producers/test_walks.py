@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from embedmill.producers.sources.buckets import source as buckets
+from embedmill.shared.buckets import access
 from embedmill.shared.db.engine import Database
 from tests.producers.memory_bucket import MemoryBucket
 from tests.producers.walking import Walk
@@ -15,7 +15,7 @@ from tests.producers.walking import Walk
 def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryBucket:
     """What is listed in the place of a bucket."""
     bucket = MemoryBucket()
-    monkeypatch.setattr(buckets, "connect", lambda *_, **__: bucket)
+    monkeypatch.setattr(access, "connect", lambda *_, **__: bucket)
     return bucket
 
 

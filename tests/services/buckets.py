@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedmill.producers.sources.buckets import events, source
-from embedmill.shared.buckets import client
+from embedmill.shared.buckets import access, client
 
 KEY_ID, SECRET = "AKIAPLANTEDKEYID0001", "plantedSecretOfThisTest/0123456789abcdef"
 BUCKET = "embedmill-test"
@@ -78,7 +77,7 @@ def running_store() -> Iterator[Bucket]:
         # One client for all that is tested, that asks once: making one takes longer than a request.
         patch.setattr(client, "ATTEMPTS", 1)
         made = client.connect("s3", wanted_by="tests", extra="s3")
-        for module in (client, source, events):
+        for module in (client, access):
             patch.setattr(module, "connect", lambda *_, **__: made)
         bucket.made = made
         yield bucket

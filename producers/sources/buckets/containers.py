@@ -7,13 +7,14 @@ of them are known when it is gone.
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os.path import splitext
 from typing import Any, BinaryIO, cast
 
 from embedmill.producers.sources.base import HeldItem, Item, Kept, Problem, ReadContext
 from embedmill.producers.sources.members import Members, hold
-from embedmill.shared.buckets.client import errors
+from embedmill.shared.buckets.access import without_key
+from embedmill.shared.buckets.client import FaultKind, errors, fault_of
 from embedmill.shared.buckets.loading import explain
 from embedmill.shared.buckets.names import ObjectState, Place
 from embedmill.shared.containers.walk import SUFFIXES, is_container
@@ -32,11 +33,12 @@ def may_be_container(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """The containers of one bucket, as one reading of it meets them."""
+    """The containers of one bucket, as one reading of it meets them; `how` are arguments of each read."""
 
     client: Any
     context: ReadContext
     hidden: bool
+    how: Mapping[str, Any] = field(default_factory=dict)
 
     def read(self, place: Place, state: ObjectState) -> Iterator[Item]:
         """What is in a container, or that it is as it was; a container that is none is a problem."""
@@ -61,11 +63,21 @@ class Containers:
         return self._uris(place, known) if known else []
 
     def _fetch(self, place: Place, state: ObjectState, file: BinaryIO) -> None:
-        answer = self.client.get_object(Bucket=place.bucket, Key=place.key, **state.condition)
+        answer = self._ask(place, state.condition)
         with closing(answer["Body"]) as body:
             while data := body.read(CHUNK_BYTES):
                 file.write(data)
         file.seek(0)
+
+    def _ask(self, place: Place, condition: Mapping[str, str]) -> Mapping[str, Any]:
+        wanted = {"Bucket": place.bucket, "Key": place.key, **condition}
+        try:
+            found: Mapping[str, Any] = self.client.get_object(**wanted, **self.how)
+        except errors() as error:
+            if "SSECustomerKey" not in self.how or fault_of(error).kind is not FaultKind.REFUSED:
+                raise
+            found = self.client.get_object(**wanted, **without_key(self.how))
+        return found
 
     def _open(
         self, place: Place, state: ObjectState, file: BinaryIO, known: Mapping[str, Any] | None

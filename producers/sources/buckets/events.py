@@ -26,7 +26,8 @@ from embedmill.producers.sources.buckets.containers import Containers
 from embedmill.producers.sources.buckets.keys import Keys
 from embedmill.producers.sources.buckets.source import ARCHIVED, S3Source, describe_archived
 from embedmill.producers.sources.globs import Unmatched
-from embedmill.shared.buckets.client import Fault, FaultKind, connect, errors, fault_of
+from embedmill.shared.buckets.access import without_key
+from embedmill.shared.buckets.client import Fault, FaultKind, errors, fault_of
 from embedmill.shared.buckets.names import ObjectState, Place
 
 ASKED_AT_ONCE = 8
@@ -101,13 +102,14 @@ class S3Changes(Source):
         return "events"
 
     def read(self, context: ReadContext) -> Iterator[Item]:
-        client = connect("s3", wanted_by="reading s3://…", extra="s3")
+        access = self.whole.access
+        client, how = access.connect(), access.reading
         context.remarks += [Remark(self.whole.place.uri, note, RemarkKind.READ) for note in self.notes]
-        containers = Containers(client, context, self.whole.hidden)
-        is_there = _is_there(client, self.whole.place.bucket)
-        places = [Place(self.whole.place.bucket, key) for key in self.keys]
+        containers = Containers(client, context, self.whole.hidden, how)
+        is_there = _is_there(client, self.whole.place.bucket, access.listing)
+        places = [self.whole.place.at(key) for key in self.keys]
         with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="events") as threads:
-            for place, found in zip(places, threads.map(partial(_ask, client), places), strict=True):
+            for place, found in zip(places, threads.map(partial(_ask, client, how), places), strict=True):
                 if isinstance(found, Fault):
                     yield from _without(place, found, containers, is_there=is_there)
                 else:
@@ -121,11 +123,13 @@ class S3Changes(Source):
             yield from self.whole.describe(place, state, containers)
 
 
-def _ask(client: Any, place: Place) -> Answer | Fault:
+def _ask(client: Any, how: Mapping[str, Any], place: Place) -> Answer | Fault:
     try:
-        found: Answer = client.head_object(Bucket=place.bucket, Key=place.key)
+        found: Answer = client.head_object(Bucket=place.bucket, Key=place.key, **how)
     except errors() as error:
-        return fault_of(error)
+        fault = fault_of(error)
+        is_with_key = fault.kind is FaultKind.REFUSED and "SSECustomerKey" in how
+        return _ask(client, without_key(how), place) if is_with_key else fault
     return found
 
 
@@ -137,9 +141,9 @@ def _without(place: Place, fault: Fault, containers: Containers, *, is_there: bo
     yield Kept(place.uri, f"an event named it, and it could not be asked for ({fault.told})")
 
 
-def _is_there(client: Any, bucket: str) -> bool:
+def _is_there(client: Any, bucket: str, how: Mapping[str, str]) -> bool:
     """Of a bucket that there is not, no object is there either, and that says nothing."""
     try:
-        return "IsTruncated" in client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        return "IsTruncated" in client.list_objects_v2(Bucket=bucket, MaxKeys=1, **how)
     except errors():
         return False

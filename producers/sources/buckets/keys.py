@@ -42,7 +42,7 @@ class Keys:
         if self._left is not None:
             return False
         if reason := self._leaves(as_name(name)):
-            self._skipped.append(Skipped(Place(self.place.bucket, key).uri, reason))
+            self._skipped.append(Skipped(self.place.at(key).uri, reason))
             return False
         return True
 
@@ -68,7 +68,7 @@ class Keys:
         if folder != self._said:
             self._said = folder
             whole = self.place.key[: self._base] + folder
-            self._skipped.append(Skipped(Place(self.place.bucket, whole).uri, reason))
+            self._skipped.append(Skipped(self.place.at(whole).uri, reason))
 
     def _leaves_folder(self, name: bytes) -> LeftOut | None:
         if name in (b"", b".", b".."):

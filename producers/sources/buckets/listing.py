@@ -72,12 +72,13 @@ class Oddities:
 class Listing:
     """The objects of a bucket whose keys begin as a place's; one page is fetched while another is looked at.
 
-    What is listed and can be no object of it is in `oddities`.
+    What is listed and can be no object of it is in `oddities`. `how` are further arguments of each request.
     """
 
     client: Any
     place: Place
     page_keys: int = PAGE_KEYS
+    how: Mapping[str, str] = field(default_factory=dict)
     oddities: Oddities = field(init=False)
     _last: str = field(default="", init=False)
     # By which tokens was asked since the last key came.
@@ -149,7 +150,7 @@ class Listing:
 
     def _request(self, following: Mapping[str, str]) -> Page:
         bucket, prefix = self.place.bucket, self.place.key
-        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": self.page_keys, "EncodingType": "url"}
+        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": self.page_keys, "EncodingType": "url", **self.how}
         try:
             answer: Page = self.client.list_objects_v2(**asked, **RESTORED, **following)
         except (KeyError, TypeError, ValueError):

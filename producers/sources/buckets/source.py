@@ -5,10 +5,11 @@ to its end says what is not there any more.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 from embedmill.producers.sources.base import (
     FileItem,
@@ -26,15 +27,15 @@ from embedmill.producers.sources.buckets.keys import Keys
 from embedmill.producers.sources.buckets.listing import PAGE_KEYS, Entry, Listing, ListingFailed
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.shared.buckets.client import connect, errors
+from embedmill.shared.buckets.access import USUAL, Access, endpoint_of, read_key
+from embedmill.shared.buckets.client import errors
 from embedmill.shared.buckets.names import ObjectState, Place
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import EmbedmillError, UsageError
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Classes whose objects cannot be read before they are restored."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _PATTERN = re.compile(r"((?:[^*?[]*/)?)([^/*?[]*[*?[].*)", re.DOTALL)
-_OF_AMAZON = ".amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,15 @@ class S3Source(Source):
     kind: ClassVar[str] = "s3"
     hides_only_below: ClassVar[bool] = True
     prefix: ClassVar[str] = "//"
-    takes: ClassVar[tuple[str, ...]] = ("include", "exclude", "hidden")
+    takes: ClassVar[tuple[str, ...]] = ("include", "exclude", "hidden", "requester_pays", "sse_c")
+    has_namesakes: ClassVar[bool] = True
     empty: ClassVar[str] = "no object is in it; a prefix is the beginning of keys, and upper case counts"
 
     place: Place
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     hidden: bool = False
+    access: Access = USUAL
     globs: Globs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,19 +67,55 @@ class S3Source(Source):
     @classmethod
     def open(cls, url: str, options: SourceOptions) -> Self:
         """The bucket and the beginning of keys that a URL names; the key is taken as it is written."""
-        asked = options.selection
-        return cls(Place.parse(url), asked.include, asked.exclude, asked.hidden)
+        asked, of_bucket = options.selection, options.buckets
+        place = Place.parse(url)
+        if of_bucket.sse_c:
+            read_key(of_bucket.sse_c)
+        access = Access(endpoint_of(Access().connect()), of_bucket.requester_pays, of_bucket.sse_c)
+        if place.host and place.host != access.host:
+            told = f"s3://{place.host}/… is another store than the one that the SDK is led to"
+            raise UsageError(told, hint=f"Set AWS_ENDPOINT_URL_S3 to the address of {place.host}.")
+        return cls(place, asked.include, asked.exclude, asked.hidden, access)
 
     @classmethod
     def from_spec(cls, spec: Spec) -> Self:
-        return cls(Place.parse(spec["uri"]), tuple(spec["include"]), tuple(spec["exclude"]), bool(spec.get("hidden")))
+        place, patterns = Place.parse(spec["uri"]), (tuple(spec["include"]), tuple(spec["exclude"]))
+        return cls(place, *patterns, bool(spec.get("hidden")), Access.recall(spec))
 
     @property
     def spec(self) -> Spec:
-        """The place and the patterns, in the order given, because a later one overrules."""
+        """The place and the patterns, in the order given, because a later one overrules; the key by its name only."""
+        store = {} if self.access.endpoint is None else {"endpoint": self.access.endpoint}
+        return {**self._what, "uri": self.place.uri, **store, **self.access.told}
+
+    @property
+    def _what(self) -> Spec:
         patterns = {"include": list(self.include), "exclude": list(self.exclude)}
         asked = {"hidden": True} if self.hidden else {}
-        return {"kind": self.kind, "uri": self.place.uri, **patterns, **asked}
+        return {"kind": self.kind, "uri": replace(self.place, host="").uri, **patterns, **asked}
+
+    @property
+    def identity(self) -> str:
+        """What is read, and in which store; who pays and by which key are the newest command's to say."""
+        store = {"endpoint": self.access.endpoint} if self.access.endpoint else {}
+        return json.dumps({**self._what, **store}, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def former_identity(self) -> str:
+        return json.dumps(self._what, sort_keys=True, separators=(",", ":")) if self.access.endpoint else ""
+
+    def beside(self, others: Mapping[str, Spec]) -> Self:
+        """A bucket of the same name in another store has its documents' URIs already: ours name the store."""
+        if known := others.get(self.identity):
+            return replace(self, place=replace(self.place, host=Place.parse(known["uri"]).host))
+        if self.access.endpoint is None:
+            return self
+        named = [Place.parse(spec["uri"]) for spec in others.values() if self._is_namesake(spec)]
+        is_taken = any(each.bucket == self.place.bucket and not each.host for each in named)
+        return replace(self, place=replace(self.place, host=self.access.host)) if is_taken else self
+
+    def _is_namesake(self, spec: Spec) -> bool:
+        return spec.get("kind") == self.kind and spec.get("endpoint") not in (None, self.access.endpoint)
 
     def read(self, context: ReadContext) -> Iterator[Item]:
         """An item for each object, in the order of the listing."""
@@ -92,11 +131,11 @@ class S3Source(Source):
         ]
 
     def _list(self, keys: Keys, context: ReadContext) -> Iterator[Item]:
-        client = connect("s3", wanted_by="reading s3://…", extra="s3")
-        containers = Containers(client, context, self.hidden)
+        client, how = self.access.connect(), self.access.reading
+        containers = Containers(client, context, self.hidden, how)
         limit = context.limit
-        tells_restored = _OF_AMAZON in str(client.meta.endpoint_url)
-        listing = Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS))
+        tells_restored = not endpoint_of(client)
+        listing = Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS), self.access.listing)
         for entry in listing:
             if _is_folder(entry):
                 continue
@@ -109,8 +148,8 @@ class S3Source(Source):
             context.remarks += _remark_on_pattern(self.place)
 
     def _items(self, entry: Entry, containers: Containers, *, tells_restored: bool) -> Iterator[Item]:
-        place, storage_class = Place(self.place.bucket, entry["Key"]), entry.get("StorageClass")
-        if storage_class not in ARCHIVED or _is_restored(entry, place, containers.client, listed=tells_restored):
+        place, storage_class = self.place.at(entry["Key"]), entry.get("StorageClass")
+        if storage_class not in ARCHIVED or _is_restored(entry, place, containers, listed=tells_restored):
             yield from self.describe(place, ObjectState.of(entry), containers)
         else:
             yield from describe_archived(place, str(storage_class), containers)
@@ -124,7 +163,7 @@ class S3Source(Source):
     def _object(self, place: Place, state: ObjectState) -> FileItem:
         """Nothing has to be read to know the content of an empty one."""
         content_hash = "" if state.size else _EMPTY
-        told = {"takes_secrets": True} if self.hidden else {}
+        told = {**({"takes_secrets": True} if self.hidden else {}), **self.access.told}
         return FileItem(place.uri, state.size, content_hash, kind=self.kind, state=str(state), told=told)
 
 
@@ -141,7 +180,7 @@ def _remark_on_pattern(place: Place) -> list[Remark]:
     if found is None:
         return []
     told = "no pattern is expanded in an address"
-    meant = f"name {Place(place.bucket, found[1]).uri}, and give --include {found[2]!a}"
+    meant = f"name {place.at(found[1]).uri}, and give --include {found[2]!a}"
     return [Remark(place.uri, f"{told}: {meant}", RemarkKind.UNMET)]
 
 
@@ -150,13 +189,13 @@ def _is_folder(entry: Entry) -> bool:
     return not entry["Size"] and bool(entry["Key"].endswith("/"))
 
 
-def _is_restored(entry: Entry, place: Place, client: Any, *, listed: bool) -> bool:
+def _is_restored(entry: Entry, place: Place, containers: Containers, *, listed: bool) -> bool:
     """Whether a copy can be read; stores that do not tell in a listing are asked."""
     status = entry.get("RestoreStatus")
     if status or listed:
         return bool(status and status.get("RestoreExpiryDate") and not status.get("IsRestoreInProgress"))
     try:
-        told = client.head_object(Bucket=place.bucket, Key=place.key).get("Restore", "")
+        told = containers.client.head_object(Bucket=place.bucket, Key=place.key, **containers.how).get("Restore", "")
     except errors():
         return False
     return 'ongoing-request="false"' in told

@@ -256,7 +256,7 @@ def test_an_object_that_vanishes_between_listing_and_reading_is_named_and_leaves
 
 REFUSALS = {
     "denied": (403, "AccessDenied", "the bucket refuses to give it: AccessDenied"),
-    "sealed": (400, "InvalidRequest", "the bucket refuses to give it: InvalidRequest"),
+    "sealed": (400, "InvalidRequest", "it is encrypted with a key of its owner's (SSE-C)"),
     "frozen": (403, "InvalidObjectState", "it is archived"),
 }
 
@@ -305,7 +305,7 @@ def test_what_is_larger_than_a_document_may_be_is_not_read(bucket: Bucket, desk:
 def test_what_is_archived_is_said_and_stays_and_is_read_once_it_is_restored(
     bucket: Bucket, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_module, "_OF_AMAZON", "no listing says what is restored")
+    monkeypatch.setattr(source_module, "endpoint_of", lambda _: "http://one-that-lists-no-state")
     bucket.put("old.txt", text_of(0))
     bucket.put("new.txt", text_of(1))
     desk.ingest(of_bucket())
