@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from embedmill.producers.sources.base import (
@@ -21,13 +21,15 @@ from embedmill.shared.errors import RedactionFailed
 from embedmill.shared.privacy.redaction.hiding import HIDDEN, Hider
 from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
 from embedmill.shared.privacy.redaction.policy import REDACTED
-from embedmill.shared.privacy.redaction.redactor import RedactedTexts, Redactor
+
+if TYPE_CHECKING:
+    from embedmill.shared.privacy.redaction.redactor import RedactedTexts, Redactor
 
 
 class RedactedItems:
     """Redacts the items of one source. `own` is the source's URI, as its user named it."""
 
-    def __init__(self, redactor: Redactor, hider: Hider, *, own: str) -> None:
+    def __init__(self, redactor: "Redactor", hider: Hider, *, own: str) -> None:
         self._redactor = redactor
         self._hider = hider
         self._own = own
@@ -106,13 +108,13 @@ class RedactedItems:
 
     def _texts(
         self, uri: str, texts: Sequence[str], metadata: Mapping[str, Any]
-    ) -> tuple[RedactedTexts, list[str], dict[str, Any]]:
+    ) -> "tuple[RedactedTexts, list[str], dict[str, Any]]":
         """Texts and metadata of one document, redacted together with its URI, whose values are the document's too."""
         found = self._redactor.redact_all([*texts, *flatten(metadata), unquote(uri)])
         shown = [each.text for each in found.texts]
         return found, shown[: len(texts)], rebuild(metadata, shown[len(texts) : -1])
 
-    def _said(self, found: RedactedTexts, policy: str) -> dict[str, Any]:
+    def _said(self, found: "RedactedTexts", policy: str) -> dict[str, Any]:
         """`policy` is what the whole text was redacted by; empty where that is still to be read."""
         subjects = sorted(subject.hex() for subject in found.subjects)
         return {"policy": policy, "counts": found.counts, "subjects": subjects}

@@ -66,6 +66,8 @@ FREE = "free"
 UNPRICED = "unpriced"
 
 # Providers that compute on this machine.
+EMBED, MESSAGE = "embed", "message"
+"""What embedding models and language models are asked to do, as the ledger and prices name it."""
 FREE_PROVIDERS = frozenset({"local", "hash", "rules"})
 
 

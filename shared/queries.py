@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from embedmill.shared.caches.embeddings import QUERY, EmbeddingCache
 from embedmill.shared.errors import FlowControl, StorageFailed
-from embedmill.shared.ledger import Usage
+from embedmill.shared.ledger import EMBED, Usage
 from embedmill.shared.logs import get_logger
 from embedmill.shared.privacy.derivation import framed
-from embedmill.shared.providers.embeddings.base import EMBED, Embedder, InputType
+from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.spend.metering import LedgerMeter, metered
 
 log = get_logger()

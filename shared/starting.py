@@ -5,8 +5,10 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -30,3 +32,45 @@ def start_lightly() -> None:
     # structlog would load rich, for tracebacks in colours, which are never printed here.
     modules: dict[str, Any] = sys.modules
     modules.setdefault("rich", None)
+
+
+class Unloaded(ModuleType):
+    """Stands for a module that is loaded when something of it is used; `functions` of it when they are called."""
+
+    def __init__(self, name: str, functions: Iterable[str]) -> None:
+        super().__init__(name)
+        for function in functions:
+            setattr(self, function, self._called_later(function))
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
+
+    def _called_later(self, name: str) -> Callable[..., Any]:
+        def called(*given: Any) -> Any:
+            return getattr(import_module(self.__name__), name)(*given)
+
+        return called
+
+
+@contextmanager
+def loaded_when_used(names: Mapping[str, Iterable[str]]) -> Iterator[None]:
+    """What is imported within gets stand-ins for these modules, as long as it uses nothing of them at once.
+
+    `names` has functions that it does use, to give them other names. Nobody else sees a stand-in.
+    """
+    made = {name: Unloaded(name, functions) for name, functions in names.items() if name not in sys.modules}
+    sys.modules.update(made)
+    holders = [(import_module(holder), last) for holder, _, last in (name.rpartition(".") for name in made) if holder]
+    for holder, last in holders:
+        setattr(holder, last, made[f"{holder.__name__}.{last}"])
+    try:
+        yield
+    finally:
+        for name, module in made.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+        for holder, last in holders:
+            if isinstance(getattr(holder, last), Unloaded):
+                delattr(holder, last)

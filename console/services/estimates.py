@@ -16,10 +16,9 @@ from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, spending
-from embedmill.shared.ledger import Lane, Tokens, Usage
+from embedmill.shared.ledger import EMBED, Lane, Tokens, Usage
 from embedmill.shared.notes import Note, Reason
 from embedmill.shared.privacy.principals import Right
-from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.runtime import Runtime
@@ -30,7 +29,6 @@ from embedmill.shared.spend.estimates import (
     price_lanes,
     total_lanes,
 )
-from embedmill.shared.spend.metering import is_free
 from embedmill.shared.stages import Product
 
 if TYPE_CHECKING:
@@ -199,16 +197,12 @@ def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str, 
     )
 
 
-def estimate_job(
-    runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE
-) -> dict[str, Any] | None:
+def estimate_job(runtime: Runtime, job_id: int, collection: "Collection", *, lane: Lane = Lane.LIVE) -> dict[str, Any]:
     """The same of a job, in one lane, from a sample of its documents: the JSON that is kept with it.
 
-    Raises nothing that has to do with reading a document. Where nothing costs money there is none.
+    Raises nothing that has to do with reading a document.
     """
     settings = read_collection_settings(collection.settings)
-    if not _costs_money(runtime, settings):
-        return None
     return _outline(_price(runtime, settings, measure_job(runtime, job_id, settings, collection)), lane)
 
 
@@ -232,14 +226,6 @@ def _outline_stage(stage: StageEstimate, lane: Lane) -> dict[str, Any]:
     amounts = {name: getattr(stage, name, None) for name in _KEPT_AMOUNTS}
     told = {name: amount for name, amount in amounts.items() if amount is not None}
     return told | {"usd": price.usd, "usd_at_most": price.usd_at_most}
-
-
-def _costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
-    from embedmill.shared.providers.vectorstores.table import find_offer
-
-    embedder = runtime.embedder(settings.embedding)
-    models = settings.gates or settings.audits
-    return not is_free(embedder) or models or find_offer(runtime.settings.vector_url) is not None
 
 
 def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> _Priced:

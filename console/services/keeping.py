@@ -14,10 +14,9 @@ from embedmill.shared.db.collections import Collection, get_reading_shards
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.kept_answers import GRADE, PLAN, Kept, Origin, find_kept, forget_beyond, store_kept
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.ledger import Usage
+from embedmill.shared.ledger import MESSAGE, Usage
 from embedmill.shared.logs import get_logger
 from embedmill.shared.metering import Tally
-from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter

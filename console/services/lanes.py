@@ -2,16 +2,13 @@
 
 from embedmill.console.listening import Listener, Notice
 from embedmill.shared import stages
-from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import SettingsError, UnknownPrice
-from embedmill.shared.ledger import Lane
-from embedmill.shared.providers.embeddings.base import EMBED
-from embedmill.shared.providers.models.asking import MESSAGE
+from embedmill.shared.ledger import EMBED, FREE_PROVIDERS, MESSAGE, Lane
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.rerankers.table import is_reranker
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.spend.lanes import find_obstacle
 from embedmill.shared.stages import Product
 
 ENCRYPTED = "the collection is encrypted, and the batch lane keeps what tells texts apart"
@@ -22,14 +19,24 @@ def require_prices(runtime: Runtime, collection: Collection) -> None:
     from embedmill.shared.providers.vectorstores.table import find_offer
 
     settings = read_collection_settings(collection.settings)
-    embedder = runtime.embedder(settings.embedding)
-    runtime.spender.prices.find(embedder.provider, embedder.model, EMBED)
+    if ModelName.parse(settings.embedding).provider not in FREE_PROVIDERS:
+        embedder = runtime.embedder(settings.embedding)
+        runtime.spender.prices.find(embedder.provider, embedder.model, EMBED)
     validator = ModelName.parse(settings.validator)
-    if validator.model:
+    if validator.model and validator.provider not in FREE_PROVIDERS:
         runtime.spender.prices.find(validator.provider, validator.model, MESSAGE)
     if offer := find_offer(runtime.settings.vector_url):
         for operation in offer.operations:
             runtime.spender.prices.find(offer.provider, offer.model, operation)
+
+
+def costs_money(runtime: Runtime, settings: CollectionSettings) -> bool:
+    """Whether anything is paid for the documents of such a collection."""
+    from embedmill.shared.providers.vectorstores.table import find_offer
+
+    models = settings.gates or settings.audits
+    is_free = ModelName.parse(settings.embedding).provider in FREE_PROVIDERS
+    return not is_free or models or find_offer(runtime.settings.vector_url) is not None
 
 
 def require_stage_price(runtime: Runtime, name: str) -> None:
@@ -50,6 +57,8 @@ def find_obstacles(runtime: Runtime, collection: Collection) -> dict[str, str | 
 
     What a model is asked beside the path, as for audits and terms, always goes at once.
     """
+    from embedmill.shared.spend.lanes import find_obstacle
+
     settings = read_collection_settings(collection.settings)
     prices = runtime.spender.prices
     name = ModelName.parse(settings.embedding)

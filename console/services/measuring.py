@@ -20,10 +20,9 @@ from embedmill.shared.db.sealed import TITLE
 from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
+from embedmill.shared.ledger import EMBED, MESSAGE
 from embedmill.shared.privacy.verdict_seals import open_verdict
-from embedmill.shared.providers.embeddings.base import EMBED
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
-from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
-from embedmill.console.services.lanes import require_prices, tell_obstacles
+from embedmill.console.services.lanes import costs_money, require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
@@ -179,11 +179,12 @@ class JobSubmission:
         self._on_batch(self._job, seen, queued)
 
     def _store_estimate(self, job_id: int) -> None:
+        if not costs_money(self._runtime, read_collection_settings(self._collection.settings)):
+            return
         from embedmill.console.services.estimates import estimate_job
 
         estimate = estimate_job(self._runtime, job_id, self._collection, lane=self._options.lane or Lane.LIVE)
-        if estimate is not None:
-            self._runtime.database.transact(lambda connection: spending.store_estimate(connection, job_id, estimate))
+        self._runtime.database.transact(lambda connection: spending.store_estimate(connection, job_id, estimate))
 
 
 def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[Source]", listener: Listener) -> None:

@@ -3,18 +3,20 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Globs:
     """Compiled patterns, asked about paths relative to the root; a folder's path ends in a slash."""
 
-    include: GitIgnoreSpec | None
-    exclude: GitIgnoreSpec | None
+    include: "GitIgnoreSpec | None"
+    exclude: "GitIgnoreSpec | None"
 
     def takes(self, file: bytes) -> bool:
         """Whether a file is wanted."""
@@ -54,9 +56,11 @@ def compile_globs(include: Sequence[str], exclude: Sequence[str]) -> Globs:
     return Globs(_compile(include), _compile(exclude))
 
 
-def _compile(patterns: Sequence[str]) -> GitIgnoreSpec | None:
+def _compile(patterns: Sequence[str]) -> "GitIgnoreSpec | None":
     if not patterns:
         return None
+    from pathspec import GitIgnoreSpec
+
     for pattern in patterns:
         _check(pattern)
     return GitIgnoreSpec.from_lines(patterns, backend="simple")

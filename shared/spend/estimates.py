@@ -7,8 +7,7 @@ from typing import Any
 
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.flow.limits import find_limits
-from embedmill.shared.ledger import FREE_PROVIDERS, NO_TOKENS, Lane, Tokens, Usage
-from embedmill.shared.providers.models.asking import MESSAGE
+from embedmill.shared.ledger import FREE_PROVIDERS, MESSAGE, NO_TOKENS, Lane, Tokens, Usage
 from embedmill.shared.providers.models.table import MODELS
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.settings import Settings

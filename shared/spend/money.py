@@ -7,6 +7,7 @@ on counting as spent, so the ledger is never short of a provider's bill.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from embedmill.shared.db import ledger
 from embedmill.shared.db.budgets import Alert
@@ -15,7 +16,9 @@ from embedmill.shared.errors import EmbedmillError, FlowControl, UnknownPrice, m
 from embedmill.shared.ledger import NO_TOKENS, Entry, Lane, Tokens, Usage
 from embedmill.shared.logs import get_logger
 from embedmill.shared.spend.credibility import is_credible
-from embedmill.shared.spend.prices import Price, Prices
+
+if TYPE_CHECKING:
+    from embedmill.shared.spend.prices import Price, Prices
 
 log = get_logger()
 
@@ -32,7 +35,9 @@ class Money:
     Ends once; what follows has no effect.
     """
 
-    def __init__(self, database: Database, prices: Prices, usage: Usage, *, owner: str, row: int | None = None) -> None:
+    def __init__(
+        self, database: Database, prices: "Prices", usage: Usage, *, owner: str, row: int | None = None
+    ) -> None:
         self._database = database
         self._prices = prices
         self._owner = owner
@@ -161,7 +166,7 @@ class Money:
     def _is_credible(self, tokens: Tokens, milliunits: int) -> bool:
         return milliunits >= 0 and is_credible(tokens, reserved=self._reserved.tokens, inputs=self._reserved.inputs)
 
-    def _price_of(self, usage: Usage) -> Price:
+    def _price_of(self, usage: Usage) -> "Price":
         """The price of what was really sent, which may be of another band than what was reserved."""
         with suppress(UnknownPrice):
             found = self._prices.price_of(usage)
@@ -169,7 +174,7 @@ class Money:
                 return found
         return self._price
 
-    def _entry(self, usage: Usage, price: Price) -> Entry:
+    def _entry(self, usage: Usage, price: "Price") -> Entry:
         return Entry(
             usage,
             price.name,
@@ -178,7 +183,7 @@ class Money:
             owner=self._owner,
         )
 
-    def _lane_saved(self, usage: Usage, price: Price) -> int:
+    def _lane_saved(self, usage: Usage, price: "Price") -> int:
         if usage.lane is Lane.LIVE or price.is_free:
             return 0
         try:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.db import flow, ledger
 from embedmill.shared.db.engine import Database
@@ -28,8 +28,10 @@ from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.spend.guard import Guard
 from embedmill.shared.spend.keys import Keys
 from embedmill.shared.spend.money import Money, Note
-from embedmill.shared.spend.prices import Prices
 from embedmill.shared.spend.shared_state import open_shared_state
+
+if TYPE_CHECKING:
+    from embedmill.shared.spend.prices import Prices
 
 
 class Spender:
@@ -49,8 +51,10 @@ class Spender:
         self.keys = Keys(database, lambda: self.state)
 
     @cached_property
-    def prices(self) -> Prices:
+    def prices(self) -> "Prices":
         """What calls cost."""
+        from embedmill.shared.spend.prices import Prices
+
         return Prices.load(self._settings.prices_path, allow_unpriced=self._settings.allow_unpriced)
 
     @property

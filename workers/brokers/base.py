@@ -1,12 +1,18 @@
 """The broker as the chores and the console see it: send wake-ups, ask how many wait, look after what was given up."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from embedmill.shared.errors import BrokerUnavailable
 from embedmill.shared.settings import Settings
 from embedmill.workers.messages import BatchMessage
+
+# Of the headers, what says where a message came from; arguments are in the body.
+HEADERS = ("task", "id", "lang", "origin", "content_type", "content_encoding", "retries")
+MAX_HEADER_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,11 @@ class Broker(ABC):
         self.published = 0
 
     @classmethod
+    def open(cls, settings: Settings) -> "Broker":
+        """The broker, not yet connected; raises SettingsError or MissingExtra."""
+        return cls(settings)
+
+    @classmethod
     @abstractmethod
     def configure(cls, settings: Settings) -> dict[str, Any]:
         """Celery's settings for this broker; raises SettingsError or MissingExtra."""
@@ -80,3 +91,15 @@ class Broker(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release connections."""
+
+
+def unavailable(error: BaseException) -> BrokerUnavailable:
+    """What a broker's library says, in one line without the credentials of a URL."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    said = re.sub(r"//[^/@\s]*@", "//***@", said)[:300]
+    return BrokerUnavailable(f"the broker cannot be reached or refuses: {said}")
+
+
+def chosen_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Those that are kept of a message that could not be read, as short text."""
+    return {name: str(headers[name])[:MAX_HEADER_CHARS] for name in HEADERS if headers.get(name) is not None}

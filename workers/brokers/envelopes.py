@@ -1,14 +1,9 @@
 """Puts what is no kombu message into an envelope of one, so that a consumer can look at it and keep it."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from kombu.utils.json import dumps, loads
-
-# Of the headers, what says where a message came from; arguments are in the body.
-HEADERS = ("task", "id", "lang", "origin", "content_type", "content_encoding", "retries")
-MAX_HEADER_CHARS = 200
 
 
 def enveloped(raw: Any, *, queue: str) -> dict[str, Any]:
@@ -47,8 +42,3 @@ def as_text(body: Any) -> str:
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body).decode("utf-8", errors="replace")
     return body if isinstance(body, str) else str(dumps(body))
-
-
-def chosen_headers(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Those that are kept of a message that could not be read, as short text."""
-    return {name: str(headers[name])[:MAX_HEADER_CHARS] for name in HEADERS if headers.get(name) is not None}

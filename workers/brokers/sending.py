@@ -1,6 +1,5 @@
 """Sends wake-ups through Celery, bounded in time, with the errors of a broker's library translated."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +8,9 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import KombuError
 
-from embedmill.shared.errors import BrokerUnavailable
 from embedmill.shared.settings import Settings
-from embedmill.workers.brokers.base import Broker
+from embedmill.workers.brokers.base import Broker, unavailable
+from embedmill.workers.brokers.table import configuration
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.queues import queue_name, task_name
 
@@ -37,15 +36,11 @@ def translated(app: Celery) -> Iterator[None]:
     try:
         yield
     except (KombuError, OSError) as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
     except Exception as error:
         if isinstance(error, _library_errors(app)):
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         raise
-
-
-def _unavailable(error: BaseException) -> BrokerUnavailable:
-    return BrokerUnavailable(f"the broker cannot be reached or refuses: {_reason(error)}")
 
 
 def _library_errors(app: Celery) -> tuple[type[Exception], ...]:
@@ -54,18 +49,18 @@ def _library_errors(app: Celery) -> tuple[type[Exception], ...]:
     return (*transport.connection_errors, *transport.channel_errors)
 
 
-def _reason(error: BaseException) -> str:
-    """One line without the credentials of a URL."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return re.sub(r"//[^/@\s]*@", "//***@", text)[:300]
-
-
 class CeleryBroker(Broker):
     """A broker to which messages are sent through a Celery app of its own, configured once by whoever opens it."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         super().__init__(settings)
         self._app = app
+
+    @classmethod
+    def open(cls, settings: Settings) -> "CeleryBroker":
+        app = Celery("embedmill", set_as_current=False)
+        app.conf.update(configuration(settings))
+        return cls(settings, app)
 
     def publish_many(self, messages: Sequence[BatchMessage]) -> None:
         self._send_all(messages)

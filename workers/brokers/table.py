@@ -3,13 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-from celery import Celery
-
 from embedmill.shared import stages
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import Broker
-from embedmill.workers.brokers.sending import CeleryBroker
 from embedmill.workers.queues import queue_name
 
 BROKERS = {
@@ -22,14 +19,14 @@ BROKERS = {
 }
 
 
-def broker_class(settings: Settings) -> type[CeleryBroker]:
+def broker_class(settings: Settings) -> type[Broker]:
     """The class that the broker's URL names; raises SettingsError."""
     scheme, separator, _ = settings.broker_url.partition("://")
     if not separator or scheme not in BROKERS:
         known = ", ".join(f"{name}://" for name in BROKERS)
         raise SettingsError(f"EMBEDMILL_BROKER_URL: there is no broker {scheme[:20]!r}; there are {known}")
     module, _, name = BROKERS[scheme].partition(":")
-    found: type[CeleryBroker] = getattr(import_module(module), name)
+    found: type[Broker] = getattr(import_module(module), name)
     return found
 
 
@@ -60,6 +57,4 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def open_broker(settings: Settings) -> Broker:
     """The broker that the settings name, not yet connected; raises SettingsError or MissingExtra."""
-    app = Celery("embedmill", set_as_current=False)
-    app.conf.update(configuration(settings))
-    return broker_class(settings)(settings, app)
+    return broker_class(settings).open(settings)

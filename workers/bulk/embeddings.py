@@ -11,10 +11,10 @@ from embedmill.shared.db.bulk_items import EMBED, BulkItem
 from embedmill.shared.db.bulk_waits import NewItem
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BadVector, BlobMissing
+from embedmill.shared.ledger import EMBED as OPERATION
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer
-from embedmill.shared.providers.embeddings.base import EMBED as OPERATION
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.bulk.question import BatchQuestion

@@ -9,9 +9,8 @@ from embedmill.shared.db.bulk_waits import NewItem
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.errors import BlobMissing
-from embedmill.shared.ledger import Tokens
+from embedmill.shared.ledger import MESSAGE, Tokens
 from embedmill.shared.paging import pages
-from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.providers.models.base import Model, ModelAnswer
 from embedmill.shared.providers.models.counting import most_tokens
 from embedmill.shared.runtime import Runtime

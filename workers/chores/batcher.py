@@ -7,6 +7,7 @@ stopped for so long that its lease may be another's takes no further step.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from embedmill.shared.db import bulk_batches, bulk_lane, presence
 from embedmill.shared.db.engine import Connection
@@ -14,11 +15,11 @@ from embedmill.shared.errors import EmbedmillError, KeyRefused
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.bulk.client import BatchClient
-from embedmill.workers.bulk.collecting import Collector
-from embedmill.workers.bulk.submitting import BatchSubmitter
 from embedmill.workers.chores.background import BackgroundChore
 from embedmill.workers.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from embedmill.workers.bulk.client import BatchClient
 
 log = get_logger()
 
@@ -69,6 +70,10 @@ class Batcher(BackgroundChore):
 
     def run_round(self) -> int:
         """Leave, look, submit; returns how many batches were looked at or made. Raises StorageFailed."""
+        from embedmill.workers.bulk.client import BatchClient
+        from embedmill.workers.bulk.collecting import Collector
+        from embedmill.workers.bulk.submitting import BatchSubmitter
+
         with self._leased() as is_ours:
             if not is_ours:
                 return 0

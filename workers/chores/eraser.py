@@ -5,8 +5,6 @@ import time
 from embedmill.shared.db import erasures
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores.background import BackgroundChore
-from embedmill.workers.chores.retainer import retain
-from embedmill.workers.erasing.eraser import take_up
 
 QUIET_SECONDS = 30.0
 RETAIN_SECONDS = 600.0
@@ -32,6 +30,9 @@ class Eraser(BackgroundChore):
         return self._must_retain or bool(self._runtime.database.query(erasures.list_open))
 
     def work(self) -> None:
+        from embedmill.workers.chores.retainer import retain
+        from embedmill.workers.erasing.eraser import take_up
+
         if self._must_retain:
             self._retained_at = time.monotonic()
             retain(self._runtime)

@@ -6,8 +6,7 @@ from embedmill.shared import stages
 from embedmill.shared.db import queueing, unreadable
 from embedmill.shared.db.engine import Database
 from embedmill.shared.logs import get_logger
-from embedmill.workers.brokers.base import Broker, DeadMessage
-from embedmill.workers.brokers.envelopes import chosen_headers
+from embedmill.workers.brokers.base import Broker, DeadMessage, chosen_headers
 from embedmill.workers.messages import BatchMessage, UnreadableMessage, decode
 from embedmill.workers.queues import task_name
 

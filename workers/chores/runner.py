@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pkgutil import resolve_name
 from types import TracebackType
 
 from embedmill.shared.db import collection_changes, jobs, presence, queueing, receipts, tallies
@@ -25,13 +26,10 @@ from embedmill.workers.chores.bookkeeper import close_entries, wake_affordable
 from embedmill.workers.chores.cleaner import clean, forget_queries
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.chores.eraser import Eraser
-from embedmill.workers.chores.pruner import PrunePolicy, prune
 from embedmill.workers.chores.reconciler import reconcile
 from embedmill.workers.chores.registrar import tidy
 from embedmill.workers.chores.rescuer import FETCHED_SECONDS, Rescuer
-from embedmill.workers.chores.sweeper import sweep
 from embedmill.workers.messages import BatchMessage
-from embedmill.workers.word_counts import count_everywhere, cut_everywhere
 
 log = get_logger()
 
@@ -70,6 +68,11 @@ class Chore:
     def is_due(self, now: float) -> bool:
         """Whether its time has come."""
         return now >= self.due + (0.0 if self.has_news else self.quiet)
+
+
+def later(name: str, runtime: Runtime) -> Callable[[], object]:
+    """A function of another module of workers, which is loaded when it is called: most commands end before that."""
+    return lambda: resolve_name(f"embedmill.workers.{name}")(runtime)
 
 
 class ChoreRunner:
@@ -125,10 +128,12 @@ class ChoreRunner:
                 look,
                 asks=lambda agenda: agenda.reservations,
             ),
-            Chore("sweep", lambda: sweep(runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
+            Chore("sweep", later("chores.sweeper:sweep", runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("erase", self.eraser.poke, ERASE_SECONDS, due=now + ADD_UP_SECONDS),
-            Chore("count_words", lambda: count_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
-            Chore("cut_anew", lambda: cut_everywhere(runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
+            Chore(
+                "count_words", later("word_counts:count_everywhere", runtime), COUNT_SECONDS, due=now + COUNT_SECONDS
+            ),
+            Chore("cut_anew", later("word_counts:cut_everywhere", runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore(
                 "forget_queries",
                 lambda: forget_queries(runtime.database, days=settings.record_days),
@@ -323,6 +328,8 @@ class ChoreRunner:
             log.warning("cleaner.failed", error=str(error))
 
     def _prune(self) -> None:
+        from embedmill.workers.chores.pruner import PrunePolicy, prune
+
         prune(self._runtime, PrunePolicy.from_settings(self._runtime.settings), seconds=1.0)
 
     def _complete_jobs(self) -> None:

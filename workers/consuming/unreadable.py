@@ -8,7 +8,8 @@ from kombu import Message
 from embedmill.shared.db import unreadable
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import get_logger
-from embedmill.workers.brokers.envelopes import as_text, chosen_headers
+from embedmill.workers.brokers.base import chosen_headers
+from embedmill.workers.brokers.envelopes import as_text
 from embedmill.workers.consuming.process import process
 
 log = get_logger()

@@ -20,11 +20,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.providers.embeddings.table import embedder_class
 from embedmill.shared.settings import load_settings
 from embedmill.shared.stages import STAGES
-from embedmill.shared.tokenizer import load_vocabulary
-from embedmill.shared.words import cutting
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
@@ -113,6 +110,10 @@ def load() -> None:
     """Load what workers need, the tables of words and the usual embedder's model included; starts no thread."""
     for module in WARM:
         importlib.import_module(module)
+    from embedmill.shared.providers.embeddings.table import embedder_class
+    from embedmill.shared.tokenizer import load_vocabulary
+    from embedmill.shared.words import cutting
+
     load_vocabulary()
     cutting.load()
     # Wrong settings and missing extras are for a worker to tell.

@@ -19,8 +19,8 @@ from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
 
 log = get_logger()
 
-# What commands that work load sooner or later, and their workers too: loaded before the fork, it is loaded once.
-COMMON = ("embedmill.workers.brokers.embedded", "embedmill.workers.tasks", "embedmill.shared.providers.embeddings.base")
+# What commands and their workers both load: loaded before the fork, it is loaded once. The rest is the server's.
+COMMON = ("embedmill.shared.runtime", "embedmill.shared.privacy.vault", "embedmill.workers.processes.supervisor")
 # How long the fork server may take to load everything, on the slowest machine.
 PATIENCE_SECONDS = 120.0
 # What a worker's end is taken for when the fork server, which alone can know its status, is gone.

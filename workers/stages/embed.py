@@ -14,9 +14,9 @@ from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.caches.embeddings import EmbeddingCache
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.ledger import Tokens, Usage
+from embedmill.shared.ledger import EMBED, Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
-from embedmill.shared.providers.embeddings.base import EMBED, Embedder
+from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.spend.metering import LedgerMeter, adapt, is_free
 from embedmill.shared.stages import Product
 from embedmill.workers.bulk.embeddings import divert_texts

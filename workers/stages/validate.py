@@ -8,10 +8,9 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.reviews import submit_reviews
 from embedmill.shared.db.samples import TERMS, VERDICT, submit_samples
-from embedmill.shared.ledger import Usage
+from embedmill.shared.ledger import MESSAGE, Usage
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.privacy.verdict_seals import seal_doubt
-from embedmill.shared.providers.models.asking import MESSAGE
 from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.bulk.verdicts import divert_passages
 from embedmill.workers.executor import worst_outcome

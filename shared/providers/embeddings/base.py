@@ -13,7 +13,7 @@ from embedmill.shared.asking.packing import ItemSize, Plan, Room, pack
 from embedmill.shared.asking.question import Request
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import BadVector, EmbedmillError, InputTooLong, SettingsError
-from embedmill.shared.ledger import Tokens, Usage
+from embedmill.shared.ledger import EMBED, Tokens, Usage
 from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.embeddings.address import content_address
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, EmbedResult, Keep
@@ -21,8 +21,6 @@ from embedmill.shared.providers.embeddings.asking import VectorQuestion
 
 InputType = Literal["document", "query"]
 
-EMBED = "embed"
-"""What a call of an embedding model is called in the price file."""
 INEXACT_MARGIN = 1.5
 """What is reserved over our count where the provider's tokenizer is not ours; it is given back with the answer."""
 

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.providers.embeddings.base import Embedder
+
+if TYPE_CHECKING:
+    from embedmill.shared.providers.embeddings.base import Embedder
 
 EMBEDDERS = {
     "hash": "embedmill.shared.providers.embeddings.hash:HashEmbedder",
@@ -22,7 +25,7 @@ EMBEDDERS = {
 }
 
 
-def open_embedder(name: str, *, cache_dir: Path) -> Embedder:
+def open_embedder(name: str, *, cache_dir: Path) -> "Embedder":
     """The embedder called `name`, or `name@dimensions`.
 
     Raises SettingsError for a name or a size that there is not, MissingExtra for packages that are not installed.
@@ -35,7 +38,7 @@ def open_embedder(name: str, *, cache_dir: Path) -> Embedder:
     return embedder.open(cache_dir=cache_dir, dimensions=int(size) if at else None)
 
 
-def embedder_class(name: str) -> type[Embedder]:
+def embedder_class(name: str) -> "type[Embedder]":
     """The class behind a name, which knows the model's limits without being opened; raises SettingsError."""
     base = name.partition("@")[0]
     if base not in EMBEDDERS:

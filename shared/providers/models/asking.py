@@ -3,11 +3,10 @@
 from abc import abstractmethod
 
 from embedmill.shared.asking.question import FoundT, ItemT, LiveQuestion, Request
-from embedmill.shared.ledger import Usage
+from embedmill.shared.ledger import MESSAGE, Usage
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt
 from embedmill.shared.providers.models.counting import most_tokens
 
-MESSAGE = "message"
 """What a call of a generating model is called in the price file."""
 
 

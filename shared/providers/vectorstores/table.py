@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from embedmill.shared.errors import MissingExtra, SettingsError
-from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
-from embedmill.shared.providers.vectorstores.metering import Offer
+
+if TYPE_CHECKING:
+    from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
+    from embedmill.shared.providers.vectorstores.metering import Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,18 @@ def require_encrypting(url: str) -> None:
         raise MissingExtra(f"an encrypted store needs the package {package}: pip install 'embedmill[encryption]'")
 
 
-def find_offer(url: str) -> Offer | None:
+def find_offer(url: str) -> "Offer | None":
     """What the service behind a URL bills its requests by; None when it does not."""
     found = STORES.get(urlsplit(url).scheme)
     return _offer(found) if found is not None else None
 
 
-def list_offers() -> Iterator[Offer]:
+def list_offers() -> "Iterator[Offer]":
     """All that services bill."""
     return (offer for store in STORES.values() if (offer := _offer(store)) is not None)
 
 
-def open_vector_store(url: str, options: StoreOptions) -> VectorStore:
+def open_vector_store(url: str, options: "StoreOptions") -> "VectorStore":
     """Open one collection's store, `embedded://` in the home folder; raises SettingsError or MissingExtra."""
     found = _find(url)
     missing = [package for package in found.packages if find_spec(package) is None]
@@ -89,6 +92,6 @@ def _find(url: str) -> Store:
     return STORES[scheme]
 
 
-def _offer(store: Store) -> Offer | None:
+def _offer(store: Store) -> "Offer | None":
     found: Offer | None = resolve_name(store.offer) if store.offer else None
     return found

@@ -11,7 +11,7 @@ from celery import Celery
 
 from embedmill.shared.settings import Settings, load_settings
 from embedmill.workers.brokers.base import Broker
-from embedmill.workers.brokers.embedded_transport import QueueFile
+from embedmill.workers.brokers.queue_file import QueueFile
 from embedmill.workers.brokers.table import configuration, open_broker
 from tests.command import Command
 from tests.services import moto, rabbitmq, redis

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from embedmill.workers.brokers.embedded_transport import QueueFile
+from embedmill.workers.brokers.queue_file import QueueFile
 from tests import forked
 
 TRANSPORT = "embedmill.workers.brokers.embedded_transport:EmbeddedTransport"

@@ -16,7 +16,8 @@ from embedmill.shared.outcomes import Advance
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict as Scripted
-from embedmill.workers.chores.auditor import Auditor, audit
+from embedmill.workers.chores.auditor import Auditor
+from embedmill.workers.chores.audits import audit
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.validate import validate
 from embedmill.workers.validation.sampling import FIRST_CHUNKS
