@@ -1,6 +1,7 @@
 """Owns the parser process: it lowers its own limits, then answers one request after another until its parent goes."""
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -19,6 +20,8 @@ from embedmill.workers.parsing.parse import parse
 
 CPU_GRACE_SECONDS = 10
 OPEN_FILES = 256
+COLLECTED = (50_000, 20, 50)
+"""Objects that are new before the youngest are looked through, and how many such rounds before older ones are."""
 
 _PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
@@ -29,6 +32,7 @@ def main() -> None:
     die_with(parent)
     requests, answers = take_over_stdio()
     lower_limits(limits)
+    collect_seldom()
     answers.write(pack_frame(READY))
     while (payload := read_frame(requests)) is not None:
         is_last = answer_request(payload, answers, limits)
@@ -62,6 +66,12 @@ def lower_limits(limits: ParserLimits) -> None:
     _set_soft_limit(resource.RLIMIT_AS, memory)
     _set_soft_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def collect_seldom() -> None:
+    """Documents are trees that go by themselves: looking for cycles as often as usual costs a PDF a twentieth."""
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
 
 
 def answer_request(payload: bytes, answers: BinaryIO, limits: ParserLimits) -> bool:

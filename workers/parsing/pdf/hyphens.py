@@ -3,8 +3,8 @@
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, cached_property, reduce
 from importlib.resources import files
 
 HYPHENS = "-\u2010\u00ad\x02\ufffe"
@@ -26,10 +26,13 @@ class Words:
     @cached_property
     def _seen(self) -> Counter[str]:
         """Counted when a hyphen first asks for it; a half at a line's end is counted as what it looks like."""
-        seen: Counter[str] = Counter()
-        for line in self._lines:
-            seen.update(_WORD.findall(line.casefold().replace("\u2010", "-")))
-        return seen
+        return Counter(_WORD.findall("\n".join(self._lines).casefold().replace("\u2010", "-")))
+
+    def join_all(self, lines: Sequence[str]) -> str:
+        """Lines as one text."""
+        if all(line and line[-1] not in HYPHENS for line in lines):
+            return " ".join(lines)
+        return reduce(self.join, lines)
 
     def join(self, line: str, following: str) -> str:
         """Two lines as one text; a hyphen between them goes only on evidence."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft
@@ -150,7 +149,7 @@ class Writer:
             self._draft.paragraph(text, page=page)
 
     def _joined(self, lines: Sequence[Line]) -> str:
-        text = reduce(self._words.join, (line.text for line in lines))
+        text = self._words.join_all([line.text for line in lines])
         return text.replace("\ufffe ", "-").replace("\x02 ", "-").replace("\ufffe", "-").replace("\x02", "-")
 
     def _take_table(self, table: Table, below: Sequence[Line]) -> None:
