@@ -212,7 +212,7 @@ class Runtime:
         """What queries came to, on its way into the database."""
         from embedmill.shared.query_log import QueryLog
 
-        return QueryLog(self.database, self.vault)
+        return QueryLog(self.database, lambda: self.keys.derive("query"), self.vault)
 
     @cached_property
     def buckets(self) -> Any:
