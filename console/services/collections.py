@@ -40,6 +40,7 @@ class SettingChoices(TypedDict, total=False):
     policy: str | None
     reject_below: int | None
     redact: str | None
+    redact_keep: Sequence[str] | None
     rank: bool | None
     expand: bool | None
     normalise: bool | None
@@ -242,6 +243,8 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
         given["access"] = require_level(given["access"])
     if given.get("owner"):
         require_name(given["owner"])
+    if "redact_keep" in given:
+        given["redact_keep"] = [value.strip() for value in given["redact_keep"] if value.strip()]
     return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
 
 
