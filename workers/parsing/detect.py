@@ -10,6 +10,7 @@ from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.ole import MAGIC as OLE
 from embedmill.workers.parsing.source import LANGUAGES, PREFIX, SUFFIXES
 
 BZIP2 = "application/x-bzip2"
@@ -74,7 +75,6 @@ _MIMETYPES = {
     (ODS + "-template").encode(): ODS,
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 # `BZh` alone is the beginning of a word.
 _COMPRESSED = ((b"\x1f\x8b", GZIP), (b"\xfd7zXZ\0", XZ), *((b"BZh%d1AY&SY" % level, BZIP2) for level in range(1, 10)))
@@ -146,7 +146,7 @@ def _detect_empty(suffix: str) -> str:
 
 
 def _has_container_magic(data: bytes) -> bool:
-    return data.startswith((*_ZIP, _OLE, b"%PDF-", b"{\\rtf"))
+    return data.startswith((*_ZIP, OLE, b"%PDF-", b"{\\rtf"))
 
 
 def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archive]) -> str | None:
@@ -154,7 +154,7 @@ def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archi
         return PDF
     if data.startswith(_ZIP):
         return _detect_zip(open_archive(), suffix)
-    if data.startswith(_OLE):
+    if data.startswith(OLE):
         return _detect_ole(data)
     if data.startswith(b"{\\rtf"):
         return RTF
