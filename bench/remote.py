@@ -40,6 +40,8 @@ MODEL, DIMENSIONS = "openai/text-embedding-3-small", 1536
 PARAGRAPHS = 11
 """Of a document: some 8 kB, which are eight or nine chunks."""
 POLL_SECONDS = 0.01
+STORED_SECONDS = 0.5
+"""So long after it left an answer may not be stored."""
 LONGEST_SECONDS = 170.0
 ROW = np.eye(1, DIMENSIONS, dtype="<f4").tobytes()
 LIMITS = {
@@ -104,8 +106,9 @@ class Log:
 
     @property
     def in_flight(self) -> int:
-        """Texts that are being answered."""
-        return sum(request.inputs for request in self.requests if request.left == math.inf)
+        """Texts that are being answered, or whose answers may not have been stored yet."""
+        since = time.monotonic() - STORED_SECONDS
+        return sum(request.inputs for request in self.requests if request.left > since)
 
     def rate(self) -> float:
         """Tokens a second between a fifth and four fifths of them."""

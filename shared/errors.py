@@ -48,6 +48,8 @@ EmbedmillError
     └── BadVector
 """
 
+from collections.abc import Mapping
+
 LONGEST_WAIT_SECONDS = 86_400.0
 """A wait that others ask for, as by Retry-After, is kept as told up to a day; a longer one is none."""
 KEY_SECONDS = 60.0
@@ -248,7 +250,8 @@ class FlowControl(EmbedmillError):
 
     `is_woken` when whoever takes the cause away wakes the work, as raising a budget does; `may_be_billed` when a
     request was sent and may have been carried out; `failure` when one was sent and failed, for the provider's fault;
-    `is_told` unless the time to wait is our own guess.
+    `is_told` unless the time to wait is our own guess. `headers` are those of an answer that refuses, as far as they
+    tell of limits.
     """
 
     retryable = True
@@ -267,6 +270,7 @@ class FlowControl(EmbedmillError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.headers: Mapping[str, str] = {}
         self.is_told = is_told
         self.failure = failure
         self.retry_after_seconds = retry_after_seconds

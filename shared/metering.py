@@ -43,6 +43,18 @@ class Reservation(Protocol):
         """Nobody knows what was billed: all that was reserved counts as spent, or no more than these units."""
 
 
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """How large a call may be now, in tokens, and what is granted a minute; None where nothing limits it.
+
+    `is_heard` when the provider has answered before: until then its limits are not known.
+    """
+
+    tokens: int | None = None
+    per_minute: int | None = None
+    is_heard: bool = True
+
+
 class Tally:
     """What calls came to so far, for whoever wants to tell, and what those of one query may come to together.
 

@@ -12,6 +12,7 @@ from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.presence import thread_name
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.workers.streams import Streams
 
 if TYPE_CHECKING:
     from embedmill.shared.providers.blobs.base import BlobStore
@@ -49,13 +50,15 @@ class WorkerRuntime(Runtime):
     """The runtime of one thread that works on stages.
 
     Threads of a process share the database's engines, the embedders, the models, the entry to paid calls, the log of
-    queries and the list of what is held. Everything else each opens for itself, because it keeps a connection, a child
-    process or what the batch in hand has read.
+    queries, the list of what is held and the streams of texts. Everything else each opens for itself, because it keeps
+    a connection, a child process or what the batch in hand has read.
     """
 
     def __init__(self, settings: Settings, *, process_id: str, slots: int = 1) -> None:
         super().__init__(settings, process_id=process_id, slots=slots)
         self.held = HeldClaims()
+        most = settings.embed_max_concurrency
+        self.streams = Streams(lambda: self.database, lambda: self.spender, is_shared=slots > 1, most=most)
         self._opening = threading.Lock()
 
     def for_thread(self, number: int) -> "WorkerRuntime":
@@ -63,6 +66,7 @@ class WorkerRuntime(Runtime):
         other = WorkerRuntime(self.settings, process_id=self.process_id)
         other.owner = thread_name(self.process_id, number)
         other.held = self.held
+        other.streams = self.streams
         other._opening = self._opening
         other._embedders = self._embedders
         other._models = self._models

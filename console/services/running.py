@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, HandBack, Listener, Notice
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
-from embedmill.shared.db import leases, presence, queueing
+from embedmill.shared.db import collections, leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
 from embedmill.shared.db.agenda import Leftovers, read_leftovers
 from embedmill.shared.db.changes import Changes
@@ -48,6 +48,15 @@ class WorkshopOptions:
     """Of these, those that only this process can open."""
     forks: "ForkServer | None" = None
     """Workers are forked from it; without it they are new interpreters."""
+    collection: str | None = None
+    """Where all of its work belongs, if to one."""
+
+
+def find_embeddings(runtime: Runtime, collection: str | None = None) -> set[str]:
+    """The models that may be asked for vectors: of a collection, or of any that there is or could be made."""
+    found = runtime.database.query(collections.list_collections)
+    named = {each.settings["embedding"] for each in found if collection in (None, each.name)}
+    return named | ({runtime.settings.embedding} if not named or collection is None else set())
 
 
 class Workshop:
@@ -66,9 +75,10 @@ class Workshop:
     ) -> None:
         from embedmill.workers.brokers.table import open_broker
         from embedmill.workers.chores.runner import ChoreRunner
-        from embedmill.workers.processes.pools import PoolSpec
+        from embedmill.workers.processes.pools import usual_pools
         from embedmill.workers.processes.supervisor import Supervisor
 
+        settings = runtime.settings
         self._runtime = runtime
         self._options = options or WorkshopOptions()
         self._listener = listener
@@ -77,7 +87,9 @@ class Workshop:
         self._chores = ChoreRunner(runtime, self._broker)
         self._supervisor = Supervisor(
             runtime,
-            [PoolSpec(slots=runtime.settings.worker_count)] if pools is None else pools,
+            usual_pools(settings, settings.worker_count, find_embeddings(runtime, self._options.collection))
+            if pools is None
+            else pools,
             on_death=self._chores.rescuer.rescue_worker,
             depths=self._broker.depths,
             batches=self._count_batches if pools is None and self._broker.is_local else None,

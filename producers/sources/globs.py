@@ -67,8 +67,6 @@ def _compile(patterns: Sequence[str]) -> "GitIgnoreSpec | None":
 
 
 def _check(pattern: str) -> None:
-    from pathspec import GitIgnoreSpec
-
     try:
         pattern.encode()
         compiled = GitIgnoreSpec.from_lines([pattern], backend="simple").patterns

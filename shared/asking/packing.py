@@ -58,7 +58,7 @@ def lower_bound(sizes: Sequence[ItemSize], room: Room) -> int:
     return max(math.ceil(len(sizes) / room.inputs), tokens, bytes_)
 
 
-class _Filling:
+class Filling:
     """A request being filled."""
 
     __slots__ = ("bytes", "positions", "room", "tokens")
@@ -69,6 +69,7 @@ class _Filling:
         self.tokens = self.bytes = 0
 
     def takes(self, size: ItemSize) -> bool:
+        """Whether there is room; the first has it always."""
         room = self.room
         if not self.positions:
             return True
@@ -79,6 +80,7 @@ class _Filling:
         )
 
     def put(self, position: int, size: ItemSize) -> None:
+        """Take it in."""
         self.positions.append(position)
         self.tokens += size.tokens
         self.bytes += size.bytes
@@ -91,21 +93,21 @@ class _Filling:
 
 def pack_in_order(sizes: Sequence[ItemSize], room: Room) -> Plan:
     """Positions in requests that keep the order; one that exceeds the room alone is alone."""
-    requests: list[_Filling] = []
+    requests: list[Filling] = []
     for position, size in enumerate(sizes):
         if not requests or not requests[-1].takes(size):
-            requests.append(_Filling(room))
+            requests.append(Filling(room))
         requests[-1].put(position, size)
     return [request.positions for request in requests]
 
 
 def _first_fit(sizes: Sequence[ItemSize], room: Room) -> Plan:
-    requests: list[_Filling] = []
-    open_: list[_Filling] = []
+    requests: list[Filling] = []
+    open_: list[Filling] = []
     for position, size in enumerate(sizes):
         request = next((request for request in open_ if request.takes(size)), None)
         if request is None:
-            request = _Filling(room)
+            request = Filling(room)
             requests.append(request)
             open_.append(request)
         request.put(position, size)
@@ -129,7 +131,7 @@ def _dealt(sizes: Sequence[ItemSize], room: Room, *, fewer_than: int) -> Plan | 
 def _deal(sizes: Sequence[ItemSize], room: Room, count: int) -> Plan | None:
     """Each text, from the longest on, to the emptiest request; None when one of them has no room for it."""
     weigh = _weight(room)
-    requests = [_Filling(room) for _ in range(count)]
+    requests = [Filling(room) for _ in range(count)]
     queue = [(0.0, number) for number in range(count)]
     for position in sorted(range(len(sizes)), key=lambda position: -weigh(sizes[position])):
         number = _emptiest(queue, requests, sizes[position])
@@ -141,7 +143,7 @@ def _deal(sizes: Sequence[ItemSize], room: Room, count: int) -> Plan | None:
     return [request.positions for request in requests if request.positions]
 
 
-def _emptiest(queue: list[tuple[float, int]], requests: Sequence[_Filling], size: ItemSize) -> int | None:
+def _emptiest(queue: list[tuple[float, int]], requests: Sequence[Filling], size: ItemSize) -> int | None:
     """Take the emptiest request that has room; one that is full leaves the queue for good."""
     while queue:
         _, number = heapq.heappop(queue)

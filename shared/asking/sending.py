@@ -62,11 +62,11 @@ def ask_all(
     Raises StorageFailed when what was found could not be kept, or the meter could not write; by then all answers are in
     and accounted for.
     """
-    return _Sending(question, requests, meter, pace).run()
+    return Sending(question, requests, meter, pace).run()
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight(Generic[ItemT]):
+class Flight(Generic[ItemT]):
     """A request on its way."""
 
     request: Request[ItemT]
@@ -75,13 +75,15 @@ class _Flight(Generic[ItemT]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A piece of an answer that goes on."""
 
     text: str
 
 
-class _Sending(Generic[ItemT, FoundT, AnswerT]):
+class Sending(Generic[ItemT, FoundT, AnswerT]):
+    """Requests with an end, one turn after another."""
+
     def __init__(
         self,
         question: LiveQuestion[ItemT, FoundT, AnswerT],
@@ -95,8 +97,8 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._rules = Rules(question)
         self._errors = self._rules.errors
         self._waiting = deque(requests)
-        self._flights: dict[int, _Flight[ItemT]] = {}
-        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError | _Piece]] = queue.SimpleQueue()
+        self._flights: dict[int, Flight[ItemT]] = {}
+        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError | Piece]] = queue.SimpleQueue()
         self._sent = self._ended = self._failed = 0
         self._failing: dict[ItemT, ProviderUnavailable] = {}
         self._again: set[ItemT] = set()
@@ -108,6 +110,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         self._ends = math.inf if pace.all_seconds is None else time.monotonic() + pace.all_seconds
 
     def run(self) -> dict[ItemT, EmbedmillError]:
+        """The errors, when everything has an end."""
         try:
             return self._run()
         except BaseException:
@@ -120,10 +123,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         while self._waiting or self._flights:
             if time.monotonic() >= self._ends:
                 self._stopped = self._stopped or self._late(self._pace.all_seconds)
-            while self._waiting and not (self._stopped or self._is_short) and len(self._flights) < self._width:
-                self._start(self._waiting.popleft())
-            if self._stopped is not None:
-                self._leave_the_rest(self._stopped)
+            self._start_what_can()
             if self._flights:
                 self._receive()
         if self._broken is None:
@@ -132,6 +132,20 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             self._question.keep(self._unkept)
             raise self._broken
         return {item: self._meaning(error) for item, error in self._errors.items()}
+
+    def _start_what_can(self) -> None:
+        """Send as many as may be in flight; with a reason to stop, none."""
+        while not (self._stopped or self._is_short) and len(self._flights) < self._width:
+            request = self._next()
+            if request is None:
+                break
+            self._start(request)
+        if self._stopped is not None:
+            self._leave_the_rest(self._stopped)
+
+    def _next(self) -> Request[ItemT] | None:
+        """The next request to be sent, if there is one."""
+        return self._waiting.popleft() if self._waiting else None
 
     @property
     def _width(self) -> int:
@@ -150,7 +164,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             self._keep_back(request, error)
             return
         self._sent += 1
-        self._flights[self._sent] = _Flight(request, reservation, time.monotonic())
+        self._flights[self._sent] = Flight(request, reservation, time.monotonic())
         if self._pace.apart:
             # A daemon, because an SDK cannot be made to give up on an answer that drips in.
             threading.Thread(target=self._fly_apart, args=(self._sent, request), name="asking", daemon=True).start()
@@ -167,7 +181,11 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             # What is left of the money may do for a part.
             self._go_on(request.halves())
         else:
-            self._fail(request.items, error)
+            self._hold_back(request, error)
+
+    def _hold_back(self, request: Request[ItemT], error: EmbedmillError) -> None:
+        """A request is not to be sent now, or was sent and refused for now."""
+        self._fail(request.items, error)
 
     def _fly(self, number: int, request: Request[ItemT]) -> None:
         try:
@@ -177,7 +195,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _pass_on(self, number: int, piece: str) -> None:
         """Have a piece of an answer heard by the thread that waits."""
-        self._landed.put((number, _Piece(piece)))
+        self._landed.put((number, Piece(piece)))
 
     def _fly_apart(self, number: int, request: Request[ItemT]) -> None:
         try:
@@ -191,7 +209,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
         except queue.Empty:
             self._give_up_overdue()
             return
-        if isinstance(outcome, _Piece):
+        if isinstance(outcome, Piece):
             self._hear(number, outcome.text)
         elif (flight := self._flights.pop(number, None)) is not None:
             self._conclude(flight, outcome)
@@ -218,7 +236,7 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
     def _late(self, seconds: float | None) -> ProviderUnavailable:
         return ProviderUnavailable(f"{self._question.name} did not answer within {seconds:g} s")
 
-    def _conclude(self, flight: _Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
+    def _conclude(self, flight: Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
         self._ended += 1
         self._is_short = False
         if not isinstance(outcome, EmbedmillError):
@@ -234,9 +252,9 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
                 self._circuit = meaning if isinstance(meaning, FlowControl) else self._circuit
                 self._try_apart(flight.request, outcome)
             case _:
-                self._fail(flight.request.items, meaning)
+                self._hold_back(flight.request, meaning)
 
-    def _accept(self, flight: _Flight[ItemT], answer: AnswerT) -> None:
+    def _accept(self, flight: Flight[ItemT], answer: AnswerT) -> None:
         self._failed = 0
         try:
             self._follow(self._rules.answered(flight.request, answer))
@@ -257,11 +275,14 @@ class _Sending(Generic[ItemT, FoundT, AnswerT]):
             return
         try:
             if self._broken is None:
-                self._question.keep(found)
+                self._store(found)
                 return
         except EmbedmillError as error:
             self._stopped = self._broken = error
         self._unkept |= found
+
+    def _store(self, found: dict[ItemT, FoundT]) -> None:
+        self._question.keep(found)
 
     def _try_apart(self, request: Request[ItemT], error: ProviderUnavailable) -> None:
         """The provider's fault: the items once more, apart from each other, unless it fails for everybody."""

@@ -9,7 +9,7 @@ tables of their own (`embedmill.shared.caches.former`); they move over as they a
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ from embedmill.shared.errors import StorageFailed
 from embedmill.shared.paging import pages
 from embedmill.shared.sqlite_files import file_uri, is_writable, truncate_log
 
+BUSY_SECONDS, AGAIN_SECONDS = 30.0, 0.05
+"""How long others are waited for who write, and how soon it is tried again where SQLite does not wait."""
 KEY_BYTES, REST_BYTES = 8, 12
 """What is kept of an address, from its end: 160 bits of a hash, of which the index has the last 64."""
 
@@ -212,16 +214,20 @@ class FileCache(EmbeddingCache):
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._pid != os.getpid():
-            self._connection, self._pid = self._open_frozen() or self._open_to_write(), os.getpid()
+            self._connection, self._pid = self._open_frozen() or _patiently(self._open_to_write), os.getpid()
         return self._connection
 
     def _open_to_write(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = _connect(str(self._path))
-        # The first only counts before there is anything in the file.
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        self._has_former = _make_tables(connection)
+        try:
+            # The first only counts before there is anything in the file.
+            for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            self._has_former = _make_tables(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _open_frozen(self) -> sqlite3.Connection | None:
@@ -252,9 +258,21 @@ def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE")
         raise
 
 
+def _patiently(make: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection to a file that others may be making at this moment, for which SQLite itself does not wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return make()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(AGAIN_SECONDS)
+
+
 def _connect(place: str) -> sqlite3.Connection:
     is_uri = place.startswith("file:")
-    return sqlite3.connect(place, timeout=30, isolation_level=None, check_same_thread=False, uri=is_uri)
+    return sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=is_uri)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

@@ -1,7 +1,7 @@
 """Work is taken away from workers that died or stopped answering; who is to blame for it is judged here."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,21 @@ from sqlalchemy import (
     select,
 )
 
+from embedmill.shared import stages
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.running import Letter, bury, cancel_running, move_running
 from embedmill.shared.db.schema import attempt, in_state, job, work, worker
 from embedmill.shared.db.transitions import hold_with_jobs
 from embedmill.shared.errors import WorkerLost
+from embedmill.shared.stages import Product
 from embedmill.shared.states import JobState, State, WorkerState
 
 # Where a lost worker is hardly a document's fault, it takes so many times its attempts to bury it.
 PATIENCE = 3
 # Workers that were lost within this time say whether somebody else is killing them.
 BLAME_SECONDS = 300.0
+_ASKING = stages.maker(Product.VECTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,22 @@ def _was_in_company(row: RowMapping) -> bool:
     return bool(row["claimed_with"] > 1)
 
 
-def _suspicion_of(row: RowMapping) -> dict[str, int]:
+def _find_forgiven(connection: Connection, rows: Sequence[RowMapping]) -> set[int]:
+    """Those that are not suspected for it: lost for the first time where somebody else computes.
+
+    There a worker waits, and is hardly killed by what it waits for. What waited together shares requests again.
+    """
+    asking = [r["id"] for r in rows if _was_in_company(r) and not r["crashes"] and r["stage"] == _ASKING]
+    if not asking:
+        return set()
+    lost = select(attempt.c.work_id).where(attempt.c.work_id.in_(asking), attempt.c.outcome == "lost")
+    return set(asking) - set(connection.execute(lost.distinct()).scalars())
+
+
+def _suspicion_of(row: RowMapping, forgiven: Collection[int]) -> dict[str, int]:
     """How suspect a document is after a loss: in company once, alone once more; and who may be with it next."""
+    if row["id"] in forgiven:
+        return {"losses": 0, "company": row["claimed_with"]}
     losses = max(row["crashes"], 1) if _was_in_company(row) else row["crashes"] + 1
     return {"losses": losses, "company": math.ceil(row["claimed_with"] / 2)}
 
@@ -107,13 +124,14 @@ def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping],
     blamed = {r["id"]: blame(r) for r in wanted}
     dead = [r for r in wanted if blamed[r["id"]].is_dead]
     back = [r for r in wanted if not blamed[r["id"]].is_dead]
+    forgiven = _find_forgiven(connection, back)
     lost = WorkerLost("the worker died or stopped answering while it held this document alone")
     bury(connection, [_lost_letter(r, lost) for r in dead])
     cancel_running(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
     move_running(
         connection,
         State.PENDING,
-        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} | _suspicion_of(r) for r in back],
+        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} | _suspicion_of(r, forgiven) for r in back],
         crashes=bindparam("losses"),
         claimed_with=bindparam("company"),
         attempt=bindparam("attempts"),

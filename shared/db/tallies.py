@@ -15,6 +15,7 @@ from sqlalchemy import (
     select,
 )
 
+from embedmill.shared import stages
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.jobs import UNFINISHED, Job
 from embedmill.shared.db.schema import job, tally, work
@@ -47,6 +48,17 @@ def measure_left(connection: Connection, job_id: int) -> Left:
         raise no_job(job_id)
     waiting = {row.wait_reason: int(row.documents) for row in rows if row.documents}
     return Left(JobState(rows[0].state), rows[0].enumerated_at is not None, waiting)
+
+
+def is_more_coming(connection: Connection, job_id: int, stage: str) -> bool:
+    """Whether work of a job is about to reach a stage, or has and is not in anybody's hands there."""
+    before = stages.names()[: stages.place(stage)]
+    on_its_way = and_(tally.c.stage.in_(before), tally.c.state.in_((State.PENDING, State.QUEUED, State.RUNNING)))
+    is_there = and_(tally.c.stage == stage, tally.c.state.in_((State.PENDING, State.QUEUED)))
+    count = func.coalesce(func.sum(tally.c.documents), 0)
+    query = select(count).where(tally.c.job_id == job_id, or_(on_its_way, is_there))
+    unread = select(job.c.id).where(job.c.id == job_id, job.c.enumerated_at.is_(None))
+    return connection.execute(query).scalar_one() > 0 or connection.execute(unread).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 A bucket refills continuously. It lets a call through that is larger than what it holds, once it is full, and goes into
 debt by the difference: a provider's own bucket holds a whole minute, ours a few seconds of it, so ours is the narrower
 one at every moment and yet lets every call through that the provider would. Where a provider says how much is left of
-its own, ours is as large as that: its first minute is used at once, and no call is sent that does not fit.
+its own, ours is as large as that: its first minute is used at once, and no call is sent that does not fit. How much
+its bucket holds it may say, too; that is less than a minute's worth where the limit is enforced over shorter spans.
 
 What a person waits for goes before all others: while such a call waits for the buckets to hold enough for it, no other
 takes from them. So it waits for one slot at most, however many wait in the row, and the row waits no longer for it than
@@ -22,6 +23,7 @@ from embedmill.shared.flow.headers import ReportedLimits
 from embedmill.shared.flow.limits import ProviderLimits
 from embedmill.shared.flow.state import FlowState
 from embedmill.shared.logs import get_logger
+from embedmill.shared.metering import Headroom
 
 log = get_logger()
 
@@ -47,6 +49,12 @@ URGENT_PATIENCE_SECONDS = 10.0
 
 Value = dict[str, Any]
 Amounts = Mapping[str, int]
+NOTHING: Mapping[str, float] = {}
+
+FIRST_TOKENS = 8_000
+"""What is asked first of a provider of whose limits nothing was heard yet; no account is known that grants less."""
+QUANTUM_SECONDS = 2.0
+"""A request is not made smaller than what a limit grants in this time, or every text would be one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,19 @@ class Wait:
 
     seconds: float
     promise: float
+
+
+def headroom(value: Value, now: float, limits: Amounts) -> Headroom:
+    """As much as is left of tokens, and no less than what is soon granted; no more than a bucket holds."""
+    value = _refilled(value, now, limits)
+    first = None if value["heard"] else FIRST_TOKENS
+    if "tokens" not in limits:
+        return Headroom(first, None, value["heard"])
+    limit, most = limits["tokens"], _capacity(value, limits, "tokens")
+    left = min(max(value["levels"]["tokens"], limit * QUANTUM_SECONDS / MINUTE_SECONDS), most)
+    # Ours are counts, and the provider's decide.
+    tokens = int(left / max(value["ratios"].get("tokens", 1.0), 1.0))
+    return Headroom(max(1, min(tokens, first or tokens)), limit, value["heard"])
 
 
 def take(
@@ -122,11 +143,22 @@ def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> V
     return value
 
 
-def learn(value: Value, now: float, remaining: Amounts, limits: Amounts, *, unheard_of: Collection[str] = ()) -> Value:
+def learn(
+    value: Value,
+    now: float,
+    remaining: Amounts,
+    limits: Amounts,
+    *,
+    unheard_of: Collection[str] = (),
+    holds: Mapping[str, float] = NOTHING,
+) -> Value:
     """Believe a provider that says less is left than we thought: others may use the same key.
 
-    What is left of the provider's own minute when a limit was `unheard_of` before may be used at once.
+    What is left of the provider's own minute when a limit was `unheard_of` before may be used at once. `holds` is what
+    its buckets hold at most; the least that it ever said is believed, because it may round.
     """
+    known_holds = {name: most for name, most in value.get("holds", {}).items() if name not in unheard_of}
+    value["holds"] = known_holds | {name: min(most, known_holds.get(name, most)) for name, most in holds.items()}
     value = _refilled(value, now, limits)
     for dimension, left in remaining.items():
         if dimension in limits:
@@ -190,14 +222,18 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
             if -GRACE_SECONDS < waiting["due"] - now < URGENT_PATIENCE_SECONDS + GRACE_SECONDS
         },
         "learned": value.get("learned", {}),
+        "holds": value.get("holds", {}),
+        "heard": value.get("heard", bool(value.get("learned"))),
     }
 
 
 def _capacity(value: Value, limits: Amounts, dimension: str) -> float:
-    """A few seconds of a limit; a whole minute where the provider says how much of its own is left."""
+    """A few seconds of a limit; where a provider tells its level, what its bucket holds: a minute, or as it says."""
+    limit = limits[dimension]
+    most: float = value.get("holds", {}).get(dimension, limit)
     if dimension in value.get("told", ()):
-        return float(limits[dimension])
-    return max(1.0, limits[dimension] * BURST_SECONDS / MINUTE_SECONDS)
+        return max(1.0, min(most, limit))
+    return max(1.0, min(most, limit * BURST_SECONDS / MINUTE_SECONDS))
 
 
 def _lacking(value: Value, limits: Amounts, dimension: str, amount: int) -> float:
@@ -273,7 +309,7 @@ def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> floa
         float(last["turn"]),
         {name: last["levels"].get(name, _capacity(value, limits, name)) for name in limits},
     )
-    then = {"levels": levels, "told": value["told"]}
+    then = {"levels": levels, "told": value["told"], "holds": value["holds"]}
     lacking = [_lacking(then, limits, dimension, amount) for dimension, amount in amounts.items()]
     turn = max(start + max(lacking, default=0.0), float(value["not_before"]))
     value["last"] = {
@@ -304,6 +340,7 @@ class Allowance:
         self._limits = limits
         self._state = state
         self._sleep = sleep
+        self._is_heard = False
 
     def await_turn(self, amounts: Amounts, *, job: str) -> None:
         """Take what a call needs, after a short wait if that is enough; raises FlowControl when it is not."""
@@ -351,16 +388,28 @@ class Allowance:
             value["learned"] = {**value.get("learned", {}), **reported.limits}
             taken = {name: amount for name, amount in difference.items() if name not in unheard_of}
             value = correct(value, now, taken, self._of(value))
-            value = observe(value, reserved, used)
-            return learn(value, now, reported.remaining, self._of(value), unheard_of=unheard_of)
+            value = observe(value, reserved, used) | {"heard": True}
+            left, holds = reported.remaining, reported.holds
+            return learn(value, now, left, self._of(value), unheard_of=unheard_of, holds=holds)
 
-        if reported.limits or reported.remaining or any(difference.values()):
+        if reported.limits or reported.remaining or any(difference.values()) or not self._is_heard:
             self._change(change)
+            self._is_heard = True
 
-    def refused(self, retry_after_seconds: float) -> None:
-        """The provider said: not now."""
+    def refused(self, retry_after_seconds: float, limits: Amounts) -> None:
+        """The provider said: not now; `limits` are what it says that they are."""
         log.info("limit.refused", limit=self._key.rpartition(":")[0], seconds=retry_after_seconds)
-        self._change(lambda value, now: refuse(value, now, retry_after_seconds, self._of(value)))
+
+        def change(value: Value, now: float) -> Value:
+            value = value | {"learned": {**value.get("learned", {}), **limits}}
+            return refuse(value, now, retry_after_seconds, self._of(value))
+
+        self._change(change)
+
+    def measure(self) -> Headroom:
+        """How large a call may be now; locks nothing."""
+        value, now = self._state.peek(self._key)
+        return headroom(value, now, self._of(value))
 
     def _of(self, value: Value) -> dict[str, int]:
         return self._limits.with_learned(value.get("learned", {}))

@@ -31,6 +31,8 @@ UNBELIEVED_SECONDS = 3600.0
 """A Retry-After of more than a day is not believed: it is asked again after so long."""
 
 OVERLOADED = 529
+LIMITS = "ratelimit-"
+"""Is in the names of headers that tell of limits."""
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
 NOT_NOW = frozenset({408, 409, 424})
 QUOTA_CODES = frozenset(
@@ -92,7 +94,7 @@ def error_of(
         case 429 if OVER_A_MINUTE.search(message):
             return InputTooLong(f"{told}: more than the account may send in a minute")
         case 429:
-            return _wait(told, "rate", retry_after, RATE_SECONDS)
+            return _wait(told, "rate", retry_after, RATE_SECONDS, headers)
         case _ if status == OVERLOADED or (status == 503 and retry_after is not None):
             return _wait(told, "circuit", retry_after, CIRCUIT_SECONDS)
         case _ if status >= 500 or status in NOT_NOW:
@@ -151,8 +153,13 @@ def was_never_sent(error: BaseException) -> bool:
     return type(error.__cause__).__name__ in NEVER_SENT
 
 
-def _wait(message: str, reason: str, asked: float | None, otherwise: float) -> FlowControl:
-    return FlowControl(message, reason=reason, retry_after_seconds=otherwise if asked is None else asked)
+def _wait(
+    message: str, reason: str, asked: float | None, otherwise: float, headers: Mapping[str, str] | None = None
+) -> FlowControl:
+    seconds = otherwise if asked is None else asked
+    error = FlowControl(message, reason=reason, retry_after_seconds=seconds)
+    error.headers = {name: value for name, value in (headers or {}).items() if LIMITS in name.lower()}
+    return error
 
 
 def _believed(seconds: float) -> float:

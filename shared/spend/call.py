@@ -102,7 +102,7 @@ class PaidCall:
         if isinstance(error, FlowControl) and error.reason == "rate":
             self._concurrency.refused()
             with suppress(FlowControl):
-                self._allowance.refused(error.retry_after_seconds)
+                self._allowance.refused(error.retry_after_seconds, read_limits(error.headers).limits)
         return self._guard.failed(error)
 
     def release(self, *, note: Note | None = None) -> None:

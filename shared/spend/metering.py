@@ -114,14 +114,6 @@ def is_free(embedder: Embedder) -> bool:
     return embedder.provider in FREE_PROVIDERS
 
 
-def adapt(embedder: Embedder, spender: Spender) -> None:
-    """Fit an embedder's requests to what its provider takes at this time: how many at once, and how large."""
-    embedder.concurrency = spender.concurrency(embedder.provider, embedder.model).allowed
-    most = spender.most_tokens(embedder.provider, embedder.model)
-    if most is not None:
-        embedder.max_tokens_per_request = min(type(embedder).max_tokens_per_request, most)
-
-
 class MeteredEmbedder(Embedder):
     """An embedder whose every request is in the books; for those who embed without a stage, as queries are.
 

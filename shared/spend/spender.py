@@ -23,6 +23,7 @@ from embedmill.shared.flow.concurrency import Concurrency
 from embedmill.shared.flow.limits import ProviderLimits, find_limits
 from embedmill.shared.flow.state import FlowState
 from embedmill.shared.ledger import FREE, Entry, Lane, Tokens, Usage
+from embedmill.shared.metering import Headroom
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.spend.guard import Guard
@@ -125,9 +126,9 @@ class Spender:
         key = provider, model
         return self._concurrency.setdefault(key, Concurrency(self._settings.provider_concurrency))
 
-    def most_tokens(self, provider: str, model: str) -> int | None:
-        """Tokens of the largest call that a limit a minute lets through at all, as far as it was set or published."""
-        return find_limits(provider, model, self._settings.limits).with_learned({}).get("tokens")
+    def headroom(self, usage: Usage) -> Headroom:
+        """How large a call of that kind may be now, by the limits of its provider."""
+        return self._allowance(usage).measure()
 
     def _allowance(self, usage: Usage) -> Allowance:
         limits = find_limits(usage.provider, usage.model, self._settings.limits)

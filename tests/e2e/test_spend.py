@@ -33,7 +33,7 @@ def provider() -> Iterator[Running[OpenAISimulator]]:
 
 @pytest.fixture
 def paid(cli: Command, provider: Running[OpenAISimulator]) -> Command:
-    """The command with a paid model, in batches of few documents, so that there are several calls."""
+    """The command with a paid model, in batches of few documents, whose texts share calls all the same."""
     settings = {"embedding": MODEL, "batch_documents": "2", "circuit_seconds": "0.02"}
     return cli.with_settings(**settings).with_environment(**provider.environment)
 
@@ -119,7 +119,7 @@ def test_work_over_a_budget_waits_and_goes_on_when_it_is_raised(
     assert report["documents"]["completed"] == DOCUMENTS and report["documents"]["dead"] == 0
     assert len(provider.simulator.exchanges) > asked
     assert report["spend"]["tokens_in"] == billed(provider)
-    assert attempts(paid) == {"ok", "parked"}
+    assert attempts(paid) == {"ok"}, "a short wait is waited by the process that asks for all"
     worst = query(paid.home / "tracking.db", "SELECT max(attempt) FROM attempt WHERE outcome = 'ok'")
     assert worst == [(1,)], "an attempt was used up by waiting"
 
@@ -144,10 +144,10 @@ def test_a_budget_of_nothing_stops_paid_work_and_not_the_rest(
 def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bill(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:
-    slow = Fault(kind="slow", seconds=2.0, after=2, times=2)
+    slow = Fault(kind="slow", seconds=2.0)
     provider.simulator.faults.add(slow)
     process = paid.start("ingest", folder)
-    wait_until(lambda: provider.simulator.faults.left()[0]["happened"], "a call hangs at the provider")
+    wait_until(lambda: not provider.simulator.faults.left(), "a call hangs at the provider")
     kill_group(process)
     assert ledger(paid, "reserved") > 0
     wait_until(lambda: not provider.simulator._in_flight, "the provider has done what it was asked")
@@ -177,7 +177,7 @@ def test_a_document_at_which_the_provider_fails_for_a_while_is_not_buried(
     paid: Command, provider: Running[OpenAISimulator], folder: Path
 ) -> None:
     # More failures than one attempt makes; alone at last, each of them doubles the rest of the circuit.
-    provider.simulator.faults.add(Fault(kind="status", status=500, match="Document 3,", times=8))
+    provider.simulator.faults.add(Fault(kind="status", status=500, match="Document 3,", times=11))
     report = paid.with_settings(retry_base_seconds="0.05", max_attempts="1").json("ingest", folder)
     assert (report["documents"]["completed"], report["documents"]["dead"]) == (DOCUMENTS, 0)
     assert attempts(paid) >= {"ok", "error"}, "it failed as a whole, and was tried again"
@@ -191,7 +191,7 @@ def test_a_refusal_with_retry_after_uses_up_no_attempt(
     report = paid.json("ingest", folder)
     assert report["documents"]["completed"] == DOCUMENTS
     assert report["seconds"] > 1
-    assert attempts(paid) == {"ok", "parked"}
+    assert attempts(paid) == {"ok"}, "a short wait is waited by the process that asks for all"
     assert report["spend"]["tokens_in"] == billed(provider)
 
 

@@ -1,6 +1,6 @@
 """Pure planning of worker pools: which processes a supervisor should run, given what is wanted and who else serves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -10,10 +10,12 @@ from embedmill.shared.flow.limits import find_limits
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.settings import Settings
-from embedmill.shared.stages import Resource
+from embedmill.shared.stages import Product, Resource
 
 # Slots of one process with threads; more slots are more processes.
 THREADS_PER_PROCESS = 32
+# Batches whose texts one process has asked for at once: several for each request that is out, as few fill one.
+ASKING_THREADS = 16
 
 
 class PoolKind(StrEnum):
@@ -34,6 +36,20 @@ class PoolSpec:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, as it is registered."""
         return asdict(self)
+
+
+def usual_pools(settings: Settings, slots: int, embeddings: Collection[str]) -> list[PoolSpec]:
+    """One pool for all queues; where vectors are made elsewhere, one process with threads asks for those of all.
+
+    So texts share requests whatever the number of workers, and nobody who could compute waits for an answer.
+    """
+    if not any(ModelName.parse(name).is_remote for name in embeddings):
+        return [PoolSpec(slots=slots)]
+    asking = stages.maker(Product.VECTORS)
+    others = tuple(name for name in stages.names() if name != asking)
+    cap = provider_cap(asking, settings)
+    threads = ASKING_THREADS if cap is None else min(ASKING_THREADS, cap.slots)
+    return [PoolSpec(others, slots), PoolSpec((asking,), threads, PoolKind.THREADS)]
 
 
 @dataclass(frozen=True, slots=True)

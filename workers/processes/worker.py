@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -19,7 +21,7 @@ from embedmill.shared.db import pools
 from embedmill.shared.db import presence as registry
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.presence import Report
-from embedmill.shared.errors import StorageFailed
+from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.logs import configure_logs, get_logger
 from embedmill.shared.presence import RUN, Presence
 from embedmill.shared.settings import load_settings
@@ -109,9 +111,16 @@ class Worker:
     def _consume(self) -> None:
         self._celery = self._make_celery_worker()
         worker_ready.connect(self._on_ready)
+        if self._is_threaded:
+            threading.Thread(target=self._prepare, name="preparing", daemon=True).start()
         with Heartbeat(self._look, interval=self._look_seconds):
             self._celery.start()
             self._ending.finish()
+
+    def _prepare(self) -> None:
+        """Load what asking for vectors needs while there is no message yet; what fails now is said by who needs it."""
+        with suppress(EmbedmillError):
+            self._runtime.embedder(self._runtime.settings.embedding).prepare()
 
     def _register(self) -> None:
         settings, host = self._runtime.settings, socket.gethostname()

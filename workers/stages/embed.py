@@ -17,13 +17,15 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import EMBED, Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.spend.metering import LedgerMeter, adapt, is_free
+from embedmill.shared.providers.embeddings.streaming import TextStream
+from embedmill.shared.spend.metering import LedgerMeter, is_free
 from embedmill.shared.stages import Product
 from embedmill.workers.bulk.embeddings import divert_texts
 from embedmill.workers.executor import bisect, worst_outcome
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.dividing import divide_too_long
 from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
+from embedmill.workers.streams import StreamKey
 
 # How long texts stay reserved, in leases; only a call that takes longer may be paid for twice.
 RESERVED_LEASES = 4
@@ -31,11 +33,19 @@ RESERVED_LEASES = 4
 
 def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
+    with runtime.streams.approaching():
+        return _embed_claim(runtime, claim)
+
+
+def _embed_claim(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     by_id = {s.item.id: s for s in stored}
-    for (_, name, _alone), items in _by_job_and_model(runtime, stored).items():
+    for (_, name, alone), items in _by_job_and_model(runtime, stored).items():
         embedder = runtime.embedder(name)
-        outcomes |= bisect(items, lambda part, e=embedder: _embed(runtime, e, [by_id[i.id] for i in part]))  # type: ignore[misc]
+        outcomes |= bisect(
+            items,
+            lambda part, e=embedder, a=alone: _embed(runtime, e, [by_id[i.id] for i in part], a),  # type: ignore[misc]
+        )
     return outcomes
 
 
@@ -54,13 +64,15 @@ def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[
     return groups
 
 
-def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored]) -> dict[int, Outcome]:
+def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored], alone: int) -> dict[int, Outcome]:
     texts_of = {s.item.id: addressed_texts(embedder, s) for s in stored}
     if embedder.is_instant:
         return _leave_to_index(runtime, embedder, stored, texts_of)
     diverted = divert_texts(runtime, embedder, [s.item for s in stored], texts_of)
     stored = [s for s in stored if s.item.id not in diverted.outcomes]
-    return diverted.outcomes | (_embed_now(runtime, embedder, stored, texts_of, diverted.paid) if stored else {})
+    return diverted.outcomes | (
+        _embed_now(runtime, embedder, stored, texts_of, diverted.paid, alone=alone) if stored else {}
+    )
 
 
 def _leave_to_index(
@@ -83,13 +95,17 @@ def _embed_now(
     stored: Sequence[Stored],
     addressed: Mapping[int, Mapping[bytes, Text]],
     paid: Mapping[int, set[str]],
+    *,
+    alone: int,
 ) -> dict[int, Outcome]:
     texts_of = {s.item.id: addressed[s.item.id] for s in stored}
     unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
     first = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
     cache = runtime.cache_of(first.collection_id)
-    made = _make(runtime, cache, embedder, unique, meter, _documents_of(stored, texts_of))
+    key = StreamKey(embedder.name, first.job_id, first.collection_id, alone)
+    stream = None if is_free(embedder) else runtime.streams.find(key, embedder, meter)
+    made = _make(runtime, cache, embedder, unique, Account(stream, _documents_of(stored, texts_of)))
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
     outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in texts_of.items()}
     # What waits or failed comes back, and would be counted again.
@@ -112,6 +128,14 @@ Documents = Mapping[bytes, Sequence[str]]
 """By address, the documents that a text is embedded for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """In what stream paid texts are sent, and for whom."""
+
+    stream: TextStream | None
+    documents: Documents
+
+
 def _documents_of(stored: Sequence[Stored], texts_of: Mapping[int, Mapping[bytes, Text]]) -> Documents:
     documents: dict[bytes, list[str]] = {}
     for s in stored:
@@ -125,22 +149,25 @@ def _make(
     cache: EmbeddingCache,
     embedder: Embedder,
     unique: Mapping[bytes, Text],
-    meter: LedgerMeter,
-    documents: Documents,
+    account: Account,
 ) -> Made:
     """Have every vector in the cache; returns what was embedded here and what failed here."""
     made = Made()
 
     def ask(share: dict[bytes, Text]) -> dict[bytes, EmbedmillError]:
-        errors = _embed_share(runtime, cache, embedder, share, meter, documents)
+        errors = _embed_share(runtime, embedder, cache, account, share)
         made.texts |= {address: text for address, text in share.items() if address not in errors}
         return errors
+
+    def find_known(some: Sequence[bytes]) -> set[bytes]:
+        runtime.streams.arrive()
+        return cache.find_known(some, dimensions=embedder.dimensions)
 
     seconds = RESERVED_LEASES * runtime.settings.lease_seconds
     flight = SingleFlight(cache, runtime.owner, runtime.run_folder, seconds)
     made.errors = flight.obtain(
         _missing(cache, embedder, unique),
-        find_known=lambda some: cache.find_known(some, dimensions=embedder.dimensions),
+        find_known=find_known,
         ask=ask,
     )
     return made
@@ -152,27 +179,18 @@ def _missing(cache: EmbeddingCache, embedder: Embedder, texts: Mapping[bytes, Te
 
 
 def _embed_share(
-    runtime: WorkerRuntime,
-    cache: EmbeddingCache,
-    embedder: Embedder,
-    share: Mapping[bytes, Text],
-    meter: LedgerMeter,
-    documents: Documents,
+    runtime: WorkerRuntime, embedder: Embedder, cache: EmbeddingCache, account: Account, share: Mapping[bytes, Text]
 ) -> dict[bytes, EmbedmillError]:
-    addresses = list(share)
-    paid = not is_free(embedder)
-    if paid:
-        adapt(embedder, runtime.spender)
+    """Embed what nobody else has or embeds; what is paid for shares requests with what other threads embed."""
+    texts = {address: text.text for address, text in share.items()}
+    if account.stream is not None:
+        return account.stream.embed(texts, account.documents, cache.put_many, arrived=runtime.streams.arrive)
+    addresses = list(texts)
 
     def keep(vectors: Mapping[int, NDArray[np.float32]]) -> None:
         cache.put_many({addresses[position]: vector for position, vector in vectors.items()})
 
-    result = embedder.embed_many(
-        [share[a].text for a in addresses],
-        meter=meter if paid else None,
-        documents=[documents[a] for a in addresses],
-        keep=keep,
-    )
+    result = embedder.embed_many(list(texts.values()), keep=keep)
     return {addresses[position]: error for position, error in result.errors.items()}
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.asking.question import LiveQuestion, ReadAnswer, Request
-from embedmill.shared.errors import BadVector
+from embedmill.shared.asking.question import ItemT, LiveQuestion, ReadAnswer, Request
+from embedmill.shared.errors import BadVector, EmbedmillError
 from embedmill.shared.ledger import Usage
 from embedmill.shared.providers.embeddings.answers import EmbeddingAnswer, Keep
 
@@ -33,15 +33,20 @@ class VectorQuestion(LiveQuestion[int, Vector, EmbeddingAnswer]):
 
     def read(self, request: Request[int], answer: EmbeddingAnswer) -> ReadAnswer[int, Vector]:
         self.answers += 1
-        usable = np.asarray(np.isfinite(answer.vectors).all(axis=1))
-        rows = dict(zip(request.items, answer.vectors, strict=True))
-        if usable.all():
-            return ReadAnswer(rows)
-        spoiled = BadVector(f"{self.name} returned an unusable vector")
-        errors = {request.items[place]: spoiled for place in np.flatnonzero(~usable).tolist()}
-        return ReadAnswer({position: rows[position] for position in rows if position not in errors}, errors=errors)
+        return read_vectors(self.name, request, answer)
 
     def keep(self, found: Mapping[int, Vector]) -> None:
         self.keep_vectors(found)
         if found:
             self.vectors[list(found)] = list(found.values())
+
+
+def read_vectors(name: str, request: Request[ItemT], answer: EmbeddingAnswer) -> ReadAnswer[ItemT, Vector]:
+    """The vectors of a request's items, and errors in the place of those that cannot be used."""
+    usable = np.asarray(np.isfinite(answer.vectors).all(axis=1))
+    rows = dict(zip(request.items, answer.vectors, strict=True))
+    if usable.all():
+        return ReadAnswer(rows)
+    spoiled = BadVector(f"{name} returned an unusable vector")
+    errors: dict[ItemT, EmbedmillError] = {request.items[place]: spoiled for place in np.flatnonzero(~usable).tolist()}
+    return ReadAnswer({item: row for item, row in rows.items() if item not in errors}, errors=errors)

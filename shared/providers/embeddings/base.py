@@ -157,7 +157,7 @@ class Embedder(ABC):
         What raises is a fault of the meter, of `keep` or of this machine, never of a text or of the provider.
         """
         tokens = self._tokens_at_most(texts)
-        too_long = self._too_long(texts, tokens)
+        too_long = self.find_too_long(texts, tokens)
         sent = [place for place, text in enumerate(texts) if place not in too_long and (text or self.takes_empty)]
         plan = [[sent[place] for place in request] for request in self._plan(texts, tokens, sent)]
         question = VectorQuestion(
@@ -190,33 +190,39 @@ class Embedder(ABC):
     def find_sendable(self, texts: Sequence[str]) -> dict[int, int]:
         """Tokens by position of those texts that a request can be made for; the rest is decided without one."""
         tokens = self.count_tokens(texts)
-        too_long = self._too_long(texts, tokens)
+        too_long = self.find_too_long(texts, tokens)
         return {p: n for p, n in enumerate(tokens) if p not in too_long and (texts[p] or self.takes_empty)}
+
+    def prepare(self) -> None:  # noqa: B027 - most embedders need none
+        """Do now what the first request does otherwise; raises what that raises."""
 
     def close(self) -> None:  # noqa: B027 - most embedders hold none
         """Give back connections; what is sent afterwards opens new ones."""
 
     def _usage(self, positions: Sequence[int], tokens: Sequence[int], documents: Sequence[Collection[str]]) -> Usage:
         """The most that a request with some of the texts may take."""
-        counted = sum(tokens[position] for position in positions)
         about = {document for position in positions for document in (documents[position] if documents else ())}
-        return Usage(
-            self.provider,
-            self.model,
-            EMBED,
-            Tokens(into=counted if self.counts_exactly else int(INEXACT_MARGIN * counted)),
-            inputs=len(positions),
-            documents=tuple(sorted(about)),
-            key=self.key_hash,
-        )
+        return self.usage_of(len(positions), sum(tokens[position] for position in positions), about)
+
+    def usage_of(self, inputs: int, tokens: int, documents: Collection[str]) -> Usage:
+        """The most that a request may take which has so many tokens by our count."""
+        most = Tokens(into=tokens if self.counts_exactly else int(INEXACT_MARGIN * tokens))
+        about = tuple(sorted(documents))
+        return Usage(self.provider, self.model, EMBED, most, inputs=inputs, documents=about, key=self.key_hash)
 
     def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
-        room = Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)
-        counted = self.max_bytes_per_request is not None
-        sizes = [ItemSize(tokens[place], encoded_length(texts[place]) if counted else 0) for place in sent]
-        return pack(sizes, room)
+        return pack([self.size_of(texts[place], tokens[place]) for place in sent], self.room)
 
-    def _too_long(self, texts: Sequence[str], tokens: Sequence[int]) -> dict[int, EmbedmillError]:
+    @property
+    def room(self) -> Room:
+        """What one request takes."""
+        return Room(self.max_inputs, self.max_tokens_per_request, self.max_bytes_per_request)
+
+    def size_of(self, text: str, tokens: int) -> ItemSize:
+        """What a text takes of that."""
+        return ItemSize(tokens, encoded_length(text) if self.max_bytes_per_request is not None else 0)
+
+    def find_too_long(self, texts: Sequence[str], tokens: Sequence[int]) -> dict[int, EmbedmillError]:
         """Errors for texts that the model would not take; a provider's own count decides where ours is an estimate."""
         errors: dict[int, EmbedmillError] = {}
         for place, text in enumerate(texts):

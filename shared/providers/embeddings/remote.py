@@ -76,6 +76,10 @@ class RemoteEmbedder(Embedder):
     def key_hash(self) -> str:
         return hash_credentials(lambda: self.client)
 
+    def prepare(self) -> None:
+        """Load the SDK and make its client."""
+        self.client  # noqa: B018 - it is made when it is asked for
+
     def close(self) -> None:
         with self._making:
             made, self._made = self._made, None

@@ -21,6 +21,20 @@ def test_a_lost_batch_goes_back_as_suspects_and_keeps_its_attempts(tracker: Trac
     assert [ready.company for ready in dispatch(tracker)] == [2] * 3
 
 
+def test_what_waited_for_a_provider_is_first_suspected_when_it_is_lost_again(tracker: Tracker) -> None:
+    tracker.submit(URIS)
+    for row in tracker.rows():
+        tracker.write(row["id"], stage="embed")
+    claim = tracker.claim(tracker.queue(), "embed")
+    assert tracker.rescue(claim) == rescues.Rescue(returned=3, dead=0)
+    assert [(row["attempt"], row["crashes"]) for row in tracker.rows()] == [(0, 0)] * 3
+    queued = dispatch(tracker)
+    assert [ready.company for ready in queued] == [None] * 3
+    tracker.rescue(tracker.claim([ready.id for ready in queued], "embed"))
+    assert [row["crashes"] for row in tracker.rows()] == [1] * 3
+    assert [ready.company for ready in dispatch(tracker)] == [2] * 3
+
+
 def test_a_lone_document_that_loses_its_worker_every_time_is_buried(tracker: Tracker) -> None:
     tracker.submit(URIS[:1], max_attempts=3)
     results = [tracker.rescue(tracker.claim(tracker.queue())) for _ in range(3)]

@@ -18,6 +18,27 @@ def test_openai_headers_are_read() -> None:
     assert told.remaining == {"tokens": 149_984}
 
 
+@pytest.mark.parametrize(
+    ("reset", "seconds"), [("6m0s", 360), ("1h2m", 3720), ("20ms", 0.02), ("1.5s", 1.5), ("1m", 60), ("soon", None)]
+)
+def test_openai_says_how_long_a_bucket_takes_to_be_full(reset: str, seconds: float | None) -> None:
+    told = read_limits({"x-ratelimit-reset-tokens": reset})
+    assert told.resets == ({} if seconds is None else {"tokens": pytest.approx(seconds)})
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "holds"),
+    [("4000", "4s", 12_000), ("119000", "0.5s", 120_000), ("100000", "1m0s", 120_000), ("0", "0s", 2000)],
+    ids=["six seconds", "a minute", "no more than a minute", "no less than a second"],
+)
+def test_what_a_bucket_holds_is_told_by_what_is_left_and_when_it_is_full(
+    remaining: str, reset: str, holds: int
+) -> None:
+    headers = {"limit": "120000", "remaining": remaining, "reset": reset}
+    told = read_limits({f"x-ratelimit-{what}-tokens": value for what, value in headers.items()})
+    assert told.holds == {"tokens": pytest.approx(holds)}
+
+
 def test_anthropic_headers_are_read_by_direction() -> None:
     told = read_limits(
         {
