@@ -96,10 +96,13 @@ def erase_documents(
 def _find_under_way(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> dict[str, str]:
     """The open erasure of each name that has one: its document may be known by nothing else any more."""
     found: dict[str, str] = {}
-    for name in names:
+    marker = runtime.marker
+    for name in names if runtime.database.query(erasures.list_open) else ():
         ids = name_ids(runtime, [name], collection=query.collection)
         if open_ := runtime.database.query(erasures.find_open_of, ids):
             found[name] = next(iter(open_.values()))
+        elif concluding := runtime.database.query(erasures.find_open_by_marks, list(map(marker.of_document, ids))):
+            found[name] = concluding
     return found
 
 

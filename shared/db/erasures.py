@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 
 from embedmill.shared.db.bulk import among, insert_each
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import erased_document, erasure
+from embedmill.shared.db.schema import erased_document, erasure, tombstone
 from embedmill.shared.erasing import ErasureState
 from embedmill.shared.errors import NotFound
 
@@ -90,6 +90,17 @@ def find_open_of(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
         .where(among(connection, erased_document.c.document_id, ids), erasure.c.finished_at.is_(None))
     )
     return {row.document_id: row.id for row in connection.execute(query)}
+
+
+def find_open_by_marks(connection: Connection, marks: Sequence[str]) -> str | None:
+    """The open erasure that set one of the marks; near its end it does not know its documents otherwise."""
+    query = (
+        select(erasure.c.id)
+        .join(tombstone, tombstone.c.erasure_id == erasure.c.id)
+        .where(among(connection, tombstone.c.mark, marks), erasure.c.finished_at.is_(None))
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
 
 
 def list_erased(connection: Connection, id: str, *, after: str = "", limit: int) -> list[ErasedDocument]:
