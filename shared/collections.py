@@ -1,7 +1,7 @@
 """What a collection's settings mean: names and bounds, and the hash that tells whether a document is up to date."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -66,6 +66,8 @@ class CollectionSettings:
     """So many of those that passed are graded."""
     redact: str = OFF
     """What is replaced by placeholders before anything is made of a document (`shared/privacy/redaction`)."""
+    redact_keep: Sequence[str] = ()
+    """Values that stay, however they are written: a company's own addresses and numbers."""
     retain_days: float = 0.0
     """So long a document is kept after it was taken in or changed, and what is known of it; 0: always."""
     encrypt: bool = False
@@ -92,6 +94,8 @@ class CollectionSettings:
         if not 1 <= self.shards <= MAX_SHARDS:
             raise SettingsError(f"{self.shards} shards: choose from 1 to {MAX_SHARDS}")
         require_policy(self.redact)
+        # What was stored is a list.
+        object.__setattr__(self, "redact_keep", tuple(self.redact_keep))
         if not 0 <= self.retain_days < math.inf:
             raise SettingsError(f"documents are kept for {self.retain_days:g} days: choose 0, which is always, or more")
         if self.vectors not in (OBFUSCATED, PLAIN):
@@ -144,7 +148,7 @@ class CollectionSettings:
         shape = (str(self.chunk_tokens), str(self.chunk_overlap), validator, model)
         judged_at = validator_endpoint if self.gates else ""
         whose = (embedder_endpoint, judged_at) if embedder_endpoint or judged_at else ()
-        hidden = ("redact", policy_id(self.redact, secret_scanner)) if self.redact != OFF else ()
+        hidden = ("redact", policy_id(self.redact, secret_scanner, self.redact_keep)) if self.redact != OFF else ()
         return digest("settings", PIPELINE_VERSION, *shape, *whose, *hidden)
 
 

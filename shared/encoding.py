@@ -31,7 +31,7 @@ _MARKS = (
 # They switch alphabets within bytes that are all ASCII. Colours of a terminal begin with `ESC [`.
 _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"), (b"\x1b(J", "iso2022_jp_ext"))
 _NOT_ASCII = bytes(range(128, 256))
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b"})
 _C1 = re.compile("[\x80-\x84\x86-\x9f]")
 _ENCODED_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 # Names that mail programs and browsers write and Python does not know.
@@ -122,12 +122,19 @@ def show_encoding(encoding: str) -> str:
 def is_mostly_control(text: str) -> bool:
     """Whether more than `CONTROL_SHARE` of the beginning are control characters, which text is not made of."""
     sample = text[:SAMPLE_BYTES]
-    return len(_CONTROL.findall(sample)) > CONTROL_SHARE * max(len(sample), 1)
+    controls = len(plain := sample.encode("ascii", "ignore")) - len(plain.translate(None, _CONTROLS))
+    return controls > CONTROL_SHARE * max(len(sample), 1)
 
 
 def is_storable(text: str) -> bool:
     """Whether every database takes it: it holds no NUL and no lone surrogate, as a byte that is no UTF-8 becomes."""
-    return "\0" not in text and text.encode(errors="ignore").decode() == text
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def make_storable(text: str) -> str:

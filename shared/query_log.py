@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from embedmill.shared.db.engine import Database
@@ -32,8 +33,9 @@ class QueryLog:
     waits for none.
     """
 
-    def __init__(self, database: Database, vault: "Vault | None" = None) -> None:
+    def __init__(self, database: Database, key: Callable[[], bytes], vault: "Vault | None" = None) -> None:
         self._database = database
+        self._key = key
         self._vault = vault
         self._lock = threading.Lock()
         self._waiting: list[QueryRecord] = []
@@ -92,8 +94,10 @@ class QueryLog:
 
     def _write(self, records: list[QueryRecord]) -> None:
         try:
+            # It may be read from the database, or made there.
+            key = self._key()
             with self._database.impatient():
-                self._database.transact(store_records, records, monotonic=time.monotonic(), seal=self._seal)
+                self._database.transact(store_records, records, monotonic=time.monotonic(), key=key, seal=self._seal)
         except HomeInUse as error:
             # Its readers were told that it cannot be written.
             log.info("queries.not_recorded", queries=len(records), error=str(error))

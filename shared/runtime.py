@@ -68,7 +68,7 @@ class Runtime:
         self._stores: dict[tuple[int, int, tuple[bool, bool]], VectorStore] = {}
         self._collections: dict[int, Collection] = {}
         self._collection_settings: dict[int, CollectionSettings] = {}
-        self._redactors: dict[tuple[int, str], Redactor] = {}
+        self._redactors: dict[tuple[int, str, tuple[str, ...]], Redactor] = {}
         # Terms of collections with their synonyms, each as of a number of the collection's changes.
         self.terms: dict[int, tuple[int, Sequence[Sequence[str]]]] = {}
         # What readers see of documents, by collection.
@@ -177,7 +177,8 @@ class Runtime:
         from embedmill.shared.privacy.redaction.redactor import Redactor
 
         collection = self.collection(collection_id)
-        key = collection_id, self.collection_settings(collection_id).redact
+        settings = self.collection_settings(collection_id)
+        key = collection_id, settings.redact, tuple(settings.redact_keep)
         if key not in self._redactors:
             self._redactors[key] = Redactor(
                 key[1],
@@ -185,6 +186,7 @@ class Runtime:
                 collection.name,
                 seconds=self.settings.redaction_seconds,
                 scanner=self.settings.secret_scanner,
+                keep=key[2],
             )
         return self._redactors[key]
 
@@ -212,7 +214,7 @@ class Runtime:
         """What queries came to, on its way into the database."""
         from embedmill.shared.query_log import QueryLog
 
-        return QueryLog(self.database, self.vault)
+        return QueryLog(self.database, lambda: self.keys.derive("query"), self.vault)
 
     @cached_property
     def buckets(self) -> Any:

@@ -5,7 +5,7 @@ The library is tiktoken; its vocabulary comes from a file of ours, because tikto
 
 import re
 from binascii import a2b_base64
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -28,18 +28,19 @@ _PATTERN = (
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _LONGEST_SPACE = 100_000
-_SHORT_CHARACTERS = 256
-"""A shorter text is encoded each time it is asked about."""
 _KNOWN_WORDS, _LONGEST_KNOWN = 65_536, 40
 """Words whose tokens are remembered, and characters of the longest."""
 _FEW = 6
 """Where more than one word in so many is new, the whole text is encoded: that takes less than each by itself."""
+_PLACE = 32
+_TOKENS = (1 << _PLACE) - 1
+"""Places and tokens are counted in one number, the place above the lower 32 bits, so that one sum finds both."""
+_JOINED = "\0"
+"""Before what no space precedes: words are told apart and remembered without their spaces."""
+_LAST_SPACE = 0x3000
+_ODD = ("  ", "\n ", _JOINED, *filter(str.isspace, map(chr, {*range(_LAST_SPACE + 1)} - {0x20, 0x0A})))
+"""What no text holds in which all white space is single blanks, and line feeds that no blank follows."""
 _SPACE_CODE, _LINE_FEED_CODE = 0x20, 0x0A
-_WHITE_CODES = 0x3001
-"""No character from here on is white space."""
-
-_Seams = tuple[list[int], list[int]]
-"""Places in a text, its beginning and end among them, and how many tokens there are before each."""
 
 
 def count_tokens(text: str) -> int:
@@ -61,73 +62,82 @@ class CountedText:
 
     def __init__(self, text: str) -> None:
         self.text = _encodable(text)
+        self._seams = _find_seams(self.text) if len(text) > _LONGEST_KNOWN else []
         self._counts: dict[tuple[int, int], int] = {}  # of what holds no seam and is no word
-        self._seams, self._before = _find_seams(self.text) if len(text) >= _SHORT_CHARACTERS else ([], [])
 
     def count(self, start: int, end: int) -> int:
         """Tokens of `text[start:end]`, exactly those that `count_tokens` tells of it."""
-        seams, before = self._seams, self._before
-        first, last = bisect_left(seams, start), bisect_right(seams, end) - 1
+        seams = self._seams
+        first, last = bisect_left(seams, start << _PLACE), bisect_left(seams, end + 1 << _PLACE) - 1
         if first > last:
             return self._count_end(start, end)
-        tokens = before[last] - before[first]
-        if start < seams[first]:
-            tokens += self._count_end(start, seams[first])
-        return tokens + self._count_end(seams[last], end) if seams[last] < end else tokens
+        tokens = (seams[last] - seams[first]) & _TOKENS
+        begin, stop = seams[first] >> _PLACE, seams[last] >> _PLACE
+        if start < begin:
+            tokens += self._count_end(start, begin)
+        return tokens + self._count_end(stop, end) if stop < end else tokens
 
     def _count_end(self, start: int, end: int) -> int:
         if end - start <= _LONGEST_KNOWN:
-            return _words[self.text[start:end]]
+            return _words[_JOINED + self.text[start:end]] & _TOKENS
         found = self._counts.get((start, end))
         if found is None:
             found = self._counts[start, end] = count_tokens(self.text[start:end])
         return found
 
 
-def _find_seams(text: str) -> _Seams:
-    """Where the encoding always cuts, whatever stands before and after: at the words.
+def _find_seams(text: str) -> list[int]:
+    """Where the encoding always cuts, whatever stands before and after, and how many tokens there are before: packed.
 
-    That is before a space that no white space precedes, and behind a line feed that none follows. A token that holds
-    the space begins with it; one that holds the line feed has all of the white space before it, as it has at the end of
-    a text. The looks ahead of the encoding's rules are for white space alone.
+    That is at the words: before a space that no white space precedes, and behind a line feed that none follows. A token
+    that holds the space begins with it; one that holds the line feed has all of the white space before it, as it has at
+    the end of a text. The looks ahead of the encoding's rules are for white space alone.
     """
+    words = _cut_oddly(text) if any(map(text.__contains__, _ODD)) else _cut_evenly(text)
+    known = [count for count in map(_words.get, words) if count is not None]
+    if len(known) == len(words):
+        return list(accumulate(known, initial=0))
+    few = (len(words) - len(known)) * _FEW <= len(words)
+    return list(accumulate(map(_words.__getitem__, words) if few else _count_together(text, words), initial=0))
+
+
+def _cut_evenly(text: str) -> list[str]:
+    marked = text.replace("\n", f"\n {_JOINED}").replace(f" {_JOINED}\n", "\n")
+    return f"{_JOINED}{marked}".split(" ")
+
+
+def _cut_oddly(text: str) -> list[str]:
     import numpy as np
 
-    codes = _codes(text)
-    white = _white()[codes if codes.dtype == np.uint8 else np.minimum(codes, _WHITE_CODES)]
+    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    white = _white()[np.minimum(codes, _LAST_SPACE + 1)]
     begins = (codes[1:] == _SPACE_CODE) & ~white[:-1] | (codes[:-1] == _LINE_FEED_CODE) & ~white[1:]
     seams = [0, *(1 + np.flatnonzero(begins)).tolist(), len(text)]
-    words = [text[start:end] for start, end in pairwise(seams)]
-    counts = list(map(_words.get, words))
-    if all(counts):
-        return seams, list(accumulate(counts, initial=0))  # type: ignore[arg-type]
-    if counts.count(None) * _FEW <= len(words):
-        return seams, list(accumulate(map(_count_word, words), initial=0))
-    return seams, _count_before(text, seams, codes)
+    return [_key(text[start:end]) for start, end in pairwise(seams)]
 
 
-def _count_before(text: str, seams: list[int], codes: "NDArray[np.integer]") -> list[int]:
-    """How many tokens there are before each seam, by encoding all of the text; its words are remembered."""
+def _key(word: str) -> str:
+    return word[1:] if word[0] == " " and word[1:2] != _JOINED else _JOINED + word
+
+
+def _word(key: str) -> str:
+    return key[1:] if key.startswith(_JOINED) else f" {key}"
+
+
+def _count_word(key: str) -> int:
+    word = _word(key)
+    return (len(word) << _PLACE) + count_tokens(word)
+
+
+def _count_together(text: str, words: Sequence[str]) -> Iterator[int]:
+    """What is counted of each word, by encoding all of the text; and is remembered."""
     import numpy as np
 
-    places = np.array(seams)
-    if codes.dtype != np.uint8:
-        width = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
-        places = np.concatenate(([0], np.cumsum(width)))[places]
-    ends = np.cumsum(_token_lengths()[np.array(_encode(text))])
-    before: list[int] = np.searchsorted(ends, places, side="right").tolist()
-    for (start, end), (fewer, more) in zip(pairwise(seams), pairwise(before), strict=True):
-        if end - start <= _LONGEST_KNOWN:
-            _words.keep(text[start:end], more - fewer)
-    return before
-
-
-def _codes(text: str) -> "NDArray[np.uint8 | np.uint32]":
-    import numpy as np
-
-    if text.isascii():
-        return np.frombuffer(text.encode(), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    sizes = [len(_word(key).encode()) for key in words]
+    ends = np.cumsum(_token_lengths()[np.array(_encode(text), np.intp)])
+    before: list[int] = np.searchsorted(ends, list(accumulate(sizes, initial=0)), side="right").tolist()
+    for key, (fewer, more) in zip(words, pairwise(before), strict=True):
+        yield _words.keep(key, (len(_word(key)) << _PLACE) + more - fewer)
 
 
 @cache
@@ -135,12 +145,7 @@ def _white() -> "NDArray[np.bool_]":
     """Whether a character is white space, by its code: all that Python or the encoding take for it."""
     import numpy as np
 
-    return np.array([chr(code).isspace() for code in range(_WHITE_CODES + 1)])
-
-
-def _count_word(text: str) -> int:
-    """Tokens of a word or less, remembered unless it is long."""
-    return _words[text] if len(text) <= _LONGEST_KNOWN else count_tokens(text)
+    return np.array([chr(code).isspace() for code in range(_LAST_SPACE + 2)])
 
 
 def _encode(text: str) -> list[int]:
@@ -195,4 +200,11 @@ def _read_ranks() -> dict[bytes, int]:
     return dict(zip(map(a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
 
 
-_words = Remembered(count_tokens, most=_KNOWN_WORDS)
+class _Words(Remembered[str, int]):
+    """Characters and tokens of words and of parts of them; those of long ones are not remembered."""
+
+    def keep(self, key: str, value: int) -> int:
+        return super().keep(key, value) if len(key) <= _LONGEST_KNOWN else value
+
+
+_words = _Words(_count_word, most=_KNOWN_WORDS)

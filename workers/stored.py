@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -10,8 +10,10 @@ from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set
+
+if TYPE_CHECKING:
+    from embedmill.shared.providers.embeddings.base import Embedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Text:
     ordinal: int = 0
 
 
-def addressed_texts(embedder: Embedder, stored: Stored) -> dict[bytes, Text]:
+def addressed_texts(embedder: "Embedder", stored: Stored) -> dict[bytes, Text]:
     """The texts to embed for a document, by content address; equal texts are one."""
     texts = {}
     for chunk in stored.kept:

@@ -51,6 +51,10 @@ Redact = Annotated[
     str | None,
     typer.Option("--redact", help="Hide values before anything is made of a text: off, patterns, or names too."),
 ]
+RedactKeep = Annotated[
+    list[str] | None,
+    typer.Option("--redact-keep", metavar="VALUE", help="A value that stays; again for more, '' for none."),
+]
 RejectBelow = Annotated[
     int | None, typer.Option("--reject-below", help="Under gate, chunks with a lower score are rejected; 1 keeps all.")
 ]
@@ -144,6 +148,7 @@ def create(
     policy: Policy = None,
     reject_below: RejectBelow = None,
     redact: Redact = None,
+    redact_keep: RedactKeep = None,
     rank: Rank = None,
     expand: Expand = None,
     normalise: Normalise = None,
@@ -180,6 +185,7 @@ def create(
             policy=policy,
             reject_below=reject_below,
             redact=redact,
+            redact_keep=redact_keep or None,
             rank=rank,
             expand=expand,
             normalise=normalise,
@@ -231,6 +237,7 @@ def update(
     policy: Policy = None,
     reject_below: RejectBelow = None,
     redact: Redact = None,
+    redact_keep: RedactKeep = None,
     rank: Rank = None,
     expand: Expand = None,
     normalise: Normalise = None,
@@ -266,6 +273,7 @@ def update(
             policy=policy,
             reject_below=reject_below,
             redact=redact,
+            redact_keep=redact_keep or None,
             rank=rank,
             expand=expand,
             normalise=normalise,

@@ -11,7 +11,6 @@ from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.states import settings
-from embedmill.producers import submission
 from embedmill.shared.collections import OFF, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, erasures, expiry
 from embedmill.shared.db import terms as stored_terms
@@ -40,6 +39,7 @@ class SettingChoices(TypedDict, total=False):
     policy: str | None
     reject_below: int | None
     redact: str | None
+    redact_keep: Sequence[str] | None
     rank: bool | None
     expand: bool | None
     normalise: bool | None
@@ -148,6 +148,8 @@ class DeletedCollection:
 @serves("collections.create", Right.MANAGE, new_collection(), told=("name", "chosen"))
 def create_collection(runtime: Runtime, name: str, **chosen: Unpack[CollectionChoices]) -> CollectionReport:
     """Make a collection; raises UsageError, SettingsError, UserError when it is there already."""
+    from embedmill.producers import submission
+
     given = _given(chosen)
     _require_usable(runtime, given)
     require_shown(given.get("owner"), given.get("redact", OFF))
@@ -178,6 +180,8 @@ def update_collection(runtime: Runtime, name: str, **chosen: Unpack[SettingChoic
     What is indexed stays as it is until its source is ingested again. Texts of queries that are not to be kept are
     forgotten at once.
     """
+    from embedmill.producers import submission
+
     given = _given(chosen)
     _require_usable(runtime, given)
 
@@ -242,6 +246,8 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
         given["access"] = require_level(given["access"])
     if given.get("owner"):
         require_name(given["owner"])
+    if "redact_keep" in given:
+        given["redact_keep"] = [value.strip() for value in given["redact_keep"] if value.strip()]
     return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
 
 

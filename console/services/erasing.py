@@ -20,7 +20,7 @@ from embedmill.shared.errors import NotFound, NotYetErased, StorageFailed, Usage
 from embedmill.shared.paging import pages
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing import eraser, receipts
+from embedmill.workers.erasing import receipts
 from embedmill.workers.erasing.base import PAGE, Left
 
 SHOWN = 20
@@ -82,6 +82,8 @@ def erase_documents(
 
     An erasure that was cut off is taken up by asking for the same again. Raises UsageError, NotFound.
     """
+    from embedmill.workers.erasing import eraser
+
     under_way = _find_under_way(runtime, names, query)
     left = [name for name in names if name not in under_way]
     open_ = sorted(set(under_way.values()))
@@ -127,6 +129,8 @@ def carry_out(
 def _insist(
     runtime: Runtime, id: str, deadline: float, listener: Listener
 ) -> tuple[Mapping[str, Any] | None, str | None]:
+    from embedmill.workers.erasing import eraser
+
     told, pause = "", 0.05
     while True:
         try:

@@ -18,7 +18,6 @@ from embedmill.shared.paging import batched
 from embedmill.shared.privacy.labels import condition_of, split_kept
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
-from embedmill.shared.providers.vectorstores.exact import selects
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 
@@ -77,7 +76,7 @@ def export(runtime: Runtime, collection: str, *, with_vectors: bool = False) -> 
     seen = Selection(condition_of(reach_within(runtime.principal, found)))
     written: set[tuple[str, int]] | None = set() if found.leaving else None
     for shard in found.reading_shards:
-        rows = (row for row in store.list_rows(shard, with_vectors=with_vectors) if selects(seen, row))
+        rows = store.list_rows(shard, with_vectors=with_vectors, selection=seen)
         for row in _once(_seen(runtime, rows), written):
             yield _exported(row, shard, settings, with_vectors=with_vectors)
 

@@ -1,13 +1,14 @@
 """What readers think of hits: said of a result, reported by query, and given out as judgements for `eval`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from embedmill.console.services.reach import in_collection, in_result, reach_within
+from embedmill.console.services.recording import asker_of
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.db import feedback
-from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.collections import get_collection, list_collections
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.feedback import Shown
 from embedmill.shared.db.sealed import FEEDBACK
@@ -97,7 +98,6 @@ def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, wh
     A result goes by its id, the newest by `last`; a hit by its chunk, by document/chunk, or by its rank. Raises
     NotFound, and UsageError for a chunk that several documents have.
     """
-    runtime.query_log.flush()
 
     def put(connection: Connection) -> Judged:
         shown = _find_result(connection, result)
@@ -142,15 +142,20 @@ def find_hit(shown: Shown, named: str) -> str:
     return found[0]
 
 
-@serves("feedback.report", Right.READ, in_collection(), trace=Trace.NOTHING)
+@serves("feedback.report", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def report_feedback(runtime: Runtime, *, collection: str | None = None, limit: int = 20) -> FeedbackReport:
-    """What was said of hits, in one collection or in all; raises NotFound."""
+    """What was said of hits, in one collection or in all; raises NotFound.
+
+    Who reads some access levels only is told of their own queries, and of hits that they see.
+    """
 
     def find(connection: Connection) -> FeedbackReport:
-        within = None if collection is None else get_collection(connection, collection).id
-        queries, judged = feedback.sum_queries(connection, within)
-        rows = feedback.sum_feedback(connection, within)
-        whys = _group(feedback.list_reasons(connection, within))
+        parts = list(_of(runtime, connection, collection))
+        counts = [feedback.sum_queries(connection, part) for part in parts]
+        rows = [row for part in parts for row in feedback.sum_feedback(connection, part)]
+        rows.sort(key=lambda row: (row["helpful"] - row["not_helpful"], -row["not_helpful"]))
+        whys = _group([reason for part in parts for reason in feedback.list_reasons(connection, part)])
+        queries, judged = (sum(numbers) for numbers in zip(*counts, strict=True)) if counts else (0, 0)
         bad = [row for row in rows if row["not_helpful"]][:limit]
         return FeedbackReport(
             collection,
@@ -163,6 +168,16 @@ def report_feedback(runtime: Runtime, *, collection: str | None = None, limit: i
 
     runtime.query_log.flush()
     return runtime.database.query(find)
+
+
+def _of(runtime: Runtime, connection: Connection, collection: str | None) -> Iterator[feedback.Of]:
+    """What the caller is told of; a reach is a collection's, so there is one of each where all are meant."""
+    if collection is None and runtime.principal.reads_every_level:
+        yield feedback.Of()
+        return
+    found = list_collections(connection) if collection is None else [get_collection(connection, collection)]
+    for each in found:
+        yield feedback.Of(each.id, asker_of(runtime), reach_within(runtime.principal, each))
 
 
 def _group(reasons: Sequence[tuple[str, str, str]]) -> Mapping[tuple[str, str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from embedmill.console.services.reach import in_collection
+from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.shared.db import collections
 from embedmill.shared.db.engine import Connection
@@ -101,9 +101,9 @@ class _Gathered:
         )
 
 
-@serves("collections.fields", Right.READ, in_collection("name"))
+@serves("collections.fields", Right.READ, in_collection("name"), filters=True)
 def list_fields(runtime: Runtime, name: str) -> FieldReports:
-    """The fields of a collection's metadata, of all its documents or of a sample; raises NotFound."""
+    """The fields of a collection's metadata, of all documents that the caller sees or a sample; raises NotFound."""
     documents, metadata = runtime.database.query(lambda connection: _read(runtime, connection, name))
     gathered = _Fields()
     for each in metadata:
@@ -123,8 +123,9 @@ def note_unknown(runtime: Runtime, name: str, condition: Condition) -> list[str]
 def _read(runtime: Runtime, connection: Connection, name: str) -> tuple[int, list[Mapping[str, Any]]]:
     """How many documents there are, and the metadata of some."""
     found = collections.get_collection(connection, name)
-    documents, _ = collections.count_documents(connection, found.id)
-    listed = list_metadata(connection, found.id, most=MOST_DOCUMENTS)
+    reach = reach_within(runtime.principal, found)
+    documents, _ = collections.count_documents(connection, found.id, reach)
+    listed = list_metadata(connection, found.id, most=MOST_DOCUMENTS, reach=reach)
     return documents, [runtime.vault.open_json(METADATA, metadata) for metadata in listed]
 
 

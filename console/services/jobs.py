@@ -8,7 +8,7 @@ from typing import Any
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
 from embedmill.console.services.reach import in_collection, in_job
-from embedmill.console.services.serving import Trace, serves
+from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
 from embedmill.console.services.standing import (
     NOBODY_SERVES,
     DocumentCounts,
@@ -207,7 +207,7 @@ class DeadDocument:
     hint: str
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING)
+@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
 def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     """A job as it stands; raises NotFound."""
 
@@ -220,7 +220,7 @@ def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     return runtime.database.query(look)
 
 
-@serves("jobs.list", Right.READ, in_collection(), trace=Trace.NOTHING)
+@serves("jobs.list", Right.READ, in_collection(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
 def list_jobs(
     runtime: Runtime,
     *,
@@ -241,7 +241,7 @@ def list_jobs(
     return runtime.database.query(find)
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING)
+@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
 def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
     """A job with what its work waits for, and why; raises NotFound."""
 
@@ -265,7 +265,7 @@ def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
     return replace(found, circuits=_list_circuits(runtime)) if is_refused else found
 
 
-@serves("jobs.waiting", Right.READ, in_job(), trace=Trace.NOTHING)
+@serves("jobs.waiting", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
 def list_waiting(runtime: Runtime, job_id: int, *, limit: int = 100, after: int = 0) -> WaitingDocuments:
     """A job's unfinished documents after a piece of work, one by one; raises NotFound."""
     rows = runtime.database.query(lambda c: waits.list_waiting_documents(c, job_id, limit=limit, after=after))

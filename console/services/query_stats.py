@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.console.services.reach import in_collection
+from embedmill.console.services.recording import asker_of
 from embedmill.console.services.serving import Trace, serves
 from embedmill.retrieval.relevance import Relevance
 from embedmill.shared.db.collections import get_collection
@@ -62,17 +63,20 @@ class QueryStats:
     days: Sequence[DayOfQueries]
 
 
-@serves("stats", Right.READ, in_collection(), trace=Trace.NOTHING)
+@serves("stats", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def measure_queries(
     runtime: Runtime, *, days: int = 7, collection: str | None = None, now: float | None = None
 ) -> QueryStats:
-    """What was recorded of the queries of so many days, today's included; raises NotFound."""
+    """What was recorded of the queries of so many days, today's included; raises NotFound.
+
+    Who reads some access levels only is told of their own.
+    """
     now = time.time() if now is None else now
     since = (now // DAY_SECONDS - (days - 1)) * DAY_SECONDS
 
     def find(connection: Connection) -> list[DayOfQueries]:
         within = None if collection is None else get_collection(connection, collection).id
-        return add_up(list_measured(connection, since=since, collection_id=within))
+        return add_up(list_measured(connection, since=since, collection_id=within, asked_by=asker_of(runtime)))
 
     runtime.query_log.flush()
     return QueryStats(day_of(since), collection, runtime.database.query(find))

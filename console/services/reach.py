@@ -115,6 +115,8 @@ def in_result(name: str = "result") -> Scope:
 
     def scope(runtime: Runtime, principal: Principal, given: Arguments) -> str | None:
         result = given[name]
+        # This process may have asked it a moment ago.
+        runtime.query_log.flush()
         whole = principal.collections is None and principal.reads_every_level
         if whole:
             return runtime.database.query(reach.find_result_collection, result)

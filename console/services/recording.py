@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.question import Mode
@@ -41,9 +41,17 @@ def note_query(runtime: Runtime, door: Door, found: SearchResult, came_to: CameT
     """Have a query recorded, behind its answer; returns the result's id, None where none is recorded."""
     if not runtime.settings.record_queries:
         return None
-    record = _record(secrets.token_hex(8), door, found, came_to)
+    record = replace(_record(secrets.token_hex(8), door, found, came_to), asked_by=asker_of(runtime))
     runtime.query_log.add(record)
     return record.id
+
+
+def asker_of(runtime: Runtime) -> str | None:
+    """By what somebody who reads some access levels only is told of their own queries; None for all others."""
+    principal = runtime.principal
+    if principal.reads_every_level:
+        return None
+    return runtime.keys.mac("asker", principal.name).hex()[:32]
 
 
 def _record(id_: str, door: Door, found: SearchResult, came_to: CameTo) -> QueryRecord:

@@ -9,7 +9,6 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, installation
 from embedmill.console.services.serving import Trace, serves
-from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, repairs, reviews
 from embedmill.shared.db.engine import Connection
@@ -113,6 +112,8 @@ def accept_reviews(
 
     With `work` they are applied here until that is done.
     """
+    from embedmill.console.services.working import work_on_job
+
     attempts = runtime.settings.max_attempts
     jobs = runtime.database.transact(lambda connection: _accept(connection, numbers, attempts))
     for job in jobs if work else ():

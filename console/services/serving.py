@@ -31,6 +31,8 @@ from embedmill.shared.runtime import Runtime
 P = ParamSpec("P")
 T = TypeVar("T")
 
+WHOLE_JOBS = "its numbers count documents of every level"
+"""Why a service about jobs is not for those who read some access levels only."""
 END = object()
 DECLARED = "declared_service"
 """The attribute of a function that has its `Service`."""
@@ -55,7 +57,8 @@ class Trace(Enum):
 class Service:
     """What a function asks: a right, which collection it is about, and whether it keeps to access levels.
 
-    `told` are arguments that the audit has, and `state` what it compares before and after a change.
+    `whole` says why it does not, to viewers who are refused. `told` are arguments that the audit has, and `state` what
+    it compares before and after a change.
     """
 
     function: Callable[..., Any]
@@ -66,6 +69,7 @@ class Service:
     trace: Trace
     told: Sequence[str]
     state: State | None
+    whole: str
 
     @cached_property
     def _signature(self) -> inspect.Signature:
@@ -114,7 +118,7 @@ class Service:
         if not principal.may(self.right):
             raise AccessDenied(f"{principal.name} is {_article(principal.role)}, who may not do this ({self.action})")
         if not self.filters and not principal.reads_every_level:
-            raise AccessDenied(f"{self.action} is for those who read every access level")
+            raise AccessDenied(f"{self.action} is for those who read every access level: {self.whole}")
 
 
 NOBODY = Principal("nobody", Role.VIEWER, frozenset())
@@ -207,6 +211,7 @@ def serves(
     trace: Trace | None = None,
     told: Sequence[str] = (),
     state: State | None = None,
+    whole: str = "it is about documents of every level",
 ) -> Callable[[Callable[Concatenate[Runtime, P], T]], Callable[Concatenate[Runtime, P], T]]:
     """Declares a service; `action` is what it is called in refusals and in the audit.
 
@@ -215,7 +220,7 @@ def serves(
     usual = Trace.READ if right in (Right.READ, Right.AUDIT) else Trace.CHANGE
 
     def declare(function: Callable[Concatenate[Runtime, P], T]) -> Callable[Concatenate[Runtime, P], T]:
-        service = Service(function, action, right, scope, filters, trace or usual, told, state)
+        service = Service(function, action, right, scope, filters, trace or usual, told, state, whole)
 
         def served(runtime: Runtime, /, *given: P.args, **named: P.kwargs) -> T:
             answer: T = service.call(runtime, *given, **named)

@@ -71,7 +71,13 @@ class ClosedSource(DepartedDocuments):
     removed: SourceReport = field(metadata=FIRST)
 
 
-@serves("sources.list", Right.READ, in_collection(), trace=Trace.NOTHING)
+@serves(
+    "sources.list",
+    Right.READ,
+    in_collection(),
+    trace=Trace.NOTHING,
+    whole="a source is one for documents of every level",
+)
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:
     """Sources with a number above `after`; raises NotFound for a collection that there is not."""
     found = runtime.database.query(
@@ -80,7 +86,13 @@ def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int 
     return SourceReports([SourceReport(**_describe(known)) for known in found])
 
 
-@serves("sources.show", Right.READ, in_collection(), trace=Trace.NOTHING)
+@serves(
+    "sources.show",
+    Right.READ,
+    in_collection(),
+    trace=Trace.NOTHING,
+    whole="a source is one for documents of every level",
+)
 def show_source(runtime: Runtime, name: str, *, collection: str | None = None) -> SourceDetail:
     """One source by number, URI or path; raises NotFound, UserError."""
     found = _find(runtime, name, collection)

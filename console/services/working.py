@@ -9,7 +9,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Tell
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, in_job
 from embedmill.console.services.running import Workshop, WorkshopOptions
-from embedmill.console.services.serving import Trace, serves
+from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
@@ -225,7 +225,7 @@ class Hindrances:
         return find_hindrances(job, progress, staffing, waits.list_waiting(connection, job))
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING)
+@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
 def wait(runtime: Runtime, job_id: int, *, seconds: float = math.inf, listener: Listener = NOBODY) -> JobReport:
     """The report of a job when it has ended, or after so many seconds as it stands then; raises NotFound."""
     deadline = time.monotonic() + seconds

@@ -67,6 +67,8 @@ def _compile(patterns: Sequence[str]) -> "GitIgnoreSpec | None":
 
 
 def _check(pattern: str) -> None:
+    from pathspec import GitIgnoreSpec
+
     try:
         pattern.encode()
         compiled = GitIgnoreSpec.from_lines([pattern], backend="simple").patterns

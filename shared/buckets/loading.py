@@ -17,8 +17,10 @@ from embedmill.shared.errors import (
     SourceError,
     SourceGone,
     UnreadableDocument,
+    UnsupportedDocument,
 )
 from embedmill.shared.files import HEAD_BYTES, SIZE_HINT
+from embedmill.shared.foreign import foreign_kind
 from embedmill.shared.left_out.secrets_inside import reason_by_content
 from embedmill.shared.loading import Loaded, Loader, Located
 
@@ -75,6 +77,8 @@ class S3Loader(Loader):
             return Loaded(self.whence)
         access = Access.recall(located.origin)
         data, found = read_object(self._client(access), place, state, most=most, access=access)
+        if len(data) < found.size:
+            raise UnsupportedDocument(f"it is {foreign_kind(data)}")
         name = place.key.rpartition("/")[2].encode("utf-8", "surrogatepass")
         reason = None if located.origin.get("takes_secrets") else reason_by_content(name, data[:HEAD_BYTES])
         return Loaded(self.whence, data, state=str(found), left_out=reason or "")
@@ -102,6 +106,7 @@ def read_object(
 ) -> tuple[bytes, ObjectState]:
     """An object's bytes, at most `most`, and their state: that which is expected, or what there is in its place.
 
+    Of one that shows by its head that it is no document there is the head only.
     Raises SourceGone, UnreadableDocument, ParserLimitExceeded, ProviderUnavailable.
     """
     wanted = {"Bucket": place.bucket, "Key": place.key, **_reading(access)}
@@ -135,7 +140,10 @@ def _get(client: Any, wanted: dict[str, Any], most: int) -> tuple[bytes, ObjectS
     with closing(answer["Body"]) as body:
         if answer["ContentLength"] > most:
             raise _too_large(most)
-        return body.read(), ObjectState.of(answer)
+        head = body.read(HEAD_BYTES)
+        # What is not read is not sent: the connection is closed.
+        rest = b"" if foreign_kind(head) else body.read()
+        return head + rest, ObjectState.of(answer)
 
 
 def explain(error: Exception) -> DocumentError | ProviderUnavailable:

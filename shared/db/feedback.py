@@ -10,7 +10,9 @@ from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, feedback, query_record
 from embedmill.shared.db.sealed import FEEDBACK, QUERY, open_sealed
+from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable, make_storable
+from embedmill.shared.privacy.labels import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +68,38 @@ def put_feedback(
     connection.execute(query.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
-def sum_queries(connection: Connection, collection_id: int | None) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Of:
+    """Whose queries, and of what: those of a collection, or of all; of one asker, and hits that are within reach."""
+
+    collection_id: int | None = None
+    asked_by: str | None = None
+    reach: Reach | None = None
+
+    def of_queries(self, query: Select[Any]) -> Select[Any]:
+        """The records of queries."""
+        if self.collection_id is not None:
+            query = query.where(query_record.c.collection_id == self.collection_id)
+        return query if self.asked_by is None else query.where(query_record.c.asked_by == self.asked_by)
+
+    def of_hits(self, query: Select[Any]) -> Select[Any]:
+        """The same, and what was said of their hits."""
+        if self.reach is not None:
+            query = query.where(feedback.c.document_id.in_(select(document.c.id).where(is_seen(self.reach))))
+        return self.of_queries(query)
+
+
+def sum_queries(connection: Connection, of: Of) -> tuple[int, int]:
     """How many queries were asked, and how many of them somebody has judged."""
     judged = select(func.count(feedback.c.query_id.distinct())).join_from(
         feedback, query_record, feedback.c.query_id == query_record.c.id
     )
     asked = select(func.count()).select_from(query_record)
-    found = [connection.execute(_within(query, collection_id)).scalar_one() for query in (asked, judged)]
+    found = [connection.execute(query).scalar_one() for query in (of.of_queries(asked), of.of_hits(judged))]
     return int(found[0]), int(found[1])
 
 
-def sum_feedback(connection: Connection, collection_id: int | None) -> list[Mapping[str, Any]]:
+def sum_feedback(connection: Connection, of: Of) -> list[Mapping[str, Any]]:
     """What was thought of the hits of each judged query, the least helpful first.
 
     Each has `collection`, `query` (its hash), `text` where that is kept, `helpful` and `not_helpful`.
@@ -95,14 +118,14 @@ def sum_feedback(connection: Connection, collection_id: int | None) -> list[Mapp
         .group_by(collection.c.name, query_record.c.hash)
         .order_by((helpful - not_helpful), not_helpful.desc(), collection.c.name, query_record.c.hash)
     )
-    return [_opened(connection, row) for row in connection.execute(_within(query, collection_id)).mappings()]
+    return [_opened(connection, row) for row in connection.execute(of.of_hits(query)).mappings()]
 
 
 def _opened(connection: Connection, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {**row, "text": open_sealed(connection, QUERY, row["text"])}
 
 
-def list_reasons(connection: Connection, collection_id: int | None) -> list[tuple[str, str, str]]:
+def list_reasons(connection: Connection, of: Of) -> list[tuple[str, str, str]]:
     """Why hits were not helpful, the newest first: collection, the query's hash, and what was said."""
     query = (
         select(collection.c.name, query_record.c.hash, feedback.c.why)
@@ -111,7 +134,7 @@ def list_reasons(connection: Connection, collection_id: int | None) -> list[tupl
         .where(feedback.c.why.is_not(None), ~feedback.c.helpful)
         .order_by(feedback.c.created_at.desc(), feedback.c.id.desc())
     )
-    found = connection.execute(_within(query, collection_id))
+    found = connection.execute(of.of_hits(query))
     return [(name, hash_, open_sealed(connection, FEEDBACK, why)) for name, hash_, why in found]
 
 
@@ -129,12 +152,9 @@ def list_judged(connection: Connection, collection_id: int) -> list[Mapping[str,
         .group_by(query_record.c.hash, feedback.c.document_id)
         .order_by(query_record.c.hash, feedback.c.document_id)
     )
-    return [_opened(connection, row) for row in connection.execute(_within(query, collection_id)).mappings()]
+    found = connection.execute(Of(collection_id).of_hits(query))
+    return [_opened(connection, row) for row in found.mappings()]
 
 
 def _count(where: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((where, 1), else_=0))
-
-
-def _within(query: Select[Any], collection_id: int | None) -> Select[Any]:
-    return query if collection_id is None else query.where(query_record.c.collection_id == collection_id)

@@ -1,6 +1,5 @@
 """Owns the records of queries: what each came to, in numbers and hashes, until it is forgotten."""
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from sqlalchemy import Connection, delete, exists, select, update
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db.bulk import insert_each
 from embedmill.shared.db.clock import clock, read_clock
-from embedmill.shared.db.installation import name_installation
 from embedmill.shared.db.schema import collection, feedback, installation, query_record
 from embedmill.shared.encoding import make_storable
 
@@ -31,8 +29,8 @@ class QueryRecord:
     `door` is `search` or `ask`. `models` says by step which model took part, with the hash of its prompt; `steps` has
     the seconds of those that ran, and what went in and came out; `faults` what models said that nothing bears out, by
     kind. `cached` counts what was kept from before in the place of calls, `saved_microusd` is what that had cost.
-    `shown` are the first hits as `document/chunk`, which begin with `first_rank`. `asked_at` is this process's
-    monotonic time.
+    `shown` are the first hits as `document/chunk`, which begin with `first_rank`. `asked_by` is a hash of who asked,
+    where that was somebody who reads some access levels only. `asked_at` is this process's monotonic time.
     """
 
     id: str
@@ -58,6 +56,7 @@ class QueryRecord:
     shown: Sequence[str]
     first_rank: int
     asked_at: float
+    asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +81,24 @@ def store_records(
     records: Sequence[QueryRecord],
     *,
     monotonic: float,
+    key: bytes,
     seal: Callable[[int, str], str] = lambda _, text: text,
 ) -> int:
     """Store records, `monotonic` being the time of now; returns how many. Those of no collection are left out.
 
-    `seal` makes of a text what is kept of it in a collection, by its number.
+    `key` is what hashes of texts are made with; a home of an older release has one of its own. `seal` makes of a
+    text what is kept of it in a collection, by its number.
     """
     known = _find_collections(connection, {record.collection for record in records})
-    key = _find_key(connection)
+    found_key = _find_key(connection) or key
     now = read_clock(connection)
     rows = [
         _row(
-            record, known[record.collection], key=key, created_at=now - max(0.0, monotonic - record.asked_at), seal=seal
+            record,
+            known[record.collection],
+            key=found_key,
+            created_at=now - max(0.0, monotonic - record.asked_at),
+            seal=seal,
         )
         for record in records
         if record.collection in known
@@ -138,19 +143,16 @@ def _find_collections(connection: Connection, names: Names[str]) -> dict[str, _O
     return {row.name: _Owner(row.id, read_collection_settings(row.settings).keep_queries) for row in found}
 
 
-def _find_key(connection: Connection) -> bytes:
-    """The key of the hashes, made by whoever needs it first."""
-    found = connection.execute(select(installation.c.query_key)).scalar()
-    if found is None:
-        name_installation(connection)
-        made = secrets.token_hex(KEY_BYTES)
-        connection.execute(update(installation).where(installation.c.query_key.is_(None)).values(query_key=made))
-        found = connection.execute(select(installation.c.query_key)).scalar_one()
-    return bytes.fromhex(found)
+def _find_key(connection: Connection) -> bytes | None:
+    """The key of hashes of a home that was made before they were made with the installation's."""
+    found: str | None = connection.execute(select(installation.c.query_key)).scalar()
+    return bytes.fromhex(found) if found else None
 
 
-def list_measured(connection: Connection, *, since: float, collection_id: int | None = None) -> Iterator[Measured]:
-    """The numbers of every record since a time, the oldest first."""
+def list_measured(
+    connection: Connection, *, since: float, collection_id: int | None = None, asked_by: str | None = None
+) -> Iterator[Measured]:
+    """The numbers of every record since a time, or of those of one asker, the oldest first."""
     columns = [query_record.c[name] for name in Measured.__slots__ if name != "collection"]
     query = (
         select(*columns, collection.c.name.label("collection"))
@@ -160,6 +162,8 @@ def list_measured(connection: Connection, *, since: float, collection_id: int | 
     )
     if collection_id is not None:
         query = query.where(query_record.c.collection_id == collection_id)
+    if asked_by is not None:
+        query = query.where(query_record.c.asked_by == asked_by)
     rows = connection.execute(query.execution_options(yield_per=AT_ONCE))
     return (Measured(**row) for row in rows.mappings())
 

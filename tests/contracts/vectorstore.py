@@ -396,6 +396,15 @@ class VectorStoreContract(FilterContract, LabelContract):
             assert [row.document for row in store.list_rows("s", page=page)] == expected
         assert next(store.list_rows("s", with_vectors=True)).vector.shape == (DIMENSIONS,)
 
+    def test_rows_are_listed_that_a_filter_selects(self, store: VectorStore) -> None:
+        store.upsert("s", [make_row(f"d{n}", metadata={"_access": ("=public", "=secret")[n % 2]}) for n in range(9)])
+        eventually(lambda: store.count("s"), 9, "rows")
+        public = Selection(IsOneOf("_access", ("=public",)))
+        for page in (2, 500):
+            assert [
+                row.document for row in store.list_rows("s", page=page, selection=public)
+            ] == "d0 d2 d4 d6 d8".split()
+
     def test_a_shard_describes_itself(self, store: VectorStore) -> None:
         store.upsert("s", [make_row(ordinal=n) for n in range(3)] + [make_row("d2")])
         eventually(lambda: store.describe("s").vectors, 4, "vectors")

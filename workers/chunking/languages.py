@@ -41,9 +41,15 @@ _LANGUAGES_OF = {
 def language_of(text: str) -> str:
     """An ISO 639-1 code; English where nothing speaks for another language."""
     sample = text[:SAMPLE]
-    if not sample.isascii() and len(_OTHER.findall(sample)) > _KANA * len(sample) and (script := _by_script(sample)):
+    if _others(sample) > _KANA * len(sample) and (script := _by_script(sample)):
         return script
     return _by_words(sample.casefold().split())
+
+
+def _others(sample: str) -> int:
+    """Characters of other scripts than Latin."""
+    beyond = len(sample) - len(sample.encode("ascii", "ignore"))
+    return len(_OTHER.findall(sample)) if beyond > _KANA * len(sample) else 0
 
 
 def _by_script(sample: str) -> str:

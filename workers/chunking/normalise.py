@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from embedmill.shared.encoding import is_storable
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 
@@ -114,7 +115,7 @@ def one_line(text: str) -> str:
 
 def storable(text: str) -> str:
     """`text` without what no store keeps."""
-    return text.replace("\0", "") if text.isascii() else UNSTORABLE.sub("", text)
+    return text if is_storable(text) else UNSTORABLE.sub("", text)
 
 
 def _enter(sections: list[tuple[int, str]], *, level: int, heading: str) -> None:

@@ -60,7 +60,9 @@ def _start_within(text: CountedText, span: Span, overlap: int) -> int | None:
     """Where the last words of a span begin, or its last characters where a single word is too long."""
     first, end = span
     tail = max(first, end - WORD_CHARACTERS * overlap)
-    words = [cut for cut in WORD(text.text, tail, end) if cut < end and not is_joined(text.text, cut)]
+    words = [cut for cut in WORD(text.text, tail, end) if cut < end]
+    if not text.text[tail:end].isascii():
+        words = [cut for cut in words if not is_joined(text.text, cut)]
     return _first_fitting(text, words, end, overlap) or _first_fitting(text, _characters(text, tail, end), end, overlap)
 
 

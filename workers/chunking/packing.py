@@ -3,7 +3,8 @@
 from collections.abc import Set
 
 from embedmill.shared.tokenizer import CountedText
-from embedmill.workers.chunking.heads import Head, Heads
+from embedmill.workers.chunking.chunk import Span
+from embedmill.workers.chunking.heads import NONE, Head, Heads
 from embedmill.workers.chunking.pieces import Limits, Piece, count_spans, hard_cut
 from embedmill.workers.chunking.settings import ChunkSettings
 
@@ -25,6 +26,7 @@ class Packer:
         self._current: Group = []
         self._head: Head | None = None
         self._tokens = 0
+        self._counts: dict[Span, int] = {}
 
     def pack(self, pieces: list[Piece]) -> list[Group]:
         """Every piece in one group, in order; no group above the maximum, and few below the minimum."""
@@ -130,11 +132,13 @@ class Packer:
 
     def count(self, group: Group) -> int:
         """Exact tokens of a group: of its text, and of a head that it must carry."""
-        body = self._text.count(group[0].start, group[-1].end)
-        return body + sum(head.tokens for head in self._carried(group)) if self._heads.any else body
+        place = group[0].start, group[-1].end
+        if place not in self._counts:
+            self._counts[place] = self._text.count(*place) + sum(head.tokens for head in self._carried(group))
+        return self._counts[place]
 
     def _carried(self, group: Group) -> Set[Head]:
-        return self._heads.carried((piece.block for piece in group), group[0].start)
+        return self._heads.carried((piece.block for piece in group), group[0].start) if self._heads.any else NONE
 
 
 def _are_apart(one: Piece, other: Piece) -> bool:

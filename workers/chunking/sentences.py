@@ -5,14 +5,14 @@ Every boundary is found in a time linear in the length of the text, whatever the
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from unicodedata import category, combining
 
 from embedmill.workers.chunking.chunk import Span
 from embedmill.workers.chunking.languages import language_of
 
-Boundary = Callable[[str, int, int], Iterable[int]]
+Boundary = Callable[[str, int, int], list[int]]
 """Where a text may be cut between two places: behind each boundary. A part of it is cut as if it stood alone."""
 
 WINDOW = 8_000
@@ -22,8 +22,8 @@ WINDOW = 8_000
 def _by(pattern: str) -> Boundary:
     compiled = re.compile(pattern)
 
-    def cuts(text: str, start: int, end: int) -> Iterable[int]:
-        return (match.end() for match in compiled.finditer(text, start, end))
+    def cuts(text: str, start: int, end: int) -> list[int]:
+        return [match.end() for match in compiled.finditer(text, start, end)]
 
     return cuts
 
@@ -44,7 +44,7 @@ def sentences_in(whole: str) -> Boundary:
     """Where sentences end in a text, in its own language, which is found out when it is first cut."""
     known: list[Boundary] = []
 
-    def cuts(text: str, start: int, end: int) -> Iterable[int]:
+    def cuts(text: str, start: int, end: int) -> list[int]:
         if not known:
             known.append(sentences_of(language_of(whole)))
         return known[0](text, start, end)
@@ -59,7 +59,8 @@ def sentences_of(language: str) -> Boundary:
 
     known = language != "de"  # what goes on is behind an initial or before a number, or nothing does
 
-    def cuts(text: str, start: int, end: int) -> Iterator[int]:
+    def cuts(text: str, start: int, end: int) -> list[int]:
+        places: list[int] = []
         while start < end:
             window = text[start : min(start + WINDOW, end)]
             parts = segment(language, window)
@@ -68,11 +69,14 @@ def sentences_of(language: str) -> Boundary:
                 parts, found = [window], [len(window)]  # it left something out: its places are none of the text's
             if start + len(window) < end:
                 del found[-1]  # the sentence goes on behind the window
-            for part, place in zip(parts, found, strict=False):
-                sure = known and part.rstrip()[-3:-2].isalnum() and not window[place : place + 1].isdecimal()
-                if sure or not _goes_on(window, place, language):
-                    yield start + place
+            places += [
+                start + place
+                for part, place in zip(parts, found, strict=False)
+                if (known and part.rstrip()[-3:-2].isalnum() and not window[place : place + 1].isdecimal())
+                or not _goes_on(window, place, language)
+            ]
             start += found[-1] if found else len(window)
+        return places
 
     return cuts
 
@@ -105,7 +109,7 @@ def backwards(text: str, span: Span, boundary: Boundary) -> Iterator[Span]:
 def _edges(text: str, span: Span, boundary: Boundary) -> list[int]:
     """The boundaries that part no character from its marks, between the beginning and the end."""
     start, end = span
-    return [start, *(cut for cut in boundary(text, start, end) if cut < end and not combining(text[cut])), end]
+    return [start, *[cut for cut in boundary(text, start, end) if cut < end and not combining(text[cut])], end]
 
 
 def trim(text: str, start: int, end: int) -> Span:

@@ -8,8 +8,10 @@ from embedmill.shared.containers.mailboxes import is_mailbox
 from embedmill.shared.containers.tars import MAGIC, MAGIC_AT
 from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
+from embedmill.shared.foreign import foreign_kind
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.ole import MAGIC as OLE
 from embedmill.workers.parsing.source import LANGUAGES, PREFIX, SUFFIXES
 
 BZIP2 = "application/x-bzip2"
@@ -74,27 +76,9 @@ _MIMETYPES = {
     (ODS + "-template").encode(): ODS,
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 # `BZh` alone is the beginning of a word.
 _COMPRESSED = ((b"\x1f\x8b", GZIP), (b"\xfd7zXZ\0", XZ), *((b"BZh%d1AY&SY" % level, BZIP2) for level in range(1, 10)))
-
-_FOREIGN = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
-    (b"GIF89a", "a GIF image"), (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"),
-    (b"\x78\x9f\x3e\x22", "an attachment in Outlook's own format (winmail.dat)"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
-    (b"\x7fELF", "an ELF program"), (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
-    (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"), (b"\0asm", "a WebAssembly module"),
-    (b"SQLite format 3\0", "an SQLite database"), (b"\0\x01\0\0", "a TrueType font"), (b"%!PS", "PostScript"),
-)  # fmt: skip
-# Letters alone prove nothing: these count only in data that is no text.
-_FOREIGN_LETTERS = (
-    (b"MZ", "a Windows program"), (b"BM", "a BMP image"), (b"RIFF", "a RIFF media file"),
-    (b"OggS", "an Ogg media file"), (b"fLaC", "FLAC audio"), (b"ID3", "MP3 audio"), (b"PAR1", "a Parquet file"),
-    (b"wOFF", "a web font"), (b"wOF2", "a web font"), (b"OTTO", "an OpenType font"),
-)  # fmt: skip
 
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
@@ -146,7 +130,7 @@ def _detect_empty(suffix: str) -> str:
 
 
 def _has_container_magic(data: bytes) -> bool:
-    return data.startswith((*_ZIP, _OLE, b"%PDF-", b"{\\rtf"))
+    return data.startswith((*_ZIP, OLE, b"%PDF-", b"{\\rtf"))
 
 
 def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archive]) -> str | None:
@@ -154,7 +138,7 @@ def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archi
         return PDF
     if data.startswith(_ZIP):
         return _detect_zip(open_archive(), suffix)
-    if data.startswith(_OLE):
+    if data.startswith(OLE):
         return _detect_ole(data)
     if data.startswith(b"{\\rtf"):
         return RTF
@@ -213,19 +197,8 @@ def _utf16(name: str) -> bytes:
 
 
 def _refuse_foreign(data: bytes) -> None:
-    for magic, kind in _FOREIGN:
-        if data.startswith(magic):
-            raise UnsupportedDocument(f"it is {kind}")
-    if b"\0" in data[:1024]:
-        _refuse_foreign_letters(data)
-
-
-def _refuse_foreign_letters(data: bytes) -> None:
-    for magic, kind in _FOREIGN_LETTERS:
-        if data.startswith(magic):
-            raise UnsupportedDocument(f"it is {kind}")
-    if data[4:8] == b"ftyp":
-        raise UnsupportedDocument("it is an MP4 media file")
+    if kind := foreign_kind(data):
+        raise UnsupportedDocument(f"it is {kind}")
 
 
 def _detect_text(data: bytes, suffix: str) -> str:

@@ -38,8 +38,10 @@ def clean(text: str) -> str:
         return text
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)
-    # Bytes are looked through some ten times as fast as an expression looks for one of many characters.
-    return text.encode().translate(None, _CONTROLS).decode() if text.isascii() else _UNSTORABLE.sub("", text)
+    # Each of these looks through a text some ten times as fast as an expression looks for one of many characters.
+    if text.isascii():
+        return text.encode().translate(None, _CONTROLS).decode()
+    return text if text.replace("\n", "").isprintable() else _UNSTORABLE.sub("", text)
 
 
 def one_line(text: str) -> str:

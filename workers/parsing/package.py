@@ -9,6 +9,7 @@ from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.limits import ParserLimits
+from embedmill.workers.parsing.ole import unwrapped
 from embedmill.workers.parsing.xml import Element, parse_xml
 
 CORE = "docProps/core.xml"
@@ -64,7 +65,8 @@ def read_embedded(archive: Archive, parts: Iterable[str], draft: Draft) -> None:
         name = basename(part)
         try:
             _require_room(number, draft)
-            document = _parsed(archive.read(part), name, draft)
+            data, name = unwrapped(archive.read(part), name)
+            document = _parsed(data, name, draft)
         except DocumentError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise

@@ -17,11 +17,12 @@ from embedmill.shared.buckets.access import without_key
 from embedmill.shared.buckets.client import FaultKind, errors, fault_of
 from embedmill.shared.buckets.loading import explain
 from embedmill.shared.buckets.names import ObjectState, Place
-from embedmill.shared.containers.walk import SUFFIXES, is_container
-from embedmill.shared.errors import DocumentError
+from embedmill.shared.containers.walk import SUFFIXES, is_container, opener_of
+from embedmill.shared.errors import DocumentError, UnreadableDocument
 from embedmill.shared.files import CHUNK_BYTES
 from embedmill.shared.paging import pages
 
+NONE = "it is no archive and no mailbox, though its key says so"
 PAGE = 200
 """Documents that one entry of the memory names."""
 
@@ -64,8 +65,12 @@ class Containers:
 
     def _fetch(self, place: Place, state: ObjectState, file: BinaryIO) -> None:
         answer = self._ask(place, state.condition)
+        name = place.key.rpartition("/")[2]
         with closing(answer["Body"]) as body:
             while data := body.read(CHUNK_BYTES):
+                # What is none by its beginning is not fetched to its end.
+                if not file.tell() and opener_of(name, data) is None:
+                    raise UnreadableDocument(NONE)
                 file.write(data)
         file.seek(0)
 
@@ -84,7 +89,7 @@ class Containers:
     ) -> Iterator[Item]:
         name = place.key.rpartition("/")[2]
         if not is_container(file, name):
-            yield Problem(place.uri, "it is no archive and no mailbox, though its key says so")
+            yield Problem(place.uri, NONE)
             return
         met: list[str] = []
         is_whole = True

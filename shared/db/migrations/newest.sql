@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0040');
+INSERT INTO "alembic_version" VALUES('0041');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -458,7 +458,7 @@ CREATE TABLE query_record (
 	hallucinations INTEGER NOT NULL, 
 	shown JSON NOT NULL, 
 	first_rank INTEGER NOT NULL, 
-	created_at DOUBLE NOT NULL, cached BIGINT DEFAULT '0' NOT NULL, saved_microusd BIGINT DEFAULT '0' NOT NULL, 
+	created_at DOUBLE NOT NULL, cached BIGINT DEFAULT '0' NOT NULL, saved_microusd BIGINT DEFAULT '0' NOT NULL, asked_by VARCHAR(32), 
 	CONSTRAINT pk_query_record PRIMARY KEY (id), 
 	CONSTRAINT fk_query_record_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE, 
 	CONSTRAINT ck_query_record_door CHECK (door IN ('search', 'ask')), 

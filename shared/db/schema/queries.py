@@ -51,6 +51,8 @@ query_record = Table(
     # The first hits that were shown, as document/chunk, and the rank of the first.
     Column("shown", JSON, nullable=False),
     Column("first_rank", Integer, nullable=False),
+    # A hash of who asked, where that was somebody who reads some access levels only.
+    Column("asked_by", String(32)),
     Column("created_at", Double, nullable=False),
     CheckConstraint("door IN ('search', 'ask')", name="door"),
     CheckConstraint("relevance IS NULL OR relevance IN ('good', 'weak', 'none')", name="relevance"),

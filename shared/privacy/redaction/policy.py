@@ -1,5 +1,8 @@
 """The policies of redaction: what is looked for, and what of that decides whether a document is as it was."""
 
+from collections.abc import Sequence
+
+from embedmill.shared.addresses import digest
 from embedmill.shared.errors import SettingsError
 
 OFF, PATTERNS, NAMES = "off", "patterns", "names"
@@ -25,7 +28,11 @@ def require_policy(name: str) -> str:
     return name
 
 
-def policy_id(name: str, scanner: str = OWN) -> str:
-    """A policy with the version of what it finds, and with what it is helped by; empty where nothing is looked for."""
+def policy_id(name: str, scanner: str = OWN, keep: Sequence[str] = ()) -> str:
+    """A policy with the version of what it finds, what it is helped by, and a hash of the values that stay.
+
+    Empty where nothing is looked for.
+    """
     helped = "" if scanner == OWN else f"+{scanner}"
-    return "" if name == OFF else f"{name}/{VERSION}{helped}"
+    but = f"-{digest('keep', *sorted(keep))[:8]}" if keep else ""
+    return "" if name == OFF else f"{name}/{VERSION}{helped}{but}"

@@ -77,7 +77,7 @@ class RedactedTexts:
 
 
 class Redactor:
-    """Redacts by a policy. Without `keys` there are no subjects and no addresses."""
+    """Redacts by a policy, but for the values to `keep`. Without `keys` there are no subjects and no addresses."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ class Redactor:
         *,
         seconds: float = USUAL_SECONDS,
         scanner: str = OWN,
-        allowed: Iterable[str] = (),
+        keep: Sequence[str] = (),
     ) -> None:
         self.policy = require_policy(policy)
-        self.id = policy_id(policy, scanner)
+        self.id = policy_id(policy, scanner, keep)
         """What decides which values are found."""
         self._scanner = scanner
         self._seconds = seconds
-        self._allowed = frozenset(name.casefold() for name in allowed)
+        self._keep = keep
         self._keys = keys
         self._collection = collection
 
@@ -138,8 +138,7 @@ class Redactor:
 
     def subjects_of(self, value: str) -> frozenset[bytes]:
         """The hashes under which a value that somebody names may have been kept."""
-        forms = {normal_form(f.type, value[f.start : f.end]) for f in _scan(value)} | set(possible_forms(value))
-        return frozenset(map(self._subject, forms))
+        return frozenset(map(self._subject, _forms_of(value)))
 
     def _guarded(self, make: Callable[[Given], Made], given: Given) -> Made:
         """What a library raises may quote the text."""
@@ -166,11 +165,22 @@ class Redactor:
         return RedactedTexts(divide(texts, spans), dict(sorted(counts.items())), subjects)
 
     def _find(self, text: str) -> Iterable[Finding]:
+        found = self._looked_for(text)
+        return [f for f in found if not self._stays(f, text)] if self._keep else found
+
+    def _stays(self, finding: Finding, text: str) -> bool:
+        return normal_form(finding.type, text[finding.start : finding.end]) in self._kept_forms
+
+    @cached_property
+    def _kept_forms(self) -> frozenset[str]:
+        return frozenset(form for value in self._keep for form in _forms_of(value))
+
+    def _looked_for(self, text: str) -> Iterable[Finding]:
         found = _scan(text)
         if self.policy == NAMES:
             from embedmill.shared.privacy.redaction.names import find_names
 
-            found = united([*found, *find_names(text, seconds=self._seconds, allowed=self._allowed)])
+            found = united([*found, *find_names(text, seconds=self._seconds)])
         if self._scanner != OWN:
             from embedmill.shared.privacy.redaction.vendor_keys import find_vendor_keys
 
@@ -186,7 +196,7 @@ class Redactor:
         if not _MAY_HOLD.search(part):
             return part
         readable = unquote(part)
-        found = _scan(readable)
+        found = [each for each in _scan(readable) if not (self._keep and self._stays(each, readable))]
         if not found:
             return part
         parts: list[str] = []
@@ -248,6 +258,11 @@ def _with_placeholders(text: str, spans: Sequence[Span]) -> Redacted:
         parts += text[before : span.start], span.placeholder
         before = span.end
     return Redacted("".join([*parts, text[before:]]) if spans else text, tuple(spans))
+
+
+def _forms_of(value: str) -> set[str]:
+    """The normal forms that a value may have that somebody names."""
+    return {normal_form(f.type, value[f.start : f.end]) for f in _scan(value)} | set(possible_forms(value))
 
 
 def _scan(text: str) -> list[Finding]:

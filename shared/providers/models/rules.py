@@ -29,14 +29,35 @@ _NOT_WORD_BYTES = "".join(filter(_NOT_WORD.match, _ASCII)).encode()
 _WHITE_BYTES = "".join(filter(str.isspace, _ASCII)).encode()
 _SHAPE = bytes(ord(" " if code in _WHITE_BYTES else "x") for code in range(0x100))
 """Bytes are looked through some ten times as fast as an expression looks for one of many characters."""
+_LONG_LINE = b"x" * LINE_OF_BASE64
+_SHORTEST_GLYPH = re.compile(rb"/[A-Zgc][A-Za-z]?\d")
 # A line of base64 is long and has letters of both cases and digits, which words, hashes and sequences have not.
 _BASE64 = re.compile(r"(?<![\w+/])(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)[\w+/]{60,}={0,2}", re.ASCII)
 
 
 def judge(text: str) -> str | None:
     """Why a chunk should not be indexed, or None to keep it."""
-    sample = _without_white(text[:SAMPLE])
-    words = _count_word_characters(sample)
+    return None if _is_plain(text[:SAMPLE]) else _judge(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether what there is of ASCII shows that it passes, as in most texts that are written in Latin letters."""
+    known = text.encode("ascii", "ignore")
+    sample = known.translate(None, _WHITE_BYTES)
+    words = len(sample.translate(None, _NOT_WORD_BYTES))
+    return (
+        words > FEWEST_WORD_CHARACTERS * len(text)
+        and len(text) - len(known) < MOST_DAMAGED * words
+        and _LONG_LINE not in known.translate(_SHAPE)
+        and b"(cid:" not in sample
+        and not (b"/" in sample and _SHORTEST_GLYPH.search(sample))
+    )
+
+
+def _judge(text: str) -> str | None:
+    pieces = text[:SAMPLE].split()
+    sample = "".join(pieces)
+    words = len(_NOT_WORD.sub("", sample))
     if not words and not any(character.isalnum() for character in text[SAMPLE:]):
         return "it holds no letter and no digit"
     if len(sample) < SHORT:
@@ -48,30 +69,13 @@ def judge(text: str) -> str | None:
             return "more than a fifth of its characters were encoded twice"
     if ("/" in sample or "(cid:" in sample) and _share(_GLYPHS, sample) > MOST_GARBAGE:
         return "most of it are numbers of glyphs, as a PDF without a table of its letters leaves them"
-    if _has_long_line(text[:SAMPLE]) and _share(_BASE64, text[:SAMPLE]) > MOST_GARBAGE:
+    if max(map(len, pieces)) >= LINE_OF_BASE64 and _share(_BASE64, text[:SAMPLE]) > MOST_GARBAGE:
         return "most of it is data in base64"
     if words < FEWEST_WORD_CHARACTERS * len(sample) and words + len(_MARKS.findall(sample)) < (
         FEWEST_WORD_CHARACTERS * len(sample)
     ):
         return "fewer than 15 in 100 of its characters are letters or digits"
     return None
-
-
-def _without_white(text: str) -> str:
-    return text.encode().translate(None, _WHITE_BYTES).decode() if text.isascii() else "".join(text.split())
-
-
-def _count_word_characters(sample: str) -> int:
-    if sample.isascii():
-        return len(sample.encode().translate(None, _NOT_WORD_BYTES))
-    return len(_NOT_WORD.sub("", sample))
-
-
-def _has_long_line(text: str) -> bool:
-    """Whether so much stands without white space that it may be a line of base64."""
-    if text.isascii():
-        return b"x" * LINE_OF_BASE64 in text.encode().translate(_SHAPE)
-    return max(map(len, text.split())) >= LINE_OF_BASE64
 
 
 def _share(pattern: re.Pattern[str], sample: str) -> float:

@@ -286,8 +286,10 @@ class VectorStore(ABC):
         """Every row of these documents, in every version, by id: what a move to another shard copies."""
 
     @abstractmethod
-    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
-        """Every row of the shard, ordered by id, streamed from one consistent view per page."""
+    def list_rows(
+        self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
+    ) -> Iterator[VectorRow]:
+        """Every row of the shard that is selected, ordered by id, streamed from one consistent view per page."""
 
     @abstractmethod
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:

@@ -130,8 +130,12 @@ class SealedStore(VectorStore):
     def _all_opened(self, rows: Mapping[str, VectorRow]) -> dict[str, VectorRow]:
         return {id: self._opened(row) for id, row in rows.items()}
 
-    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
-        return map(self._opened, self.inner.list_rows(shard, with_vectors=with_vectors, page=page))
+    def list_rows(
+        self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
+    ) -> Iterator[VectorRow]:
+        self._check(selection)
+        rows = self.inner.list_rows(shard, with_vectors=with_vectors, page=page, selection=selection)
+        return map(self._opened, rows)
 
     def search_vectors(
         self,

@@ -21,9 +21,11 @@ def recorded(settings: Settings, home: Path) -> Path:
     place_migrated(home / "tracking.db")
     with open_runtime(settings) as runtime:
         tracker = Tracker(runtime.database)
-        runtime.database.transact(store_records, [record("hashed", "pump", asked_at=0.0)], monotonic=60.0)
+        runtime.database.transact(
+            store_records, [record("hashed", "pump", asked_at=0.0)], key=bytes(32), monotonic=60.0
+        )
         tracker.write(tracker.collection.id, collection, settings=KEEPING)
-        runtime.database.transact(store_records, [record("told", asked_at=0.0)], monotonic=0.0)
+        runtime.database.transact(store_records, [record("told", asked_at=0.0)], key=bytes(32), monotonic=0.0)
     return home
 
 

@@ -114,7 +114,7 @@ def test_queries_that_name_the_person_are_forgotten(runtime: WorkerRuntime, take
     settings = {**taken.collection.settings, "keep_queries": True}
     runtime.database.transact(update_settings, taken.collection.id, settings)
     asked = [record("a", "who is quill@example.org"), record("b", "what grinds corn")]
-    runtime.database.transact(store_records, asked, monotonic=0.0)
+    runtime.database.transact(store_records, asked, key=bytes(32), monotonic=0.0)
     erase_documents(runtime, subject="quill@example.org")
     assert {row["id"]: row["text"] for row in taken.rows(query_record)} == {"a": None, "b": "what grinds corn"}
 

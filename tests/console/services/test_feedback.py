@@ -21,6 +21,7 @@ from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.view import View
 from embedmill.shared.db.collections import get_collection
+from embedmill.shared.db.installation import name_installation
 from embedmill.shared.db.query_records import hash_query
 from embedmill.shared.db.schema import query_record
 from embedmill.shared.errors import NotFound, UsageError
@@ -94,9 +95,16 @@ def test_the_same_words_have_the_same_hash_under_the_key_of_an_installation_alon
         find(indexed, said)
     first, again, other = (record["hash"] for record in records(indexed))
     assert first == again != other
-    with indexed.database.read() as connection:
-        key = bytes.fromhex(connection.execute(text("SELECT query_key FROM installation")).scalar_one())
-    assert hash_query("wet stack", key) == first != hash_query("wet stack", b"another")
+    assert hash_query("wet stack", indexed.keys.derive("query")) == first != hash_query("wet stack", b"another")
+
+
+def test_a_home_of_an_older_release_goes_on_with_its_own_key(indexed: WorkerRuntime) -> None:
+    with indexed.database.write() as connection:
+        name_installation(connection)
+        connection.execute(text("UPDATE installation SET query_key = :key"), {"key": "ab" * 32})
+    find(indexed, "wet stack")
+    (record,) = records(indexed)
+    assert record["hash"] == hash_query("wet stack", bytes.fromhex("ab" * 32))
 
 
 def test_a_question_leaves_one_record_with_the_step_of_its_answer(indexed: WorkerRuntime) -> None:

@@ -29,7 +29,7 @@ from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.searching import Query
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.view import View
-from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.errors import AccessDenied, EmbedmillError
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.presence import Presence
 from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
@@ -214,6 +214,33 @@ def test_lists_exports_and_counts_are_of_what_is_within_reach(world: World) -> N
             labels = {thing.id: (thing.access, thing.owner) for thing in world.things}
             assert all((each.access, each.owner) == labels[each.id] for each in listed)
             assert all((each.access, each.owner) == labels[each.document] for each in exported)
+
+
+def test_who_reads_some_levels_is_told_of_their_own_queries_and_of_fields_that_they_see(world: World) -> None:
+    zoe = Principal("zoe", Role.VIEWER, None, frozenset({"public"}))
+    ann = Principal("ann", Role.VIEWER, None, frozenset({"public"}))
+    before = {}
+    for who in (zoe, ann):
+        with world.runtime.acting_for(who):
+            before[who] = sum(
+                day.queries for day in query_stats.measure_queries(world.runtime, collection="south").days
+            )
+    with world.runtime.acting_for(zoe):
+        found = searching.search(world.runtime, "common cellar", collection="south", top_k=5, mode="hybrid")
+        feedback.add_feedback(world.runtime, str(found.id), "1", helpful=False, why="a zoe matter")
+        report = feedback.report_feedback(world.runtime, collection="south")
+        assert [(query.not_helpful, query.whys) for query in report.worst] == [(1, ["a zoe matter"])]
+        stats = query_stats.measure_queries(world.runtime, collection="south")
+        assert sum(day.queries for day in stats.days) == before[zoe] + 1
+        (shelf,) = [each for each in fields.list_fields(world.runtime, "south").fields if each.name == "shelf"]
+        assert {str(value) for value in shelf.examples} <= world.seen_by(zoe, "south")
+        assert shelf.documents == len(world.seen_by(zoe, "south"))
+    with world.runtime.acting_for(ann):
+        assert feedback.report_feedback(world.runtime, collection="south").worst == []
+        stats = query_stats.measure_queries(world.runtime, collection="south")
+        assert sum(day.queries for day in stats.days) == before[ann]
+        with pytest.raises(AccessDenied, match="its numbers count documents of every level"):
+            jobs.list_jobs(world.runtime)
 
 
 def test_scores_tell_nothing_of_what_is_out_of_reach(world: World) -> None:

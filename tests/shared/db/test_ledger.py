@@ -21,7 +21,7 @@ from tests import forked
 from tests.shared.db.spending import entry, spend
 from tests.shared.db.tracker import Tracker
 
-PROCESSES, CALLS, LIMIT = 8, 25, 9_000
+PROCESSES, CALLS, LIMIT = 8, 15, 5_400
 
 
 def limit(tracker: Tracker, scope: BudgetScope = BudgetScope.TOTAL, name: str = "", **limits: int | None) -> Budget:

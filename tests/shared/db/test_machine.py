@@ -237,7 +237,7 @@ class WorkMachine(RuleBasedStateMachine):
 
 
 WorkMachine.TestCase.settings = settings(
-    max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=5, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWork = WorkMachine.TestCase
 
@@ -271,6 +271,6 @@ def server_for_walks(request: pytest.FixtureRequest) -> None:
 
 
 WorkOnPostgres.TestCase.settings = settings(
-    max_examples=4, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=3, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWorkOnPostgres = pytest.mark.skipif(postgres.why_not() is not None, reason="no Postgres")(WorkOnPostgres.TestCase)

@@ -49,7 +49,7 @@ def record(id_: str, text: str = "wet stack", **changes: Any) -> QueryRecord:
 
 
 def store(database: Database, *records: QueryRecord) -> int:
-    return database.transact(store_records, records, monotonic=time.monotonic())
+    return database.transact(store_records, records, key=bytes(32), monotonic=time.monotonic())
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def test_what_readers_said_is_added_up_by_query_the_worst_first(keeping: Databas
             feedback.put_feedback(connection, query, document, "c1", helpful=helpful, why=why)
     within = tracker.collection.id
     with keeping.read() as connection:
-        assert feedback.sum_queries(connection, within) == (4, 3)
-        rows = feedback.sum_feedback(connection, None)
-        reasons = feedback.list_reasons(connection, within)
+        assert feedback.sum_queries(connection, feedback.Of(within)) == (4, 3)
+        rows = feedback.sum_feedback(connection, feedback.Of(None))
+        reasons = feedback.list_reasons(connection, feedback.Of(within))
         judged = feedback.list_judged(connection, within)
     assert [(row["text"].casefold(), row["helpful"], row["not_helpful"]) for row in rows] == [
         ("wet stack", 1, 2),
@@ -121,9 +121,9 @@ def test_odd_text_of_a_reader_is_kept_as_far_as_it_can_be(keeping: Database, tra
     store(keeping, record("a"))
     with keeping.write() as connection:
         feedback.put_feedback(connection, "a", "d1", "c1", helpful=False, why=ODD)
-        assert feedback.list_reasons(connection, tracker.collection.id)[0][2] == ODD.replace("\0", "").replace(
-            "\ud83d", "?"
-        )
+        assert feedback.list_reasons(connection, feedback.Of(tracker.collection.id))[0][2] == ODD.replace(
+            "\0", ""
+        ).replace("\ud83d", "?")
         assert feedback.find_shown(connection, "\ud83d") is None
 
 
@@ -134,7 +134,7 @@ def test_old_records_go_and_judged_ones_stay(keeping: Database) -> None:
         feedback.put_feedback(connection, "judged", "d1", "c1", helpful=True, why=None)
         assert forget_records(connection, older_than_seconds=30) == 1
         assert feedback.find_shown(connection, "old") is None
-        assert feedback.sum_queries(connection, None) == (2, 1)
+        assert feedback.sum_queries(connection, feedback.Of(None)) == (2, 1)
 
 
 def test_a_collection_takes_its_records_along(keeping: Database, tracker: Tracker) -> None:
@@ -142,7 +142,7 @@ def test_a_collection_takes_its_records_along(keeping: Database, tracker: Tracke
     with keeping.write() as connection:
         feedback.put_feedback(connection, "a", "d1", "c1", helpful=True, why=None)
         collections.delete_collection(connection, collections.get_collection(connection, "other").id)
-        assert feedback.sum_queries(connection, None) == (1, 0)
+        assert feedback.sum_queries(connection, feedback.Of(None)) == (1, 0)
 
 
 @pytest.mark.parametrize("said", ["Wet  Stack", "wet stack ", "\uff57\uff45\uff54 stack", "WET\nSTACK"])

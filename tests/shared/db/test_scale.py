@@ -261,7 +261,7 @@ batches = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=batches)
 def test_a_batch_records_the_same_on_a_server_as_row_by_row(
     server: Server, tmp_path_factory: pytest.TempPathFactory, steps: Any

@@ -201,7 +201,7 @@ class ScanMachine(RuleBasedStateMachine):
 
 
 ScanMachine.TestCase.settings = settings(
-    max_examples=4, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=3, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestScans = ScanMachine.TestCase
 

@@ -8,7 +8,7 @@ from embedmill.shared.spend.shared_state import DatabaseState
 from tests import forked
 from tests.shared.flow.counting import count, count_often, opened
 
-PROCESSES, TIMES = 4, 40
+PROCESSES, TIMES = 4, 15
 
 
 def test_four_processes_lose_no_change(state_urls: tuple[str, str]) -> None:

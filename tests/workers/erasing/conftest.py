@@ -97,7 +97,7 @@ def _trace(runtime: WorkerRuntime, tracker: Tracker, document: str) -> None:
 
     def trace(connection: Connection) -> None:
         shown = record("asked", "who?", shown=[f"{document}/c1", "other/c2"])
-        store_records(connection, [shown], monotonic=time.monotonic())
+        store_records(connection, [shown], key=bytes(32), monotonic=time.monotonic())
         feedback.put_feedback(connection, "asked", document, "c1", helpful=False, why=f"because of {NAME}")
         connection.execute(
             scan_note.insert().values(job_id=work["job_id"], kind="note", uri=NAME, reason=f"{NAME} is there twice")

@@ -3,12 +3,13 @@
 import struct
 from collections.abc import Mapping
 
-from embedmill.workers.parsing.sheets.far_records import MAGIC
+from embedmill.workers.parsing.ole import MAGIC
 
 SECTOR = 512
 NONE, END, TABLE = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
-Value = str | float | list[float]
+Value = str | float | bytes | list[float]
+"""Bytes are the code of an error, or behind a byte 2 what a formula came to."""
 
 
 def old_workbook(sheets: Mapping[str, Mapping[tuple[int, int], Value]]) -> bytes:
@@ -19,7 +20,7 @@ def old_workbook(sheets: Mapping[str, Mapping[tuple[int, int], Value]]) -> bytes
     for name, body in zip(sheets, bodies, strict=True):
         begin += _record(0x85, struct.pack("<IBBBB", at, 0, 0, len(name), 0) + name.encode())
         at += len(body)
-    return _compound(begin + _record(0x0A) + b"".join(bodies))
+    return compound(begin + _record(0x0A) + b"".join(bodies))
 
 
 def _sheet(cells: Mapping[tuple[int, int], Value]) -> bytes:
@@ -31,6 +32,11 @@ def _cell(row: int, column: int, value: Value) -> bytes:
         case str():
             text = struct.pack("<HB", len(value), 0) + value.encode()
             return _record(0x204, struct.pack("<HHH", row, column, 0) + text)
+        case bytes() if len(value) == 1:
+            return _record(0x205, struct.pack("<HHHBB", row, column, 0, value[0], 1))
+        case bytes():
+            result = b"\x02\0" + value[1:] + b"\0\0\0\xff\xff"
+            return _record(0x06, struct.pack("<HHH8sHIH", row, column, 0, result, 0, 0, 0))
         case float():
             return _record(0x203, struct.pack("<HHHd", row, column, 0, value))
         case _:
@@ -47,14 +53,14 @@ def _record(kind: int, content: bytes = b"") -> bytes:
     return struct.pack("<HH", kind, len(content)) + content
 
 
-def _compound(stream: bytes) -> bytes:
+def compound(stream: bytes, name: str = "Workbook") -> bytes:
     """Header, table, directory, and the stream in as many sectors as one table has room for."""
     stream = stream.ljust(-(-max(len(stream), 4096) // SECTOR) * SECTOR, b"\0")
     count = len(stream) // SECTOR
     table = [TABLE, END, *range(3, count + 2), END]
     head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
     head += struct.pack("<9I", 0, 1, 1, 0, 4096, END, 0, END, 0) + struct.pack("<109I", 0, *[NONE] * 108)
-    directory = _entry("Root Entry", 5, 1, END, 0) + _entry("Workbook", 2, NONE, 2, len(stream))
+    directory = _entry("Root Entry", 5, 1, END, 0) + _entry(name, 2, NONE, 2, len(stream))
     return head + struct.pack("<128I", *table, *[NONE] * (128 - len(table))) + directory.ljust(SECTOR, b"\0") + stream
 
 

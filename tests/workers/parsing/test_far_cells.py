@@ -113,19 +113,33 @@ def test_far_cells_of_old_workbooks_are_brought_nearer() -> None:
     table: dict[tuple[int, int], Value] = {(0, 0): "name", (0, 1): "price", (1, 0): "plum", (1, 1): 2.5}
     far: dict[tuple[int, int], Value] = {(65_535, 255): "stray", (300, 200): [float(number) for number in range(30)]}
     data = old_workbook({"One": {**table, **far}, "Two": table})
-    near = far_records.draw_together(data)
+    near = far_records.draw_together(data).data
     assert near != data
     assert texts(read(data, "a.xls")) == [
         *("One", "name | price", "plum | 2.5", " | ".join(map(str, range(30))), "stray"),
         *("Two", "name | price", "plum | 2.5"),
     ]  # fmt: skip
-    assert far_records.draw_together(near) == near
+    assert far_records.draw_together(near).data == near
+
+
+def test_an_old_sheet_whose_cells_lie_too_far_apart_is_left_out_by_name() -> None:
+    scattered: dict[tuple[int, int], Value] = {(20 * row, row): float(row) for row in range(256)}
+    scattered |= {(20 * row + 5000, 255 - row): float(row) for row in range(256)}
+    found = read(old_workbook({"One": scattered, "Two": {(0, 0): "a", (0, 1): "b"}}), "a.xls")
+    assert texts(found) == ["Two", "a | b"]
+    assert found.notes == ("the cells of a sheet were left out, which lie too far apart: One",)
+
+
+@pytest.mark.parametrize("value", [b"\x07", b"\x02\x07"])
+def test_errors_of_old_workbooks_are_shown(value: bytes) -> None:
+    data = old_workbook({"One": {(0, 0): "name", (0, 1): "x", (1, 0): "plum", (1, 1): value}})
+    assert texts(read(data, "a.xls"))[-1] == "plum | #DIV/0!"
 
 
 @pytest.mark.parametrize("cut", [0, 40, 513, 1100, 2100])
 def test_an_old_workbook_of_another_layout_is_left_as_it_is(cut: int) -> None:
     data = old_workbook({"One": {(0, 0): "a", (65_535, 255): "stray"}})[:cut]
-    assert far_records.draw_together(data) == data
+    assert far_records.draw_together(data).data == data
 
 
 def test_columns_have_names() -> None:

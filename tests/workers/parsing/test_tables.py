@@ -1,11 +1,15 @@
 """Tables on the way from a parser to blocks: heads, spans on a grid, wide tables in bands, parts and lists."""
 
+import io
+
+import xlsxwriter
+
 from embedmill.workers.chunking import normalise
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import COLUMNS, Cell, bands, place
 from embedmill.workers.parsing.table import WAITING_ROWS
-from tests.workers.parsing.making import LIMITS, shape, texts
+from tests.workers.parsing.making import LIMITS, read, shape, texts
 
 H, P, L, T, C = (
     BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW, BlockKind.CAPTION,
@@ -200,3 +204,14 @@ def test_another_document_keeps_its_parts_and_heads_where_it_is_taken_over() -> 
         Block(H, "H", 2, part=2, under=1),
         Block(C, "last", part=3),
     )
+
+
+def test_what_a_formula_failed_with_stands_in_its_cell() -> None:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as book:
+        sheet = book.add_worksheet("One")
+        sheet.write_row("B2", ["name", "share"])
+        sheet.write("B3", "plum")
+        sheet.write_formula("C3", "=1/0", book.add_format({"num_format": "0%"}), "#DIV/0!")
+        sheet.write_formula("C4", "=NA()", None, "#N/A")
+    assert texts(read(stream.getvalue(), "a.xlsx")) == ["One", "name | share", "plum | #DIV/0!", " | #N/A"]

@@ -1,11 +1,13 @@
 """Owns reading pictures of pages with tesseract, a program that is found when it is needed, within bounds of time."""
 
 import csv
+import math
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.pdf.lines import CELL_GAP, Line, cells_of
+from embedmill.workers.parsing.pdf.tilt import Picture, tilt_of
 from embedmill.workers.parsing.pdf.words import Box, Word
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ class Ocr:
         if self._pages_left <= 0 or seconds < LEAST_SECONDS:
             raise OcrFailed("OCR stopped at its limit of time or pages")
         self._pages_left -= 1
-        picture, scale = _render(page)
+        picture, scale = _picture(page)
         table = _run(
             [_program(), "stdin", "stdout", "-l", self._languages, "--psm", _PAGE_MODE, "tsv"], picture, seconds
         )
@@ -87,17 +90,42 @@ def _program() -> str:
     return found
 
 
-def _render(page: "PdfPage") -> tuple[bytes, float]:
-    """The page as a grey picture in PGM, and its pixels a point."""
+def _picture(page: "PdfPage") -> tuple[bytes, float]:
+    """The page as a grey picture in PGM, straightened where it is tilted, and its pixels a point."""
     width, height = page.get_size()
-    scale = min(DOTS_PER_INCH / 72, (MOST_PIXELS / max(width * height, 1)) ** 0.5)
-    bitmap = page.render(scale=scale, grayscale=True)
-    try:
-        rows, wide, stride = memoryview(bitmap.buffer), bitmap.width, bitmap.stride
-        pixels = b"".join(bytes(rows[row * stride : row * stride + wide]) for row in range(bitmap.height))
-        return b"P5 %d %d 255\n" % (wide, bitmap.height) + pixels, scale
-    finally:
-        bitmap.close()
+    most = (MOST_PIXELS / max(width * height, 1)) ** 0.5
+    tilt = tilt_of(_render(page, min(1.0, most)))
+    scale = min(DOTS_PER_INCH / 72, most)
+    wide, high, pixels = _render_straight(page, scale, tilt) if tilt else _render(page, scale)
+    return b"P5 %d %d 255\n" % (wide, high) + pixels, scale
+
+
+def _render(page: "PdfPage", scale: float) -> Picture:
+    with closing(page.render(scale=scale, grayscale=True)) as bitmap:
+        return _pixels(bitmap)
+
+
+def _render_straight(page: "PdfPage", scale: float, tilt: float) -> Picture:
+    """Turned around the middle of the page by as much as it is tilted, in degrees."""
+    from pypdfium2 import PdfBitmap, raw
+
+    width, height = page.get_size()
+    wide, high = math.ceil(width * scale), math.ceil(height * scale)
+    along, across = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
+    left = (wide - along * width - across * height) / 2
+    top = (high + across * width - along * height) / 2
+    matrix = raw.FS_MATRIX(along, -across, across, along, left, top)
+    with closing(PdfBitmap.new_native(wide, high, raw.FPDFBitmap_Gray)) as bitmap:
+        bitmap.fill_rect((255, 255, 255, 255), 0, 0, wide, high)
+        whole = raw.FS_RECTF(0, 0, wide, high)
+        raw.FPDF_RenderPageBitmapWithMatrix(bitmap.raw, page.raw, matrix, whole, raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE)
+        return _pixels(bitmap)
+
+
+def _pixels(bitmap: Any) -> Picture:
+    rows, wide, stride = memoryview(bitmap.buffer), bitmap.width, bitmap.stride
+    pixels = b"".join(bytes(rows[row * stride : row * stride + wide]) for row in range(bitmap.height))
+    return Picture(wide, bitmap.height, pixels)
 
 
 def _run(command: Sequence[str], data: bytes, seconds: float) -> str:

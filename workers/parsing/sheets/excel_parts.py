@@ -7,8 +7,9 @@ from functools import cached_property
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.package import Relation, parts_of_kind, relation_id, relations
+from embedmill.workers.parsing.package import Relation, parts_of_kind, read_embedded, relation_id, relations
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
+from embedmill.workers.parsing.sheets.far_records import Errors
 from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
 from embedmill.workers.parsing.xml import Element, parse_xml
 
@@ -26,6 +27,10 @@ _ROW_END = b"row>"
 # Cells as every program writes them, the address before the style; of others the value is shown as it is. Those that
 # are empty or texts have no format to show.
 _STYLED = re.compile(rb'c r="([A-Z]{1,3})(\d{1,7})" s="(\d{1,6})"(?!/| t="(?:s|str|inlineStr)")')
+_ERROR = re.compile(
+    rb'c r="([A-Z]{1,3})(\d{1,7})"[^<>]*\st="e"[^<>]*>\s*(?:<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*)?'
+    rb"<(?:\w+:)?v>(#[^<]{1,30})<"
+)
 # A formula's end before that of its cell, or before an empty value.
 _VALUELESS = tuple(
     re.compile(end + rb"\s*<(?:/(?:\w+:)?c>|(?:\w+:)?v\s*/>|(?:\w+:)?v>\s*<)") for end in (b"f>", rb'"\s*/>')
@@ -62,6 +67,11 @@ class ExcelPackage:
         if part is None:
             return SheetParts()
         return SheetParts(self._archive, part, self._codes, self._authors, near=self._near.get(part))
+
+    def add_embedded(self, draft: Draft) -> None:
+        """Documents that lie on sheets, each as one of its own."""
+        related = [relation for part in self._parts.values() for relation in relations(self._archive, part).values()]
+        read_embedded(self._archive, parts_of_kind(self._archive, related, "package", "oleObject"), draft)
 
     @property
     def scattered(self) -> list[str]:
@@ -105,8 +115,10 @@ class SheetParts:
         authors: Mapping[str, str] | None = None,
         *,
         near: bytes | None = None,
+        errors: Errors | None = None,
     ) -> None:
         self._archive = archive
+        self._errors = errors or {}
         self._codes = codes or {}
         self._authors = authors or {}
         self._xml = archive.read(part) if archive else b""
@@ -127,6 +139,15 @@ class SheetParts:
                     rows.setdefault(row, {})[column_number(letters) - 1] = codes[style]
             for row, found in rows.items():
                 yield int(row) - 1, found
+
+    def errors(self) -> Errors:
+        """What stands in cells whose formula failed, such as `#DIV/0!`, by row and column."""
+        if b't="e"' not in self._near:
+            return self._errors
+        found: dict[int, dict[int, str]] = {}
+        for letters, row, text in _ERROR.findall(self._near):
+            found.setdefault(int(row) - 1, {})[column_number(letters) - 1] = text.decode("utf-8", "replace")
+        return found
 
     def unvalued(self) -> list[str]:
         """The addresses of formulas whose value no program has stored."""

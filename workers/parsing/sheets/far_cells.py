@@ -54,7 +54,7 @@ def draw_together(xml: bytes) -> bytes | None:
     bound = _bound(xml)
     if bound <= MOST_PLACES or bound <= _allowed(xml) or not (extent := _extent(xml)).is_too_large:
         return xml
-    rows, columns = Near(extent.rows), Near(extent.columns)
+    rows, columns = NearPlaces(extent.rows), NearPlaces(extent.columns)
     near = Extent([rows.place(extent.rows[-1])], [columns.place(extent.columns[-1])], extent.cells)
     return None if near.is_too_large else _rewrite(xml, rows, columns)
 
@@ -88,7 +88,7 @@ def _extent(xml: bytes) -> Extent:
     return Extent(sorted(map(int, rows)), sorted(map(column_number, columns)), cells)
 
 
-class Near:
+class NearPlaces:
     """Where rows or columns stand once long gaps between those that are used are short."""
 
     def __init__(self, used: Sequence[int]) -> None:
@@ -107,7 +107,7 @@ class Near:
         return place + min(number - before, GAP)
 
 
-def _rewrite(xml: bytes, rows: Near, columns: Near) -> bytes:
+def _rewrite(xml: bytes, rows: NearPlaces, columns: NearPlaces) -> bytes:
     def address(letters: bytes, row: bytes) -> bytes:
         return column_name(columns.place(column_number(letters))) + b"%d" % rows.place(int(row))
 

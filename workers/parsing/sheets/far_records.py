@@ -5,16 +5,26 @@ cut short, is left as it is.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
-from embedmill.workers.parsing.sheets.far_cells import Extent, Near
+from embedmill.workers.parsing.ole import MAGIC
+from embedmill.workers.parsing.sheets.far_cells import Extent, NearPlaces
 
-MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
+Errors = Mapping[int, Mapping[int, str]]
+
 _NAMES = ("Workbook", "Book")
 _BOF, _EOF, _MERGED, _MULTIPLE = 0x809, 0x0A, 0xE5, 0xBD
-_CELLS = frozenset({0x06, _MULTIPLE, 0xFD, 0x203, 0x204, 0x205, 0x27E})
+_FORMULA, _ERROR, _ERROR_RESULT = 0x06, 0x205, 2
+_CELLS = frozenset({_FORMULA, _MULTIPLE, 0xFD, 0x203, 0x204, _ERROR, 0x27E})
+_ERRORS = {
+    0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A",
+}  # fmt: skip
 _WORKSHEET = 0x10
+_NOTHING = 0x60
+"""A kind of record that readers pass over: that of a template."""
 _SHIFTS = (9, 12)
 _HEADER_SECTORS = 109
 _ENTRY_BYTES = 128
@@ -22,34 +32,69 @@ _STREAM = 2
 _LAST_SECTOR = 0xFFFFFFFA
 
 
+class _Drawn(Enum):
+    """What became of a sheet. Truth says whether something did."""
+
+    NOT = 0
+    NEARER = 1
+    EMPTIED = 2
+
+    def __bool__(self) -> bool:
+        return self is not _Drawn.NOT
+
+
 @dataclass(slots=True)
 class _Sheet:
     """Where in the stream a sheet's cells begin, each with its row and column, and a merged cell with its four numbers.
 
-    A record of several cells has the column of its last one, too.
+    A record of several cells has the column of its last one, too, and one of an error its code.
     """
 
     cells: list[int] = field(default_factory=list)
+    errors: list[tuple[int, int]] = field(default_factory=list)
     last_columns: dict[int, int] = field(default_factory=dict)
+    merges: list[int] = field(default_factory=list)
     merged: list[int] = field(default_factory=list)
 
 
-def draw_together(data: bytes) -> bytes:
-    """The workbook's bytes with far cells nearer, or themselves where there are none."""
+class Near(NamedTuple):
+    """A workbook's bytes with far cells nearer, or its own.
+
+    `errors` are what stands in cells whose formula failed, by row and column, sheet by sheet; `scattered` has the
+    numbers of sheets whose cells were too far apart and are gone.
+    """
+
+    data: bytes
+    errors: Sequence[Errors] = ()
+    scattered: Sequence[int] = ()
+
+
+def draw_together(data: bytes) -> Near:
+    """The workbook as calamine can read it."""
     try:
         sectors, size = _find_stream(data)
         if max(sectors) + size > len(data):
-            return data
+            return Near(data)
         stream = bytearray(b"".join(data[at : at + size] for at in sectors))
-        changed = [_draw_sheet(stream, sheet) for sheet in _sheets(stream)]
+        sheets = list(_sheets(stream))
+        drawn = [_draw_sheet(stream, sheet) for sheet in sheets]
     except (struct.error, IndexError, StopIteration):
-        return data
-    if not any(changed):
-        return data
+        return Near(data)
+    errors = [_told_errors(stream, sheet) for sheet in sheets]
+    if not any(drawn):
+        return Near(data, errors)
     out = bytearray(data)
     for number, at in enumerate(sectors):
         out[at : at + size] = stream[number * size : (number + 1) * size]
-    return bytes(out)
+    return Near(bytes(out), errors, [number for number, how in enumerate(drawn) if how is _Drawn.EMPTIED])
+
+
+def _told_errors(stream: bytearray, sheet: _Sheet) -> Errors:
+    found: dict[int, dict[int, str]] = {}
+    for at, code in sheet.errors:
+        row, column = struct.unpack_from("<HH", stream, at)
+        found.setdefault(row, {})[column] = _ERRORS.get(code, "#N/A")
+    return found
 
 
 def _find_stream(data: bytes) -> tuple[list[int], int]:
@@ -122,23 +167,45 @@ def _records(stream: bytearray) -> Iterator[tuple[int, int, int]]:
 def _take(sheet: _Sheet, kind: int, at: int, length: int, stream: bytearray) -> None:
     if kind in _CELLS:
         sheet.cells.append(at)
+        if (code := _error_code(kind, stream, at)) is not None:
+            sheet.errors.append((at, code))
         if kind == _MULTIPLE:
             sheet.last_columns[at] = at + length - 2
     elif kind == _MERGED:
         count = _number(stream, at)
+        sheet.merges.append(at)
         sheet.merged += range(at + 2, at + 2 + 8 * count, 8)
 
 
-def _draw_sheet(stream: bytearray, sheet: _Sheet) -> bool:
-    """Whether there was something to bring nearer."""
+def _error_code(kind: int, stream: bytearray, at: int) -> int | None:
+    """That of a cell that holds an error ([MS-XLS] 2.4.24), or of a formula that came to one (2.5.133)."""
+    if kind == _ERROR and stream[at + 7]:
+        return stream[at + 6]
+    if kind == _FORMULA and stream[at + 12 : at + 14] == b"\xff\xff" and stream[at + 6] == _ERROR_RESULT:
+        return stream[at + 8]
+    return None
+
+
+def _draw_sheet(stream: bytearray, sheet: _Sheet) -> _Drawn:
+    """Brings cells nearer; those of a sheet that is too large even so are taken out."""
     places = [struct.unpack_from("<HH", stream, at) for at in sheet.cells]
     used = {column for _, column in places}
     for at, end in sheet.last_columns.items():
         used.update(range(_number(stream, at + 2), _number(stream, end) + 1))
     extent = Extent(sorted({row + 1 for row, _ in places}), sorted(column + 1 for column in used), len(places))
     if not extent.is_too_large:
-        return False
-    rows, columns = Near(extent.rows), Near(extent.columns)
+        return _Drawn.NOT
+    rows, columns = NearPlaces(extent.rows), NearPlaces(extent.columns)
+    near = Extent([rows.place(extent.rows[-1])], [columns.place(extent.columns[-1])], len(places))
+    if near.is_too_large:
+        for at in (*sheet.cells, *sheet.merges):
+            struct.pack_into("<H", stream, at - 4, _NOTHING)
+        return _Drawn.EMPTIED
+    _move_cells(stream, sheet, rows, columns)
+    return _Drawn.NEARER
+
+
+def _move_cells(stream: bytearray, sheet: _Sheet, rows: NearPlaces, columns: NearPlaces) -> None:
     for at in sheet.cells:
         _move(stream, at, rows)
         _move(stream, at + 2, columns)
@@ -147,10 +214,9 @@ def _draw_sheet(stream: bytearray, sheet: _Sheet) -> bool:
     for at in sheet.merged:
         for number, near in enumerate((rows, rows, columns, columns)):
             _move(stream, at + 2 * number, near)
-    return True
 
 
-def _move(stream: bytearray, at: int, near: Near) -> None:
+def _move(stream: bytearray, at: int, near: NearPlaces) -> None:
     struct.pack_into("<H", stream, at, near.place(_number(stream, at) + 1) - 1)
 
 

@@ -1,7 +1,7 @@
 """Owns workbooks (XLSX, XLS): values through calamine, and what it does not tell from the parts of the package."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
 from embedmill.workers.parsing.package import core_title
-from embedmill.workers.parsing.sheets import far_records
 from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
+from embedmill.workers.parsing.sheets.far_records import Near, draw_together
 from embedmill.workers.parsing.sheets.merges import Merges
 from embedmill.workers.parsing.sheets.number_formats import Moment, shown
 from embedmill.workers.parsing.sheets.shaping import Row, add_rows
@@ -31,20 +31,33 @@ def read(data: bytes, draft: Draft) -> None:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     package = _package(data, draft)
-    data = package.draw_together(data) if package else far_records.draw_together(data)
+    near = Near(package.draw_together(data)) if package else draw_together(data)
     if package:
         Archive.of(data, draft).require_honest_sizes()
-        for name in package.scattered:
-            draft.note(f"the cells of a sheet were left out, which lie too far apart: {name}")
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+        with CalamineWorkbook.from_filelike(io.BytesIO(near.data)) as workbook:
+            names = workbook.sheet_names
             _note_sheets(workbook, draft)
-            for name in workbook.sheet_names:
-                _read_sheet(workbook.get_sheet_by_name(name), package.sheet(name) if package else SheetParts(), draft)
+            _note_scattered(package.scattered if package else _named(near.scattered, names), draft)
+            for number, name in enumerate(names):
+                errors = near.errors[number] if len(near.errors) == len(names) else {}
+                parts = package.sheet(name) if package else SheetParts(errors=errors)
+                _read_sheet(workbook.get_sheet_by_name(name), parts, draft)
+        if package:
+            package.add_embedded(draft)
     except PasswordError:
         raise EncryptedDocument("the workbook is protected with a password") from None
     except CalamineError:
         raise UnreadableDocument("the workbook is damaged or cut short") from None
+
+
+def _named(numbers: Sequence[int], names: Sequence[str]) -> list[str]:
+    return [names[number] if number < len(names) else f"number {number + 1}" for number in numbers]
+
+
+def _note_scattered(names: Sequence[str], draft: Draft) -> None:
+    for name in names:
+        draft.note(f"the cells of a sheet were left out, which lie too far apart: {name}")
 
 
 def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
@@ -100,9 +113,18 @@ def _rows(sheet: "CalamineSheet", parts: SheetParts) -> Iterator[Row]:
         return
     _, first_column = sheet.start or (0, 0)
     merges = Merges(sheet.merged_cell_ranges or (), first_column=first_column)
-    formats = parts.formats()
+    formats, errors = parts.formats(), parts.errors()
     for number, values in enumerate(sheet.iter_rows()):
-        yield merges.place(number, _texts(values, formats.of_row(number), first_column))
+        texts = _texts(values, formats.of_row(number), first_column)
+        if number in errors:
+            _put_errors(texts, errors[number], first_column)
+        yield merges.place(number, texts)
+
+
+def _put_errors(texts: list[str], errors: Mapping[int, str], first_column: int) -> None:
+    for column, text in errors.items():
+        if 0 <= column - first_column < len(texts):
+            texts[column - first_column] = text
 
 
 def _texts(values: Iterable[Cell], formats: Formats, first_column: int) -> list[str]:

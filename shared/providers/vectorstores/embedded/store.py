@@ -39,7 +39,7 @@ from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
 from embedmill.shared.providers.vectorstores.embedded.standing import former_cutter
 from embedmill.shared.providers.vectorstores.embedded.view import held_by
-from embedmill.shared.providers.vectorstores.exact import cosines
+from embedmill.shared.providers.vectorstores.exact import cosines, selects
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
 from embedmill.shared.words.weighing import Wording
@@ -296,11 +296,13 @@ class EmbeddedVectorStore(VectorStore):
         rows = self._rows(shard, condition, (_json(documents),), with_vectors=with_vectors)
         return {row.id: row for row in rows}
 
-    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
+    def list_rows(
+        self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
+    ) -> Iterator[VectorRow]:
         after = ""
         condition = "WHERE id > ? ORDER BY id LIMIT ?"
         while rows := self._rows(shard, condition, (after, page), with_vectors=with_vectors):
-            yield from rows
+            yield from (row for row in rows if selects(selection, row))
             after = rows[-1].id
 
     def _rows(self, shard: str, condition: str, given: tuple[Any, ...], *, with_vectors: bool) -> list[VectorRow]:

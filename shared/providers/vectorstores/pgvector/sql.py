@@ -97,7 +97,7 @@ GROUP BY document, version, told ORDER BY document
 WORDS_OF = "SELECT id, length, {often} FROM {table} WHERE id = ANY(%s::text[])"
 BY_ID = "SELECT {columns} FROM {table} WHERE id = ANY(%s::text[])"
 BY_DOCUMENT = "SELECT {columns} FROM {table} WHERE document = ANY(%s::text[])"
-PAGE = "SELECT {columns} FROM {table} WHERE id > %s ORDER BY id LIMIT %s"
+PAGE = "SELECT {columns} FROM {table} WHERE id > %(after)s AND {where} ORDER BY id LIMIT %(page)s"
 COUNT = "SELECT count(*) FROM {table}"
 DESCRIBE = "SELECT count(*), count(DISTINCT document), pg_total_relation_size('{table}') FROM {table}"
 OWNERS = "CREATE TABLE IF NOT EXISTS {table} (place text PRIMARY KEY, name text NOT NULL)"

@@ -226,10 +226,14 @@ class PgVectorStore(VectorStore):
         rows = map(row_of, self._rows(shard, select, (list(map(without_nul, values)),)))
         return {row.id: row for row in rows}
 
-    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
+    def list_rows(
+        self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
+    ) -> Iterator[VectorRow]:
+        wanted = where_of(selection)
         statement = statements.PAGE.replace("{columns}", selected(with_vectors=with_vectors))
+        statement = statement.replace("{where}", wanted.sql)
         after = ""
-        while records := self._rows(shard, statement, (after, page)):
+        while records := self._rows(shard, statement, {**(wanted.parameters or {}), "after": after, "page": page}):
             yield from map(row_of, records)
             after = records[-1][0]
 

@@ -38,7 +38,7 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorRow,
     VectorStore,
 )
-from embedmill.shared.providers.vectorstores.exact import cosine, word_score
+from embedmill.shared.providers.vectorstores.exact import cosine, selects, word_score
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
@@ -317,14 +317,18 @@ class PineconeVectorStore(VectorStore):
         self._settle(space)
         return self.fetch(shard, self._asking.list_documents(space, documents), with_vectors=with_vectors)
 
-    def list_rows(self, shard: str, *, with_vectors: bool = False, page: int = 500) -> Iterator[VectorRow]:
+    def list_rows(
+        self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
+    ) -> Iterator[VectorRow]:
         space = self._namespace(shard)
         self._settle(space)
         with self._asking.metered(units.LIST) as requests:
             ids = self._asking.each_id(requests, space)
             while some := list(islice((id for id in ids if parse_id(id)), page)):
                 found = self._asking.fetch(space, some)
-                yield from (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
+                rows = (self._row(found[id], with_vector=with_vectors) for id in some if id in found)
+                # The service lists ids by no filter.
+                yield from (row for row in rows if selects(selection, row))
 
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         space = self._namespace(shard)

@@ -1,6 +1,7 @@
 """A bucket as a source: its contract, and what is peculiar to objects."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from embedmill.console.services.sources import show_source
 from embedmill.producers.departing import close_source
@@ -22,6 +24,7 @@ from embedmill.shared.buckets.names import ObjectState, Place
 from embedmill.shared.db.schema import dead_letter, document, scan_note
 from embedmill.shared.db.schema import source as source_table
 from embedmill.shared.errors import ProviderUnavailable, UsageError
+from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES
 from tests.contracts.sources import Desk, Shelf, SourceContract, desk
 from tests.corpus import text_of
 from tests.producers.sources.test_contract import Folder
@@ -402,3 +405,26 @@ def test_a_bucket_is_found_by_its_name_alone(bucket: Bucket, desk: Desk) -> None
     bucket.put("a.txt", text_of(0))
     desk.ingest(opened("s3://embedmill-test"))
     assert show_source(desk.runtime, "s3://embedmill-test").documents == 1
+
+
+def test_of_what_shows_by_its_head_that_it_is_no_document_the_rest_is_not_fetched(
+    bucket: Bucket, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 10 * HEAD_BYTES
+    bucket.put("scan.dat", b"\x89PNG\r\n\x1a\n" + bytes(size))
+    bucket.put("notes.zip", b"no archive" + bytes(size))
+    bucket.put("long.txt", text_of(0) + " and so on" * HEAD_BYTES)
+    fetched: Counter[str] = Counter()
+    real = StreamingBody.read
+
+    def count(body: StreamingBody, amt: int | None = None) -> bytes:
+        data: bytes = real(body, amt)
+        fetched[data[:4].decode("latin-1")] += len(data)
+        return data
+
+    monkeypatch.setattr(StreamingBody, "read", count)
+    report = desk.ingest(of_bucket())
+    assert (report.documents.completed, report.documents.skipped, report.problems) == (1, 1, 1)
+    assert fetched["\x89PNG"] == HEAD_BYTES
+    assert fetched["no a"] == CHUNK_BYTES
+    assert sum(fetched.values()) < HEAD_BYTES + CHUNK_BYTES + 11 * HEAD_BYTES

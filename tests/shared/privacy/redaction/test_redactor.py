@@ -197,7 +197,7 @@ def test_a_scanner_that_is_not_installed_is_told_by_its_extra(monkeypatch: pytes
         Redactor("patterns", scanner="kingfisher").require()
 
 
-def test_names_are_found_by_the_model_apart_from_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_found_by_the_model_apart_from_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     def model(text: str) -> SimpleNamespace:
         found = [("PERSON", "Jane Doe"), ("ORG", "Acme"), ("GPE", "Rome"), ("DATE", "today")]
         ents = [
@@ -208,10 +208,22 @@ def test_names_are_found_by_the_model_apart_from_what_is_allowed(monkeypatch: py
         return SimpleNamespace(ents=ents)
 
     monkeypatch.setattr(names, "_load", lambda: model)
-    redactor = Redactor("names", allowed=["ACME"])
+    redactor = Redactor("names", keep=["ACME"])
     text = "Jane Doe of Acme in Rome wrote today to jane@example.com"
 
     assert redactor.redact(text).text == "[PERSON_1] of Acme in [LOCATION_1] wrote today to [EMAIL_1]"
     monkeypatch.setattr(names, "monotonic", iter([0.0, 100.0]).__next__)
     with pytest.raises(RedactionFailed, match="longer than"):
         redactor.redact(text)
+
+
+def test_values_that_are_to_stay_stay_however_they_are_written() -> None:
+    redactor = Redactor("patterns", keep=["Support@Example.com", "+44 20 7946 0329"])
+    said = "Write to support [at] example [dot] com or ann@example.com, or call +44 (0)20 7946-0329."
+    assert redactor.redact(said).text == said.replace("ann@example.com", "[EMAIL_1]")
+
+
+def test_what_stays_decides_whether_a_document_is_as_it_was() -> None:
+    ids = [Redactor("patterns", keep=keep).id for keep in ((), ("a@example.com",), ("b@example.com",))]
+    assert len(set(ids)) == 3
+    assert Redactor("off", keep=["a@example.com"]).id == ""

@@ -9,6 +9,7 @@ import pytest
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.pdf import ocr
 from embedmill.workers.parsing.pdf.silent import OFF
+from embedmill.workers.parsing.pdf.tilt import Picture, tilt_of
 from tests.workers.parsing.making import headings, pages, texts
 from tests.workers.parsing.pdf.drawing import Page, read
 
@@ -128,3 +129,19 @@ def test_pages_whose_only_text_is_a_stamp_on_a_picture_hold_no_text() -> None:
 
 def test_what_is_all_that_a_document_says_is_kept() -> None:
     assert texts(read(*(Page().text(72, 760, "Seat 12") for _ in range(3)))) == ["Seat 12"] * 3
+
+
+def test_a_tilted_page_is_straightened_before_it_is_read(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "".join(f"{left} {base} 20 6 re f " for base in range(120, 640, 16) for left in range(80, 500, 26))
+    given: list[bytes] = []
+
+    def run(_command: object, data: bytes, _seconds: float) -> str:
+        given.append(data)
+        return "\t".join(HEAD) + "\n" + row(1, 200, "word")
+
+    monkeypatch.setattr(ocr, "_run", run)
+    read(Page().draw(f"q .9986 -.0523 .0523 .9986 0 20 cm {words} Q"), limits=LIMITS)
+    _, width, height, _ = given[0].split(maxsplit=4)[:4]
+    pixels = given[0][-int(width) * int(height) :]
+    assert pixels.count(0) > 10_000
+    assert tilt_of(Picture(int(width), int(height), pixels)) == 0.0
