@@ -9,7 +9,7 @@ from statistics import mean, median
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import Words
 from embedmill.workers.parsing.pdf.lines import Cell, Line, from_place
-from embedmill.workers.parsing.pdf.markers import CAPTION, MARKER, has_leaders
+from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, MARKER, has_leaders
 from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, without_wraps
 
 FARTHEST = 3.0
@@ -43,7 +43,7 @@ def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Wor
     at = attempts = 0
     while at < len(parts):
         lines = list(_region(parts, at)) if _may_begin(parts[at]) and attempts < MOST_ATTEMPTS else []
-        taken, table = _table(lines, level, words) if len(lines) > 1 else (0, None)
+        taken, table = _table(lines, level, words, named=_is_named(parts, at)) if len(lines) > 1 else (0, None)
         attempts += len(lines) > 1 and not taken
         found += [table] if table else parts[at : at + max(taken, 1)]
         at += max(taken, 1)
@@ -87,7 +87,15 @@ def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
     return line.left >= left - 1 and line.right - line.left < 0.6 * (right - left) and line.right <= right + 1
 
 
-def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int, Table | None]:
+def _is_named(parts: Sequence[Part], at: int) -> bool:
+    """Whether a caption stands above."""
+    above = parts[at - 1] if at else None
+    return (
+        isinstance(above, Line) and CAPTION_OF_TABLE.match(above.text) is not None and bool(CAPTION.match(above.text))
+    )
+
+
+def _table(lines: list[Line], level: Sequence[Rule], words: Words, *, named: bool) -> tuple[int, Table | None]:
     """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
     lines = _as_far_as_one_table(lines)
     while len(lines[-1].cells) < 2 and not _is_rest(lines):
@@ -102,7 +110,7 @@ def _table(lines: list[Line], level: Sequence[Rule], words: Words) -> tuple[int,
             if line.cells[0].text.isdecimal():
                 line.cells[0].text += "."
         return len(lines), None
-    if not placed or not _is_tabular(placed):
+    if not placed or not _is_tabular(placed, shown=named or (len(placed) > 1 and _has_head(placed, rules))):
         return 0, None
     rows = without_wraps(placed, rules)
     if len(rows) < 2:
@@ -177,10 +185,16 @@ def _row(line: Line, columns: Sequence[Span]) -> Row:
     return Row(line.base, line.size, cells, line.bold)
 
 
-def _is_tabular(rows: Sequence[Row]) -> bool:
-    """Whether these are the rows of a table, and no prose with wide gaps."""
+def _has_head(rows: Sequence[Row], rules: Sequence[float]) -> bool:
+    """Whether the first row shows that it names columns: it is bold and no other is, or a rule stands below it."""
+    others = rows[1:]
+    return (rows[0].bold and not any(row.bold for row in others)) or _lies(rules, rows[0].base, others[0].base)
+
+
+def _is_tabular(rows: Sequence[Row], *, shown: bool) -> bool:
+    """Whether these are rows of a table, and no prose with wide gaps; two rows of two cells are where it is `shown`."""
     several = sum(len({id(cell) for held in row.cells for cell in held}) > 1 for row in rows)
-    if several < 2 or (several == 2 and len(rows[0].cells) < 3) or not _is_brief(rows):
+    if several < 2 or (several == 2 and len(rows[0].cells) < 3 and not shown) or not _is_brief(rows):
         return False
     columns = zip(*(row.cells for row in rows), strict=True)
     return all(_is_aligned(column, rows[0].size) for column in columns)

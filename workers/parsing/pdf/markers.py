@@ -18,6 +18,9 @@ CAPTION = re.compile(
 )
 """At the beginning of a caption."""
 
+CAPTION_OF_TABLE = re.compile(r"t|表|т", re.IGNORECASE)
+"""What the caption of a table, and of no other thing, begins with."""
+
 _LEADERS = re.compile(r"(?:(?:\. ?){4,}|\u2026{2,})\s*(?=[\dA-Za-z.-]{1,7}$)")
 
 

@@ -9,7 +9,7 @@ from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, Words
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import CAPTION, has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, Table
 
@@ -23,7 +23,6 @@ HANGING = 0.3
 LONGEST_CAPTION = 600
 
 _ADDRESS = re.compile(r"\S+(?: \S+)?@\S+|(?:https?://|www\.)\S+")
-_CAPTION_OF_TABLE = re.compile(r"t|表|т", re.IGNORECASE)
 
 
 class Writer:
@@ -194,7 +193,7 @@ class Writer:
 
 def _is_caption(text: str) -> bool:
     """Whether a text names a table and says what it shows."""
-    found = len(text) <= LONGEST_CAPTION and CAPTION.match(text) and _CAPTION_OF_TABLE.match(text)
+    found = len(text) <= LONGEST_CAPTION and CAPTION.match(text) and CAPTION_OF_TABLE.match(text)
     return bool(found)
 
 

@@ -193,3 +193,22 @@ def test_a_row_that_parts_a_merged_name_is_of_the_header() -> None:
     document = read(page)
     assert rows(document)[:2] == ["Item | Year | Year | Note", "Item | 2020 | 2021 | Note"]
     assert heads(document) == {(0, 2)}
+
+
+SMALL = (("City", "Year"), ("Oslo", "1954"))
+
+
+def placed(page: Page, rows: Sequence[Sequence[str]], *, font: str = "Helvetica") -> Page:
+    for number, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            page.text(72 + 150 * column, 600 - 16 * number, cell, font="Helvetica" if number else font)
+    return page.text(72, 500, "A sentence that stands below and says nothing of cities.")
+
+
+def test_two_rows_of_two_cells_are_a_table_where_something_shows_it() -> None:
+    bold = placed(Page(), SMALL, font="Helvetica-Bold")
+    ruled = placed(Page().rule(72, 596, 300, 596), SMALL)
+    named = placed(Page().text(72, 620, "Table 1. Cities"), SMALL)
+    for page in (bold, ruled, named):
+        assert texts(read(page), BlockKind.TABLE_ROW) == ["City | Year", "Oslo | 1954"]
+    assert texts(read(placed(Page(), SMALL)), BlockKind.TABLE_ROW) == []
