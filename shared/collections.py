@@ -38,6 +38,8 @@ class CollectionSettings:
     shards: int = 1
     rank: bool = False
     """Whether models rank what is found here, unless a query says otherwise."""
+    unranked: bool = field(default=False, metadata=UNCHOSEN)
+    """Whether none do, whatever is set for everywhere: somebody has said so."""
     expand: bool = False
     """Whether other names of what a query names are looked for too, unless a query says otherwise."""
     normalise: bool = False

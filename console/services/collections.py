@@ -240,7 +240,7 @@ def _find_idle(connection: Connection, name: str) -> Collection:
 
 
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What was chosen; an infinite sum is one that has no bound."""
+    """What was chosen; an infinite sum is one that has no bound, and no ranking here is none set elsewhere either."""
     given = {name: value for name, value in chosen.items() if value is not None}
     if "access" in given:
         given["access"] = require_level(given["access"])
@@ -248,6 +248,8 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
         require_name(given["owner"])
     if "redact_keep" in given:
         given["redact_keep"] = [value.strip() for value in given["redact_keep"] if value.strip()]
+    if "rank" in given:
+        given["unranked"] = not given["rank"]
     return given | ({"max_usd": None} if given.get("max_usd") == math.inf else {})
 
 

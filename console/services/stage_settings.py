@@ -23,7 +23,7 @@ def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Un
     worded = OFF if is_reranker(fast) else fast
     rank = own.rank_model or general.rank_model or RANK_MODEL
     answer = own.answer_model or general.answer_model or rank
-    ranks = _says(switches.get("rank"), otherwise=own.rank or _is_set(general))
+    ranks = _says(switches.get("rank"), otherwise=own.rank or (_is_set(general) and not own.unranked))
     normalises = _says(switches.get("normalise"), otherwise=own.normalise)
     decomposes = _says(switches.get("decompose"), otherwise=own.decompose)
     return StageSettings(

@@ -12,6 +12,7 @@ from embedmill.console.services.switches import Switches
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.grading.staged import Depths, Weights
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
+from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -73,6 +74,33 @@ def test_a_model_is_the_collections_or_else_the_settings(
         stages = read_stage_settings(runtime, create_collection(runtime, "notes", **own), **query)
     models = (stages.filter, stages.rank, stages.answer, stages.decompose)
     assert tuple(None if model is None else model.name for model in models) == named
+
+
+@pytest.mark.parametrize(
+    ("general", "own", "query", "ranks"),
+    [
+        ({}, [], {}, False),
+        ({"rank_model": OPUS}, [], {}, True),
+        ({"rank_model": OPUS}, [True], {}, True),
+        ({"rank_model": OPUS}, [False], {}, False),
+        ({"rank_model": OPUS}, [False], {"rank": True}, True),
+        ({"rank_model": OPUS}, [False, True], {}, True),
+        ({"rank_model": OPUS}, [True, False], {}, False),
+        ({"rank_model": OPUS}, [True], {"rank": False}, False),
+        ({}, [True], {"rank": False}, False),
+        ({}, [True, False], {}, False),
+    ],
+)
+def test_the_query_decides_and_then_the_collection_and_then_the_settings(
+    settings: Settings, general: dict[str, Any], own: list[bool], query: Switches, ranks: bool
+) -> None:
+    place_migrated(settings.home_path / "tracking.db")
+    with open_runtime(settings.model_copy(update=general)) as runtime:
+        create_collection(runtime, "notes")
+        for said in own:
+            update_collection(runtime, "notes", rank=said)
+        found = runtime.database.query(lambda connection: get_collection(connection, "notes"))
+        assert read_stage_settings(runtime, found, **query).ranks is ranks
 
 
 @pytest.mark.parametrize(
