@@ -36,25 +36,38 @@ class Visibility:
         unknown = {match.document for match in matches} - self._known.keys()
         if unknown:
             active = self._look_up(unknown)
-            self._known.update((document, active.get(document)) for document in unknown)
+            self._known.update(dict.fromkeys(unknown))
+            self._known.update(active)
 
     def visible(self, matches: Sequence[Match]) -> list[Match]:
         """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
-        self.learn(matches)
-        kept = [match for match in matches if self._sees(match)]
+        try:
+            kept = self._seen_of(matches)
+        except KeyError:
+            self.learn(matches)
+            kept = self._seen_of(matches)
         self._shown.append(kept)
         if len(kept) < len(matches):
             self._missed.update(match.document for match in matches if self._known[match.document] is not None)
         return kept
 
-    def _sees(self, match: Match) -> bool:
-        active = self._known[match.document]
-        return (
-            active is not None
+    def _seen_of(self, matches: Sequence[Match]) -> list[Match]:
+        """Raises KeyError where a document is not known."""
+        known = self._known
+        return [
+            match
+            for match in matches
+            if (active := known[match.document]) is not None
             and match.version == active.version
-            and active.names(match.id, match.document)
+            and _is_named(match, active)
             and isfinite(match.score)
-        )
+        ]
+
+
+def _is_named(match: Match, active: Edition) -> bool:
+    """Whether the id is one of the edition's; that of most rows is told by its beginning."""
+    number = match.id.removeprefix(f"{match.document}-{match.version}-{active.generation}.")
+    return (number.isdigit() and number.isascii()) or active.names(match.id, match.document)
 
 
 def asked_for(wanted: int) -> int:

@@ -1,9 +1,8 @@
 """Owns the judging of hits: by what it can be said how near they are to the query, and how good the answer is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.measured import BY_WORDS, Measured, measured
 from embedmill.retrieval.order import Place
 from embedmill.retrieval.question import AsWritten, Question
@@ -35,17 +34,16 @@ class Judge:
         It is what the stages said of it. What holds the query as it is written is good all the same: a number that
         stands once in a long text is far from it by cosine and by weight, and what was looked for.
         """
-        stages = place.stages
-        near = self._by_stages(stages)
-        looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in stages
+        near = self._by_stages(place)
+        looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in place.ranking.by_stage
         return GOOD if looks_closer and self.as_written(place.row) else near
 
-    def _by_stages(self, stages: Mapping[str, StageScore]) -> float | None:
+    def _by_stages(self, place: Place) -> float | None:
         if self.calibration is None:
             return None
         # Added names may bring a row with all of the words above all that these weigh.
-        share = min(_score(stages, "lexical") / self.most_of_words, 1.0) if self.most_of_words else 0.0
-        return self.calibration.similarity(cosine=_score(stages, "dense"), words=share)
+        share = min(_score(place, "lexical") / self.most_of_words, 1.0) if self.most_of_words else 0.0
+        return self.calibration.similarity(cosine=_score(place, "dense"), words=share)
 
     def judge(self, similarities: Iterable[float | None]) -> Relevance | None:
         """How good an answer with these first hits is; None where they cannot be told."""
@@ -76,5 +74,5 @@ def _is_read(text: str, known: Measured) -> bool:
     return not known.scripts or 2 * sum(letters) >= len(letters)
 
 
-def _score(stages: Mapping[str, StageScore], name: str) -> float:
-    return stages[name].score if name in stages else 0.0
+def _score(place: Place, name: str) -> float:
+    return place.ranking.score_of(name, place.row.id)

@@ -52,12 +52,16 @@ def make_page(order: Order, judge: Judge, *, begin: int, top_k: int) -> Page:
     shown = places[begin:end]
     around = _context(order.look, shown, order.view.context)
     firsts = _first_of_each(places)
+    hits = [
+        _hit(rank, place, judge, order, around, is_first=firsts[place.row.document] is place)
+        for rank, place in enumerate(shown, begin + 1)
+    ]
+    told = {place.row.id: hit.similarity for place, hit in zip(shown, hits, strict=True)}
     return Page(
-        hits=[
-            _hit(rank, place, judge, order, around, is_first=firsts[place.row.document] is place)
-            for rank, place in enumerate(shown, begin + 1)
-        ],
-        relevance=judge.judge(judge.similarity(place) for place in places[:JUDGED_HITS]),
+        hits=hits,
+        relevance=judge.judge(
+            told[place.row.id] if place.row.id in told else judge.similarity(place) for place in places[:JUDGED_HITS]
+        ),
         judged_by=judge.by,
         before=_stands_for(places[:begin]),
         shown=_stands_for(places[:end]),

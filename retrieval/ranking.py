@@ -30,6 +30,10 @@ class Ranking:
             name: StageScore(self.ranks[name].get(id), values.get(id, 0.0)) for name, values in self.by_stage.items()
         }
 
+    def score_of(self, stage: str, id: str) -> float:
+        """What one stage said of a candidate; 0 where it said nothing, or did not run."""
+        return self.by_stage[stage].get(id, 0.0) if stage in self.by_stage else 0.0
+
 
 NO_OTHERS: Mapping[str, Match] = {}
 

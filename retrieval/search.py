@@ -153,7 +153,8 @@ class Searcher:
             [text, mode, question.where, view.per_document, view.fold, view.to_the_word, judges, understood]
         )
         begin = begin_of(view, asked)
-        shelf, key = self.shelf if question.asks else None, (asked, top_k, view.unexplained, self.stages.digest)
+        shelf = self.shelf if question.asks else None
+        key = () if shelf is None else (asked, top_k, view.unexplained, self.stages.digest)
         # What is kept is kept with its explanation, so that whoever wants that later does not pay again.
         made = replace(view, explain=view.explain or shelf is not None)
         found = kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, made, asked, begin))

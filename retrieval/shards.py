@@ -138,9 +138,11 @@ class Shards:
         return found
 
     def _in_order(self, matches: Sequence[Match]) -> list[Match]:
-        """Best first, ties by id; what is met at two shards, the one where it stays last."""
+        """Best first, ties by id, as stores give them; what is met at two shards, the one where it stays last."""
+        self._heard.update({match.shard for match in matches})
+        if len(self._names) == 1:
+            return list(matches)
         places = {name: place for place, name in enumerate(self._names)}
-        self._heard.update(match.shard for match in matches)
         return sorted(matches, key=lambda match: (-match.score, match.id, places[match.shard]))
 
     def _deadline(self) -> float:

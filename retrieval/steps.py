@@ -1,10 +1,10 @@
 """Owns what a search says of its steps: which ran, why one did not, what went in and came out, cost and time."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from operator import add, sub
+from types import TracebackType
 from typing import NamedTuple
 
 from embedmill.shared.metering import Tally
@@ -108,7 +108,8 @@ class Steps:
         self._steps = {name: Running() for name in names}
         self._tally = tally or Tally()
         self._started = time.perf_counter()
-        self._inner = NOTHING
+        self.inner = NOTHING
+        """What was taken by steps within the one that is under way."""
 
     def apart(self) -> "Steps":
         """The same steps anew, with the same calls to count: for what is a part of one step here."""
@@ -137,19 +138,11 @@ class Steps:
         for name in self._steps:
             self.skip(name, why)
 
-    @contextmanager
-    def step(self, name: str, given: int = 0) -> Iterator[Running]:
+    def step(self, name: str, given: int = 0) -> "_Measuring":
         """Measure a step, which may run again: then the last time tells what went in and out."""
         step = self._steps[name]
         step.ran, step.why, step.given = True, "", given
-        outer, self._inner = self._inner, NOTHING
-        begin = self._now()
-        try:
-            yield step
-        finally:
-            taken = _minus(self._now(), begin)
-            step.spent = _plus(step.spent, _minus(taken, self._inner))
-            self._inner = _plus(outer, taken)
+        return _Measuring(self, step)
 
     def told(self) -> list[Step]:
         """Every step as it ended."""
@@ -161,10 +154,41 @@ class Steps:
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
-    def _now(self) -> Spent:
+    def now(self) -> Spent:
+        """The time, and what the tally has counted so far."""
         told = self._tally
-        paid = (told.calls, told.microusd, told.tokens_in, told.tokens_out)
-        return Spent(time.perf_counter(), *paid, told.cached, told.saved_microusd, told.saved_tokens)
+        return Spent(
+            time.perf_counter(),
+            told.calls,
+            told.microusd,
+            told.tokens_in,
+            told.tokens_out,
+            told.cached,
+            told.saved_microusd,
+            told.saved_tokens,
+        )
+
+
+class _Measuring:
+    """A step while it is under way: a block that ends with what it took; a search has some twenty."""
+
+    __slots__ = ("_begin", "_outer", "_step", "_steps")
+
+    def __init__(self, steps: Steps, step: Running) -> None:
+        self._steps = steps
+        self._step = step
+
+    def __enter__(self) -> Running:
+        self._outer, self._steps.inner = self._steps.inner, NOTHING
+        self._begin = self._steps.now()
+        return self._step
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        taken = _minus(self._steps.now(), self._begin)
+        self._step.spent = _plus(self._step.spent, _minus(taken, self._steps.inner))
+        self._steps.inner = _plus(self._outer, taken)
 
 
 def _told(name: str, step: Running) -> Step:
@@ -194,8 +218,12 @@ def _dollars(microusd: int) -> float:
 
 
 def _plus(one: Spent, other: Spent) -> Spent:
+    if one[1:] == other[1:] == NOTHING[1:]:
+        return Spent(one.seconds + other.seconds)
     return Spent(*map(add, one, other))
 
 
 def _minus(one: Spent, other: Spent) -> Spent:
+    if one[1:] == other[1:]:
+        return Spent(one.seconds - other.seconds)
     return Spent(*map(sub, one, other))

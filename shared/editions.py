@@ -29,12 +29,9 @@ class Edition(NamedTuple):
 
         A query asks it of hundreds of rows: it is `is_seen_as` without taking the id apart.
         """
-        head, _, number = id.rpartition(".")
-        if head != f"{document}-{self.version}-{self.generation}":
-            head, _, number = id.rpartition("-")
-            if head != f"{document}-{self.version}":
-                return False
-        return number.isdigit() and number.isascii()
+        beginning = f"{document}-{self.version}-"
+        number = id.removeprefix(beginning).removeprefix(f"{self.generation}.")
+        return id.startswith(beginning) and number.isascii() and number.isdigit()
 
 
 class Seen(NamedTuple):

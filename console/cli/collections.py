@@ -60,7 +60,10 @@ RejectBelow = Annotated[
 ]
 
 Rank = Annotated[
-    bool | None, typer.Option("--rank/--no-rank", help="Have models rank what is found here, or not, whatever is set; each query costs money.")
+    bool | None,
+    typer.Option(
+        "--rank/--no-rank", help="Have models rank what is found here, or not, whatever is set; each query costs money."
+    ),
 ]
 Expand = Annotated[
     bool | None, typer.Option("--expand/--no-expand", help="Look for synonyms of what a query names too; see terms.")

@@ -1,6 +1,7 @@
 """Collections and their index versions."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import glance
 from embedmill.shared.db.schema import collection, document, index_version, job
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable
@@ -63,6 +65,11 @@ def _select() -> Any:
     ).select_from(joined)
 
 
+_SHARDS_IN_FILE = (
+    "SELECT shards, leaving FROM collection JOIN index_version "
+    "ON index_version.collection_id = collection.id AND index_version.number = collection.active_index_version "
+    "WHERE collection.id = ?"
+)
 _SHARDS = (
     _select()
     .with_only_columns(index_version.c.shards, index_version.c.leaving)
@@ -130,10 +137,16 @@ def list_index_versions(connection: Connection, found: Collection) -> list[Colle
 
 def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str, ...]:
     """`reading_shards` alone, which every search asks twice; raises NotFound when the collection was deleted."""
-    row = connection.execute(_SHARDS, {"collection_id": collection_id}).first()
+    row: Sequence[Any] | None
+    if connection.dialect.name == "sqlite":
+        found = glance(connection, _SHARDS_IN_FILE, collection_id)
+        row = [json.loads(value) if value else () for value in found[0]] if found else None
+    else:
+        row = connection.execute(_SHARDS, {"collection_id": collection_id}).first()
     if row is None:
         raise NotFound(f"collection number {collection_id} was deleted")
-    return reading_order(tuple(row.leaving or ()), tuple(row.shards))
+    shards, leaving = row
+    return reading_order(tuple(leaving or ()), tuple(shards))
 
 
 def list_collections(connection: Connection) -> list[Collection]:

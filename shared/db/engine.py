@@ -7,6 +7,7 @@ transaction on Postgres writes about itself.
 
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,6 +62,19 @@ class Receipt:
 
     id: str
     number: int
+
+
+def glance(connection: Connection, statement: str, *given: object) -> list[tuple[Any, ...]]:
+    """What a statement reads of a SQLite file, by the driver alone: for what every search asks again.
+
+    It is of the transaction's view where one has begun, and of its own otherwise. Raises as other statements do.
+    """
+    try:
+        session: Any = connection.connection.driver_connection
+        found: list[tuple[Any, ...]] = session.execute(statement, given).fetchall()
+    except sqlite3.Error:
+        return [tuple(row) for row in connection.exec_driver_sql(statement, given)]
+    return found
 
 
 class _Patience(threading.local):

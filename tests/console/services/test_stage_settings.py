@@ -77,7 +77,7 @@ def test_a_model_is_the_collections_or_else_the_settings(
 
 
 @pytest.mark.parametrize(
-    ("general", "own", "query", "ranks"),
+    ("general", "own", "query", "wanted"),
     [
         ({}, [], {}, False),
         ({"rank_model": OPUS}, [], {}, True),
@@ -92,7 +92,7 @@ def test_a_model_is_the_collections_or_else_the_settings(
     ],
 )
 def test_the_query_decides_and_then_the_collection_and_then_the_settings(
-    settings: Settings, general: dict[str, Any], own: list[bool], query: Switches, ranks: bool
+    settings: Settings, general: dict[str, Any], own: list[bool], query: Switches, wanted: object
 ) -> None:
     place_migrated(settings.home_path / "tracking.db")
     with open_runtime(settings.model_copy(update=general)) as runtime:
@@ -100,7 +100,7 @@ def test_the_query_decides_and_then_the_collection_and_then_the_settings(
         for said in own:
             update_collection(runtime, "notes", rank=said)
         found = runtime.database.query(lambda connection: get_collection(connection, "notes"))
-        assert read_stage_settings(runtime, found, **query).ranks is ranks
+        assert read_stage_settings(runtime, found, **query).ranks is wanted
 
 
 @pytest.mark.parametrize(
