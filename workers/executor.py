@@ -28,6 +28,13 @@ def execute(
     possible, and the process should end.
     """
     runtime.forget_collections()
+    with runtime.streams.approaching(message.stage):
+        return _work_on(runtime, message, stage, publish, company)
+
+
+def _work_on(
+    runtime: WorkerRuntime, message: BatchMessage, stage: StageFunction, publish: Publish, company: int
+) -> int:
     claim = _claim(runtime, message, company)
     if not claim.items:
         log.info("batch.nothing_to_claim", stage=message.stage, work=len(message.work))

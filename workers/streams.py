@@ -48,9 +48,10 @@ class Streams:
         self._stage = stages.maker(Product.VECTORS)
 
     @contextmanager
-    def approaching(self) -> Iterator[None]:
-        """A claim is read by this thread, and what it lacks will be asked for."""
-        self._coming.add(threading.get_ident())
+    def approaching(self, stage: str) -> Iterator[None]:
+        """This thread takes work of a stage; if that asks for vectors, what it lacks will be asked for."""
+        if stage == self._stage:
+            self._coming.add(threading.get_ident())
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ from embedmill.shared.asking.sending import Flight, Pacing, Piece, Sending
 from embedmill.shared.errors import EmbedmillError, FlowControl, StorageFailed
 from embedmill.shared.metering import Headroom, Meter
 
-GATHER_SECONDS = 30.0
+GATHER_SECONDS = 10.0
 """So long the first text of a request waits for others at most."""
 LOOK_SECONDS = 0.1
 """How often it is looked whether more may come."""

@@ -151,8 +151,12 @@ def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bil
     kill_group(process)
     assert ledger(paid, "reserved") > 0
     wait_until(lambda: not provider.simulator._in_flight, "the provider has done what it was asked")
+    provider.simulator.exchanges.clear()
     report = paid.json("ingest", folder)
     assert report["documents"]["completed"] + report["documents"]["unchanged"] == DOCUMENTS
+    assert len(provider.simulator.exchanges) <= 2, (
+        "texts of six batches are packed again: a small first request, and one"
+    )
     wait_until(lambda: ledger(paid, "reserved") == 0, "the entries of the dead are closed")
     settled, unsettled = ledger(paid, "settled"), ledger(paid, "unsettled")
     assert unsettled > 0

@@ -33,11 +33,6 @@ RESERVED_LEASES = 4
 
 def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
-    with runtime.streams.approaching():
-        return _embed_claim(runtime, claim)
-
-
-def _embed_claim(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     stored, outcomes = load_stored(runtime.blobs, claim.items)
     by_id = {s.item.id: s for s in stored}
     for (_, name, alone), items in _by_job_and_model(runtime, stored).items():
