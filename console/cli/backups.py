@@ -7,6 +7,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, print_line, print_result, print_warning
+from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.backups import Backup, VerifiedBackup
@@ -76,9 +77,9 @@ def _print_verified(found: "VerifiedBackup") -> None:
 
 
 def _print_restored(done: "Restored") -> None:
-    print_line(f"restored into {done.home} as of {done.made}: {done.documents} documents")
-    print_line(f"  {done.tombstones} tombstones; {done.erased} documents had been erased since, and are again")
-    print_line(f"  {done.repaired} documents were indexed again")
+    print_line(f"restored into {done.home} as of {done.made}: {documents_of(done.documents)}")
+    print_line(f"  {done.tombstones} tombstones; {documents_of(done.erased)} erased since, and again now")
+    print_line(f"  {documents_of(done.repaired)} indexed again")
     if done.aside:
         print_warning(f"the home of before is in {done.aside}: delete it when you do not need it")
     for missing in done.missing:

@@ -8,7 +8,7 @@ import typer
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
 from embedmill.console.cli.typed import dollars, duration
-from embedmill.console.rendering import to_json
+from embedmill.console.rendering import documents_of, to_json
 from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
@@ -413,15 +413,15 @@ def _print_fields(found: "FieldReports") -> None:
     empty = "no metadata; there are document, uri, title, section and page"
     print_table(rows, ("name", "types", "documents", "values", "range", "examples"), empty=empty)
     if found.looked_at < found.documents:
-        print_line(f"of {found.looked_at} of {found.documents} documents")
+        print_line(f"of {found.looked_at} of {documents_of(found.documents)}")
 
 
 def _print_resharded(done: "Resharded") -> None:
     print_line(
-        f"{done.collection}: {done.shards} shards; {done.documents} documents with "
+        f"{done.collection}: {done.shards} shards; {documents_of(done.documents)} with "
         f"{done.vectors} vectors moved, nothing was embedded"
     )
     if done.repaired:
-        print_line(f"  {done.repaired} documents were not whole and were indexed again from the cache")
+        print_line(f"  {documents_of(done.repaired)} not whole, and indexed again from the cache")
     if not done.finished:
         print_line("  some documents are not whole in any shard: embedmill verify --repair, then run this again")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from embedmill.console.cli.output import print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import print_passed_over
 from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.estimates import Estimate, StageEstimate
@@ -21,7 +22,7 @@ def print_estimate(report: "Estimate") -> None:
     counts = {"unchanged": report.unchanged, "unreadable": report.unreadable, "skipped": report.skipped}
     passed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     print_line(
-        f"{report.documents} documents ({passed or 'all new'}): {_count_chunks(report)}, "
+        f"{documents_of(report.documents)} ({passed or 'all new'}): {_count_chunks(report)}, "
         f"{embed.tokens} tokens to embed with {embed.model} in {embed.calls} calls"
     )
     rows = [_row(name, stage) for name, stage in list_paid(report.stages).items()]

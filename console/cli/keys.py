@@ -8,7 +8,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_notice, print_result, print_table
-from embedmill.console.rendering import to_json
+from embedmill.console.rendering import documents_of, to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.keys import KeyReports, MadeKey, Rotated
@@ -91,12 +91,12 @@ def re_encrypt(
 
 
 def _tell(progress: "Resealing") -> None:
-    print_notice(f"{progress.step}: {progress.documents} documents so far")
+    print_notice(f"{progress.step}: {documents_of(progress.documents)} so far")
 
 
 def _print_resealed(done: "Resealed") -> None:
     how = f"encrypted under key {done.key}" if done.encrypted else "open to read"
-    print_line(f"{done.collection}: {done.documents} documents are {how}")
+    print_line(f"{done.collection}: {documents_of(done.documents)} {how}")
 
 
 def _print_keys(found: "KeyReports") -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.cli.output import print_line, print_warning
 from embedmill.console.cli.passed_over import name_place, print_passed_over
+from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.previewing import Preview
@@ -15,7 +16,7 @@ def print_preview(report: "Preview") -> None:
     """What would be done, for people."""
     counts = report.documents
     print_line(
-        f"{counts.total} documents: {counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged; "
+        f"{documents_of(counts.total)}: {counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged; "
         f"{counts.deleted} would leave; nothing was done"
     )
     for change in report.changes[:SHOWN]:

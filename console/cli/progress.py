@@ -5,6 +5,7 @@ from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from embedmill.console.rendering import documents_of
 from embedmill.shared.durations import format_duration
 from embedmill.shared.harmless import harmless
 
@@ -50,7 +51,7 @@ def format_progress(progress: "JobProgress") -> str:
     """`job 3: 12/40 documents  chunk 8  embed 20  40/s, 12 min left`; `scanning: 1200 documents, about 300 left`."""
     if progress.scanned is not None:
         left = max(progress.expected - progress.scanned, 0)
-        return f"scanning: {progress.scanned} documents" + (f", about {left} left" if left else "")
+        return f"scanning: {documents_of(progress.scanned)}" + (f", about {left} left" if left else "")
     documents = progress.documents
     stages = "  ".join(f"{stage} {count}" for stage, count in sorted(progress.active.items()))
     return f"job {progress.job}: {documents.ended}/{documents.total} documents  {stages}  {format_pace(progress.pace)}"

@@ -6,6 +6,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, print_line, print_result
+from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.verifying import Compared, Verification
@@ -41,19 +42,19 @@ def print_verification(report: "Verification") -> None:
 def _print_collection(found: "Compared") -> None:
     from embedmill.console.services.verifying import Repaired
 
-    print_line(f"{found.collection}: {found.documents} documents, {found.chunks} chunks; {_verdict(found)}")
+    print_line(f"{found.collection}: {documents_of(found.documents)}, {found.chunks} chunks; {_verdict(found)}")
     if isinstance(found, Repaired) or not found.ok:
-        print_line(f"  missing {found.missing}, orphan {found.orphan}, stale {found.stale} documents")
+        print_line(f"  missing {found.missing}, orphan {found.orphan}, stale {documents_of(found.stale)}")
     for shard, reason in found.faulty_shards.items():
         print_line(f"  shard {shard}: {reason}")
     if found.uncounted_words:
-        print_line(f"  the words of {found.uncounted_words} documents {'were' if found.ok else 'are'} not counted")
+        print_line(f"  the words of {documents_of(found.uncounted_words)} {'were' if found.ok else 'are'} not counted")
     if isinstance(found, Repaired):
         for shard, kept in found.set_aside.items():
             print_line(f"  shard {shard} is made anew; its damaged file is kept as {kept}")
-        print_line(f"  {found.deleted_vectors} vectors deleted, {found.indexed_again} documents indexed again")
+        print_line(f"  {found.deleted_vectors} vectors deleted, {documents_of(found.indexed_again)} indexed again")
     if found.in_flight:
-        print_line(f"  {found.in_flight} documents are being worked on and were not judged")
+        print_line(f"  not judged, since it is being worked on: {documents_of(found.in_flight)}")
 
 
 def _verdict(found: "Compared") -> str:
