@@ -55,7 +55,7 @@ def start(
     """
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import workers
-    from embedmill.console.services.running import WorkshopOptions, find_embeddings, run_workers
+    from embedmill.console.services.running import WorkshopOptions, run_workers
     from embedmill.workers.processes.children import Recycling
     from embedmill.workers.processes.launching import forking
 
@@ -71,17 +71,7 @@ def start(
         options = WorkshopOptions(
             recycling, grace, with_chores=not without_chores, watches=not without_chores, forks=forks
         )
-        pools = (
-            []
-            if only_chores
-            else workers.plan_pools(
-                runtime.settings,
-                slots,
-                concurrency=concurrency,
-                kind=pool,
-                embeddings=find_embeddings(runtime),
-            )
-        )
+        pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
         with suppress(KeyboardInterrupt):
             run_workers(runtime, pools, options=options, on_started=announce, listener=listener)
         if not as_json:

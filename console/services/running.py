@@ -231,8 +231,20 @@ def run_workers(
     on_started: Callable[[StartedWorkers], None],
     listener: Listener = NOBODY,
 ) -> None:
-    """Run pools, and the chores, until this process is interrupted; raises StorageFailed when its home is full."""
+    """Run pools, and the chores, until this process is interrupted; raises StorageFailed when its home is full.
+
+    A pool that serves all queues is divided where vectors are made elsewhere.
+    """
+    pools = [each for pool in pools for each in _divided(runtime, pool)]
     with Workshop(runtime, pools, options=options, listener=listener) as workshop:
         workshop.start_workers()
         on_started(StartedWorkers(runtime.process_id, sum(pool.slots for pool in pools)))
         workshop.run_until(lambda: False)
+
+
+def _divided(runtime: Runtime, pool: "PoolSpec") -> list["PoolSpec"]:
+    from embedmill.workers.processes.pools import PoolSpec, usual_pools
+
+    if pool != PoolSpec(slots=pool.slots):
+        return [pool]
+    return usual_pools(runtime.settings, pool.slots, find_embeddings(runtime))

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -301,24 +301,18 @@ def read_queue(name: str) -> str:
 
 
 def plan_pools(
-    settings: Settings,
-    slots: Sequence[tuple[str, int]],
-    *,
-    concurrency: int | None = None,
-    kind: str | None = None,
-    embeddings: Collection[str] = (),
+    settings: Settings, slots: Sequence[tuple[str, int]], *, concurrency: int | None = None, kind: str | None = None
 ) -> list["PoolSpec"]:
-    """Pools of so many slots for queues, a pool a queue; without any, what is usual, with a slot a core if not told.
+    """Pools of so many slots for queues, a pool a queue; without any, one for all, with a slot a core if not told.
 
-    `embeddings` are the models that may be asked for vectors. `kind` is how all of them get their slots; by default
-    what suits each queue. Raises UsageError, and UserError for more slots than a provider has a use for.
+    `kind` is how all of them get their slots; by default what suits each queue. Raises UsageError, and UserError for
+    more slots than a provider has a use for.
     """
-    from embedmill.workers.processes.pools import PoolSpec, usual_pools
+    from embedmill.workers.processes.pools import PoolSpec
 
     chosen = _read_kind(kind)
     if not slots:
-        count = concurrency or settings.worker_count
-        return [PoolSpec(slots=count, kind=chosen)] if chosen else usual_pools(settings, count, embeddings)
+        return [PoolSpec(slots=concurrency or settings.worker_count, kind=chosen)]
     total: dict[str, int] = {}
     for queue, count in slots:
         stage = read_queue(queue)

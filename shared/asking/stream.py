@@ -132,7 +132,8 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
         """For how long somebody is better parked: until what was here before him is nearly done."""
         rate, now = (head.per_minute or math.inf) / MINUTE_SECONDS, time.monotonic()
         here = -(head.tokens or 0)
-        here += sum(size.tokens for size in list(self._sizes.values()))
+        unsent = [*self._open, *(item for request in list(self._waiting) for item in request.items)]
+        here += sum(size.tokens for size in map(self._sizes.get, unsent) if size is not None)
         here += sum(size.tokens for _, sizes in self._joined for size in sizes.values())
         if here / rate <= self._around.hold_seconds:
             return None

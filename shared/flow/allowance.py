@@ -41,6 +41,7 @@ LATE_SECONDS = 30.0
 NEWEST_SHARE = 0.3
 LEAST_SHARE = 1e-6
 LEAST_RATIO, MOST_RATIO = 0.25, 4.0
+SAME_COUNT, UNEVEN_COUNT = 0.005, 1.1
 
 PATIENCE_SECONDS = 2.0
 """A worker waits so long for its turn; for longer the work is parked and the worker does something else."""
@@ -74,7 +75,7 @@ def headroom(value: Value, now: float, limits: Amounts) -> Headroom:
     limit, most = limits["tokens"], _capacity(value, limits, "tokens")
     left = min(max(value["levels"]["tokens"], limit * QUANTUM_SECONDS / MINUTE_SECONDS), most)
     # Ours are counts, and the provider's decide.
-    tokens = int(left / max(value["ratios"].get("tokens", 1.0), 1.0))
+    tokens = int(left / max(_most_ratio(value, "tokens"), 1.0))
     return Headroom(max(1, min(tokens, first or tokens)), limit, value["heard"])
 
 
@@ -297,6 +298,12 @@ def _promised(
 def _as_counted(value: Value, amounts: Amounts) -> dict[str, int]:
     """Amounts by the provider's count, as far as it is known."""
     return {name: round(amount * value["ratios"].get(name, 1.0)) for name, amount in amounts.items()}
+
+
+def _most_ratio(value: Value, dimension: str) -> float:
+    """How much more than we a provider may count: where it counts otherwise at all, not always by as much."""
+    ratio: float = value.get("ratios", {}).get(dimension, 1.0)
+    return ratio if abs(ratio - 1.0) < SAME_COUNT else ratio * UNEVEN_COUNT
 
 
 def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> float:

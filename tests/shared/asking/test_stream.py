@@ -35,12 +35,13 @@ class Asked:
         *,
         meter: Meter | None = None,
         concurrency: int = 1,
+        apart: bool = False,
         headroom: Callable[[], Headroom] = Headroom,
         expects_more: Callable[[], bool] = lambda: False,
     ) -> None:
         self.question = Numbers(answers, falls_back=False)
         around = Surroundings(lambda: concurrency, headroom, expects_more)
-        room, pace = Room(4, 1000), Pacing(1, apart=concurrency > 1)
+        room, pace = Room(4, 1000), Pacing(1, apart=apart or concurrency > 1)
         self.stream: NumberStream = Stream(self.question, meter or FreeMeter(), pace, room=room, surroundings=around)
         self.kept: dict[int, str] = {}
 
@@ -187,12 +188,12 @@ def test_who_comes_when_there_is_enough_to_do_is_sent_away_until_that_is_nearly_
         goes_on.wait(30)
         return say_all(request)
 
-    # A token a second.
-    asked = Asked(answer, concurrency=2, headroom=lambda: Headroom(40, 60))
+    # A token a second; four are in flight, and eight wait.
+    asked = Asked(answer, concurrency=1, apart=True, headroom=lambda: Headroom(40, 60))
     with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(asked.ask, *range(8))
-        wait_until(lambda: len(asked.sizes) == 2, "both are in flight")
-        seconds = [next(iter(asked.ask(number).values())) for number in (10, 11)]
+        first = threads.submit(asked.ask, *range(12))
+        wait_until(lambda: asked.sizes == [4], "one is in flight")
+        seconds = [next(iter(asked.ask(number).values())) for number in (20, 21)]
         goes_on.set()
         assert first.result(30) == {}
     assert [error.retry_after_seconds for error in seconds if isinstance(error, FlowControl)] == [
