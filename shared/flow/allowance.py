@@ -90,7 +90,8 @@ def take(
     value = _refilled(value, now, limits)
     counted = _as_counted(value, amounts)
     has_turn = _come_to_turn(value, now, _share(counted, limits))
-    lacking = (_lacking(value, limits, name, max(amount, counted[name])) for name, amount in amounts.items())
+    most = {name: max(amount, round(amount * _most_ratio(value, name))) for name, amount in amounts.items()}
+    lacking = (_lacking(value, limits, name, amount) for name, amount in most.items())
     seconds = max([value["not_before"] - now, *lacking], default=0)
     seconds = max([seconds, *(max(other["due"] - now, 0.0) + YIELD_SECONDS for other in value["urgent"].values())])
     if seconds <= 0 and _must_yield(value, job, now):
