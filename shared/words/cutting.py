@@ -256,7 +256,7 @@ def _stemmed(word: str, shown: str, language: Language) -> list[str]:
     return [f"{language.code}\0{stem}" for stem in stems(word, shown, language)]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def alternatives(word: str, shown: str) -> tuple[int, ...]:
     """All terms by which a text of any language may hold a word."""
     terms = [word]

@@ -100,7 +100,7 @@ def tokens(text: str) -> list[str]:
     return _token_pattern(ascii_only=False).findall(_RUN.sub(r" \g<0> ", text))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def split(token: str) -> Pieces:
     """What one token is found by."""
     if is_plain(token):
