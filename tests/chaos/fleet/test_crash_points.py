@@ -32,7 +32,7 @@ WORKER_POINTS = [
     *around("embedmill.shared.db.settlement:settle"),
     *around("embedmill.workers.consuming.process:Process.publish", "validate", "embed", "index"),
     *around("embedmill.shared.providers.embeddings.base:Embedder.embed_many"),
-    *around("embedmill.workers.stages.embed:_embed_share"),
+    *around("embedmill.workers.stages.embed:_leave_to_index"),
     *around("embedmill.shared.providers.vectorstores.embedded.store:EmbeddedVectorStore.upsert"),
     *around("embedmill.workers.stages.index:switch_versions"),
     *around("embedmill.shared.providers.blobs.folder:FolderBlobStore.put"),
