@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from itertools import accumulate, pairwise, repeat
+from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.remembering import Remembered
 
@@ -30,10 +30,13 @@ _SPACE = re.compile(r"\s+")
 _LONGEST_SPACE = 100_000
 _KNOWN_WORDS, _LONGEST_KNOWN = 65_536, 40
 """Words whose tokens are remembered, and characters of the longest."""
-_FEW = 6
-"""Where more than one word in so many is new, the whole text is encoded: that takes less than each by itself."""
+_FEW = 4
+"""So many new words are encoded one by one."""
+_SOME = 16
+"""Where more than one word in so many is new, and more are met than can be remembered, the whole text is encoded."""
 _PLACE = 32
 _TOKENS = (1 << _PLACE) - 1
+_NEW = -1
 """Places and tokens are counted in one number, the place above the lower 32 bits, so that one sum finds both."""
 _JOINED = "\0"
 """Before what no space precedes: words are told apart and remembered without their spaces."""
@@ -93,12 +96,40 @@ def _find_seams(text: str) -> list[int]:
     that holds the space begins with it; one that holds the line feed has all of the white space before it, as it has at
     the end of a text. The looks ahead of the encoding's rules are for white space alone.
     """
-    words = _cut_oddly(text) if any(map(text.__contains__, _ODD)) else _cut_evenly(text)
-    known = [count for count in map(_words.get, words) if count is not None]
-    if len(known) == len(words):
-        return list(accumulate(known, initial=0))
-    few = (len(words) - len(known)) * _FEW <= len(words)
-    return list(accumulate(map(_words.__getitem__, words) if few else _count_together(text, words), initial=0))
+    if any(map(text.__contains__, _ODD)):
+        return _encode_whole(text)
+    words = _cut_evenly(text)
+    counts = list(map(_words.get, words, repeat(_NEW)))
+    if new := [place for place, count in enumerate(counts) if count == _NEW]:
+        if len(new) * _SOME > len(words) and _words.has_forgotten:
+            return _encode_whole(text)
+        for place, count in zip(new, _count_new([words[place] for place in new]), strict=True):
+            counts[place] = count
+    return list(accumulate(counts, initial=0))
+
+
+def _count_new(keys: Sequence[str]) -> Iterator[int]:
+    """The counts of words: most are encoded as one text, since each by itself takes several times as long."""
+    apart = [key for key in keys if _stands_apart(key) and not _words.knows(key)]
+    together = dict(zip(apart, _count_together(apart), strict=True)) if len(apart) > _FEW else {}
+    for key in keys:
+        yield _words.keep(key, together[key]) if key in together else _words[key]
+
+
+def _stands_apart(key: str) -> bool:
+    """Whether no token goes beyond the word where another such word follows: it has a space before, and none behind."""
+    return key != "" and key[0] != _JOINED and not key[-1].isspace()
+
+
+def _count_together(keys: Sequence[str]) -> Iterator[int]:
+    import numpy as np
+
+    tokens = np.array(_encode(f" {' '.join(keys)}"), np.intp)
+    sizes = [len(key) + 1 if key.isascii() else len(key.encode()) + 1 for key in keys]
+    ends = np.cumsum(_token_lengths()[tokens])
+    before = np.searchsorted(ends, np.cumsum(sizes), side="right").tolist()
+    for key, (fewer, more) in zip(keys, pairwise([0, *before]), strict=True):
+        yield (len(key) + 1 << _PLACE) + more - fewer
 
 
 def _cut_evenly(text: str) -> list[str]:
@@ -106,18 +137,27 @@ def _cut_evenly(text: str) -> list[str]:
     return f"{_JOINED}{marked}".split(" ")
 
 
-def _cut_oddly(text: str) -> list[str]:
+def _encode_whole(text: str) -> list[int]:
+    """The seams of a text whose words are not to be remembered: it is encoded at once."""
     import numpy as np
 
-    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    white = _white()[np.minimum(codes, _LAST_SPACE + 1)]
+    is_ascii = text.isascii()
+    codes = np.frombuffer(text.encode("ascii" if is_ascii else "utf-32-le"), np.uint8 if is_ascii else np.uint32)
+    white = _white()[codes if is_ascii else np.minimum(codes, _LAST_SPACE + 1)]
     begins = (codes[1:] == _SPACE_CODE) & ~white[:-1] | (codes[:-1] == _LINE_FEED_CODE) & ~white[1:]
-    seams = [0, *(1 + np.flatnonzero(begins)).tolist(), len(text)]
-    return [_key(text[start:end]) for start, end in pairwise(seams)]
+    places = np.concatenate(([0], 1 + np.flatnonzero(begins), [len(text)]))
+    bytes_before = places if is_ascii else _bytes_before(codes)[places]
+    ends = np.cumsum(_token_lengths()[np.array(_encode(text), np.intp)])
+    seams: list[int] = ((places << _PLACE) + np.searchsorted(ends, bytes_before, side="right")).tolist()
+    return seams
 
 
-def _key(word: str) -> str:
-    return word[1:] if word[0] == " " and word[1:2] != _JOINED else _JOINED + word
+def _bytes_before(codes: "NDArray[Any]") -> "NDArray[np.int64]":
+    """How many bytes of UTF-8 there are before each character, and before the end."""
+    import numpy as np
+
+    widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
+    return np.concatenate(([0], np.cumsum(widths))).astype(np.int64)
 
 
 def _word(key: str) -> str:
@@ -127,17 +167,6 @@ def _word(key: str) -> str:
 def _count_word(key: str) -> int:
     word = _word(key)
     return (len(word) << _PLACE) + count_tokens(word)
-
-
-def _count_together(text: str, words: Sequence[str]) -> Iterator[int]:
-    """What is counted of each word, by encoding all of the text; and is remembered."""
-    import numpy as np
-
-    sizes = [len(_word(key).encode()) for key in words]
-    ends = np.cumsum(_token_lengths()[np.array(_encode(text), np.intp)])
-    before: list[int] = np.searchsorted(ends, list(accumulate(sizes, initial=0)), side="right").tolist()
-    for key, (fewer, more) in zip(words, pairwise(before), strict=True):
-        yield _words.keep(key, (len(_word(key)) << _PLACE) + more - fewer)
 
 
 @cache

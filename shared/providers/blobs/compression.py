@@ -1,22 +1,23 @@
 """How an object is kept: compressed where that is shorter; its id is that of the bytes that it was given as."""
 
 import hashlib
-import zlib
+
+from isal import isal_zlib
 
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.privacy.envelope import is_sealed
 
 MARK = b"embedmill-z1\n"
 """Before what is compressed. An object of an older release, or one that is not shorter compressed, is its own bytes."""
-LEVEL = 1
-"""Text to 42 %, at 100 MB a second; level 6 takes eight times as long for 37 %."""
+LEVEL = 2
+"""ISA-L's: text to 37 %, in what zlib writes too, in a quarter of the time that its first level takes for 38 %."""
 
 
 def compress(data: bytes) -> bytes:
     """The bytes to keep of an object; what is sealed does not get shorter."""
     if is_sealed(data):
         return data
-    packed = MARK + zlib.compress(data, LEVEL)
+    packed = MARK + isal_zlib.compress(data, LEVEL)
     return packed if len(packed) < len(data) else data
 
 
@@ -32,6 +33,6 @@ def restore(kept: bytes, object_: str) -> bytes:
 
 def _expand(kept: bytes) -> bytes:
     try:
-        return zlib.decompress(kept[len(MARK) :])
-    except zlib.error:
+        return isal_zlib.decompress(kept[len(MARK) :])
+    except isal_zlib.error:  # type: ignore[misc]  # its stubs take the class for an error
         return kept
