@@ -211,8 +211,12 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
     def _has_enough(self, filling: Filling) -> bool:
         """Whether a limit lets no full request through anyway, and what it grants would be lost by waiting."""
         least = (self._head.per_minute or math.inf) * QUANTUM_SECONDS / MINUTE_SECONDS
-        is_bound = (self._head.tokens or math.inf) < (self._room.tokens or math.inf)
-        return is_bound and filling.tokens >= least
+        return self._is_bound and filling.tokens >= least
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether a limit lets no full request through."""
+        return (self._head.tokens or math.inf) < (self._room.tokens or math.inf)
 
     def _waits_for_more(self) -> bool:
         now = time.monotonic()
@@ -227,8 +231,9 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
     def _width(self) -> int:
         if time.monotonic() < self._resume:
             return 0
-        # What the first answer tells of limits is to be known before the second request.
-        waits = self._rules.is_doubted or not self._head.is_heard
+        # What the first answer tells of limits is to be known before the second request; and where a limit is smaller
+        # than a request, what each answer tells of it: the next is as large as was granted meanwhile.
+        waits = self._rules.is_doubted or not self._head.is_heard or self._is_bound
         return 1 if waits else self._around.concurrency()
 
     def _seconds_left(self) -> float | None:
