@@ -31,6 +31,7 @@ NAMES = (
     "replays",
     "retrieval",
     "scale",
+    "slack",
     "stumbling",
     "submit",
     "tables",
