@@ -46,6 +46,8 @@ KNOWN = 65_536
 SPOKEN = 8
 """Sets of languages for which words are remembered."""
 LONGEST_KNOWN = 40
+FEW = 16
+"""Of what is no known word in a text."""
 HEADINGS = 1_024
 """Titles, sections and addresses whose terms are remembered."""
 
@@ -108,7 +110,7 @@ def count_each(chunks: Sequence[Words]) -> list[TermCounts]:
 def _read(chunk: Words) -> tuple[int, list[Weighted]]:
     """How many words a chunk has, and its terms by what each of them counts."""
     title, section, text = cut = [_cut(field) for field in (chunk.title, chunk.section, chunk.text)]
-    known = _known_in(guess(chain.from_iterable(map(_WORDS, cut)), "".join(map(_FIELD, cut))))
+    known = _known_in(guess(set().union(*map(_WORDS, cut)), "".join(map(_FIELD, cut))))
     shown = [known.headings[title.field], known.headings[section.field], known.read(text.words)]
     fields = zip(FIELDS.values(), (*shown, *known.names[chunk.uri]), strict=True)
     return sum(map(_LENGTH, shown)), list(_weighted(fields))
@@ -163,6 +165,7 @@ class _Known:
         self._plain: Remembered[str, int] = Remembered(self._find_term, most=KNOWN)
         self._terms = Remembered(self._find_term, most=KNOWN)
         self._tokens = Remembered(self._read_token, most=KNOWN // 2)
+        self._compounds: Remembered[str, Reading] = Remembered(self._read, most=KNOWN // 4)
         self._beyond_ascii = Remembered(self._read, most=KNOWN // 4)
         self.headings: Remembered[str, Reading] = Remembered(lambda field: self.read(field.split()), most=HEADINGS)
         """What is read in a title or section, as one follows another."""
@@ -175,7 +178,7 @@ class _Known:
         terms = [term for term in found if term is not None]
         if len(terms) == len(cut):
             return len(terms), terms, ()
-        return self._meet((written for written, term in zip(cut, found, strict=True) if term is None), terms)
+        return self._meet([written for written, term in zip(cut, found, strict=True) if term is None], terms)
 
     def read_tokens(self, cut: Iterable[str]) -> Reading:
         """The same of a text that is in tokens."""
@@ -186,18 +189,29 @@ class _Known:
         wholes = (0, list(map(term_id, name.wholes)), ())
         return _together([self.read_tokens(name.tokens), wholes]), self.read_tokens(name.folders)
 
-    def _meet(self, new: Iterable[str], terms: list[int]) -> Reading:
-        """What is not known, beside the terms of what is; compounds are one text, as that is cut much faster."""
-        compounds, others = [], []
+    def _meet(self, new: Sequence[str], terms: list[int]) -> Reading:
+        """What is not known, beside the terms of what is. Compounds come again where they are few, as in prose."""
+        compounds, others = list[str](), list[Reading]()
+        known = self._compounds if len(new) <= FEW else {}
         for written in new:
-            if word := _WORD.fullmatch(written):
+            if reading := known.get(written):
+                others.append(reading)
+            elif word := _WORD.fullmatch(written):
                 terms.append(self._plain.keep(written, self._terms[word[1].lower()]))
             elif written.isascii():
                 compounds.append(written)
             else:
                 others.append(self._beyond_ascii[written] if len(written) <= LONGEST_KNOWN else self._read(written))
-        length, found, faint = _together([*map(self._tokens.__getitem__, tokens(APART.join(compounds))), *others])
+        read = self._read_few if len(new) <= FEW else self._read_many
+        length, found, faint = _together([*read(compounds), *others])
         return len(terms) + length, [*terms, *found], faint
+
+    def _read_few(self, compounds: Sequence[str]) -> Iterable[Reading]:
+        return [self._compounds[one] if len(one) <= LONGEST_KNOWN else self._read(one) for one in compounds]
+
+    def _read_many(self, compounds: Sequence[str]) -> Iterable[Reading]:
+        """As one text, which is cut much faster."""
+        return map(self._tokens.__getitem__, tokens(APART.join(compounds)))
 
     def _read(self, written: str) -> Reading:
         return self.read_tokens(tokens(normalise(written)))
