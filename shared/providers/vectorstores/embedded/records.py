@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.base import VectorRow
@@ -24,8 +25,8 @@ EACH_OF = "(SELECT value FROM json_each(?))"
 """The items of a list in JSON."""
 
 TEXT = COLUMNS.split(", ").index("text")
-LEVEL, WINDOW_BITS, MEMORY = 6, -12, 5
-"""Of zlib, for texts of a kilobyte: the same size as with its greatest tables, in a third of the time."""
+LEVEL, WINDOW_BITS = 1, -12
+"""For texts of a kilobyte: no larger than by zlib's sixth level, in half of its time."""
 PLAIN_CHARACTERS = 80
 """A text up to this is kept as it is."""
 
@@ -74,8 +75,7 @@ def pack_text(text: str) -> str | bytes:
     if len(text) <= PLAIN_CHARACTERS:
         return text
     plain = text.encode()
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY)
-    packed = packer.compress(plain) + packer.flush()
+    packed = isal_zlib.compress(plain, LEVEL, WINDOW_BITS)
     return packed if len(packed) < len(plain) else text
 
 
