@@ -10,6 +10,7 @@ times are ratios.
 import argparse
 import subprocess
 import sys
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 import orjson
 
 from bench.references import REFERENCES, Reference, words_of
+from bench.webpages import SITES, chosen_part
 
 HERE = Path(__file__).parent.parent
 
@@ -117,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     readings = {name: _read(checkout, files) for name, checkout in parsers.items()}
     scores: dict[str, dict[str, Score]] = defaultdict(lambda: {name: Score() for name in parsers})
     for number, path in enumerate(files):
-        opinions = [reference(path.read_bytes()) for reference in REFERENCES[path.suffix.lower()]]
+        data = _part_of_page(path, options.folder)
+        opinions = [reference(data) for reference in REFERENCES[path.suffix.lower()]]
         for name in parsers:
             reading = readings[name][number]
             best = min((one for one in opinions if one), key=lambda one: _distance(reading, one), default=None)
@@ -125,6 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 scores[path.suffix[1:].lower()][name].add(reading, best)
     _print(scores)
     return 0
+
+
+def _part_of_page(path: Path, folder: Path) -> bytes:
+    """What is compared: of a page of a site that `webpages.toml` knows, the part that was chosen by hand."""
+    site = path.relative_to(folder).parts[0]
+    rules = tomllib.loads(SITES.read_text("utf-8")).get(site)
+    data = path.read_bytes()
+    return chosen_part(data, rules).encode() if rules and path.suffix == ".html" else data
 
 
 def _read(checkout: Path, files: Sequence[Path]) -> list[Reading]:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import policy
@@ -22,6 +23,8 @@ _GROUPED = re.compile(r"(?<=\d),(?=\d{3})")
 _TAG = re.compile(rb"<[^>]+>")
 _RAW_PARTS = re.compile(r"(?:word/(?:document|footnotes|endnotes)|ppt/slides/slide\d+|content)\.xml")
 _ASIDE = re.compile(r"(?:^|[ _-])nav(?:$|[ _-]|igation|header|footer|bar)|footer|breadcrumb|headerlink")
+RUNNING = 3
+"""Pages that have a line at one edge, from which on it is a running one."""
 _VOID = {"br", "hr", "img", "input", "link", "meta", "area", "col", "wbr"}
 _SILENT = {"script", "style", "title", "noscript", "template"}
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
@@ -52,10 +55,35 @@ def _reference(text: str, rows: list[str] | None = None, headings: list[str] | N
 
 def _pdftotext(data: bytes) -> Reference | None:
     """Words by poppler, headings from the outline."""
+    text = _by_poppler(data)
+    return None if text is None else _reference(text, headings=_outline(data))
+
+
+def _pdftotext_without_running_lines(data: bytes) -> Reference | None:
+    """The same without the first and the last line of pages, where three pages have them, but for their numbers."""
+    text = _by_poppler(data)
+    if text is None:
+        return None
+    pages = [[line for line in page.splitlines() if line.strip()] for page in text.split("\f")]
+    edges = Counter(edge for page in pages for edge in {_folded(line) for line in (*page[:1], *page[-1:])})
+    kept = [
+        line
+        for page in pages
+        for place, line in enumerate(page)
+        if 0 < place < len(page) - 1 or edges[_folded(line)] < RUNNING
+    ]
+    return _reference("\n".join(kept), headings=_outline(data))
+
+
+def _folded(line: str) -> str:
+    return re.sub(r"\d+|\b[ivxlc]+\b", "0", line.strip())
+
+
+def _by_poppler(data: bytes) -> str | None:
     if (program := shutil.which("pdftotext")) is None:
         return None
     run = subprocess.run([program, "-q", "-enc", "UTF-8", "-", "-"], input=data, capture_output=True, check=True)
-    return _reference(run.stdout.decode("utf-8", "replace"), headings=_outline(data))
+    return run.stdout.decode("utf-8", "replace")
 
 
 def _outline(data: bytes) -> list[str]:
@@ -127,19 +155,58 @@ def _unescaped(text: str) -> str:
 
 def _sheets(data: bytes) -> Reference | None:
     """The cells of a workbook as they are stored, sheet by sheet."""
+    return _workbook(data, [])
+
+
+def _sheets_as_shown(data: bytes) -> Reference | None:
+    """Numbers with the decimals, in percent and with the sign for zero that their formats ask for."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        styles = archive.read("xl/styles.xml").decode("utf-8", "replace")
+    own = dict(re.findall(r'<numFmt numFmtId="(\d+)" formatCode="([^"]*)"', styles))
+    known = {"1": "0", "2": "0.00", "3": "#,##0", "4": "#,##0.00", "9": "0%", "10": "0.00%"} | own
+    cells = re.search(r"<cellXfs.*?</cellXfs>", styles, re.DOTALL)
+    return _workbook(
+        data, [known.get(number, "") for number in re.findall(r'numFmtId="(\d+)"', cells[0])] if cells else []
+    )
+
+
+def _workbook(data: bytes, formats: list[str]) -> Reference:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)]
         strings = archive.read("xl/sharedStrings.xml") if "xl/sharedStrings.xml" in archive.namelist() else b""
         sheets = [archive.read(name) for name in sorted(names, key=lambda name: (len(name), name))]
     shared = [_plain(text) for text in re.findall(rb"<si>(.*?)</si>", strings, re.DOTALL)]
-    rows = [_cells(row, shared) for sheet in sheets for row in re.findall(rb"<row\b.*?</row>", sheet, re.DOTALL)]
+    rows = [
+        _cells(row, shared, formats) for sheet in sheets for row in re.findall(rb"<row\b.*?</row>", sheet, re.DOTALL)
+    ]
     text = "\n".join(" ".join(row) for row in rows)
     return _reference(text, [" ".join(row) for row in rows if len(row) > 1])
 
 
-def _cells(row: bytes, shared: list[str]) -> list[str]:
+def _cells(row: bytes, shared: list[str], formats: list[str]) -> list[str]:
     cells = re.findall(rb"<c\b([^>]*[^/>])>(?:(?!</c>).)*?<(?:v|t)\b[^>]*>([^<]*)</", row, re.DOTALL)
-    return [shared[int(value)] if b't="s"' in kind else _plain(value) for kind, value in cells]
+    return [
+        shared[int(value)] if b't="s"' in kind else _as_shown(_plain(value), _format(kind, formats))
+        for kind, value in cells
+    ]
+
+
+def _format(attributes: bytes, formats: list[str]) -> str:
+    found = re.search(rb'\bs="(\d+)"', attributes)
+    number = int(found[1]) if found else len(formats)
+    return formats[number] if number < len(formats) else ""
+
+
+def _as_shown(value: str, code: str) -> str:
+    sections = re.sub(r'"[^"]*"|\\.|_.', "", _unescaped(code)).split(";")
+    if not re.search("[0#]", code) or not re.fullmatch(r"-?[\d.]+(?:[eE][-+]?\d+)?", value):
+        return value
+    number = float(value)
+    if number == 0 and len(sections) > 2 and not re.search("[0#]", sections[2]):
+        return ""
+    scaled = abs(number) * (100 if "%" in sections[0] else 1)
+    decimals = re.search(r"\.([0#]+)", sections[0])
+    return f"{scaled:.{len(decimals[1]) if decimals else 0}f}"
 
 
 def _plain(source: bytes) -> str:
@@ -147,7 +214,10 @@ def _plain(source: bytes) -> str:
 
 
 class _Page(HTMLParser):
-    """Text, rows and headings of a page, without what calls itself navigation or a footer."""
+    """Text, rows and headings of a page, without what calls itself navigation or a footer.
+
+    A row of which one cell has words arranges a page, as boxes around notes do, and is none of a table.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,6 +227,7 @@ class _Page(HTMLParser):
         self._silent = 0
         self._aside, self._depth = "", 0
         self._marks: list[tuple[str, int]] = []
+        self._cells: list[list[int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = " ".join(value or "" for name, value in attrs if name in {"class", "id", "role"})
@@ -166,6 +237,9 @@ class _Page(HTMLParser):
         self.parts.append(" " if tag not in {"b", "i", "em", "strong", "span", "a", "code", "sub", "sup"} else "")
         if tag == "tr" or re.fullmatch("h[1-6]", tag):
             self._marks.append((tag, len(self.parts)))
+            self._cells += [[]] if tag == "tr" else []
+        if tag in {"td", "th"} and self._cells:
+            self._cells[-1].append(len(self.parts))
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
@@ -174,7 +248,15 @@ class _Page(HTMLParser):
         if not self._depth:
             self._aside = ""
         if self._marks and self._marks[-1][0] == tag:
-            (self.rows if tag == "tr" else self.headings).append("".join(self.parts[self._marks.pop()[1] :]))
+            text = "".join(self.parts[self._marks.pop()[1] :])
+            if tag != "tr":
+                self.headings.append(text)
+            elif self._has_cells(self._cells.pop()):
+                self.rows.append(text)
+
+    def _has_cells(self, begins: list[int]) -> bool:
+        ends = [*begins[1:], len(self.parts)]
+        return sum(bool("".join(self.parts[slice(*span)]).strip()) for span in zip(begins, ends, strict=True)) > 1
 
     def handle_data(self, data: str) -> None:
         if not self._silent and not self._aside:
@@ -255,10 +337,10 @@ _BY_SUFFIX: dict[str, tuple[Extractor, ...]] = {
     ".json": (_values, _source),
     ".md": (_markdown,),
     ".odt": (_raw_xml,),
-    ".pdf": (_pdftotext,),
+    ".pdf": (_pdftotext, _pdftotext_without_running_lines),
     ".pptx": (_python_pptx, _raw_xml),
     ".txt": (_source,),
-    ".xlsx": (_sheets,),
+    ".xlsx": (_sheets, _sheets_as_shown),
 }
 REFERENCES = {suffix: tuple(map(_safely, extractors)) for suffix, extractors in _BY_SUFFIX.items()}
 """Extractors by the ending of a file's name."""

@@ -109,6 +109,16 @@ def chosen_text(page: bytes, rules: dict[str, str]) -> str:
     return "" if root is None else " ".join(_texts(root, dropped))
 
 
+def chosen_part(page: bytes, rules: dict[str, str]) -> str:
+    """The part that a person chose, as HTML."""
+    tree = LexborHTMLParser(decode(page, declared=_declared(page)).text)
+    tree.strip_tags(_NO_TEXT)
+    for node in tree.css(f"a.headerlink, {rules.get('drop', 'nav')}"):
+        node.decompose()
+    root = tree.css_first(rules.get("main", "body")) or tree.body
+    return "" if root is None else root.html or ""
+
+
 def words(text: str) -> Counter[str]:
     """The words of a text, each as often as it stands there."""
     return Counter(_WORD.findall(text))
