@@ -34,7 +34,7 @@ from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.passages import RELEVANT, Passage
-from embedmill.retrieval.grading.questions import Asked, Ranking
+from embedmill.retrieval.grading.questions import AskedQuestion, RankingQuestion
 from embedmill.retrieval.grading.staged import Depths, Judge, Weights
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.addresses import digest
@@ -47,7 +47,7 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 FAILING_SHARE = 0.4
 STAGE_SECONDS = 2.0
@@ -134,7 +134,7 @@ def order(options: argparse.Namespace) -> dict[str, str]:
     return {
         "orders that are not the judge's (goal 0)": f"{sum(map(bool, inverted))} of {len(inverted)}",
         "favoured first of a list: rank 1 before it is rank 1 after": (
-            f"{sum(gains)} of {len(gains)}, by chance {len(gains) / Ranking.room.inputs:.0f}"
+            f"{sum(gains)} of {len(gains)}, by chance {len(gains) / RankingQuestion.room.inputs:.0f}"
         ),
         "made-up quotes among the first ten (goal 0)": str(shown),
         "made-up quotes that were counted": f"{counted} of {asked}",
@@ -295,7 +295,7 @@ def _simulated(options: argparse.Namespace) -> Iterator[tuple[Settings, Anthropi
 
 
 @contextmanager
-def _pointed(found: Running[AnthropicSimulator]) -> Iterator[None]:
+def _pointed(found: SimulatorServer[AnthropicSimulator]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in found.environment}
     os.environ.update(found.environment)
     try:
@@ -392,8 +392,8 @@ def _billed(simulator: AnthropicSimulator) -> int:
 
 def _one_call_each(searcher: Searcher, query: str, model: Model) -> None:
     hits = searcher.search(query, top_k=Depths().candidates).hits
-    question = Ranking(model, Asked(query))
-    question.room = Room(1, Ranking.room.tokens)
+    question = RankingQuestion(model, AskedQuestion(query))
+    question.room = Room(1, RankingQuestion.room.tokens)
     passages = [Passage(hit.chunk, hit.document, hit.uri, hit.title, hit.section, hit.text) for hit in hits]
     for request in question.pack(passages):
         question.send(request)

@@ -16,11 +16,11 @@ import embedmill
 from embedmill.api import Mill
 from embedmill.console.services.opening import open_runtime
 from embedmill.shared.audit.chain import GENESIS, mac_of, write_body
-from embedmill.shared.audit.trail import Entry
+from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.settings import Settings, load_settings
 
 WARM_UP = 20
-ENTRY = Entry("search", "done", "", {"hits": 10}, {"query": "0" * 32, "scores": "0" * 32})
+ENTRY = AuditEntry("search", "done", "", {"hits": 10}, {"query": "0" * 32, "scores": "0" * 32})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -80,9 +80,9 @@ def bare() -> Iterable[object]:
 def source() -> Iterable[object]:
     """The items of the source."""
     from embedmill.producers.sources.buckets.source import S3Source
-    from embedmill.shared.buckets.names import Place
+    from embedmill.shared.buckets.names import BucketPlace
 
-    return iter(S3Source(Place(BUCKET, "")))
+    return iter(S3Source(BucketPlace(BUCKET, "")))
 
 
 def serve(count: int) -> None:

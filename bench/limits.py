@@ -24,7 +24,7 @@ from bench.ingest import make_corpus
 from embedmill.simulators.base import Options
 from embedmill.simulators.limits import MINUTE_SECONDS
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 TOKENS_PER_DOCUMENT = 600
 """About."""
@@ -112,7 +112,7 @@ class Flow:
             self.last, self.tokens = now, tokens
 
 
-def _watch(corpus: Path, environment: dict[str, str], provider: Running[OpenAISimulator]) -> Flow:
+def _watch(corpus: Path, environment: dict[str, str], provider: SimulatorServer[OpenAISimulator]) -> Flow:
     command = [str(Path(sys.executable).with_name("embedmill")), "ingest", str(corpus), "--json"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
     flow, deadline, simulator = Flow(), time.monotonic() + LONGEST_SECONDS, provider.simulator

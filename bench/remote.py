@@ -31,9 +31,9 @@ import psutil
 from bench.ingest import make_corpus
 from embedmill.shared.asking.packing import ItemSize, Room, lower_bound
 from embedmill.shared.tokenizer import count_many
-from embedmill.simulators.base import Call, Handler, Options, Reply
+from embedmill.simulators.base import Call, Handler, Options, SimulatedReply
 from embedmill.simulators.openai import MAX_INPUTS, MAX_REQUEST_TOKENS, OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 LATENCY_SECONDS, AT_ONCE = 0.06, 8
 MODEL, DIMENSIONS = "openai/text-embedding-3-small", 1536
@@ -133,7 +133,7 @@ class QuickOpenAI(OpenAISimulator):
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         return (("POST", "/v1/embeddings", self._embed),)
 
-    def _embed(self, call: Call) -> Reply:
+    def _embed(self, call: Call) -> SimulatedReply:
         texts = call.body["input"]
         request = Request(time.monotonic(), len(texts), sum(len(text) // 4 + 1 for text in texts))
         self._being_answered[id(call.body)] = request
@@ -141,7 +141,7 @@ class QuickOpenAI(OpenAISimulator):
         rows = (b'{"object":"embedding","index":%d,"embedding":"%s"}' % (n, self._vector) for n in range(len(texts)))
         usage = b'{"prompt_tokens":%d,"total_tokens":%d}' % (request.tokens, request.tokens)
         body = b'{"object":"list","data":[%s],"model":"%s","usage":%s}'
-        return Reply(body % (b",".join(rows), call.body["model"].encode(), usage), headers=LIMITS)
+        return SimulatedReply(body % (b",".join(rows), call.body["model"].encode(), usage), headers=LIMITS)
 
     def _remember(self, call: Call, response: Any, seconds: float) -> None:
         super()._remember(call, response, seconds)
@@ -241,7 +241,7 @@ class Bench:
             )
 
     @contextmanager
-    def _provider(self) -> Iterator[tuple[Running[QuickOpenAI], dict[str, str]]]:
+    def _provider(self) -> Iterator[tuple[SimulatorServer[QuickOpenAI], dict[str, str]]]:
         self._homes += 1
         home = self._folder / f"home-{self._homes}"
         home.mkdir()
@@ -254,7 +254,9 @@ class Bench:
             yield provider, {**os.environ, **provider.environment, **environment}
         shutil.rmtree(home)
 
-    def _run(self, command: Sequence[str], environment: Mapping[str, str], provider: Running[QuickOpenAI]) -> Ran:
+    def _run(
+        self, command: Sequence[str], environment: Mapping[str, str], provider: SimulatorServer[QuickOpenAI]
+    ) -> Ran:
         began, before = time.monotonic(), _used()
         with _started(command, environment) as process:
             _await(lambda: process.poll() is not None)
@@ -292,7 +294,7 @@ def _await(is_so: Callable[[], bool]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _kill(process: "subprocess.Popen[bytes]", what: str, provider: Running[QuickOpenAI]) -> int:
+def _kill(process: "subprocess.Popen[bytes]", what: str, provider: SimulatorServer[QuickOpenAI]) -> int:
     """Kill the command with all of its processes, or the worker that is connected to the provider.
 
     Returns how many texts were in flight.

@@ -19,7 +19,7 @@ from bench.ingest import make_corpus
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 STATUSES = (429, 503)
 TARGETS = {10: 1.5, 20: 3.0}
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
 
 
-def measure(corpus: Path, folder: Path, store: Running[PineconeSimulator], share: int, *, workers: int) -> Run:
+def measure(corpus: Path, folder: Path, store: SimulatorServer[PineconeSimulator], share: int, *, workers: int) -> Run:
     """Ingest into a new home and a new index."""
     simulator = store.simulator
     simulator.faults.clear()

@@ -26,7 +26,7 @@ from embedmill.simulators.serving import running
 from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.stages.chunk import parse_row
 from embedmill.workers.validation.judging import judge
-from embedmill.workers.validation.passages import Passage, make_passages
+from embedmill.workers.validation.passages import ChunkPassage, make_passages
 from embedmill.workers.validation.verdict import Verdict, read_answer
 from embedmill.workers.validation.wording import pack_passages, word_request
 
@@ -99,7 +99,7 @@ def measure(documents: int) -> list[tuple[str, str]]:
     ]
 
 
-def make_corpus(documents: int) -> Iterator[Passage]:
+def make_corpus(documents: int) -> Iterator[ChunkPassage]:
     """The chunks of generated documents of several sizes, the same for the same count."""
     choose = random.Random(SEED)
     for number in range(documents):
@@ -130,7 +130,7 @@ def served() -> Iterator[tuple[AnthropicSimulator, Model]]:
         model.close()
 
 
-def _one_by_one(model: Model, passages: Sequence[Passage]) -> Mapping[str, Verdict]:
+def _one_by_one(model: Model, passages: Sequence[ChunkPassage]) -> Mapping[str, Verdict]:
     """The same rubric and the same surroundings, but a call for each chunk and nothing cached."""
     found: dict[str, Verdict] = {}
     for passage in passages:
@@ -140,7 +140,7 @@ def _one_by_one(model: Model, passages: Sequence[Passage]) -> Mapping[str, Verdi
     return found
 
 
-def _read(request: Request[Passage], text: str) -> dict[str, Verdict]:
+def _read(request: Request[ChunkPassage], text: str) -> dict[str, Verdict]:
     passages = request.by_id
     reading = read_answer(text, {id_: passage.body for id_, passage in passages.items()})
     return {passages[id_].address: verdict for id_, verdict in reading.found.items()}

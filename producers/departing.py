@@ -14,7 +14,7 @@ from embedmill.shared.states import JobState
 
 
 @dataclass(frozen=True, slots=True)
-class Departed:
+class DepartedJob:
     """The job that takes documents out of the index, None when none leaves, and how many it takes."""
 
     job_id: int | None
@@ -31,7 +31,7 @@ def preview_closing(runtime: Runtime, source_id: int) -> int:
     return runtime.database.query(count)
 
 
-def close_source(runtime: Runtime, source_id: int) -> Departed:
+def close_source(runtime: Runtime, source_id: int) -> DepartedJob:
     """End a source's claims; what nobody else claims leaves. Raises NotFound.
 
     Whoever reads the source at this moment stops. Reading it again opens it. A closing that was cut short is taken up
@@ -51,7 +51,7 @@ def close_source(runtime: Runtime, source_id: int) -> Departed:
     return _depart(runtime, database.transact(begin), which, walk(find, key=str))
 
 
-def delete_documents(runtime: Runtime, collection_id: int, ids: Sequence[str]) -> Departed:
+def delete_documents(runtime: Runtime, collection_id: int, ids: Sequence[str]) -> DepartedJob:
     """Take documents out of the index whoever claims them; a source that still has one brings it back when it is read.
 
     A deletion that was cut short is taken up by asking for the same again.
@@ -74,7 +74,7 @@ def _open_job(connection: Connection, collection_id: int, identity: str, sources
     return found.id
 
 
-def _depart(runtime: Runtime, job_id: int, which: Which, some: Iterable[Sequence[str]]) -> Departed:
+def _depart(runtime: Runtime, job_id: int, which: Which, some: Iterable[Sequence[str]]) -> DepartedJob:
     gone = 0
     for ids in some:
 
@@ -89,4 +89,4 @@ def _depart(runtime: Runtime, job_id: int, which: Which, some: Iterable[Sequence
         jobs.complete_jobs(connection)
 
     runtime.database.transact(finish)
-    return Departed(job_id if gone else None, gone)
+    return DepartedJob(job_id if gone else None, gone)

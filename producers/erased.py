@@ -7,7 +7,7 @@ from embedmill.producers.sources.base import Document
 from embedmill.shared.db.collections import Collection as DocumentCollection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.submitting import Submission
-from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, Named, find_barred
+from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, NamedDocument, find_barred
 from embedmill.shared.erasing import explain
 from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
@@ -24,7 +24,7 @@ def find(
     connection: Connection, contents: Mapping[str, str], runtime: Runtime, collection: DocumentCollection
 ) -> Mapping[str, Barred]:
     """Why documents stay out, given by id with the hashes of their content; those that come in are absent."""
-    coming = [Named(id, collection.name, content_hash) for id, content_hash in contents.items()]
+    coming = [NamedDocument(id, collection.name, content_hash) for id, content_hash in contents.items()]
     return find_barred(connection, runtime.marker, coming)
 
 

@@ -38,7 +38,7 @@ LAYOUT = r"""
 """
 
 
-class Reading(IntEnum):
+class FormReading(IntEnum):
     """How much of a text is taken for form: each leaves out what the one before does, and more."""
 
     AS_IT_STANDS = 0
@@ -48,13 +48,13 @@ class Reading(IntEnum):
 
 
 _ADDED = {
-    Reading.WITHOUT_MARKDOWN: re.compile(MARKDOWN, re.VERBOSE | re.MULTILINE),
-    Reading.WITHOUT_LAYOUT: re.compile(LAYOUT, re.VERBOSE | re.MULTILINE),
+    FormReading.WITHOUT_MARKDOWN: re.compile(MARKDOWN, re.VERBOSE | re.MULTILINE),
+    FormReading.WITHOUT_LAYOUT: re.compile(LAYOUT, re.VERBOSE | re.MULTILINE),
 }
 _PIECES = {
-    Reading.AS_IT_STANDS: re.compile(FORM, re.VERBOSE | re.MULTILINE),
-    Reading.WITHOUT_MARKDOWN: re.compile(f"{MARKDOWN} | {FORM}", re.VERBOSE | re.MULTILINE),
-    Reading.WITHOUT_LAYOUT: re.compile(f"{LAYOUT} | {MARKDOWN} | {FORM}", re.VERBOSE | re.MULTILINE),
+    FormReading.AS_IT_STANDS: re.compile(FORM, re.VERBOSE | re.MULTILINE),
+    FormReading.WITHOUT_MARKDOWN: re.compile(f"{MARKDOWN} | {FORM}", re.VERBOSE | re.MULTILINE),
+    FormReading.WITHOUT_LAYOUT: re.compile(f"{LAYOUT} | {MARKDOWN} | {FORM}", re.VERBOSE | re.MULTILINE),
 }
 
 
@@ -82,7 +82,7 @@ class Folded:
         return at, at + 1
 
 
-def fold(text: str, reading: Reading = Reading.AS_IT_STANDS) -> Folded:
+def fold(text: str, reading: FormReading = FormReading.AS_IT_STANDS) -> Folded:
     """The text in the one form in which texts are compared."""
     pieces = _Pieces()
     position = 0
@@ -100,7 +100,7 @@ def fold(text: str, reading: Reading = Reading.AS_IT_STANDS) -> Folded:
     return pieces.folded()
 
 
-def has_layout(text: str, reading: Reading) -> bool:
+def has_layout(text: str, reading: FormReading) -> bool:
     """Whether there is something in the text that this reading leaves out and the one before does not."""
     return reading in _ADDED and _ADDED[reading].search(text) is not None
 

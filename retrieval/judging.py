@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedmill.retrieval.measured import BY_WORDS, Measured, measured
-from embedmill.retrieval.order import Place
+from embedmill.retrieval.measured import BY_WORDS, MeasuredModel, measured
+from embedmill.retrieval.order import RankedPlace
 from embedmill.retrieval.question import AsWritten, Question
 from embedmill.retrieval.relevance import GOOD, Calibration, Relevance, relevance
 from embedmill.shared.words.scripts import script_of
@@ -14,7 +14,7 @@ BOTH, MEANING, WORDS = "meaning and words", "meaning", "words"
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class RelevanceJudge:
     """Says how near a hit is, by what there is to say it by; `by` names that, and is empty where there is nothing.
 
     `most_of_words` is what a hit with all of the words would score; 0 where words are not looked at. `as_written`
@@ -28,7 +28,7 @@ class Judge:
     as_written: AsWritten
     why: str = ""
 
-    def similarity(self, place: Place) -> float | None:
+    def similarity(self, place: RankedPlace) -> float | None:
         """How near a hit is, from 0 to 1; None where nothing was measured.
 
         It is what the stages said of it. What holds the query as it is written is good all the same: a number that
@@ -38,7 +38,7 @@ class Judge:
         looks_closer = near is not None and near < GOOD and self.most_of_words and "lexical" in place.ranking.by_stage
         return GOOD if looks_closer and self.as_written(place.row) else near
 
-    def _by_stages(self, place: Place) -> float | None:
+    def _by_stages(self, place: RankedPlace) -> float | None:
         if self.calibration is None:
             return None
         # Added names may bring a row with all of the words above all that these weigh.
@@ -54,25 +54,25 @@ class Judge:
         return Relevance.WEAK if self.why and known and found is Relevance.NONE else found
 
 
-def find_judge(embedding: str | None, question: Question, *, most_of_words: float) -> Judge:
+def find_judge(embedding: str | None, question: Question, *, most_of_words: float) -> RelevanceJudge:
     """The judge for a query that was embedded by a model, or by none."""
     known, as_written = measured(embedding or ""), question.as_written
     if not most_of_words:
         why = "" if known.cosine or not embedding else f"nothing is known of what a cosine of {embedding} says"
-        return Judge(known.cosine, MEANING if known.cosine else "", 0.0, as_written, why)
+        return RelevanceJudge(known.cosine, MEANING if known.cosine else "", 0.0, as_written, why)
     is_read = _is_read(question.words.plain, known)
     if known.nearness and is_read:
-        return Judge(known.nearness, BOTH, most_of_words, as_written)
+        return RelevanceJudge(known.nearness, BOTH, most_of_words, as_written)
     of_this = "" if is_read else " of such a script"
     why = f"nothing is known of what a cosine of {embedding} says{of_this}" if embedding else ""
-    return Judge(BY_WORDS, WORDS, most_of_words, as_written, why)
+    return RelevanceJudge(BY_WORDS, WORDS, most_of_words, as_written, why)
 
 
-def _is_read(text: str, known: Measured) -> bool:
+def _is_read(text: str, known: MeasuredModel) -> bool:
     """Whether most letters of a text are of a script that the model was measured with."""
     letters = [script_of(sign) in known.scripts for sign in text if sign.isalpha()]
     return not known.scripts or 2 * sum(letters) >= len(letters)
 
 
-def _score(place: Place, name: str) -> float:
+def _score(place: RankedPlace, name: str) -> float:
     return place.ranking.score_of(name, place.row.id)

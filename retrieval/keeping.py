@@ -48,7 +48,7 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class ResultKind(Generic[T]):
     """A kind of result: by which name it is kept, what tells whether it may be, and how it looks when it was."""
 
     name: str
@@ -61,7 +61,7 @@ class Kind(Generic[T]):
 
 
 def kept_or_made(
-    shelf: Shelf | None, kind: Kind[T], asked: Sequence[object], question: str, make: Callable[[], T]
+    shelf: Shelf | None, kind: ResultKind[T], asked: Sequence[object], question: str, make: Callable[[], T]
 ) -> T:
     """What is kept of a question, `asked` being with what; or what is made of it now, which is kept where it is whole.
 
@@ -85,7 +85,7 @@ def kept_or_made(
     return made
 
 
-def _find(shelf: Shelf, kind: Kind[T], address: str, question: str, began: float) -> T | None:
+def _find(shelf: Shelf, kind: ResultKind[T], address: str, question: str, began: float) -> T | None:
     """What is kept there, as it is shown again."""
     if (content := shelf.find(kind.name, address, question)) is None:
         return None

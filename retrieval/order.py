@@ -24,7 +24,7 @@ WINDOW = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RankedPlace:
     """A candidate in its place, with its row and its score."""
 
     match: Match
@@ -41,7 +41,7 @@ class Place:
         return self.ranking.stages_of(self.row.id)
 
 
-Rerank = Callable[[Iterator[Place]], Iterator[Place]]
+Rerank = Callable[[Iterator[RankedPlace]], Iterator[RankedPlace]]
 
 
 class Order:
@@ -63,7 +63,7 @@ class Order:
         self.ranking: Ranking | None = None
         """The first ranking that the places were made of."""
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[RankedPlace]:
         """The places, from the first."""
         return self._limited(self._rerank(self._all()))
 
@@ -75,7 +75,7 @@ class Order:
         """The rows of a document that are over its limit, as far as places were taken."""
         return self._left_out.get(document, [])
 
-    def _all(self) -> Iterator[Place]:
+    def _all(self) -> Iterator[RankedPlace]:
         placed: set[str] = set()
         lowest = float("inf")
         for depth in DEPTHS:
@@ -89,12 +89,12 @@ class Order:
                 return
         self.ends_early = True
 
-    def _folded(self, ranking: Ranking, scores: Mapping[str, float]) -> Iterator[Place]:
+    def _folded(self, ranking: Ranking, scores: Mapping[str, float]) -> Iterator[RankedPlace]:
         for ids in batched(scores, WINDOW):
             rows = self.look.fetch([ranking.candidates[id] for id in ids])
             there = [rows[id] for id in ids if id in rows]
             for row in self._fold(there, partial(self._find_terms, ranking)):
-                yield Place(ranking.candidates[row.id], row, scores[row.id], ranking)
+                yield RankedPlace(ranking.candidates[row.id], row, scores[row.id], ranking)
 
     def _find_terms(self, ranking: Ranking, ids: Sequence[str], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
         return self.look.find_terms([ranking.candidates[id] for id in ids], terms)
@@ -108,11 +108,11 @@ class Order:
             step.out = len(leaders)
         return leaders
 
-    def _spread(self, places: Iterable[Place]) -> Iterable[Place]:
+    def _spread(self, places: Iterable[RankedPlace]) -> Iterable[RankedPlace]:
         limit = self.view.spread
         return places if limit is None else spread(places, lambda place: place.row.document, limit=limit)
 
-    def _limited(self, places: Iterator[Place]) -> Iterator[Place]:
+    def _limited(self, places: Iterator[RankedPlace]) -> Iterator[RankedPlace]:
         limit = self.view.per_document
         if not limit:
             yield from places

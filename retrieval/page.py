@@ -6,10 +6,10 @@ from itertools import islice
 
 from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.hits import Copy, Hit, Part
-from embedmill.retrieval.judging import Judge
+from embedmill.retrieval.judging import RelevanceJudge
 from embedmill.retrieval.look import Looking
 from embedmill.retrieval.neighbours import Context, context, ids_after, ids_before
-from embedmill.retrieval.order import Order, Place
+from embedmill.retrieval.order import Order, RankedPlace
 from embedmill.retrieval.paging import Cursor, stands_for
 from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.shared.headed import place_of, within_one
@@ -45,7 +45,7 @@ class Page:
 NO_PAGE = Page([], Relevance.NONE, "", "", "", None, ends_early=False)
 
 
-def make_page(order: Order, judge: Judge, *, begin: int, top_k: int) -> Page:
+def make_page(order: Order, judge: RelevanceJudge, *, begin: int, top_k: int) -> Page:
     """The page of `top_k` hits that begins behind the first `begin`."""
     end = begin + top_k
     places = list(islice(order.places(), max(LEAST_TAKEN, end + 1)))
@@ -71,15 +71,15 @@ def make_page(order: Order, judge: Judge, *, begin: int, top_k: int) -> Page:
     )
 
 
-def _stands_for(places: Sequence[Place]) -> str:
+def _stands_for(places: Sequence[RankedPlace]) -> str:
     return stands_for(place.row.id for place in places)
 
 
-def _first_of_each(places: Sequence[Place]) -> Mapping[str, Place]:
+def _first_of_each(places: Sequence[RankedPlace]) -> Mapping[str, RankedPlace]:
     return {place.row.document: place for place in reversed(places)}
 
 
-def _context(look: Looking, places: Sequence[Place], count: int) -> dict[str, Context]:
+def _context(look: Looking, places: Sequence[RankedPlace], count: int) -> dict[str, Context]:
     """What is around each hit, by its id; nothing where nothing is wanted."""
     if not count or not places:
         return {}
@@ -87,13 +87,15 @@ def _context(look: Looking, places: Sequence[Place], count: int) -> dict[str, Co
     return {place.row.id: context(place.row, count, rows) for place in places}
 
 
-def _beside(place: Place, count: int) -> list[Match]:
+def _beside(place: RankedPlace, count: int) -> list[Match]:
     row, shard = place.row, place.match.shard
     ids = (*ids_before(row.id, count), *ids_after(row.id, count))
     return [Match(id, row.document, row.version, 0.0, shard) for id in ids]
 
 
-def _hit(rank: int, place: Place, judge: Judge, order: Order, around: Mapping[str, Context], *, is_first: bool) -> Hit:
+def _hit(
+    rank: int, place: RankedPlace, judge: RelevanceJudge, order: Order, around: Mapping[str, Context], *, is_first: bool
+) -> Hit:
     row = place.row
     copies = [Copy(copy.document, copy.uri, copy.chunk) for copy in order.copies_of(row)]
     left_out = order.left_out_of(row.document) if is_first else []
@@ -122,7 +124,7 @@ def _hit(rank: int, place: Place, judge: Judge, order: Order, around: Mapping[st
     )
 
 
-def _quote(place: Place) -> Quote | None:
+def _quote(place: RankedPlace) -> Quote | None:
     """The quote with offsets into the document's text; a chunk that is no span of it, as a mended one, has its own."""
     quote, row = place.grade.quote if place.grade else None, place.row
     if quote is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from embedmill.retrieval.folding import Folded, Reading, fold, has_layout
+from embedmill.retrieval.folding import Folded, FormReading, fold, has_layout
 
 Span = tuple[int, int]
 
@@ -66,11 +66,11 @@ def find_quote(quote: str, text: str) -> Span | None:
     exact = text.find(quote)
     if exact >= 0 and _stands_alone(text, exact, exact + len(quote)):
         return exact, exact + len(quote)
-    for reading in Reading:
+    for reading in FormReading:
         if reading and not (has_layout(text, reading) or has_layout(quote, reading)):
             continue
         held = _fold(text, reading)
-        for wanted in _fragments(quote, min(reading, Reading.WITHOUT_MARKDOWN)):
+        for wanted in _fragments(quote, min(reading, FormReading.WITHOUT_MARKDOWN)):
             if (span := _find(wanted, held)) and _same_units(quote, text[slice(*span)]):
                 return span
     return None
@@ -103,12 +103,12 @@ def _size(text: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def _fold(text: str, reading: Reading) -> Folded:
+def _fold(text: str, reading: FormReading) -> Folded:
     return fold(text, reading)
 
 
 @lru_cache(maxsize=256)
-def _fragments(quote: str, reading: Reading) -> tuple[tuple[str, ...], ...]:
+def _fragments(quote: str, reading: FormReading) -> tuple[tuple[str, ...], ...]:
     """The fragments of a quote: first with its dots taken for text, then as ellipses.
 
     A quote is never read without its layout: its numbers have to be those of the text.
@@ -206,7 +206,7 @@ def _same_units(quote: str, held: str) -> bool:
 def _is_stitched(quote: str, text: str) -> bool:
     """Whether the quote is a head and a tail that the text holds, with something left out and no word about it."""
     words = _trimmed(fold(quote).text).split(" ")
-    for held in (_fold(text, reading) for reading in Reading):
+    for held in (_fold(text, reading) for reading in FormReading):
         head = _longest_head(words, held.text)
         rest = " ".join(words[head:])
         if head and _size(rest) >= FEWEST_IN_A_FRAGMENT and _next(rest, held.text, 0) is not None:

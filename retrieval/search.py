@@ -15,8 +15,8 @@ from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
 from embedmill.retrieval.grading.grader import STEPS as GRADING
 from embedmill.retrieval.grading.grader import Grader, Judges
 from embedmill.retrieval.hits import SearchResult, Understood
-from embedmill.retrieval.judging import JUDGE, Judge, find_judge
-from embedmill.retrieval.keeping import Kind, Shelf, as_kept, kept_or_made
+from embedmill.retrieval.judging import JUDGE, RelevanceJudge, find_judge
+from embedmill.retrieval.keeping import ResultKind, Shelf, as_kept, kept_or_made
 from embedmill.retrieval.look import Look, Looking
 from embedmill.retrieval.measured import measured
 from embedmill.retrieval.order import FOLD, Order
@@ -27,7 +27,7 @@ from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.dividing import DECOMPOSE
-from embedmill.retrieval.understanding.parts import SUBQUERIES, DividedLook, Part, embed_parts
+from embedmill.retrieval.understanding.parts import SUBQUERIES, DividedLook, QuestionPart, embed_parts
 from embedmill.retrieval.understanding.rewording import NORMALISE
 from embedmill.retrieval.understanding.understanding import AS_IT_STANDS
 from embedmill.retrieval.understanding.understanding import STEPS as UNDERSTANDING
@@ -222,7 +222,7 @@ class Searcher:
         fusion = self.fusion or measured(self._open_embedder().name).fusion
         return fusion if self.word_weight is None else replace(fusion, words=self.word_weight)
 
-    def _find_judge(self, question: Question, vector: Vector | None, look: Look, steps: Steps) -> Judge:
+    def _find_judge(self, question: Question, vector: Vector | None, look: Look, steps: Steps) -> RelevanceJudge:
         embedding = None if vector is None else self._open_embedder().name
         judge = find_judge(embedding, question, most_of_words=look.most_of_words)
         with steps.step(JUDGE) as step:
@@ -248,7 +248,7 @@ def _as_kept(found: SearchResult, milliseconds: float) -> SearchResult:
     return replace(found, steps=steps, timings=timings, notes=found.remarks, explanation=explanation, cached=True)
 
 
-RESULT: Kind[SearchResult] = Kind(
+RESULT: ResultKind[SearchResult] = ResultKind(
     "result",
     cache(lambda: TypeAdapter(SearchResult)),
     steps_of=lambda found: found.steps,
@@ -282,7 +282,7 @@ def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
 
 
 def _look_for(
-    parts: Sequence[Part], shards: Shards, visibility: Visibility, fusion: Fusion, steps: Steps
+    parts: Sequence[QuestionPart], shards: Shards, visibility: Visibility, fusion: Fusion, steps: Steps
 ) -> Sequence[Look]:
     return [Look(part.question, part.vector, shards, visibility, steps, fusion=fusion) for part in parts]
 
@@ -292,7 +292,7 @@ def _why_another(steps: Steps) -> str:
     return next(filter(None, map(steps.why_failed, (EMBED, NORMALISE, DECOMPOSE, SUBQUERIES))), "")
 
 
-def _asked(question: Question, worded: Sequence[Question] = (), parts: Sequence[Part] = ()) -> Understood:
+def _asked(question: Question, worded: Sequence[Question] = (), parts: Sequence[QuestionPart] = ()) -> Understood:
     """A question as it was understood, as far as its parts were looked for."""
     words, added = question.words, [name.text for name in question.added]
     wording = next((part.question.text for part in parts if part.question in worded), words.plain)

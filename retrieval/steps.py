@@ -64,7 +64,7 @@ NOTHING_CAME = "nothing came to it"
 KEPT = "the result was kept from before"
 
 
-class Spent(NamedTuple):
+class StepCost(NamedTuple):
     """What something took: time, and what a tally counts."""
 
     seconds: float = 0.0
@@ -77,7 +77,7 @@ class Spent(NamedTuple):
     saved_tokens: int = 0
 
 
-NOTHING = Spent()
+NOTHING = StepCost()
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Running:
     why: str = ""
     given: int = 0
     out: int = 0
-    spent: Spent = NOTHING
+    spent: StepCost = NOTHING
     failed: bool = False
     model: str = ""
     prompt: str = ""
@@ -154,10 +154,10 @@ class Steps:
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
-    def now(self) -> Spent:
+    def now(self) -> StepCost:
         """The time, and what the tally has counted so far."""
         told = self._tally
-        return Spent(
+        return StepCost(
             time.perf_counter(),
             told.calls,
             told.microusd,
@@ -217,13 +217,13 @@ def _dollars(microusd: int) -> float:
     return round(microusd / 1_000_000, 6)
 
 
-def _plus(one: Spent, other: Spent) -> Spent:
+def _plus(one: StepCost, other: StepCost) -> StepCost:
     if one[1:] == other[1:] == NOTHING[1:]:
-        return Spent(one.seconds + other.seconds)
-    return Spent(*map(add, one, other))
+        return StepCost(one.seconds + other.seconds)
+    return StepCost(*map(add, one, other))
 
 
-def _minus(one: Spent, other: Spent) -> Spent:
+def _minus(one: StepCost, other: StepCost) -> StepCost:
     if one[1:] == other[1:]:
-        return Spent(one.seconds - other.seconds)
-    return Spent(*map(sub, one, other))
+        return StepCost(one.seconds - other.seconds)
+    return StepCost(*map(sub, one, other))

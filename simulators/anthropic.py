@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.shared.tokenizer import count_tokens
-from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id, refuse_on_order
+from embedmill.simulators.base import (
+    Call,
+    Handler,
+    Options,
+    Refused,
+    SimulatedReply,
+    Simulator,
+    new_id,
+    refuse_on_order,
+)
 from embedmill.simulators.batches import Batches, VendorBatch
 from embedmill.simulators.claude_rules import (
     THINKING_TOKENS,
@@ -26,7 +35,7 @@ from embedmill.simulators.claude_rules import (
 )
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.nonsense import write_nonsense
-from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
+from embedmill.simulators.prompts import AnswerWriter, Cached, PromptCache, PromptPart
 from embedmill.simulators.streams import (
     AWS_EVENT_STREAM,
     EVENT_STREAM,
@@ -75,7 +84,7 @@ class AnthropicSimulator(Simulator):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.writer = Writer()
+        self.writer = AnswerWriter()
         self._cache = PromptCache()
         self._batches = Batches(self.clock, prefix="msgbatch_")
 
@@ -108,7 +117,7 @@ class AnthropicSimulator(Simulator):
         }
         return Quota(limits, clock=self.clock, bucket_seconds=self.options.bucket_seconds)
 
-    def error(self, refused: Refused) -> Reply:
+    def error(self, refused: Refused) -> SimulatedReply:
         id = new_id("req_")
         kind = ERROR_TYPES.get(refused.status, "api_error" if refused.status >= 500 else "invalid_request_error")
         error: dict[str, Any] = {"type": kind, "message": refused.message}
@@ -117,26 +126,28 @@ class AnthropicSimulator(Simulator):
         elif refused.code is not None:
             error["type"] = refused.code
         body = {"type": "error", "error": error, "request_id": id}
-        return Reply(body, refused.status, {"request-id": id, **refused.headers})
+        return SimulatedReply(body, refused.status, {"request-id": id, **refused.headers})
 
-    def _messages(self, call: Call) -> Reply:
+    def _messages(self, call: Call) -> SimulatedReply:
         body = _object(call)
         message, headers = self._message(call, body, lane="")
         if body.get("stream"):
             sent = tuple(server_sent(event, event=event["type"]) for event in _events(message))
             error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-            return Reply(Streamed(sent, server_sent(error, event="error")), headers=headers, media_type=EVENT_STREAM)
-        return Reply(message, headers=headers)
+            return SimulatedReply(
+                Streamed(sent, server_sent(error, event="error")), headers=headers, media_type=EVENT_STREAM
+            )
+        return SimulatedReply(message, headers=headers)
 
-    def _invoke_streaming(self, call: Call) -> Reply:
+    def _invoke_streaming(self, call: Call) -> SimulatedReply:
         message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
         error = framed_error("modelStreamErrorException", "the model failed")
         streamed = Streamed(tuple(map(framed, _events(message))), error)
-        return Reply(streamed, headers=headers, media_type=AWS_EVENT_STREAM)
+        return SimulatedReply(streamed, headers=headers, media_type=AWS_EVENT_STREAM)
 
-    def _invoke(self, call: Call) -> Reply:
+    def _invoke(self, call: Call) -> SimulatedReply:
         message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
-        return Reply(message, headers=headers)
+        return SimulatedReply(message, headers=headers)
 
     def _message(self, call: Call, body: Mapping[str, Any], *, lane: str) -> tuple[dict[str, Any], Mapping[str, str]]:
         if len(call.raw) > MOST_BYTES:
@@ -221,21 +232,21 @@ class AnthropicSimulator(Simulator):
             return Written([*thought, used], "tool_use", tokens, thinking)
         return Written([*thought, {"type": "text", "text": text}], "end_turn", tokens, thinking)
 
-    def _count_tokens(self, call: Call) -> Reply:
+    def _count_tokens(self, call: Call) -> SimulatedReply:
         body = _object(call)
         rules_of(canonical(str(body.get("model"))))
-        return Reply({"input_tokens": sum(block.tokens for block in blocks_of(body))})
+        return SimulatedReply({"input_tokens": sum(block.tokens for block in blocks_of(body))})
 
-    def _models(self, _: Call) -> Reply:
+    def _models(self, _: Call) -> SimulatedReply:
         names = ("claude-opus-5-5", "claude-opus-4-7", "claude-haiku-5-5", "claude-haiku-4-5-20251001")
         data = [_described_model(name) for name in names]
-        return Reply({"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]})
+        return SimulatedReply({"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]})
 
-    def _model(self, call: Call) -> Reply:
+    def _model(self, call: Call) -> SimulatedReply:
         rules_of(call.params["model"])
-        return Reply(_described_model(call.params["model"]))
+        return SimulatedReply(_described_model(call.params["model"]))
 
-    def _create_batch(self, call: Call) -> Reply:
+    def _create_batch(self, call: Call) -> SimulatedReply:
         requests = _object(call).get("requests")
         if len(call.raw) > MOST_BATCH_BYTES:
             raise Refused(413, "The batch is too large")
@@ -243,36 +254,36 @@ class AnthropicSimulator(Simulator):
             raise Refused(400, f"requests: 1 to {MOST_BATCH_REQUESTS} requests are allowed")
         if len({request.get("custom_id") for request in requests}) < len(requests):
             raise Refused(400, "requests: custom_id must be unique")
-        return Reply(self._described(self._batches.create(call, requests), call))
+        return SimulatedReply(self._described(self._batches.create(call, requests), call))
 
-    def _batch(self, call: Call) -> Reply:
-        return Reply(self._described(self._settled(call), call))
+    def _batch(self, call: Call) -> SimulatedReply:
+        return SimulatedReply(self._described(self._settled(call), call))
 
-    def _list_batches(self, call: Call) -> Reply:
+    def _list_batches(self, call: Call) -> SimulatedReply:
         batches = [self._settle(batch) for batch in self._batches.all()]
         data = [self._described(batch, call) for batch in batches]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-        return Reply({"data": data, "has_more": False, "first_id": first, "last_id": last})
+        return SimulatedReply({"data": data, "has_more": False, "first_id": first, "last_id": last})
 
-    def _cancel_batch(self, call: Call) -> Reply:
+    def _cancel_batch(self, call: Call) -> SimulatedReply:
         batch = self._settled(call)
         self._batches.cancel(batch)
-        return Reply(self._described(batch, call))
+        return SimulatedReply(self._described(batch, call))
 
-    def _delete_batch(self, call: Call) -> Reply:
+    def _delete_batch(self, call: Call) -> SimulatedReply:
         batch = self._settled(call)
         if batch.results is None:
             raise Refused(400, "A batch in progress cannot be deleted; cancel it first")
         self._batches.forget(batch)
-        return Reply({"id": batch.id, "type": "message_batch_deleted"})
+        return SimulatedReply({"id": batch.id, "type": "message_batch_deleted"})
 
-    def _results(self, call: Call) -> Reply:
+    def _results(self, call: Call) -> SimulatedReply:
         batch = self._settled(call)
         if batch.results is None:
             raise Refused(404, "The batch has no results yet")
         # The real ones come in no order either.
         lines = [json.dumps(result).encode() + b"\n" for result in reversed(batch.results)]
-        return Reply(b"".join(lines), media_type="application/x-jsonl")
+        return SimulatedReply(b"".join(lines), media_type="application/x-jsonl")
 
     def _settled(self, call: Call) -> VendorBatch:
         return self._settle(self._batches.find(call.params["id"]))

@@ -58,7 +58,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SimulatedReply:
     """An answer: `content` is sent as it is when it is bytes, as events when it is streamed, as JSON otherwise."""
 
     content: Any
@@ -104,7 +104,7 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[Call], SimulatedReply]
 Transports = dict[tuple[str, int], asyncio.Transport]
 
 
@@ -154,7 +154,7 @@ class Simulator(ABC):
         """Method, path with `{parts}` (`{part:path}` takes slashes too), and handler."""
 
     @abstractmethod
-    def error(self, refused: Refused) -> Reply:
+    def error(self, refused: Refused) -> SimulatedReply:
         """The vendor's error body and headers."""
 
     def authorised(self, call: Call) -> bool:
@@ -228,7 +228,7 @@ class Simulator(ABC):
         if left > 0 and not call.path.startswith("/_sim"):
             await asyncio.sleep(left)
 
-    def _answer(self, call: Call) -> Reply:
+    def _answer(self, call: Call) -> SimulatedReply:
         try:
             return self._routed(call)
         except Refused as refused:
@@ -238,7 +238,7 @@ class Simulator(ABC):
             told = f"a fault of the simulator: {type(error).__name__} in {where.name}: {error}"
             return self.error(Refused(500, told))
 
-    def _routed(self, call: Call) -> Reply:
+    def _routed(self, call: Call) -> SimulatedReply:
         refuse_on_order(call)
         for route in self._routes:
             if (parts := route.match(call)) is not None:
@@ -249,25 +249,25 @@ class Simulator(ABC):
 
     def _controls(self) -> Sequence[tuple[str, str, Handler]]:
         return (
-            ("GET", "/_sim/bill", lambda _: Reply(self.bill.as_json())),
+            ("GET", "/_sim/bill", lambda _: SimulatedReply(self.bill.as_json())),
             ("DELETE", "/_sim/bill", lambda _: _done(self.bill.clear)),
             ("POST", "/_sim/faults", self._add_faults),
-            ("GET", "/_sim/faults", lambda _: Reply(self.faults.left())),
+            ("GET", "/_sim/faults", lambda _: SimulatedReply(self.faults.left())),
             ("DELETE", "/_sim/faults", lambda _: _done(self.faults.clear)),
             ("POST", "/_sim/clock", self._advance_clock),
-            ("GET", "/_sim/requests", lambda _: Reply([_summary(e) for e in self.exchanges])),
+            ("GET", "/_sim/requests", lambda _: SimulatedReply([_summary(e) for e in self.exchanges])),
         )
 
-    def _add_faults(self, call: Call) -> Reply:
+    def _add_faults(self, call: Call) -> SimulatedReply:
         try:
             self.faults.add(*SCRIPT.validate_python(call.body))
         except ValidationError as error:
-            return Reply({"error": error.errors(include_url=False, include_context=False)}, 422)
-        return Reply(self.faults.left())
+            return SimulatedReply({"error": error.errors(include_url=False, include_context=False)}, 422)
+        return SimulatedReply(self.faults.left())
 
-    def _advance_clock(self, call: Call) -> Reply:
+    def _advance_clock(self, call: Call) -> SimulatedReply:
         self.clock.advance(float(call.body["advance_seconds"]))
-        return Reply({"now": self.clock.stamp()})
+        return SimulatedReply({"now": self.clock.stamp()})
 
 
 class _Route:
@@ -303,7 +303,7 @@ class _Cut:
             transport.close() if self._half else transport.abort()
 
 
-def _spoiled(reply: Reply, fault: Fault | None) -> "Response | _Cut":
+def _spoiled(reply: SimulatedReply, fault: Fault | None) -> "Response | _Cut":
     body = reply.body
     match fault.kind if fault and reply.status == 200 else None:
         case "cut_body":
@@ -357,9 +357,9 @@ def _summary(exchange: Exchange) -> dict[str, Any]:
     return dataclasses.asdict(exchange)
 
 
-def _done(action: Callable[[], None]) -> Reply:
+def _done(action: Callable[[], None]) -> SimulatedReply:
     action()
-    return Reply({"done": True})
+    return SimulatedReply({"done": True})
 
 
 def refuse_on_order(call: Call) -> None:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
+from embedmill.simulators.base import Call, Handler, Refused, SimulatedReply, Simulator, new_id
 from embedmill.simulators.cohere import embed
 from embedmill.simulators.embedding import answered, as_lists, counted
 from embedmill.simulators.reranking import rerank, units
@@ -44,12 +44,12 @@ class BedrockSimulator(Simulator):
         fixed = {"AWS_SECRET_ACCESS_KEY": "simulated", "AWS_DEFAULT_REGION": "us-east-1"}
         return super().environment(url) | fixed
 
-    def error(self, refused: Refused) -> Reply:
+    def error(self, refused: Refused) -> SimulatedReply:
         name = refused.code or ERROR_NAMES.get(refused.status, "InternalServerException")
         headers = {"x-amzn-requestid": new_id(""), "x-amzn-errortype": name, **refused.headers}
-        return Reply({"message": refused.message}, refused.status, headers)
+        return SimulatedReply({"message": refused.message}, refused.status, headers)
 
-    def _invoke(self, call: Call) -> Reply:
+    def _invoke(self, call: Call) -> SimulatedReply:
         model, body = call.params["model"], call.body if isinstance(call.body, dict) else {}
         if model == TITAN:
             answer, tokens = self._titan(call, body)
@@ -60,7 +60,7 @@ class BedrockSimulator(Simulator):
         else:
             raise Refused(404, f"Could not resolve the foundation model from the model identifier: {model}")
         headers = {"x-amzn-requestid": new_id(""), "x-amzn-bedrock-input-token-count": str(tokens)}
-        return Reply(json.dumps(answer).encode(), headers=headers)
+        return SimulatedReply(json.dumps(answer).encode(), headers=headers)
 
     def _titan(self, call: Call, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         text, size = body.get("inputText"), body.get("dimensions", max(TITAN_SIZES))

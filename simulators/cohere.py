@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id
-from embedmill.simulators.embedding import Counted, answered, as_lists, counted
+from embedmill.simulators.base import Call, Handler, Refused, SimulatedReply, Simulator, new_id
+from embedmill.simulators.embedding import CountedTexts, answered, as_lists, counted
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.reranking import rerank, units
 
@@ -26,14 +26,14 @@ class CohereSimulator(Simulator):
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         return (("POST", "/v2/embed", self._embed), ("POST", "/v2/rerank", self._rerank))
 
-    def error(self, refused: Refused) -> Reply:
-        return Reply({"id": new_id(""), "message": refused.message}, refused.status, refused.headers)
+    def error(self, refused: Refused) -> SimulatedReply:
+        return SimulatedReply({"id": new_id(""), "message": refused.message}, refused.status, refused.headers)
 
     def make_limiter(self) -> Quota:
         limits = {"inputs": self.options.requests_per_minute, "tokens": self.options.tokens_per_minute}
         return Quota(limits, clock=self.clock)
 
-    def _embed(self, call: Call) -> Reply:
+    def _embed(self, call: Call) -> SimulatedReply:
         body = call.body if isinstance(call.body, dict) else {}
         model, texts = body.get("model"), body.get("texts")
         if model not in SIZES:
@@ -48,9 +48,9 @@ class CohereSimulator(Simulator):
             "embeddings": {"float": embedded.vectors},
             "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": embedded.counted.total}},
         }
-        return Reply(json.dumps(answer, ensure_ascii=False).encode())  # orjson would write NaN as null
+        return SimulatedReply(json.dumps(answer, ensure_ascii=False).encode())  # orjson would write NaN as null
 
-    def _rerank(self, call: Call) -> Reply:
+    def _rerank(self, call: Call) -> SimulatedReply:
         body = call.body if isinstance(call.body, dict) else {}
         model, documents = str(body.get("model")), body.get("documents")
         if not model.startswith(RERANKERS):
@@ -64,9 +64,9 @@ class CohereSimulator(Simulator):
             "results": [{"index": place, "relevance_score": relevance} for place, relevance in ranked],
             "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": billed}},
         }
-        return Reply(json.dumps(answer).encode())
+        return SimulatedReply(json.dumps(answer).encode())
 
-    def _admit(self, model: str, texts: Counted) -> None:
+    def _admit(self, model: str, texts: CountedTexts) -> None:
         self._take(model, {"inputs": len(texts.texts), "tokens": texts.total})
 
     def _take(self, model: str, amounts: dict[str, int]) -> None:
@@ -78,7 +78,7 @@ class CohereSimulator(Simulator):
 class Embedded:
     """Texts and their vectors as lists."""
 
-    def __init__(self, texts: Counted, vectors: list[list[float] | None]) -> None:
+    def __init__(self, texts: CountedTexts, vectors: list[list[float] | None]) -> None:
         self.counted = texts
         self.vectors = vectors
 
@@ -100,5 +100,5 @@ def embed(call: Call, body: dict[str, Any], *, sizes: Sequence[int], most_tokens
     found = counted(texts)
     if body.get("truncate", "END") == "NONE" and found.longest > most_tokens:
         raise Refused(400, f"too many tokens: a text has {found.longest} tokens, at most {most_tokens} are allowed")
-    cut = Counted(texts, [min(tokens, most_tokens) for tokens in found.tokens])
+    cut = CountedTexts(texts, [min(tokens, most_tokens) for tokens in found.tokens])
     return Embedded(cut, as_lists(answered(call, texts, dimensions=size, kind=body["input_type"])))

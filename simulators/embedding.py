@@ -14,7 +14,7 @@ Vectors = list[NDArray[np.float32] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedTexts:
     """Texts with their tokens."""
 
     texts: Sequence[str]
@@ -31,9 +31,9 @@ class Counted:
         return max(self.tokens, default=0)
 
 
-def counted(texts: Sequence[str]) -> Counted:
+def counted(texts: Sequence[str]) -> CountedTexts:
     """The texts with their tokens by cl100k, which is OpenAI's own count and stands in for the others'."""
-    return Counted(texts, count_many(texts))
+    return CountedTexts(texts, count_many(texts))
 
 
 def answered(call: Call, texts: Sequence[str], *, dimensions: int, kind: str = "") -> Vectors:

@@ -23,7 +23,7 @@ ANSWERS_FROM, MOST_SENTENCES = 0.5, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class ScriptedOpinion:
     """What is thought of one text."""
 
     score: int
@@ -43,7 +43,7 @@ def question_of(prompt: str) -> str | None:
     return found[1] if found else None
 
 
-def opinion(question: str, tagged: str) -> Opinion:
+def opinion(question: str, tagged: str) -> ScriptedOpinion:
     """What is thought of a text between tags."""
     wanted = _words(question)
     inner = TAGGED.match(tagged)
@@ -51,7 +51,7 @@ def opinion(question: str, tagged: str) -> Opinion:
     shares = [(len(wanted & _words(sentence)) / max(len(wanted), 1), sentence) for sentence in sentences if sentence]
     share, quote = max(shares, key=lambda pair: pair[0], default=(0.0, ""))
     score = next((grade for least, grade in SHARES if share >= least), 1)
-    return Opinion(score, quote if score > 2 else "", share)
+    return ScriptedOpinion(score, quote if score > 2 else "", share)
 
 
 def best(question: str, texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

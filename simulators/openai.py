@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.shared.tokenizer import count_tokens
-from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator, new_id
+from embedmill.simulators.base import Call, Handler, Options, Refused, SimulatedReply, Simulator, new_id
 from embedmill.simulators.embedding import Vectors, answered, as_lists, counted
 from embedmill.simulators.nonsense import write_nonsense
-from embedmill.simulators.openai_batches import BatchApi
-from embedmill.simulators.prompts import Cached, PromptCache, PromptPart, Writer
+from embedmill.simulators.openai_batches import SimulatedBatches
+from embedmill.simulators.prompts import AnswerWriter, Cached, PromptCache, PromptPart
 from embedmill.simulators.streams import EVENT_STREAM, Streamed, pieces, server_sent
 
 DIMENSIONS = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
@@ -54,14 +54,14 @@ class OpenAISimulator(Simulator):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.writer = Writer()
+        self.writer = AnswerWriter()
         self._cache = PromptCache()
         handlers = {
             "/v1/embeddings": self._embeddings,
             "/v1/chat/completions": self._chat,
             "/v1/responses": self._responses,
         }
-        self.lane = BatchApi(self, handlers)
+        self.lane = SimulatedBatches(self, handlers)
 
     def forget_batches(self) -> None:
         """Drop all files and batches."""
@@ -77,12 +77,12 @@ class OpenAISimulator(Simulator):
             *self.writer.controls(),
         )
 
-    def error(self, refused: Refused) -> Reply:
+    def error(self, refused: Refused) -> SimulatedReply:
         kind = refused.code or ERROR_TYPES.get(refused.status, "invalid_request_error")
         body = {"message": refused.message, "type": kind, "param": None, "code": refused.code}
-        return Reply({"error": body}, refused.status, {"x-request-id": new_id("req_"), **refused.headers})
+        return SimulatedReply({"error": body}, refused.status, {"x-request-id": new_id("req_"), **refused.headers})
 
-    def _embeddings(self, call: Call, *, lane: str = "") -> Reply:
+    def _embeddings(self, call: Call, *, lane: str = "") -> SimulatedReply:
         body = _object(call)
         model, texts = body.get("model"), _inputs(body)
         size = _size(body, model)
@@ -104,13 +104,13 @@ class OpenAISimulator(Simulator):
         usage = {"prompt_tokens": found.total, "total_tokens": found.total}
         return _reply({"object": "list", "data": data, "model": model, "usage": usage}, headers)
 
-    def _model(self, call: Call) -> Reply:
+    def _model(self, call: Call) -> SimulatedReply:
         model = call.params["model"]
         if model not in DIMENSIONS:
             _require_chat(model)
         return _reply({"id": model, "object": "model", "created": 1767225600, "owned_by": "system"}, {})
 
-    def _chat(self, call: Call, *, lane: str = "") -> Reply:
+    def _chat(self, call: Call, *, lane: str = "") -> SimulatedReply:
         body = _object(call)
         messages = [(str(m.get("role")), _text_of(m.get("content"))) for m in body.get("messages", [])]
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
@@ -134,7 +134,7 @@ class OpenAISimulator(Simulator):
             return _streamed(answer, headers, with_usage=with_usage)
         return _reply(answer, headers)
 
-    def _responses(self, call: Call, *, lane: str = "") -> Reply:
+    def _responses(self, call: Call, *, lane: str = "") -> SimulatedReply:
         body = _object(call)
         given = body.get("input", [])
         given = [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -282,11 +282,11 @@ def _usage(written: Completion, tokens_in: str, tokens_out: str) -> dict[str, An
     return {tokens_in: written.prompt.total, tokens_out: written.tokens_out, "total_tokens": total}
 
 
-def _streamed(answer: Mapping[str, Any], headers: Mapping[str, str], *, with_usage: bool) -> Reply:
+def _streamed(answer: Mapping[str, Any], headers: Mapping[str, str], *, with_usage: bool) -> SimulatedReply:
     """A completion in pieces, and what it took in the end, where that is asked for."""
     error = {"error": {"message": "The server had an error", "type": "server_error", "param": None, "code": None}}
     sent = (*(server_sent(chunk) for chunk in _chunks(answer, with_usage=with_usage)), server_sent("[DONE]"))
-    return Reply(Streamed(sent, server_sent(error)), headers=_headers(headers), media_type=EVENT_STREAM)
+    return SimulatedReply(Streamed(sent, server_sent(error)), headers=_headers(headers), media_type=EVENT_STREAM)
 
 
 def _chunks(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
@@ -304,9 +304,9 @@ def _chunks(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str
         yield {**chunk, "choices": [], "usage": answer["usage"]}
 
 
-def _reply(body: Any, headers: Mapping[str, str]) -> Reply:
+def _reply(body: Any, headers: Mapping[str, str]) -> SimulatedReply:
     # Not orjson, which would write a NaN as null: the fault is meant to arrive as it is.
-    return Reply(json.dumps(body, ensure_ascii=False).encode(), headers=_headers(headers))
+    return SimulatedReply(json.dumps(body, ensure_ascii=False).encode(), headers=_headers(headers))
 
 
 def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from email.parser import BytesParser
 from typing import Any
 
-from embedmill.simulators.base import Call, Handler, Refused, Reply, Simulator, new_id, refuse_on_order
+from embedmill.simulators.base import Call, Handler, Refused, SimulatedReply, Simulator, new_id, refuse_on_order
 from embedmill.simulators.batches import Batches, VendorBatch
 
 MAX_BATCH_LINES, MAX_FILE_BYTES = 50_000, 200 * 1000**2
 STATUS = {"canceled": "cancelled", "expired": "expired"}
 
 
-class BatchApi:
+class SimulatedBatches:
     """The files and batches of a simulator; `handlers` are the endpoints that a batch may be for."""
 
-    def __init__(self, owner: Simulator, handlers: Mapping[str, Callable[..., Reply]]) -> None:
+    def __init__(self, owner: Simulator, handlers: Mapping[str, Callable[..., SimulatedReply]]) -> None:
         self._owner = owner
         self._handlers = handlers
         self._batches = Batches(owner.clock, prefix="batch_")
@@ -35,12 +35,12 @@ class BatchApi:
             ("POST", "/v1/batches/{id}/cancel", self._cancel_batch),
         )
 
-    def _upload(self, call: Call) -> Reply:
+    def _upload(self, call: Call) -> SimulatedReply:
         fields = _multipart(call)
         name, content = fields.get("file", ("", b""))
         if len(content) > MAX_FILE_BYTES:
             raise Refused(413, "The file is too large")
-        return Reply(self._store(content, name or "file.jsonl", fields.get("purpose", ("", b""))[1].decode()))
+        return SimulatedReply(self._store(content, name or "file.jsonl", fields.get("purpose", ("", b""))[1].decode()))
 
     def _store(self, content: bytes, name: str, purpose: str) -> dict[str, Any]:
         id = new_id("file-")
@@ -66,47 +66,47 @@ class BatchApi:
         """The files that are kept."""
         return [described for described, _ in self._files.values()]
 
-    def _list_files(self, call: Call) -> Reply:
+    def _list_files(self, call: Call) -> SimulatedReply:
         purpose = call.params.get("purpose")
         data = [described for described in self.files if purpose in (None, described["purpose"])]
-        return Reply({"object": "list", "data": data[::-1], "has_more": False})
+        return SimulatedReply({"object": "list", "data": data[::-1], "has_more": False})
 
-    def _file(self, call: Call) -> Reply:
-        return Reply(self._found(call.params["id"])[0])
+    def _file(self, call: Call) -> SimulatedReply:
+        return SimulatedReply(self._found(call.params["id"])[0])
 
-    def _delete_file(self, call: Call) -> Reply:
+    def _delete_file(self, call: Call) -> SimulatedReply:
         described, _ = self._found(call.params["id"])
         del self._files[described["id"]]
-        return Reply({"id": described["id"], "object": "file", "deleted": True})
+        return SimulatedReply({"id": described["id"], "object": "file", "deleted": True})
 
-    def _content(self, call: Call) -> Reply:
-        return Reply(self._found(call.params["id"])[1], media_type="application/octet-stream")
+    def _content(self, call: Call) -> SimulatedReply:
+        return SimulatedReply(self._found(call.params["id"])[1], media_type="application/octet-stream")
 
     def _found(self, id: str) -> tuple[dict[str, Any], bytes]:
         if id not in self._files:
             raise Refused(404, f"No such File object: {id}")
         return self._files[id]
 
-    def _create_batch(self, call: Call) -> Reply:
+    def _create_batch(self, call: Call) -> SimulatedReply:
         body = _fields(call)
         _, content = self._found(str(body.get("input_file_id")))
         if body.get("endpoint") not in self._handlers:
             raise Refused(400, "Invalid value: 'endpoint'")
         entries = _lines(content, endpoint=body["endpoint"])
         kept = {name: body.get(name) for name in ("endpoint", "input_file_id", "completion_window", "metadata")}
-        return Reply(self._described(self._batches.create(call, entries, **kept)))
+        return SimulatedReply(self._described(self._batches.create(call, entries, **kept)))
 
-    def _batch(self, call: Call) -> Reply:
-        return Reply(self._described(self._settled(self._batches.find(call.params["id"]))))
+    def _batch(self, call: Call) -> SimulatedReply:
+        return SimulatedReply(self._described(self._settled(self._batches.find(call.params["id"]))))
 
-    def _list_batches(self, _: Call) -> Reply:
+    def _list_batches(self, _: Call) -> SimulatedReply:
         data = [self._described(self._settled(batch)) for batch in self._batches.all()]
-        return Reply({"object": "list", "data": data, "has_more": False})
+        return SimulatedReply({"object": "list", "data": data, "has_more": False})
 
-    def _cancel_batch(self, call: Call) -> Reply:
+    def _cancel_batch(self, call: Call) -> SimulatedReply:
         batch = self._batches.find(call.params["id"])
         self._batches.cancel(batch)
-        return Reply(self._described(batch))
+        return SimulatedReply(self._described(batch))
 
     def _settled(self, batch: VendorBatch) -> VendorBatch:
         before = batch.results

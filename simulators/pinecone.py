@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import orjson
 from starlette.requests import Request
 
-from embedmill.simulators.base import Call, Options, Refused, Reply, Simulator, new_id
+from embedmill.simulators.base import Call, Options, Refused, SimulatedReply, Simulator, new_id
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.pinecone_index import (
     Index,
@@ -71,17 +71,17 @@ class PineconeSimulator(Simulator):
         self.indexes: dict[str, Index] = {}
         self._lock = threading.RLock()
 
-    def routes(self) -> Sequence[tuple[str, str, Callable[[Call], Reply]]]:
+    def routes(self) -> Sequence[tuple[str, str, Callable[[Call], SimulatedReply]]]:
         """The control plane, and the data plane of every index."""
         control = (
             ("GET", "/_sim/pinecone", self._show),
             ("GET", "/indexes", self._list_indexes),
             ("POST", "/indexes", self._create_index),
-            ("GET", "/indexes/{index}", lambda call: Reply(self._described(self._index(call), call))),
+            ("GET", "/indexes/{index}", lambda call: SimulatedReply(self._described(self._index(call), call))),
             ("DELETE", "/indexes/{index}", self._delete_index),
             ("POST", "/rerank", self._rerank),
         )
-        data: tuple[tuple[str, str, Callable[[Call], Reply]], ...] = (
+        data: tuple[tuple[str, str, Callable[[Call], SimulatedReply]], ...] = (
             ("POST", "/vectors/upsert", self._upsert),
             ("POST", "/query", self._query),
             ("GET", "/vectors/fetch", self._fetch),
@@ -95,7 +95,7 @@ class PineconeSimulator(Simulator):
         )
         return [*control, *((method, f"/i/{{index}}{path}", self._locked(handler)) for method, path, handler in data)]
 
-    def _rerank(self, call: Call) -> Reply:
+    def _rerank(self, call: Call) -> SimulatedReply:
         body = call.body if isinstance(call.body, dict) else {}
         model, documents = str(body.get("model")), body.get("documents")
         if model not in RERANKERS:
@@ -106,7 +106,7 @@ class PineconeSimulator(Simulator):
         billed = units(body["documents"])
         self.bill.charge(model, "rerank", search_units=billed, inputs=len(body["documents"]))
         data = [{"index": place, "score": relevance} for place, relevance in ranked]
-        return Reply(json.dumps({"model": model, "data": data, "usage": {"rerank_units": billed}}).encode())
+        return SimulatedReply(json.dumps({"model": model, "data": data, "usage": {"rerank_units": billed}}).encode())
 
     def make_limiter(self) -> Quota:
         """Requests a minute, counted for each namespace."""
@@ -116,16 +116,18 @@ class PineconeSimulator(Simulator):
         """Any key will do."""
         return bool(call.headers.get("api-key"))
 
-    def error(self, refused: Refused) -> Reply:
+    def error(self, refused: Refused) -> SimulatedReply:
         """The control plane names its errors, the data plane numbers them, and a wrong key gets one bare word."""
         if refused.status == 401:
-            return Reply(b"Unauthorized", 401, refused.headers, "text/plain")
+            return SimulatedReply(b"Unauthorized", 401, refused.headers, "text/plain")
         code = refused.code or {404: "NOT_FOUND", 409: "ALREADY_EXISTS", 429: "TOO_MANY_REQUESTS"}.get(refused.status)
         numbered = {"code": CODES.get(refused.status, 2), "message": refused.message, "details": []}
         named = {"error": {"code": code or "UNKNOWN", "message": refused.message}, "status": refused.status}
-        return Reply({**numbered, **named}, refused.status, {"x-pinecone-request-id": new_id(""), **refused.headers})
+        return SimulatedReply(
+            {**numbered, **named}, refused.status, {"x-pinecone-request-id": new_id(""), **refused.headers}
+        )
 
-    def _answer(self, call: Call) -> Reply:
+    def _answer(self, call: Call) -> SimulatedReply:
         reply = super()._answer(call)
         if reply.status < 400 or not isinstance(reply.content, dict):
             return reply
@@ -146,8 +148,8 @@ class PineconeSimulator(Simulator):
         params = {**query, "ids": orjson.dumps(query.getlist("ids")).decode()}
         return Call(request.method, path, params, dict(request.headers), raw, _parsed(raw), faults)
 
-    def _locked(self, handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-        def answer(call: Call) -> Reply:
+    def _locked(self, handler: Callable[[Call], SimulatedReply]) -> Callable[[Call], SimulatedReply]:
+        def answer(call: Call) -> SimulatedReply:
             with self._lock:
                 return handler(call)
 
@@ -155,19 +157,19 @@ class PineconeSimulator(Simulator):
 
     # Control plane
 
-    def _show(self, call: Call) -> Reply:
+    def _show(self, call: Call) -> SimulatedReply:
         with self._lock:
             now = self.clock.now()
             held = {
                 name: {space: len(found.catch_up(now).records) for space, found in index.namespaces.items()}
                 for name, index in self.indexes.items()
             }
-        return Reply(held)
+        return SimulatedReply(held)
 
-    def _list_indexes(self, call: Call) -> Reply:
-        return Reply({"indexes": [self._described(index, call) for index in self.indexes.values()]})
+    def _list_indexes(self, call: Call) -> SimulatedReply:
+        return SimulatedReply({"indexes": [self._described(index, call) for index in self.indexes.values()]})
 
-    def _create_index(self, call: Call) -> Reply:
+    def _create_index(self, call: Call) -> SimulatedReply:
         body = call.body or {}
         name = body.get("name", "")
         if name in self.indexes:
@@ -182,11 +184,11 @@ class PineconeSimulator(Simulator):
         has_sparse = "_sparse_values" in fields
         index = Index(name, values["dimension"], values.get("metric", "cosine"), description, has_sparse=has_sparse)
         self.indexes[name] = index
-        return Reply(self._described(index, call), 201)
+        return SimulatedReply(self._described(index, call), 201)
 
-    def _delete_index(self, call: Call) -> Reply:
+    def _delete_index(self, call: Call) -> SimulatedReply:
         del self.indexes[self._index(call).name]
-        return Reply(b"", 202)
+        return SimulatedReply(b"", 202)
 
     def _index(self, call: Call) -> Index:
         found = self.indexes.get(call.params["index"])
@@ -221,7 +223,7 @@ class PineconeSimulator(Simulator):
         late = call.fault("late")
         return self.clock.now() + (late.seconds if late else self.lag_seconds)
 
-    def _upsert(self, call: Call) -> Reply:
+    def _upsert(self, call: Call) -> SimulatedReply:
         index = self._index(call)
         given = call.body["vectors"]
         if len(call.raw) > MAX_BYTES:
@@ -238,9 +240,9 @@ class PineconeSimulator(Simulator):
         units = max(LEAST_WRITE_UNITS, kilobytes(sizes.values())) + kilobytes(space.forget(sizes))
         space.sizes |= sizes
         self.bill.charge(index.name, "upsert", write_units=units, records=len(kept))
-        return Reply({"upsertedCount": len(kept)}, headers={"x-pinecone-lsn-committed": str(position)})
+        return SimulatedReply({"upsertedCount": len(kept)}, headers={"x-pinecone-lsn-committed": str(position)})
 
-    def _query(self, call: Call) -> Reply:
+    def _query(self, call: Call) -> SimulatedReply:
         body, index = call.body, self._index(call)
         if not 1 <= body["topK"] <= MAX_TOP_K:
             raise Refused(400, f"top_k {body['topK']}, at most {MAX_TOP_K}", code="INVALID_ARGUMENT")
@@ -259,32 +261,32 @@ class PineconeSimulator(Simulator):
         content = {"matches": matches, "namespace": body.get("namespace", ""), "usage": {"readUnits": told}}
         if len(orjson.dumps(content)) > MAX_RESULT_BYTES:
             raise Refused(400, "the result is larger than 4 MB", code="INVALID_ARGUMENT")
-        return Reply(content, headers={"x-pinecone-lsn-reconciled": str(space.applied)})
+        return SimulatedReply(content, headers={"x-pinecone-lsn-reconciled": str(space.applied)})
 
-    def _fetch(self, call: Call) -> Reply:
+    def _fetch(self, call: Call) -> SimulatedReply:
         ids, name = orjson.loads(call.params["ids"]), call.params.get("namespace", "")
         if not 1 <= len(ids) <= MAX_RECORDS:
             raise Refused(400, f"{len(ids)} ids, at most {MAX_RECORDS}", code="INVALID_ARGUMENT")
         space = self._space(call, name)
         found = {id: space.records[id] for id in ids if id in space.records}
         units = self._charge_fetch(call, len(found))
-        return Reply({"vectors": found, "namespace": name, "usage": {"readUnits": units}})
+        return SimulatedReply({"vectors": found, "namespace": name, "usage": {"readUnits": units}})
 
-    def _fetch_by_metadata(self, call: Call) -> Reply:
+    def _fetch_by_metadata(self, call: Call) -> SimulatedReply:
         body = call.body
         space = self._space(call, body.get("namespace", ""))
         met = sorted(id for id, record in space.records.items() if meets(record, body["filter"]))
         page, rest = page_after(met, body.get("paginationToken"), body.get("limit", LIST_PAGE))
         units = self._charge_fetch(call, len(page))
         content = {"vectors": {id: space.records[id] for id in page}, "namespace": body.get("namespace", "")}
-        return Reply(content | {"usage": {"readUnits": units}} | rest)
+        return SimulatedReply(content | {"usage": {"readUnits": units}} | rest)
 
     def _charge_fetch(self, call: Call, records: int) -> int:
         units = max(1, math.ceil(records / RECORDS_PER_UNIT))
         self.bill.charge(self._index(call).name, "fetch", read_milliunits=1000 * units, told_milliunits=1000 * units)
         return units
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: Call) -> SimulatedReply:
         body, index = call.body, self._index(call)
         ids = body.get("ids", [])
         if len(ids) > MAX_RECORDS:
@@ -304,40 +306,40 @@ class PineconeSimulator(Simulator):
             space.sizes.clear()
         units = max(LEAST_WRITE_UNITS, kilobytes(space.forget(ids)))
         self.bill.charge(index.name, "delete", write_units=units, records=len(ids))
-        return Reply({}, headers={"x-pinecone-lsn-committed": str(position)})
+        return SimulatedReply({}, headers={"x-pinecone-lsn-committed": str(position)})
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: Call) -> SimulatedReply:
         name, prefix = call.params.get("namespace", ""), call.params.get("prefix", "")
         space = self._space(call, name)
         ids = sorted(id for id in space.records if id.startswith(prefix))
         page, rest = page_after(ids, call.params.get("paginationToken"), int(call.params.get("limit", LIST_PAGE)))
         self.bill.charge(self._index(call).name, "list", read_milliunits=1000, told_milliunits=1000)
         content = {"vectors": [{"id": id} for id in page], "namespace": name, "usage": {"readUnits": 1}}
-        return Reply(content | rest)
+        return SimulatedReply(content | rest)
 
-    def _list_namespaces(self, call: Call) -> Reply:
+    def _list_namespaces(self, call: Call) -> SimulatedReply:
         spaces, prefix = self._index(call).namespaces, call.params.get("prefix", "")
         names, rest = page_after(
             sorted(n for n in spaces if n.startswith(prefix)), call.params.get("paginationToken"), 100
         )
-        return Reply({"namespaces": [_namespace(name, spaces[name]) for name in names], **rest})
+        return SimulatedReply({"namespaces": [_namespace(name, spaces[name]) for name in names], **rest})
 
-    def _create_namespace(self, call: Call) -> Reply:
+    def _create_namespace(self, call: Call) -> SimulatedReply:
         spaces, name = self._index(call).namespaces, (call.body or {}).get("name", "")
         if name in spaces:
             raise Refused(409, f"namespace {name} exists")
-        return Reply(_namespace(name, spaces.setdefault(name, Namespace())))
+        return SimulatedReply(_namespace(name, spaces.setdefault(name, Namespace())))
 
-    def _delete_namespace(self, call: Call) -> Reply:
+    def _delete_namespace(self, call: Call) -> SimulatedReply:
         if self._index(call).namespaces.pop(call.params["namespace"], None) is None:
             raise Refused(404, "Namespace not found")
-        return Reply({})
+        return SimulatedReply({})
 
-    def _stats(self, call: Call) -> Reply:
+    def _stats(self, call: Call) -> SimulatedReply:
         index = self._index(call)
         now = self.clock.now()
         counts = {name: len(space.catch_up(now).records) for name, space in index.namespaces.items()}
-        return Reply(
+        return SimulatedReply(
             {
                 "namespaces": {name: {"vectorCount": count} for name, count in counts.items() if count},
                 "dimension": index.dimension,

@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from embedmill.simulators.base import Call, Handler, Reply
+from embedmill.simulators.base import Call, Handler, SimulatedReply
 from embedmill.simulators.judging import best, divide, opinion, question_of, reword, terms_of
 
 ID_FIELDS = ("id", "chunk_id", "chunk", "passage_id", "passage", "document_id")
@@ -56,7 +56,7 @@ class ScriptedVerdict(BaseModel):
 VERDICTS = TypeAdapter(list[ScriptedVerdict])
 
 
-class Writer:
+class AnswerWriter:
     """Writes answers. The verdict that was scripted last wins."""
 
     def __init__(self) -> None:
@@ -86,17 +86,17 @@ class Writer:
             return NO_SCHEMA_ANSWER
         return json.dumps(self._value(schema, _Context(schema, model, prompt)), ensure_ascii=False)
 
-    def _add(self, call: Call) -> Reply:
+    def _add(self, call: Call) -> SimulatedReply:
         try:
             verdicts = VERDICTS.validate_python(call.body)
         except ValidationError as error:
-            return Reply({"error": error.errors(include_url=False, include_context=False)}, 422)
+            return SimulatedReply({"error": error.errors(include_url=False, include_context=False)}, 422)
         self.add(*verdicts)
-        return Reply({"added": len(verdicts)})
+        return SimulatedReply({"added": len(verdicts)})
 
-    def _clear(self, _: Call) -> Reply:
+    def _clear(self, _: Call) -> SimulatedReply:
         self.clear()
-        return Reply({"done": True})
+        return SimulatedReply({"done": True})
 
     def _find(self, model: str, text: str, *, raw: bool) -> ScriptedVerdict | None:
         with self._lock:

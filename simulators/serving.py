@@ -31,7 +31,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Running(Generic[S]):
+class SimulatorServer(Generic[S]):
     """A simulator that answers at `url`."""
 
     simulator: S
@@ -44,7 +44,7 @@ class Running(Generic[S]):
 
 
 @contextmanager
-def running(simulator: S, *, port: int = 0) -> Iterator[Running[S]]:
+def running(simulator: S, *, port: int = 0) -> Iterator[SimulatorServer[S]]:
     """Serve in a thread of this process on a free port of the loopback interface."""
     listener = listen(LOOPBACK, port)
     server = _server(simulator)
@@ -52,7 +52,7 @@ def running(simulator: S, *, port: int = 0) -> Iterator[Running[S]]:
     thread.start()
     try:
         _await_start(server, thread)
-        yield Running(simulator, url_of(listener))
+        yield SimulatorServer(simulator, url_of(listener))
     finally:
         server.should_exit = True
         thread.join()

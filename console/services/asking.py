@@ -14,11 +14,11 @@ from embedmill.console.services.searching import hidden_condition, open_searcher
 from embedmill.console.services.serving import serves
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval import explaining
-from embedmill.retrieval.answering.answering import ANSWER, Answered, Source, answer
+from embedmill.retrieval.answering.answering import ANSWER, GivenAnswer, Source, answer
 from embedmill.retrieval.answering.answers import Claim
 from embedmill.retrieval.explaining import Explanation, explain_step
 from embedmill.retrieval.hits import LEFT_OUT, Hit, SearchResult
-from embedmill.retrieval.keeping import Kind, as_kept, kept_or_made
+from embedmill.retrieval.keeping import ResultKind, as_kept, kept_or_made
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
@@ -108,7 +108,7 @@ class Asked:
     found: SearchResult
 
 
-KEPT: Kind[Asked] = Kind(
+KEPT: ResultKind[Asked] = ResultKind(
     "answer",
     cache(lambda: TypeAdapter(Asked)),
     steps_of=lambda asked: asked.reply.steps,
@@ -206,7 +206,7 @@ def _came_to(reply: Reply, found: SearchResult) -> CameTo:
     return CameTo(reply.steps, faults, reply.degraded, seconds)
 
 
-def _reply(question: str, found: SearchResult, answered: Answered) -> Reply:
+def _reply(question: str, found: SearchResult, answered: GivenAnswer) -> Reply:
     steps = [*found.steps, answered.step]
     read = {hit.document: AskedDocument(hit.document, hit.uri, hit.title) for hit in found.hits}
     return Reply(

@@ -13,10 +13,10 @@ from embedmill.shared import VERSION
 from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.anchors import Anchor, check_anchor, open_place, read_anchor
 from embedmill.shared.audit.beginning import read_beginning
-from embedmill.shared.audit.chain import Fault, FaultKind, Head, Link, check_chain
+from embedmill.shared.audit.chain import ChainHead, ChainLink, RecordFault, RecordFaultKind, check_chain
 from embedmill.shared.audit.ocsf import to_ocsf
 from embedmill.shared.db import audit
-from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, Place
+from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, RecordPlace
 from embedmill.shared.db.collections import no_collection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.privacy.principals import Principal, Right
@@ -57,7 +57,7 @@ class ChainFault:
 
     collection: str
     seq: int
-    fault: FaultKind
+    fault: RecordFaultKind
     detail: str
 
 
@@ -108,7 +108,7 @@ def list_records(
         if len(page) < limit:
             break
         chain, link = page[-1]
-        place = Place(link.at, chain, link.seq)
+        place = RecordPlace(link.at, chain, link.seq)
     shown = found[:limit]
     return AuditRecords(shown, _write_place(shown[-1]) if len(shown) == limit else None)
 
@@ -118,13 +118,13 @@ def _write_place(record: AuditRecord) -> str:
     return f"{at}-{record.seq}-{record.collection}"
 
 
-def _read_place(text: str) -> Place:
+def _read_place(text: str) -> RecordPlace:
     """Raises UsageError for what is no place."""
     at, _, rest = text.partition("-")
     seq, _, chain = rest.partition("-")
     if not (at.isdecimal() and seq.isdecimal()):
         raise UsageError(f"--after {text!r} is no place in the audit", hint="Give what `next` of the page before said.")
-    return Place(int(at), chain, int(seq))
+    return RecordPlace(int(at), chain, int(seq))
 
 
 def _chains(caller: Principal, collection: str | None) -> list[str] | None:
@@ -136,7 +136,7 @@ def _chains(caller: Principal, collection: str | None) -> list[str] | None:
     return None if caller.collections is None else sorted(caller.collections)
 
 
-def _record(chain: str, link: Link) -> AuditRecord:
+def _record(chain: str, link: ChainLink) -> AuditRecord:
     told = _read(link)
     names = ("principal", "role", "address", "action", "outcome", "target")
     return AuditRecord(
@@ -149,7 +149,7 @@ def _record(chain: str, link: Link) -> AuditRecord:
     )
 
 
-def _read(link: Link) -> Mapping[str, Any]:
+def _read(link: ChainLink) -> Mapping[str, Any]:
     """What a record says; what is not readable is shown as it is, and found by `verify`."""
     try:
         told = orjson.loads(link.body)
@@ -164,7 +164,7 @@ def export_records(
 ) -> Iterator[Mapping[str, Any]]:
     """Every record of what the caller reaches, chain by chain in its order: as written, or as an event of OCSF."""
     begin = int((since or 0) * MICRO)
-    show: Callable[[Mapping[str, Any], Link], Mapping[str, Any]] = _as_event if form == "ocsf" else _as_written
+    show: Callable[[Mapping[str, Any], ChainLink], Mapping[str, Any]] = _as_event if form == "ocsf" else _as_written
     for chain in _listed(runtime, _chains(runtime.principal, collection)):
         for link in audit.walk_links(runtime.database, chain):
             if link.at >= begin:
@@ -176,11 +176,11 @@ def _listed(runtime: Runtime, chains: Sequence[str] | None) -> list[str]:
     return [chain for chain in found if chains is None or chain in chains]
 
 
-def _as_written(told: Mapping[str, Any], link: Link) -> Mapping[str, Any]:
+def _as_written(told: Mapping[str, Any], link: ChainLink) -> Mapping[str, Any]:
     return {**told, "mac": link.mac}
 
 
-def _as_event(told: Mapping[str, Any], link: Link) -> Mapping[str, Any]:
+def _as_event(told: Mapping[str, Any], link: ChainLink) -> Mapping[str, Any]:
     usual = {"chain": "", "seq": link.seq, "at": link.at, "principal": "", "role": "", "action": "", "outcome": ""}
     return to_ocsf({**usual, **told, "mac": link.mac}, version=VERSION)
 
@@ -190,13 +190,13 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
     """Check every record of what the caller reaches against its chain, and the chains against their anchors."""
     chains = _chains(runtime.principal, collection)
     if missing := runtime.database.query(audit.find_missing_tables):
-        gone = [ChainFault(INSTALLATION, 0, FaultKind.REMOVED, f"the table {name} is gone") for name in missing]
+        gone = [ChainFault(INSTALLATION, 0, RecordFaultKind.REMOVED, f"the table {name} is gone") for name in missing]
         return AuditVerification(ok=False, records=0, chains=0, anchors=0, anchored=None, faults=gone)
     heads = {head.chain: head for head in runtime.database.query(audit.list_heads)}
     anchors, faults, kept = _read_anchors(runtime)
     begun = read_beginning(runtime.home, runtime.keys)
     held_against = [begun, *anchors] if isinstance(begun, Anchor) else anchors
-    faults += [begun] if isinstance(begun, Fault) else []
+    faults += [begun] if isinstance(begun, RecordFault) else []
     anchored = {chain for anchor in held_against for chain in anchor.chains}
     wanted = sorted({*_listed(runtime, chains), *(c for c in anchored if chains is None or c in chains)})
     known = set(wanted)
@@ -205,7 +205,7 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
         counter = _Counted(audit.walk_links(runtime.database, chain), known)
         faults += _check(runtime, chain, heads.get(chain), counter)
         records += counter.count
-        faults += [Fault(lost, 0, FaultKind.REMOVED, "the whole chain is gone") for lost in counter.lost]
+        faults += [RecordFault(lost, 0, RecordFaultKind.REMOVED, "the whole chain is gone") for lost in counter.lost]
         faults += _check_anchors(runtime, chain, heads.get(chain), held_against)
         faults += _check_made(counter.anchors, kept)
     unique = dict.fromkeys((f.chain, f.seq, f.fault, f.detail) for f in faults)
@@ -218,13 +218,13 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
 class _Counted:
     """Records on their way, counted; the chains that they say began and are not known; the anchors that were made."""
 
-    links: Iterator[Link]
+    links: Iterator[ChainLink]
     known: set[str]
     count: int = 0
     lost: list[str] = field(default_factory=list)
     anchors: dict[str, int] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Link]:
+    def __iter__(self) -> Iterator[ChainLink]:
         for link in self.links:
             self.count += 1
             if BEGUN in link.body and (told := _read(link)).get("action") == BEGUN and told["target"] not in self.known:
@@ -234,42 +234,46 @@ class _Counted:
             yield link
 
 
-def _check(runtime: Runtime, chain: str, head: Head | None, links: _Counted) -> list[Fault]:
+def _check(runtime: Runtime, chain: str, head: ChainHead | None, links: _Counted) -> list[RecordFault]:
     key = runtime.trail.key(chain)
     if head is not None and head.key_id != key.id:
         list(links)
         told = f"it was written under key {head.key_id}, and this installation has {key.id}"
-        return [Fault(chain, 0, FaultKind.KEY, told)]
+        return [RecordFault(chain, 0, RecordFaultKind.KEY, told)]
     found = list(check_chain(chain, links, head, key.material))
     if head is None and not links.count:
-        return [Fault(chain, 0, FaultKind.REMOVED, "the whole chain is gone")]
+        return [RecordFault(chain, 0, RecordFaultKind.REMOVED, "the whole chain is gone")]
     return found
 
 
-def _check_made(made: Mapping[str, int], kept: Set[str]) -> list[Fault]:
+def _check_made(made: Mapping[str, int], kept: Set[str]) -> list[RecordFault]:
     """One fault for all anchors that are on record, and not where anchors are kept."""
     gone = [name for name in made if name not in kept]
     told = f"{len(gone)} anchors that were made are gone, the first is {gone[0]}" if gone else ""
-    return [Fault(INSTALLATION, made[gone[0]], FaultKind.REMOVED, told)] if gone else []
+    return [RecordFault(INSTALLATION, made[gone[0]], RecordFaultKind.REMOVED, told)] if gone else []
 
 
-def _read_anchors(runtime: Runtime) -> tuple[list[Anchor], list[Fault], set[str]]:
+def _read_anchors(runtime: Runtime) -> tuple[list[Anchor], list[RecordFault], set[str]]:
     """The anchors that are as they were written; a fault for each of the others; the names of all."""
     names: set[str] = set()
     found: list[Anchor] = []
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     for name, content in open_place(runtime.settings.audit_anchors, home=runtime.home).read_all():
         names.add(name)
         anchor = read_anchor(name, content, runtime.keys)
         if anchor is None:
-            faults.append(Fault(INSTALLATION, 0, FaultKind.CHANGED, f"anchor {name} is not as it was written"))
+            faults.append(
+                RecordFault(INSTALLATION, 0, RecordFaultKind.CHANGED, f"anchor {name} is not as it was written")
+            )
         else:
             found.append(anchor)
     return found, faults, names
 
 
-def _check_anchors(runtime: Runtime, chain: str, head: Head | None, anchors: Sequence[Anchor]) -> list[Fault]:
-    def check(anchor: Anchor) -> Fault | None:
+def _check_anchors(
+    runtime: Runtime, chain: str, head: ChainHead | None, anchors: Sequence[Anchor]
+) -> list[RecordFault]:
+    def check(anchor: Anchor) -> RecordFault | None:
         link = runtime.database.query(audit.find_link, chain, anchor.chains[chain][0])
         return check_anchor(anchor, chain, head, link.mac if link else None)
 

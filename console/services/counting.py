@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from embedmill.console.services.held_against import Index
-from embedmill.console.services.measuring import Measured, Measurer, Outline, Totals
+from embedmill.console.services.held_against import CollectionIndex
+from embedmill.console.services.measuring import MeasuredDocuments, Measurer, Outline, Totals
 from embedmill.console.services.noticing import Noticed
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.errors import DocumentError, ParserCrashed
@@ -38,7 +38,7 @@ class DocumentCounter:
         self.problems: list[str] = []
         self._runtime = runtime
         self._noticed = noticed
-        self._index = Index(runtime, name, found)
+        self._index = CollectionIndex(runtime, name, found)
         self._measurer = Measurer(runtime, self.settings, parser, found)
         outline = Outline.read(runtime, self.settings, found)
         self._forecast = outline.forecast() if outline.asks else None
@@ -66,10 +66,10 @@ class DocumentCounter:
         for document in changed:
             self._count(document, loading)
 
-    def measured(self) -> Measured:
+    def measured(self) -> MeasuredDocuments:
         """What was counted."""
         asked = self._forecast.finish() if self._forecast else ValidationLoad()
-        return Measured(self._totals, asked, int(self._totals.documents))
+        return MeasuredDocuments(self._totals, asked, int(self._totals.documents))
 
     def _changed(self, items: "Sequence[Document]") -> "list[Document]":
         """Without those that are indexed as they are."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.console.services.counting import DocumentCounter
-from embedmill.console.services.measuring import Measured, measure_job
+from embedmill.console.services.measuring import MeasuredDocuments, measure_job
 from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import Trace, serves
@@ -228,7 +228,7 @@ def _outline_stage(stage: StageEstimate, lane: Lane) -> dict[str, Any]:
     return told | {"usd": price.usd, "usd_at_most": price.usd_at_most}
 
 
-def _price(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> _Priced:
+def _price(runtime: Runtime, settings: CollectionSettings, measured: MeasuredDocuments) -> _Priced:
     found: dict[str, StageEstimate] = {
         stage.name: resolve_name(stage.estimate)(runtime, settings, measured)
         for stage in stages.STAGES
@@ -244,19 +244,19 @@ def _add_up(found: StageEstimates) -> dict[str, LaneTotal]:
     return {lane: LaneTotal(**total) for lane, total in totals.items()}
 
 
-def estimate_chunks(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> ChunkEstimate:
+def estimate_chunks(runtime: Runtime, settings: CollectionSettings, measured: MeasuredDocuments) -> ChunkEstimate:
     """What is read and cut."""
     del runtime, settings
     return ChunkEstimate(math.ceil(measured.totals.documents), math.ceil(measured.totals.tokens))
 
 
-def estimate_verdicts(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> ValidateEstimate:
+def estimate_verdicts(runtime: Runtime, settings: CollectionSettings, measured: MeasuredDocuments) -> ValidateEstimate:
     """What is judged by a model."""
     priced = _priced(runtime, _foresee(runtime, settings, measured.asked))
     return ValidateEstimate(**priced, validator=settings.validator, chunks=math.ceil(measured.asked.chunks))
 
 
-def estimate_vectors(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> EmbedEstimate:
+def estimate_vectors(runtime: Runtime, settings: CollectionSettings, measured: MeasuredDocuments) -> EmbedEstimate:
     """What is embedded and was not before."""
     embedder, totals = runtime.embedder(settings.embedding), measured.totals
     chunks, tokens = math.ceil(totals.due_chunks), math.ceil(totals.due_tokens)
@@ -293,7 +293,7 @@ def _price_lanes(runtime: Runtime, outlook: Outlook) -> dict[str, LanePrice]:
     return {lane: LanePrice(**priced) for lane, priced in lanes.items()}
 
 
-def estimate_rows(runtime: Runtime, settings: CollectionSettings, measured: Measured) -> IndexEstimate:
+def estimate_rows(runtime: Runtime, settings: CollectionSettings, measured: MeasuredDocuments) -> IndexEstimate:
     """What is written; with what a vector store that bills its requests will bill."""
     from embedmill.shared.providers.vectorstores.table import find_offer
 

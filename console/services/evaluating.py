@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from embedmill.console.rendering import LEFT_OUT
-from embedmill.console.services.judged import Task, Unknown, prepare
+from embedmill.console.services.judged import JudgedTask, UnknownDocument, prepare
 from embedmill.console.services.judgements import read_judgements, read_queries
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.searching import open_searcher
@@ -15,7 +15,7 @@ from embedmill.console.services.serving import Trace, serves
 from embedmill.retrieval.evaluation.asking import DEPTH, run_each
 from embedmill.retrieval.evaluation.measures import METRICS, Gain, RunValues, require_library
 from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_runs, measure_runs, warn, within
-from embedmill.retrieval.evaluation.runs import LeftOut
+from embedmill.retrieval.evaluation.runs import LeftOutQuery
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
 from embedmill.retrieval.evaluation.tuning import Tuning, tune
 from embedmill.shared.errors import SourceError
@@ -31,7 +31,7 @@ class Other:
     queries: int
     runs: Mapping[str, Mapping[str, Interval]]
     values: RunValues
-    left_out: Sequence[LeftOut] = ()
+    left_out: Sequence[LeftOutQuery] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Evaluation:
     unjudged: Sequence[str]
     without_relevant: Sequence[str]
     unasked: Sequence[str]
-    unknown_documents: Sequence[Unknown]
-    left_out: Sequence[LeftOut]
+    unknown_documents: Sequence[UnknownDocument]
+    left_out: Sequence[LeftOutQuery]
     warnings: Sequence[str]
     comparisons: Sequence[Comparison]
     values: RunValues
@@ -84,7 +84,7 @@ USUAL = Choices()
 class _Result:
     """One collection, measured."""
 
-    task: Task
+    task: JudgedTask
     measured: Measured
     warnings: list[str]
     tuning: Tuning | None
@@ -135,7 +135,7 @@ def _open_other(against: str | None, prepared: Callable[[str], Callable[[], _Res
     return other
 
 
-def _measure(runtime: Runtime, task: Task, choices: Choices) -> _Result:
+def _measure(runtime: Runtime, task: JudgedTask, choices: Choices) -> _Result:
     """Every way of searching over all queries; raises the first failure where nothing was answered."""
     # Models are paid only where --rank asks for them, whatever the collection says of its searches.
     unasked = None if choices.rank else False

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.console.services.submitting import JobOptions, JobSubmission, recall_options
-from embedmill.shared.buckets.client import FaultKind, connect, errors, fault_of
+from embedmill.shared.buckets.client import BucketFaultKind, connect, errors, fault_of
 from embedmill.shared.db import schedules
 from embedmill.shared.db.schedules import Claimant, Schedule
 from embedmill.shared.errors import EmbedmillError, UsageError
@@ -158,7 +158,9 @@ class EventReader:
         else:
             fault = fault_of(error)
             why = (
-                f"{fault.told}; check its address, region and rights" if fault.kind is FaultKind.REFUSED else fault.told
+                f"{fault.told}; check its address, region and rights"
+                if fault.kind is BucketFaultKind.REFUSED
+                else fault.told
             )
         log.warning("events.failed", error_class=type(error).__name__)
         self._listener.on_notice(Notice(f"the queue of events could not be read, again in {pause:.0f} s: {why}"))

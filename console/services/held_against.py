@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedmill.shared.db.collections import Collection
 
 
-class Index:
+class CollectionIndex:
     """What a collection has, which may not be there yet."""
 
     def __init__(self, runtime: Runtime, name: str, found: "Collection | None") -> None:

@@ -14,7 +14,7 @@ SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownDocument:
     """A document that is judged and not in the collection; `line` is the first of the judgements that names it."""
 
     document: str
@@ -22,7 +22,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class JudgedTask:
     """The queries to ask of a collection, with grades by document id; and what there is no sense in asking."""
 
     collection: str
@@ -31,7 +31,7 @@ class Task:
     unjudged: Sequence[str]
     without_relevant: Sequence[str]
     unasked: Sequence[str]
-    unknown_documents: Sequence[Unknown]
+    unknown_documents: Sequence[UnknownDocument]
 
     def warn(self) -> Iterator[str]:
         """What queries and judgements name and there is not."""
@@ -46,7 +46,7 @@ class Task:
             yield f"judged and not in {self.collection}, so never found: {_list(named)}"
 
 
-def prepare(runtime: Runtime, asked: Mapping[str, str], judged: Sequence[Judgement], collection: str) -> Task:
+def prepare(runtime: Runtime, asked: Mapping[str, str], judged: Sequence[Judgement], collection: str) -> JudgedTask:
     """The task in a collection; raises NotFound, and SourceError where queries, judgements and documents don't meet."""
     known = resolve(runtime, {judgement.document for judgement in judged}, collection)
     unknown = _unknown(judged, known, collection)
@@ -56,7 +56,7 @@ def prepare(runtime: Runtime, asked: Mapping[str, str], judged: Sequence[Judgeme
     relevant = {query: found for query, found in grades.items() if max(found.values()) > 0}
     if not relevant:
         raise SourceError("no document is judged relevant to a query: there is nothing to measure")
-    return Task(
+    return JudgedTask(
         collection,
         queries={query: text for query, text in asked.items() if query in relevant},
         grades=relevant,
@@ -78,14 +78,14 @@ def _grades(judged: Iterable[Judgement], asked: Mapping[str, str], known: Named)
     return grades
 
 
-def _unknown(judged: Sequence[Judgement], known: Named, collection: str) -> list[Unknown]:
+def _unknown(judged: Sequence[Judgement], known: Named, collection: str) -> list[UnknownDocument]:
     """The documents that are not there, each once; raises SourceError for a name of several, and if all are unknown."""
     first = {judgement.document: judgement.line for judgement in reversed(judged)}
     for document, line in sorted(first.items(), key=lambda item: item[1]):
         if document in known.ambiguous:
             message = f"line {line} of the judgements: more than one document is called {document!r}"
             raise SourceError(message, hint="Give the whole URI, or the document's id.")
-    unknown = [Unknown(document, line) for document, line in first.items() if document not in known.ids]
+    unknown = [UnknownDocument(document, line) for document, line in first.items() if document not in known.ids]
     if not known.ids:
         hint = "Name documents by id, by URI, by the id of a row or by file: embedmill documents list"
         raise SourceError(f"no judged document is in {collection}, {unknown[-1].document!r} for one", hint=hint)

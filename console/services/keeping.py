@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from embedmill.console.services.turns import take_turn
-from embedmill.retrieval.grading.staged import Memory, NoMemory, Prompted
+from embedmill.retrieval.grading.staged import AnswerMemory, NoMemory, Prompted
 from embedmill.retrieval.keeping import Shelf, Worth
 from embedmill.retrieval.sealing import seal, unseal
 from embedmill.retrieval.stage_settings import StageSettings
@@ -12,7 +12,7 @@ from embedmill.shared.addresses import digest
 from embedmill.shared.db.collection_changes import count_changes
 from embedmill.shared.db.collections import Collection, get_reading_shards
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.kept_answers import GRADE, PLAN, Kept, Origin, find_kept, forget_beyond, store_kept
+from embedmill.shared.db.kept_answers import GRADE, PLAN, AnswerOrigin, KeptAnswer, find_kept, forget_beyond, store_kept
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import MESSAGE, Usage
 from embedmill.shared.logs import get_logger
@@ -42,7 +42,7 @@ class Keeping:
         self._keep_seconds = runtime.settings.answer_keep_seconds
         self._meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
 
-    def find(self, kind: str, addresses: Sequence[str]) -> Mapping[str, Kept]:
+    def find(self, kind: str, addresses: Sequence[str]) -> Mapping[str, KeptAnswer]:
         """Those that are known and not too old."""
         if not addresses or kind not in self._keep_seconds:
             return {}
@@ -53,7 +53,7 @@ class Keeping:
             log.warning("answers.not_found", error=str(error))
             return {}
 
-    def store(self, answers: Mapping[str, Kept], origin: Origin) -> None:
+    def store(self, answers: Mapping[str, KeptAnswer], origin: AnswerOrigin) -> None:
         """Keep answers, in the room that there is."""
         if not answers or origin.kind not in self._keep_seconds:
             return
@@ -77,7 +77,7 @@ class Keeping:
         with take_turn(self._runtime, address) as waited:
             yield waited
 
-    def note(self, found: Sequence[Kept], model: str, purpose: str) -> None:
+    def note(self, found: Sequence[KeptAnswer], model: str, purpose: str) -> None:
         """Write down what a model did not have to be asked again."""
         if not found:
             return
@@ -116,10 +116,10 @@ class KeptAnswers:
         """Keep them sealed, each with its share of what was paid since it was not recalled."""
         shares = [(now - before) // max(len(answers), 1) for now, before in zip(self._paid, self._before, strict=True)]
         sealed = {
-            self._place(address): Kept(seal(text.encode("utf-8", "replace"), asked.asked.question), *shares)
+            self._place(address): KeptAnswer(seal(text.encode("utf-8", "replace"), asked.asked.question), *shares)
             for address, text in answers.items()
         }
-        origin = Origin(KIND_OF.get(asked.purpose, PLAN), asked.model.name, asked.prompt.hash)
+        origin = AnswerOrigin(KIND_OF.get(asked.purpose, PLAN), asked.model.name, asked.prompt.hash)
         self._keeping.store(sealed, origin)
 
     def _place(self, address: str) -> str:
@@ -171,12 +171,12 @@ class ResultShelf:
 
     def put(self, kind: str, address: str, question: str, content: bytes, worth: Worth) -> None:
         """Keep it under the changes that were looked at last."""
-        kept = Kept(seal(content, question), worth.tokens, worth.microusd)
-        origin = Origin(kind, self._stages.models[-1].name, "", self._collection.id, self._changes)
+        kept = KeptAnswer(seal(content, question), worth.tokens, worth.microusd)
+        origin = AnswerOrigin(kind, self._stages.models[-1].name, "", self._collection.id, self._changes)
         self._keeping.store({address: kept}, origin)
 
 
-def open_memory(keeping: Keeping | None, tally: Tally) -> Memory:
+def open_memory(keeping: Keeping | None, tally: Tally) -> AnswerMemory:
     """A memory of what models answered; without a keeping, one that forgets."""
     return NoMemory() if keeping is None else KeptAnswers(keeping, tally)
 

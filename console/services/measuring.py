@@ -17,7 +17,7 @@ from embedmill.shared.db import samples, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.samples import Counts
 from embedmill.shared.db.sealed import TITLE
-from embedmill.shared.db.sizes import Listed, Sizes, list_some, sum_sizes
+from embedmill.shared.db.sizes import SizedDocument, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
 from embedmill.shared.ledger import EMBED, MESSAGE
@@ -76,7 +76,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredDocuments:
     """What documents come to, and what a validating model would be asked; `read` of them were read for it."""
 
     totals: Totals
@@ -148,7 +148,7 @@ class Measurer:
 
         return split(parse(loaded, self.parser, name=uri), self.settings, title=title)
 
-    def split_listed(self, listed: Listed) -> "ChunkSet":
+    def split_listed(self, listed: SizedDocument) -> "ChunkSet":
         """The chunks of a document that was submitted; raises what reading it raises."""
         loaded = loading.load(self.runtime, listed.uri, listed.origin)
         return self.split(loaded, uri=listed.uri, title=self.runtime.vault.open_text(TITLE, listed.title))
@@ -271,7 +271,9 @@ class Outline:
         return {address: stored[address] for address, text in opened.items() if verdict_from_json(text) is not None}
 
 
-def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, collection: "Collection") -> Measured:
+def measure_job(
+    runtime: Runtime, job_id: int, settings: CollectionSettings, collection: "Collection"
+) -> MeasuredDocuments:
     """What the documents of a job come to: all of them if they are few, else by some of each kind and size.
 
     Workers may be at it already, and what they have embedded is no cache of before: as soon as the job's own rows in
@@ -280,7 +282,7 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     from embedmill.workers.parsing.limits import ParserLimits
     from embedmill.workers.parsing.sandbox import Parser
 
-    def look(connection: Connection) -> tuple[dict[bool, Sizes], int, list[Listed]]:
+    def look(connection: Connection) -> tuple[dict[bool, Sizes], int, list[SizedDocument]]:
         sizes = sum_sizes(connection, job_id)
         documents = sum(of.documents for of in sizes.values())
         return sizes, documents, list_some(connection, job_id, documents=documents, most=LISTED)
@@ -303,28 +305,28 @@ def measure_job(runtime: Runtime, job_id: int, settings: CollectionSettings, col
     if outline.asks:
         fresh = due.get(MESSAGE, 1 - wanted.known / max(wanted.every.chunks, 1))
         asked = outline.scale(replace(wanted, every=wanted.every.scaled(fresh)), totals)
-    return Measured(totals, asked, read)
+    return MeasuredDocuments(totals, asked, read)
 
 
 @dataclass(slots=True)
 class Stratum:
     """Documents of one kind and about one size; `size` is the sum over all that there are, `read` over those read."""
 
-    listed: list[Listed]
+    listed: list[SizedDocument]
     size: float
     read: float = 0
     totals: Totals = field(default_factory=Totals)
     wanted: Prospect = field(default_factory=Prospect)
 
 
-def _stratify(listed: Sequence[Listed], sizes: Mapping[bool, int]) -> Iterator[Stratum]:
+def _stratify(listed: Sequence[SizedDocument], sizes: Mapping[bool, int]) -> Iterator[Stratum]:
     """By kind and by size in steps of four; sums are scaled from what is listed to all that there is."""
     seen = {kind: sum(one.size for one in listed if one.is_split is kind) for kind in (False, True)}
-    groups: dict[tuple[bool, str, int], list[Listed]] = {}
+    groups: dict[tuple[bool, str, int], list[SizedDocument]] = {}
     for one in listed:
         groups.setdefault((one.is_split, _kind(one), one.size.bit_length() // 2), []).append(one)
     whole = sum(sizes.values())
-    rest: dict[bool, list[Listed]] = {}
+    rest: dict[bool, list[SizedDocument]] = {}
     for (is_split, _, _), members in groups.items():
         size = _sum(members) * sizes.get(is_split, 0) / seen[is_split]
         if size < SMALL_SHARE * whole:
@@ -336,19 +338,19 @@ def _stratify(listed: Sequence[Listed], sizes: Mapping[bool, int]) -> Iterator[S
         yield Stratum(sorted(members, key=lambda one: one.size), size)
 
 
-def _kind(listed: Listed) -> str:
+def _kind(listed: SizedDocument) -> str:
     kind = str(listed.origin["kind"])
     return kind if loading.loader_class(kind).holds_text else PurePosixPath(listed.uri).suffix.lower()
 
 
-def _sum(listed: Sequence[Listed]) -> int:
+def _sum(listed: Sequence[SizedDocument]) -> int:
     return sum(one.size for one in listed)
 
 
-def _choose(strata: Sequence[Stratum], *, everything: bool) -> list[tuple[Stratum, Listed]]:
+def _choose(strata: Sequence[Stratum], *, everything: bool) -> list[tuple[Stratum, SizedDocument]]:
     """What to read, by turns, so that whoever stops early has something of each; larger strata have more turns."""
     whole = sum(stratum.size for stratum in strata)
-    turns: list[tuple[float, Stratum, Listed]] = []
+    turns: list[tuple[float, Stratum, SizedDocument]] = []
     for stratum in strata:
         wanted = len(stratum.listed) if everything else max(2, round(READ * stratum.size / max(whole, 1)))
         chosen = _spread(stratum.listed, wanted)
@@ -371,7 +373,7 @@ class _SampleReader:
     outline: Outline
     until: float
 
-    def read(self, chosen: Sequence[tuple[Stratum, Listed]]) -> int:
+    def read(self, chosen: Sequence[tuple[Stratum, SizedDocument]]) -> int:
         """How many were read: a few, however slow the machine is, and more while there is time."""
         for count, (stratum, one) in enumerate(chosen, 1):
             self._read(stratum, one)
@@ -380,7 +382,7 @@ class _SampleReader:
                 return count
         return len(chosen)
 
-    def _read(self, stratum: Stratum, one: Listed) -> None:
+    def _read(self, stratum: Stratum, one: SizedDocument) -> None:
         found = Totals(documents=1, unreadable=1)
         with suppress(DocumentError, ParserCrashed, BlobMissing):
             chunk_set = self.measurer.split_listed(one)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Teller
-from embedmill.console.services.held_against import Index
+from embedmill.console.services.held_against import CollectionIndex
 from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
@@ -76,7 +76,7 @@ def preview(
     """What an ingest of these sources would do now, with a limit of so many documents of each."""
     began = time.monotonic()
     found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
-    index = Index(runtime, collection, found)
+    index = CollectionIndex(runtime, collection, found)
     previewer = Previewer(runtime, index, limit, Teller(listener))
     for source in index.called(sources):
         previewer.read(source)
@@ -98,8 +98,8 @@ def preview(
 class Previewer:
     """Reads sources as a scan does, and holds what they have against the index."""
 
-    def __init__(self, runtime: Runtime, index: Index, limit: int | None, teller: Teller) -> None:
-        from embedmill.producers.sources.seen import Seen
+    def __init__(self, runtime: Runtime, index: CollectionIndex, limit: int | None, teller: Teller) -> None:
+        from embedmill.producers.sources.seen import SeenKeys
 
         self.noticed = Noticed()
         self.changes: list[Foreseen] = []
@@ -108,7 +108,7 @@ class Previewer:
         self._index = index
         self._limit = limit
         self._teller = teller
-        self._met, self._gone = Seen(), Seen()
+        self._met, self._gone = SeenKeys(), SeenKeys()
         self._read: list[_ReadSource] = []
 
     def read(self, source: "Source") -> None:

@@ -12,7 +12,7 @@ from embedmill.retrieval.relevance import Relevance
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.ledger import day_of
-from embedmill.shared.db.query_records import Measured, list_measured
+from embedmill.shared.db.query_records import MeasuredQuery, list_measured
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
@@ -96,7 +96,7 @@ class _Sums:
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
     steps: "dict[str, array[float]]" = field(default_factory=dict)
 
-    def add(self, record: Measured) -> None:
+    def add(self, record: MeasuredQuery) -> None:
         self.relevances[record.relevance] = self.relevances.get(record.relevance, 0) + 1
         self.degraded += record.degraded
         self.calls += record.calls
@@ -109,7 +109,7 @@ class _Sums:
             self.steps.setdefault(name, array("d")).append(seconds)
 
 
-def add_up(records: Iterable[Measured]) -> list[DayOfQueries]:
+def add_up(records: Iterable[MeasuredQuery]) -> list[DayOfQueries]:
     """Records by day and collection, the newest day first."""
     sums: dict[tuple[str, str], _Sums] = {}
     for record in records:

@@ -22,7 +22,7 @@ from embedmill.shared.db import described, dumping, tombstones, traces
 from embedmill.shared.db.cache import make_tables
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.opening import HEAD, migrate, open_database
-from embedmill.shared.db.tombstones import Named, Tombstone
+from embedmill.shared.db.tombstones import NamedDocument, Tombstone
 from embedmill.shared.erasing import RESTORE, MarkKind
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed, UsageError
 from embedmill.shared.paging import walk
@@ -206,7 +206,7 @@ def _match(connection: Connection, runtime: Runtime, ids: Sequence[str]) -> list
     marks = {
         mark: id
         for id, (collection, content_hash) in contents.items()
-        for kind, mark in runtime.marker.marks(Named(id, collection, content_hash)).items()
+        for kind, mark in runtime.marker.marks(NamedDocument(id, collection, content_hash)).items()
         if kind is not MarkKind.CONTENT
     }
     return sorted({marks[mark] for mark in tombstones.find_marks(connection, list(marks))})

@@ -21,7 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from embedmill.console.services import reach
 from embedmill.console.services.telling import tell_answer, tell_arguments
-from embedmill.shared.audit.trail import Entry, Trail
+from embedmill.shared.audit.trail import AuditEntry, Trail
 from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import AccessDenied, NotFound
@@ -111,7 +111,7 @@ class Service:
             # Of a name that nothing can have there is no chain.
             return principal, collection if collection and is_storable(collection) else INSTALLATION
         except (AccessDenied, NotFound) as error:
-            runtime.trail.write(INSTALLATION, principal, Entry(self.action, f"refused: {type(error).__name__}"))
+            runtime.trail.write(INSTALLATION, principal, AuditEntry(self.action, f"refused: {type(error).__name__}"))
             raise
 
     def _require(self, principal: Principal) -> None:
@@ -182,7 +182,7 @@ class _Recorder:
         counts: Mapping[str, int] = MappingProxyType({}),
         details: Mapping[str, Any] = MappingProxyType({}),
     ) -> int | None:
-        return self.trail.write(self.chain, self.principal, Entry(self.action, outcome, target, counts, details))
+        return self.trail.write(self.chain, self.principal, AuditEntry(self.action, outcome, target, counts, details))
 
 
 def _streamed(runtime: Runtime, principal: Principal, steps: Generator[Any, Any, Any]) -> Iterator[Any]:

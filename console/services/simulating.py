@@ -109,10 +109,10 @@ def _follow(simulator: "Simulator", path: Path) -> None:
     """Script what the model thinks; raises SourceError, and SettingsError for a simulator that has no opinions."""
     from pydantic import ValidationError
 
-    from embedmill.simulators.prompts import VERDICTS, Writer
+    from embedmill.simulators.prompts import VERDICTS, AnswerWriter
 
     writer = getattr(simulator, "writer", None)
-    if not isinstance(writer, Writer):
+    if not isinstance(writer, AnswerWriter):
         raise SettingsError(f"{simulator.name} thinks nothing that a script could say", hint="Leave --script out.")
     try:
         writer.add(*VERDICTS.validate_json(path.read_bytes()))

@@ -17,7 +17,7 @@ from embedmill.console.services.watching import ScheduleReport, find_schedules, 
 from embedmill.console.services.working import ingest
 from embedmill.producers import departing
 from embedmill.shared.db import schedules, sources
-from embedmill.shared.db.sources import Known
+from embedmill.shared.db.sources import KnownSource
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.timetable import Timetable
@@ -163,13 +163,13 @@ def close_source(
     return ClosedSource(**asdict(done), removed=SourceReport(**_describe(_find(runtime, str(found.id)))))
 
 
-def _find(runtime: Runtime, name: str, collection: str | None = None) -> Known:
+def _find(runtime: Runtime, name: str, collection: str | None = None) -> KnownSource:
     return runtime.database.query(
         lambda connection: sources.find_source(connection, spellings(name), collection_name=collection)
     )
 
 
-def _describe(known: Known) -> dict[str, Any]:
+def _describe(known: KnownSource) -> dict[str, Any]:
     """The fields of a report."""
     return {
         "id": known.id,
@@ -183,7 +183,7 @@ def _describe(known: Known) -> dict[str, Any]:
     }
 
 
-def _open(found: Known) -> "list[Source]":
+def _open(found: KnownSource) -> "list[Source]":
     from embedmill.producers.sources.open import source_from_spec
 
     return [source_from_spec(dict(found.spec))]

@@ -138,7 +138,7 @@ class Work:
         job = self._runtime.database.query(jobs.get_job, self._job_id)
         return measure_job_progress(self._runtime, job, served=HERE)
 
-    def _is_stuck(self, left: tallies.Left) -> bool:
+    def _is_stuck(self, left: tallies.WorkLeft) -> bool:
         """Whether all that is left waits for keys which the workers and the batcher of this process lack."""
         if left.state != JobState.RUNNING or not left.is_read or not left.waiting:
             return False

@@ -11,7 +11,7 @@ from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContex
 from embedmill.producers.sources.named import named_file
 from embedmill.producers.sources.paths import absolute_path, canonical_path
 from embedmill.producers.sources.records import CHUNK_BYTES, split_records
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.spool import Spool
 from embedmill.producers.sources.tables import Documents
 from embedmill.shared.errors import DocumentError
@@ -81,7 +81,7 @@ class ListSource(Source):
             yield self._spool.rewound()
 
     def _items(self, stream: BinaryIO) -> Iterator[Item]:
-        seen = Seen()
+        seen = SeenKeys()
         separator = b"\0" if self.null_separated else b"\n"
         records = split_records(stream, separator=separator, max_bytes=MAX_PATH_BYTES)
         for line, record in enumerate(records, start=1):
@@ -92,7 +92,7 @@ class ListSource(Source):
                 yield from (_at_line(item, SourcePlace(self.uri, line)) for item in named_file(path))
 
 
-def _is_new(path: bytes, seen: Seen, line: int) -> bool:
+def _is_new(path: bytes, seen: SeenKeys, line: int) -> bool:
     mark = (hashlib.blake2b(path, digest_size=16).digest(),)
     if seen.find(mark) is not None:
         return False

@@ -13,7 +13,7 @@ from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContex
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.sources.paths import named_path, shown
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.containers.mailboxes import HEAD_BYTES, name_by_id
 from embedmill.shared.errors import DocumentError, SourceError
@@ -73,8 +73,8 @@ class _Reading:
     def __init__(self, uri: str, memory: Memory) -> None:
         self._uri = uri
         self._memory = memory
-        self._there = Seen()
-        self._taken = Seen()
+        self._there = SeenKeys()
+        self._taken = SeenKeys()
 
     def see(self, file: MailFile) -> None:
         """Remember that a file is there."""

@@ -9,9 +9,9 @@ from typing import BinaryIO
 from embedmill.producers.sources.base import FileItem, HeldItem, Item, Problem, Skipped
 from embedmill.producers.sources.file import Opening, hashed_file
 from embedmill.producers.sources.unsupported import reason_by_name
-from embedmill.shared.containers.entries import Damaged, Entry, LeftOut
+from embedmill.shared.containers.entries import ContainerEntry, Damaged, LeftOutEntry
 from embedmill.shared.containers.loading import MEMBER, member_uri
-from embedmill.shared.containers.walk import SUFFIXES, WITHIN, Budget, ContainerLimits, is_container, walk
+from embedmill.shared.containers.walk import SUFFIXES, WITHIN, ContainerBudget, ContainerLimits, is_container, walk
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES, describe_os_error, open_regular_file
 from embedmill.shared.left_out.names import LeftOut as LeftOutReason
@@ -23,7 +23,7 @@ _OF_A_PROGRAM = frozenset({"__MACOSX"})
 """Folders that a program adds to every archive."""
 
 Judge = Callable[[bytes, bytes], str | None]
-Take = Callable[[str, Entry], tuple[FileItem | HeldItem, bytes]]
+Take = Callable[[str, ContainerEntry], tuple[FileItem | HeldItem, bytes]]
 MOST_HELD = 64 * 1024 * 1024
 
 
@@ -71,13 +71,13 @@ class Members:
         self._skipped: list[Skipped] = []
 
     def read(self, stream: BinaryIO, name: str) -> Iterator[Item]:
-        budget = Budget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
+        budget = ContainerBudget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
         for inside in walk(stream, name, budget, wanted=self._wants):
             yield from self._take_skipped()
             match inside:
-                case Entry():
+                case ContainerEntry():
                     yield self._read(inside)
-                case LeftOut():
+                case LeftOutEntry():
                     yield Skipped(member_uri(self._uri, inside.path), inside.reason)
                 case Damaged():
                     yield Problem(member_uri(self._uri, inside.path), inside.reason)
@@ -113,7 +113,7 @@ class Members:
         left = (LeftOutReason.VERSION_CONTROL if is_version_control(raw) else None) if self._hidden else None
         return left or (None if self._hidden else reason_by_file_name(raw)) or reason_by_name(raw)
 
-    def _read(self, entry: Entry) -> Item:
+    def _read(self, entry: ContainerEntry) -> Item:
         uri = member_uri(self._uri, entry.path)
         try:
             item, head = self._take(uri, entry)
@@ -124,7 +124,7 @@ class Members:
             return Skipped(uri, reason)
         return item
 
-    def _hash(self, uri: str, entry: Entry) -> tuple[FileItem, bytes]:
+    def _hash(self, uri: str, entry: ContainerEntry) -> tuple[FileItem, bytes]:
         """To be read again by a worker, from the container."""
         hasher, size, head = hashlib.sha256(), 0, b""
         stream = entry.open()
@@ -135,7 +135,7 @@ class Members:
         return FileItem(uri, size, hasher.hexdigest(), kind=MEMBER, container=self._uri), head
 
 
-def hold(uri: str, entry: Entry) -> tuple[HeldItem, bytes]:
+def hold(uri: str, entry: ContainerEntry) -> tuple[HeldItem, bytes]:
     """What lies in a container that is not to be fetched again; raises ParserLimitExceeded over MOST_HELD."""
     data = entry.open().read(MOST_HELD + 1)
     if len(data) > MOST_HELD:

@@ -14,7 +14,7 @@ from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.listing import ListSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.sources.named import FileSource
-from embedmill.producers.sources.options import FieldMap, Selection, SourceOptions
+from embedmill.producers.sources.options import FieldMap, FileSelection, SourceOptions
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
 from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
@@ -126,9 +126,9 @@ def _require_prefix(argument: str, scheme: str, prefix: str) -> None:
     raise UsageError(f"an address begins with {scheme}//: write {shown(_encoded(meant))}")
 
 
-def _open_folder(path: bytes, asked: Selection) -> Source:
+def _open_folder(path: bytes, asked: FileSelection) -> Source:
     # Whoever says which files are wanted wants files.
-    if asked == Selection() and is_maildir(path):
+    if asked == FileSelection() and is_maildir(path):
         return MaildirSource(path)
     return FolderSource(path, asked.include, asked.exclude, asked.hidden)
 

@@ -36,7 +36,7 @@ def shown(said: Option) -> dict[str, Option]:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class FileSelection:
     """Which of many things are taken: gitignore patterns, and whether what is usually left out is taken too."""
 
     include: tuple[str, ...] = field(
@@ -143,7 +143,7 @@ _NAME = {"metavar": "COLUMN"}
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class TableOptions:
     """Which rows of a database are read, and which of their columns are what."""
 
     table: str = field(default="", metadata=_of_databases("--table", "Table or view of a database.", metavar="T"))
@@ -256,10 +256,10 @@ class Crawling:
 class SourceOptions:
     """All groups; a source reads those that it knows."""
 
-    selection: Selection = Selection()
+    selection: FileSelection = FileSelection()
     rows: Rows = Rows()
     listing: Listing = Listing()
-    tables: Tables = Tables()
+    tables: TableOptions = TableOptions()
     dates: Dates = Dates()
     crawling: Crawling = Crawling()
     buckets: Buckets = Buckets()

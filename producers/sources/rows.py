@@ -9,7 +9,7 @@ import orjson
 
 from embedmill.producers.sources.base import Remark, RemarkKind, RowItem, SourcePlace
 from embedmill.producers.sources.options import FieldMap
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.tables import remark_on_rows
 
 MAX_ROW_BYTES = 50_000_000
@@ -33,7 +33,7 @@ class RowReader:
 
     fields: FieldMap
     uri: str
-    _seen: Seen = field(default_factory=Seen)
+    _seen: SeenKeys = field(default_factory=SeenKeys)
     _met: "_Met" = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ MOST_IN_MEMORY = 50_000
 CACHE_KIB = 4096
 
 
-class Seen:
+class SeenKeys:
     """Short byte strings and the line of each: the young ones in memory, the rest in an unnamed temporary file."""
 
     def __init__(self, most_in_memory: int = MOST_IN_MEMORY) -> None:

@@ -8,7 +8,7 @@ from embedmill.retrieval.answering.answers import Answer, Cited, Claim
 from embedmill.retrieval.answering.questions import Answering, TellClaim
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.relevance import WEAK, Relevance
@@ -33,7 +33,7 @@ _SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|(?=
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class GivenAnswer:
     """An answer, who worded it, and how that step went; `hits` are what it was made of, by row."""
 
     answer: Answer
@@ -69,7 +69,7 @@ def answer(
     tally: Tally | None = None,
     *,
     tell: TellSourced | None = None,
-) -> Answered:
+) -> GivenAnswer:
     """Answer a question from what a search found; what a model cannot do is done without, and said.
 
     Sentences that a model words are told as they are whole, each with its sources. Raises nothing but what `tell` does.
@@ -86,7 +86,9 @@ def answer(
         steps.skip(ANSWER, NONE_SET if judges else NO_MODEL)
     else:
         with steps.step(ANSWER, given=len(passages)) as step:
-            asking = Answering(judge.model, Asked(question, judges.domain if judges else ""), _telling(tell, hits))
+            asking = Answering(
+                judge.model, AskedQuestion(question, judges.domain if judges else ""), _telling(tell, hits)
+            )
             said = _ask(asking, passages, judge, step)
         by = judge.model.name if said is not None else ""
     if said is None:
@@ -97,7 +99,7 @@ def answer(
         notes.append(f"{ANSWER}: {told.why}")
     if said.in_another:
         notes.append(IN_ANOTHER.format(count=said.in_another, all=len(said.claims)))
-    return Answered(said, by, told, hits, notes)
+    return GivenAnswer(said, by, told, hits, notes)
 
 
 def _worth_reading(found: SearchResult) -> Sequence[Hit]:

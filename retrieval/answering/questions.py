@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embedmill.retrieval.answering.answers import Answer, Claim, Said, check_answer
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import TEXT, Asked, closed
+from embedmill.retrieval.grading.questions import TEXT, AskedQuestion, closed
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import ReadAnswer, Request
@@ -72,7 +72,7 @@ class Answering(ModelQuestion[Evidence, Answer]):
     noun = "question"
     purpose = "answer"
 
-    def __init__(self, model: Model, asked: Asked, tell: TellClaim = _nobody) -> None:
+    def __init__(self, model: Model, asked: AskedQuestion, tell: TellClaim = _nobody) -> None:
         super().__init__(model)
         self.asked = asked
         self.answer: Answer | None = None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.retrieval.evaluation.measures import METRICS, Gain, Grades, RunValues, measure
-from embedmill.retrieval.evaluation.runs import LeftOut, Run
-from embedmill.retrieval.evaluation.statistics import Difference, Interval, compare, interval
+from embedmill.retrieval.evaluation.runs import LeftOutQuery, Run
+from embedmill.retrieval.evaluation.statistics import Interval, PairedDifference, compare, interval
 
 INPUTS = {"fused": ("dense", "lexical"), "hybrid": ("dense", "lexical", "fused"), "ranked": ("hybrid",)}
 """What a run is made from: it should not be worse than any of these."""
@@ -15,7 +15,7 @@ TOLERATED_LOSS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Difference):
+class Comparison(PairedDifference):
     """A metric of one run beside that of another, query by query."""
 
     run: str
@@ -30,7 +30,7 @@ class Measured:
     queries: tuple[str, ...]
     runs: Mapping[str, Mapping[str, Interval]]
     values: RunValues
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOutQuery, ...]
 
 
 def measure_runs(runs: Sequence[Run], grades: Grades, *, gain: Gain) -> Measured:
@@ -93,5 +93,5 @@ def _answers(run: Run) -> bool:
     return any(found.documents for found in run.found.values())
 
 
-def _fields(difference: Difference) -> dict[str, Any]:
-    return {name: getattr(difference, name) for name in Difference.__slots__}
+def _fields(difference: PairedDifference) -> dict[str, Any]:
+    return {name: getattr(difference, name) for name in PairedDifference.__slots__}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RankedDocuments:
     """The documents of one answer, best first, each once, at the score of its best chunk."""
 
     documents: tuple[str, ...]
@@ -18,7 +18,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutQuery:
     """A query that says nothing of the search: it failed, or was answered in part; `why` in one line."""
 
     query: str
@@ -32,12 +32,12 @@ class Run:
     """One way of searching over all queries: what was found, and what was left out."""
 
     name: str
-    found: dict[str, Found] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+    found: dict[str, RankedDocuments] = field(default_factory=dict)
+    left_out: list[LeftOutQuery] = field(default_factory=list)
 
     def leave_out(self, query: str, state: str, why: str) -> None:
         """Note that a query was not answered as it should be."""
-        self.left_out.append(LeftOut(query, self.name, state, why))
+        self.left_out.append(LeftOutQuery(query, self.name, state, why))
 
     def rankings(self, queries: Iterable[str]) -> Mapping[str, Sequence[str]]:
         """The documents found for some of the queries."""
@@ -49,9 +49,9 @@ class Run:
         return any(found.varies for found in self.found.values())
 
 
-def fold(chunks: Iterable[tuple[str, float]]) -> Found:
+def fold(chunks: Iterable[tuple[str, float]]) -> RankedDocuments:
     """Documents where their best chunks are, from (document, score) of chunks, best first."""
     best: dict[str, float] = {}
     for document, score in chunks:
         best.setdefault(document, score)
-    return Found(tuple(best), tuple(best.values()))
+    return RankedDocuments(tuple(best), tuple(best.values()))

@@ -25,7 +25,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A pair of settings, query by query: how much the first is above the second.
 
     `p` is how often chance alone would make a difference as large (two-sided randomisation test, signs flipped).
@@ -48,13 +48,13 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(float(found.mean()), float(low), float(high))
 
 
-def compare(first: Mapping[str, float], second: Mapping[str, float]) -> Difference:
+def compare(first: Mapping[str, float], second: Mapping[str, float]) -> PairedDifference:
     """The difference between two settings over the queries that both have; of at least one."""
     shared = sorted(first.keys() & second.keys())
     differences = np.array([first[query] - second[query] for query in shared], np.float64)
     bounds = interval(differences.tolist())
     wins, losses = int((differences > EQUAL).sum()), int((differences < -EQUAL).sum())
-    return Difference(
+    return PairedDifference(
         bounds.mean, bounds.low, bounds.high, _chance(differences), wins, losses, len(shared) - wins - losses
     )
 

@@ -6,18 +6,18 @@ from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked, Counts
+from embedmill.retrieval.grading.questions import AskedQuestion, FlawCounts
 from embedmill.retrieval.grading.reranking import VendorJudge
 from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Weights, rank_staged
-from embedmill.retrieval.grading.staged import Order as GradedOrder
-from embedmill.retrieval.order import FOLD, Place, Rerank
+from embedmill.retrieval.grading.staged import StagedOrder as GradedOrder
+from embedmill.retrieval.order import FOLD, RankedPlace, Rerank
 from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.retrieval.steps import Steps
 
 STEPS = (SIFT, RANK)
 NOBODY_ASKED = "no model was asked for"
 
-Similarity = Callable[[Place], float | None]
+Similarity = Callable[[RankedPlace], float | None]
 Judging = Callable[[Iterable[float | None]], Relevance | None]
 """From similarities of the first places to how good all of them are."""
 
@@ -54,7 +54,7 @@ class Grader:
         self._judges = judges
         self._steps = steps
         self._known: dict[tuple[str, ...], GradedOrder] = {}
-        self.counts: list[Counts] = []
+        self.counts: list[FlawCounts] = []
         self.trail: Mapping[str, Sequence[str]] = {}
         """The ids of what was graded as each stage left them, and as they came to the first of them."""
         if judges is None:
@@ -73,7 +73,7 @@ class Grader:
         """What puts places in order, by how near they are, and by what the first of them say of all."""
         return lambda places: self._order(places, similarity, judge)
 
-    def _order(self, places: Iterator[Place], similarity: Similarity, judge: Judging) -> Iterator[Place]:
+    def _order(self, places: Iterator[RankedPlace], similarity: Similarity, judge: Judging) -> Iterator[RankedPlace]:
         """The places as the models see them, without models as they come."""
         if self._judges is None:
             yield from places
@@ -98,7 +98,7 @@ class Grader:
         key = tuple(passage.id for passage in passages)
         if key not in self._known:
             judges = self._judges
-            asked = Asked(self._question, judges.domain)
+            asked = AskedQuestion(self._question, judges.domain)
             order = rank_staged(
                 asked,
                 passages,
@@ -115,12 +115,12 @@ class Grader:
         return self._known[key]
 
 
-def _passage(place: Place, similarity: Similarity) -> Passage:
+def _passage(place: RankedPlace, similarity: Similarity) -> Passage:
     row = place.row
     return Passage(row.id, row.document, row.uri, row.title, row.section, row.text, similarity(place) or 0.0)
 
 
-def _behind(places: Iterator[Place], lowest: float) -> Iterator[Place]:
+def _behind(places: Iterator[RankedPlace], lowest: float) -> Iterator[RankedPlace]:
     """The places that nobody graded, with scores that are not above the graded ones."""
     excess: float | None = None
     for place in places:

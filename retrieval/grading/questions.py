@@ -32,7 +32,7 @@ TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """What is asked: the user's question, in the owner's domain where there is one."""
 
     question: str
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Counts:
+class FlawCounts:
     """What was wrong with answers, for the metrics: flaws of lists, and quotes that were not held, by kind."""
 
     flaws: dict[Flaw, int] = field(default_factory=dict)
@@ -80,11 +80,11 @@ class Grading(ModelQuestion[Passage, Grade]):
     answer_tokens: tuple[int, int]
     """Of an answer: whatever it says, and for each passage."""
 
-    def __init__(self, model: Model, asked: Asked) -> None:
+    def __init__(self, model: Model, asked: AskedQuestion) -> None:
         super().__init__(model)
         self.asked = asked
         self.found: dict[Passage, Grade] = {}
-        self.counts = Counts()
+        self.counts = FlawCounts()
         self._checked: dict[str, Passage] = {}
 
     @property
@@ -200,7 +200,7 @@ class Sifting(Grading):
         return Grade(graded[0])
 
 
-class Ranking(Grading):
+class RankingQuestion(Grading):
     """The expensive question: does a passage answer, and with which words; few in a request, each with its quote."""
 
     purpose = "rank"

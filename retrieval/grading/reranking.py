@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, Passage
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.steps import Running
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.packing import ItemSize, Room, pack_in_order
@@ -45,7 +45,7 @@ class Reranking(LiveQuestion[Passage, float, Reranked]):
     noun = "passage"
     most_refused = 8
 
-    def __init__(self, reranker: Reranker, asked: Asked) -> None:
+    def __init__(self, reranker: Reranker, asked: AskedQuestion) -> None:
         self.name = reranker.name
         self._reranker = reranker
         self._asked = asked
@@ -101,7 +101,7 @@ class Reranking(LiveQuestion[Passage, float, Reranked]):
 
 
 def rerank(
-    judge: VendorJudge, asked: Asked, passages: Sequence[Passage], step: Running
+    judge: VendorJudge, asked: AskedQuestion, passages: Sequence[Passage], step: Running
 ) -> tuple[Mapping[Passage, float], Mapping[Passage, EmbedmillError]]:
     """The relevance of the passages, and the errors of those of which nothing usable is said."""
     question = Reranking(judge.model, asked)

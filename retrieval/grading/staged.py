@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
-from embedmill.retrieval.grading.questions import Asked, Counts, Grading, Ranking, Sifting
+from embedmill.retrieval.grading.questions import AskedQuestion, FlawCounts, Grading, RankingQuestion, Sifting
 from embedmill.retrieval.grading.reranking import VendorJudge, as_score, by_relevance, rerank
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
@@ -39,7 +39,7 @@ class Prompted(Protocol):
     """A question with its model and its prompt; `purpose` is what the ledger calls it."""
 
     model: Model
-    asked: Asked
+    asked: AskedQuestion
     purpose: str
 
     @property
@@ -47,7 +47,7 @@ class Prompted(Protocol):
         """The instructions."""
 
 
-class Memory(Protocol):
+class AnswerMemory(Protocol):
     """Keeps what models answered by content address, as JSON."""
 
     def recall(self, addresses: Sequence[str], asked: Prompted) -> Mapping[str, str]:
@@ -75,7 +75,7 @@ class Judge:
 
     model: Model
     meter: Meter
-    memory: Memory = field(default_factory=NoMemory)
+    memory: AnswerMemory = field(default_factory=NoMemory)
     concurrency: int = 4
     seconds: float = 20.0
     stage_seconds: float = 45.0
@@ -106,7 +106,7 @@ class Standing(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPassage:
     """A passage in its final place. `score` compares within its class; a passage that no model judged has no grade.
 
     Passages of a class are in order of what `decides`, which is the score with half as much of the similarity.
@@ -125,19 +125,19 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StagedOrder:
     """All passages, the best first, and what was wrong with the models' answers.
 
     `trail` has the ids of the passages as each stage left them that judged some.
     """
 
-    judged: Sequence[Judged]
-    counts: Sequence[Counts]
+    judged: Sequence[JudgedPassage]
+    counts: Sequence[FlawCounts]
     trail: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def rank_staged(
-    asked: Asked,
+    asked: AskedQuestion,
     passages: Sequence[Passage],
     *,
     sift: Judge | VendorJudge | None,
@@ -146,12 +146,12 @@ def rank_staged(
     weights: Weights | None = None,
     depths: Depths | None = None,
     nothing_near: bool = False,
-) -> Order:
+) -> StagedOrder:
     """The passages, which come best first by similarity, as the models see them; raises nothing of theirs.
 
     Where the search knows of `nothing_near`, only what the cheap model sees something in is worth an expensive call.
     """
-    counts: list[Counts] = []
+    counts: list[FlawCounts] = []
     depths = depths or Depths()
     chosen = list(passages[: depths.candidates])
     sifted: Mapping[Passage, Grade] = {}
@@ -174,21 +174,21 @@ def rank_staged(
     elif not chosen:
         steps.skip(RANK, NOTHING_NEAR if nothing_near else "nothing passed the filter")
     else:
-        graded = _ask(RANK, Ranking(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
+        graded = _ask(RANK, RankingQuestion(rank.model, asked), chosen[: depths.ranked], rank, steps, counts)
     weights = weights or Weights()
-    said = Said(sifted, relevance, weights)
+    said = StageSaid(sifted, relevance, weights)
     ordered = _ordered(passages, graded, said)
     trail = {SIFT: _ids(_ordered(passages, {}, said))} if sifted or relevance else {}
-    return Order(ordered, counts, trail | ({RANK: _ids(ordered)} if graded else {}))
+    return StagedOrder(ordered, counts, trail | ({RANK: _ids(ordered)} if graded else {}))
 
 
 def _is_little(passages: Sequence[Passage], rank: Judge | None) -> bool:
     """Whether one call of the stage after takes them all."""
-    return len(passages) <= (1 if rank is None else Ranking.room.inputs)
+    return len(passages) <= (1 if rank is None else RankingQuestion.room.inputs)
 
 
 def _ask(
-    name: str, question: Grading, passages: Sequence[Passage], judge: Judge, steps: Steps, counts: list[Counts]
+    name: str, question: Grading, passages: Sequence[Passage], judge: Judge, steps: Steps, counts: list[FlawCounts]
 ) -> Mapping[Passage, Grade]:
     pace = Pacing(judge.concurrency, apart=True, seconds=judge.seconds, all_seconds=judge.stage_seconds)
     with steps.step(name, given=len(passages)) as step:
@@ -207,14 +207,16 @@ def _ask(
     return question.found
 
 
-def _rerank(sift: VendorJudge, asked: Asked, passages: Sequence[Passage], steps: Steps) -> Mapping[Passage, float]:
+def _rerank(
+    sift: VendorJudge, asked: AskedQuestion, passages: Sequence[Passage], steps: Steps
+) -> Mapping[Passage, float]:
     with steps.step(SIFT, given=len(passages)) as step:
         relevance, errors = rerank(sift, asked, passages, step)
         _tell(step, errors, len(passages))
     return relevance
 
 
-def _recalled(question: Grading, passages: Sequence[Passage], memory: Memory) -> dict[Passage, Grade]:
+def _recalled(question: Grading, passages: Sequence[Passage], memory: AnswerMemory) -> dict[Passage, Grade]:
     """What was asked before; a grade that cannot be read is asked for anew."""
     addresses = {question.address(passage): passage for passage in passages}
     found: dict[Passage, Grade] = {}
@@ -245,7 +247,7 @@ def _passing(passages: Sequence[Passage], sifted: Mapping[Passage, Grade]) -> li
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StageSaid:
     """What the first stage said: grades of a model or the relevance of a reranker, and how much either counts."""
 
     sifted: Mapping[Passage, Grade]
@@ -253,7 +255,7 @@ class Said:
     weights: Weights
 
 
-def _ordered(passages: Sequence[Passage], graded: Mapping[Passage, Grade], said: Said) -> list[Judged]:
+def _ordered(passages: Sequence[Passage], graded: Mapping[Passage, Grade], said: StageSaid) -> list[JudgedPassage]:
     """By class, then by score, then by the place that similarity gave; no score is above one before it."""
     judged = [_judged(passage, graded.get(passage), said) for passage in passages]
     if not graded and not said.sifted and not said.relevance:
@@ -263,11 +265,11 @@ def _ordered(passages: Sequence[Passage], graded: Mapping[Passage, Grade], said:
     return [replace(item, score=score) for item, score in zip(judged, lowest, strict=True)]
 
 
-def _ids(judged: Iterable[Judged]) -> list[str]:
+def _ids(judged: Iterable[JudgedPassage]) -> list[str]:
     return [item.passage.id for item in judged]
 
 
-def _judged(passage: Passage, graded: Grade | None, said: Said) -> Judged:
+def _judged(passage: Passage, graded: Grade | None, said: StageSaid) -> JudgedPassage:
     """A passage with its class; one that only the stage before has let pass is scored by what that stage said."""
     sifted = said.sifted.get(passage)
     if graded is not None:
@@ -281,7 +283,9 @@ def _judged(passage: Passage, graded: Grade | None, said: Said) -> Judged:
     return _scored(passage, passed, Standing.UNJUDGED, said.weights)
 
 
-def _scored(passage: Passage, grade: float, standing: Standing, weights: Weights, bears: Grade | None = None) -> Judged:
+def _scored(
+    passage: Passage, grade: float, standing: Standing, weights: Weights, bears: Grade | None = None
+) -> JudgedPassage:
     """The whole of similarity is on the model's scale in the score.
 
     In what decides it is on half of that: with the usual weights all of it is worth less than a step of the model's, so
@@ -291,4 +295,4 @@ def _scored(passage: Passage, grade: float, standing: Standing, weights: Weights
     wide, narrow = LOWEST + (HIGHEST - LOWEST) * near, (HIGHEST - LOWEST) / 2 * near
     by_model = weights.model * grade
     score, decides = by_model + weights.similarity * wide, by_model + weights.similarity * narrow
-    return Judged(passage, score, standing, bears, decides)
+    return JudgedPassage(passage, score, standing, bears, decides)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedmill.retrieval.grading.questions import Asked
-from embedmill.retrieval.grading.staged import Memory, NoMemory
+from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.grading.staged import AnswerMemory, NoMemory
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import FoundT, ReadAnswer, Request
@@ -35,7 +35,7 @@ class Adviser:
 
     model: Model
     meter: Meter
-    memory: Memory = field(default_factory=NoMemory)
+    memory: AnswerMemory = field(default_factory=NoMemory)
     domain: str = ""
     seconds: float = 20.0
 
@@ -53,7 +53,7 @@ class AboutQuestion(ModelQuestion[str, FoundT]):
     last_words: str
     """What is asked for, behind all that is data."""
 
-    def __init__(self, model: Model, asked: Asked) -> None:
+    def __init__(self, model: Model, asked: AskedQuestion) -> None:
         super().__init__(model)
         self.asked = asked
         self.found: FoundT | None = None
@@ -139,7 +139,7 @@ def ask_about(asking: AboutQuestion[FoundT], adviser: Adviser) -> FoundT:
     return asking.found
 
 
-def _recalled(asking: AboutQuestion[FoundT], memory: Memory) -> FoundT | None:
+def _recalled(asking: AboutQuestion[FoundT], memory: AnswerMemory) -> FoundT | None:
     stored = memory.recall([asking.address], asking).get(asking.address)
     with suppress(ValueError):
         return None if stored is None else asking.load(stored)

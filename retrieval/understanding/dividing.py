@@ -2,7 +2,7 @@
 
 import json
 
-from embedmill.retrieval.grading.questions import TEXT, Asked, closed
+from embedmill.retrieval.grading.questions import TEXT, AskedQuestion, closed
 from embedmill.retrieval.understanding.asking import CUT_OFF, AboutQuestion, Adviser, ask_about
 from embedmill.retrieval.understanding.plans import SUBQUERIES, Plan, check_plan, read_subqueries
 from embedmill.shared.providers.models.base import ModelAnswer, Stop
@@ -45,4 +45,4 @@ class Dividing(AboutQuestion[Plan]):
 
 def divide(question: str, adviser: Adviser) -> Plan:
     """The sub-queries of a question; raises EmbedmillError where no usable answer is to be had."""
-    return ask_about(Dividing(adviser.model, Asked(question, adviser.domain)), adviser)
+    return ask_about(Dividing(adviser.model, AskedQuestion(question, adviser.domain)), adviser)

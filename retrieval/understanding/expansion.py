@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from embedmill.retrieval.understanding.thesaurus import Match, Thesaurus
+from embedmill.retrieval.understanding.thesaurus import TermMatch, Thesaurus
 from embedmill.retrieval.understanding.units import Unit, units_of_query
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_text, weight_of
 from embedmill.shared.words.weighing import WordCounts
@@ -66,13 +66,13 @@ def _bounded(name: AddedName, query: WordQuery, counted: WordCounts) -> list[tup
     return [(word, scale * weight) for word, weight in zip(name.words, weights, strict=True)]
 
 
-def _says_something(units: Sequence[Unit], match: Match, words: WordQuery) -> bool:
+def _says_something(units: Sequence[Unit], match: TermMatch, words: WordQuery) -> bool:
     """Whether one of the words that were found counts: `is it possible` does not ask for information technology."""
     functional = frozenset(term for word in words.words if word.functional for term in word.terms)
     return any(unit.isdisjoint(functional) for unit in units[match.start : match.end])
 
 
-def _names(units: Sequence[Unit], match: Match) -> Iterator[AddedName]:
+def _names(units: Sequence[Unit], match: TermMatch) -> Iterator[AddedName]:
     beside = frozenset(chain.from_iterable(units[match.start : match.end]))
     for other in match.others:
         yield AddedName(other, parse_text(other).words, beside)

@@ -25,7 +25,7 @@ PARTS_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QuestionPart:
     """A part of a question, with its vector, where the question has one."""
 
     question: Question
@@ -46,17 +46,17 @@ def part_of(question: Question, subquery: str) -> Question:
 
 def embed_parts(
     questions: Sequence[Question], open_embedder: Callable[[], Embedder], steps: Steps, *, with_vectors: bool
-) -> list[Part]:
+) -> list[QuestionPart]:
     """The parts, ready to be looked for; none where one of them cannot be embedded."""
     if not questions:
         steps.skip(SUBQUERIES, "the question is looked for as a whole")
         return []
     if not with_vectors:
-        return [Part(question, None) for question in questions]
+        return [QuestionPart(question, None) for question in questions]
     with steps.step(SUBQUERIES, given=len(questions)) as step:
         quiet = steps.apart()
         try:
-            parts = [Part(question, embed(question, open_embedder, quiet)) for question in questions]
+            parts = [QuestionPart(question, embed(question, open_embedder, quiet)) for question in questions]
         except EmbedmillError as error:
             step.fail(str(error))
             return []

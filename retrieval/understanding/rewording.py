@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from embedmill.retrieval.grading.questions import TEXT, Asked, closed
+from embedmill.retrieval.grading.questions import TEXT, AskedQuestion, closed
 from embedmill.retrieval.quotes import NEGATION
 from embedmill.retrieval.understanding.asking import CUT_OFF, AboutQuestion, Adviser, ask_about
 from embedmill.retrieval.understanding.holding import borrows, codes, quoted, words_of
@@ -24,14 +24,14 @@ NO_TEXT = "the answer was no text"
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class Reworded:
     """A question as its collection would word it, empty where it stands as it is; `why` says why it does."""
 
     text: str = ""
     why: str = ""
 
 
-class Rewording(AboutQuestion[Wording]):
+class Rewording(AboutQuestion[Reworded]):
     """Asks for a question in the collection's own words."""
 
     purpose = NORMALISE
@@ -40,7 +40,7 @@ class Rewording(AboutQuestion[Wording]):
     schema = closed({QUESTION: TEXT})
     last_words = "Word this question as the documents would, or give an empty text."
 
-    def __init__(self, model: Model, asked: Asked, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: Model, asked: AskedQuestion, vocabulary: Vocabulary) -> None:
         super().__init__(model, asked)
         self._vocabulary = vocabulary
         self._shown = vocabulary.show(asked.question)
@@ -49,7 +49,7 @@ class Rewording(AboutQuestion[Wording]):
     def context(self) -> Mapping[str, str]:
         return {"terms": self._shown}
 
-    def understand(self, answer: ModelAnswer) -> Wording:
+    def understand(self, answer: ModelAnswer) -> Reworded:
         if answer.stop is not Stop.END:
             raise ValueError(CUT_OFF)
         match read_object(answer.text):
@@ -57,29 +57,29 @@ class Rewording(AboutQuestion[Wording]):
                 return self._check(said)
         raise ValueError(NO_TEXT)
 
-    def dump(self, found: Wording) -> str | None:
+    def dump(self, found: Reworded) -> str | None:
         return json.dumps(found.text)
 
-    def load(self, kept: str) -> Wording | None:
+    def load(self, kept: str) -> Reworded | None:
         said = json.loads(kept)
         return self._check(said) if isinstance(said, str) else None
 
-    def _check(self, said: str) -> Wording:
+    def _check(self, said: str) -> Reworded:
         return check_wording(self.asked.question, said, self._vocabulary, prompt=self.prompt.text)
 
 
-def normalise(question: str, adviser: Adviser, vocabulary: Vocabulary) -> Wording:
+def normalise(question: str, adviser: Adviser, vocabulary: Vocabulary) -> Reworded:
     """The question in the collection's words; raises EmbedmillError where no usable answer is to be had."""
-    return ask_about(Rewording(adviser.model, Asked(question, adviser.domain), vocabulary), adviser)
+    return ask_about(Rewording(adviser.model, AskedQuestion(question, adviser.domain), vocabulary), adviser)
 
 
-def check_wording(question: str, said: str, vocabulary: Vocabulary, *, prompt: str) -> Wording:
+def check_wording(question: str, said: str, vocabulary: Vocabulary, *, prompt: str) -> Reworded:
     """A wording, where nothing of it comes from elsewhere and nothing is lost that stays to the letter."""
     text = " ".join(said.split())
     if not text or words_of(text) == words_of(question):
-        return Wording(why=SAME)
+        return Reworded(why=SAME)
     why = next(_faults(question, text, vocabulary, prompt), "")
-    return Wording(why=why) if why else Wording(text)
+    return Reworded(why=why) if why else Reworded(text)
 
 
 def _faults(question: str, text: str, vocabulary: Vocabulary, prompt: str) -> Iterator[str]:

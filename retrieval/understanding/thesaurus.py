@@ -11,7 +11,7 @@ LEAST_SIGNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TermMatch:
     """A place of a query where something stands that has other names, by the places of its words."""
 
     start: int
@@ -43,16 +43,16 @@ class Thesaurus:
             for term in found.units[0]:
                 self._by_first.setdefault(term, []).append(found)
 
-    def find(self, units: Sequence[Unit]) -> list[Match]:
+    def find(self, units: Sequence[Unit]) -> list[TermMatch]:
         """The names that stand in a query, none within another: the longest first, and of equals the first."""
         found = sorted(self._matches(units), key=lambda match: (match.start - match.end, match.start))
         taken: set[int] = set()
-        kept: dict[tuple[int, int], Match] = {}
+        kept: dict[tuple[int, int], TermMatch] = {}
         for match in found:
             place = (match.start, match.end)
             if place in kept:
                 others = dict.fromkeys((*kept[place].others, *match.others))
-                kept[place] = Match(*place, tuple(others))
+                kept[place] = TermMatch(*place, tuple(others))
             elif taken.isdisjoint(range(*place)):
                 kept[place] = match
                 taken.update(range(*place))
@@ -68,13 +68,13 @@ class Thesaurus:
             if _key(other) != key:
                 known.others.setdefault(_key(other), other)
 
-    def _matches(self, units: Sequence[Unit]) -> Iterator[Match]:
+    def _matches(self, units: Sequence[Unit]) -> Iterator[TermMatch]:
         for start, unit in enumerate(units):
             starting = {id(name): name for term in unit for name in self._by_first.get(term, ())}
             for name in starting.values():
                 end = start + len(name.units)
                 if end <= len(units) and _same(units[start:end], name.units):
-                    yield Match(start, end, tuple(name.others.values()))
+                    yield TermMatch(start, end, tuple(name.others.values()))
 
 
 def _same(units: Sequence[Unit], others: Sequence[Unit]) -> bool:

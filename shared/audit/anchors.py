@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from embedmill.shared.audit.chain import Fault, FaultKind, Head
+from embedmill.shared.audit.chain import ChainHead, RecordFault, RecordFaultKind
 from embedmill.shared.buckets.client import connect, errors, fault_of
 from embedmill.shared.errors import SettingsError, StorageFailed
 from embedmill.shared.privacy.keys import Keys
@@ -110,7 +110,7 @@ def open_place(url: str, *, home: Path) -> AnchorPlace:
     raise SettingsError("EMBEDMILL_AUDIT_ANCHORS is no file:// or s3:// URL")
 
 
-def make_anchor(heads: Sequence[Head], keys: Keys, *, now: datetime) -> tuple[str, bytes]:
+def make_anchor(heads: Sequence[ChainHead], keys: Keys, *, now: datetime) -> tuple[str, bytes]:
     """The name and the content of an anchor of these heads, signed."""
     at = now.astimezone(UTC).isoformat(timespec="microseconds")
     said = {"v": FORM, "at": at, "key": keys.key_id, "chains": {head.chain: [head.seq, head.mac] for head in heads}}
@@ -131,15 +131,17 @@ def read_anchor(name: str, content: bytes, keys: Keys) -> Anchor | None:
         return None
 
 
-def check_anchor(anchor: Anchor, chain: str, head: Head | None, mac: str | None) -> Fault | None:
+def check_anchor(anchor: Anchor, chain: str, head: ChainHead | None, mac: str | None) -> RecordFault | None:
     """What an anchor says against a chain; `mac` is the hash of the record that it names, None where that is gone."""
     seq, expected = anchor.chains[chain]
     if head is not None and seq <= head.floor:
         return None
     if mac is None:
-        return Fault(chain, seq, FaultKind.TRUNCATED, f"record {seq} was there at {anchor.at} (anchor {anchor.name})")
+        return RecordFault(
+            chain, seq, RecordFaultKind.TRUNCATED, f"record {seq} was there at {anchor.at} (anchor {anchor.name})"
+        )
     if mac != expected:
-        return Fault(chain, seq, FaultKind.CHANGED, f"it was another at {anchor.at} (anchor {anchor.name})")
+        return RecordFault(chain, seq, RecordFaultKind.CHANGED, f"it was another at {anchor.at} (anchor {anchor.name})")
     return None
 
 

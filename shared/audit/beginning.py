@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from embedmill.shared.audit.anchors import Anchor
-from embedmill.shared.audit.chain import Fault, FaultKind, Head
+from embedmill.shared.audit.chain import ChainHead, RecordFault, RecordFaultKind
 from embedmill.shared.audit.trail import FILE
 from embedmill.shared.errors import StorageFailed
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PURPOSE = "audit beginning"
 
 
-def note_beginning(home: Path, head: Head, keys: "Keys", *, at: str) -> None:
+def note_beginning(home: Path, head: ChainHead, keys: "Keys", *, at: str) -> None:
     """Write down, once, where a chain ends; raises StorageFailed."""
     said = [at, head.chain, head.seq, head.mac]
     content = orjson.dumps({"said": said, "mac": _mac(said, keys)})
@@ -34,7 +34,7 @@ def note_beginning(home: Path, head: Head, keys: "Keys", *, at: str) -> None:
         raise StorageFailed(f"where the audit begins cannot be written to {home}: {error.strerror}") from None
 
 
-def read_beginning(home: Path, keys: "Keys") -> Anchor | Fault | None:
+def read_beginning(home: Path, keys: "Keys") -> Anchor | RecordFault | None:
     """What was noted; a fault where it is not as it was written, None where nothing was."""
     try:
         kept = orjson.loads((home / FILE).read_bytes())
@@ -45,7 +45,7 @@ def read_beginning(home: Path, keys: "Keys") -> Anchor | Fault | None:
         return None
     except (OSError, ValueError, LookupError, TypeError):
         pass
-    return Fault("", 0, FaultKind.CHANGED, f"{FILE} in the home is not as it was written")
+    return RecordFault("", 0, RecordFaultKind.CHANGED, f"{FILE} in the home is not as it was written")
 
 
 def _mac(said: list[object], keys: "Keys") -> str:

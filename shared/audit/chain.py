@@ -21,7 +21,7 @@ FORM = 1
 """Of a record's body; to be raised when what is in it begins to mean something else."""
 
 
-class FaultKind(StrEnum):
+class RecordFaultKind(StrEnum):
     """What is wrong with a chain."""
 
     CHANGED = "changed"
@@ -34,7 +34,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """A record as it is kept: its place in the chain, when it was made (microseconds since 1970), its text and hash."""
 
     seq: int
@@ -44,7 +44,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The end of a chain, and its beginning where the oldest records were let go.
 
     `floor` is the last record that was let go and `floor_mac` its hash; `seal` says that it was us who let it go.
@@ -60,12 +60,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RecordFault:
     """Something that is not as it was written: in which chain, which record, and what about it."""
 
     chain: str
     seq: int
-    fault: FaultKind
+    fault: RecordFaultKind
     detail: str
 
 
@@ -84,7 +84,7 @@ def seal_of(key: bytes, chain: str, floor: int, floor_mac: str) -> str:
     return hmac.digest(key, framed("floor", chain, str(floor), floor_mac), "sha256").hex()
 
 
-def check_chain(chain: str, links: Iterable[Link], head: Head | None, key: bytes) -> Iterator[Fault]:
+def check_chain(chain: str, links: Iterable[ChainLink], head: ChainHead | None, key: bytes) -> Iterator[RecordFault]:
     """Everything that is wrong with a chain, whose records come by their place."""
     yield from _check_head(chain, head, key)
     check = _Check(chain, key, expected=head.floor + 1 if head else 1, before={head.floor_mac if head else GENESIS})
@@ -94,11 +94,13 @@ def check_chain(chain: str, links: Iterable[Link], head: Head | None, key: bytes
         yield from check.end(head)
 
 
-def _check_head(chain: str, head: Head | None, key: bytes) -> Iterator[Fault]:
+def _check_head(chain: str, head: ChainHead | None, key: bytes) -> Iterator[RecordFault]:
     if head is None:
-        yield Fault(chain, 0, FaultKind.HEAD, "the chain has records and no head")
+        yield RecordFault(chain, 0, RecordFaultKind.HEAD, "the chain has records and no head")
     elif head.seal != seal_of(key, chain, head.floor, head.floor_mac):
-        yield Fault(chain, head.floor, FaultKind.HEAD, "the chain's beginning is not the one that was written")
+        yield RecordFault(
+            chain, head.floor, RecordFaultKind.HEAD, "the chain's beginning is not the one that was written"
+        )
 
 
 @dataclass(slots=True)
@@ -113,10 +115,10 @@ class _Check:
     expected: int
     before: set[str]
 
-    def take(self, link: Link) -> Iterator[Fault]:
+    def take(self, link: ChainLink) -> Iterator[RecordFault]:
         """What is wrong with the next record."""
         if link.seq < self.expected:
-            yield self._fault(link.seq, FaultKind.ADDED, "a record stands where records were let go")
+            yield self._fault(link.seq, RecordFaultKind.ADDED, "a record stands where records were let go")
             return
         if link.seq > self.expected:
             yield self._missing(self.expected, link.seq - 1)
@@ -124,36 +126,36 @@ class _Check:
         yield from self._judge(link)
         self.expected = link.seq + 1
 
-    def _judge(self, link: Link) -> Iterator[Fault]:
+    def _judge(self, link: ChainLink) -> Iterator[RecordFault]:
         place = _place_of(link)
         if place is not None and place[:2] != (self.chain, link.seq):
-            yield self._fault(link.seq, FaultKind.REORDERED, f"it holds record {place[1]} of {place[0] or 'all'}")
+            yield self._fault(link.seq, RecordFaultKind.REORDERED, f"it holds record {place[1]} of {place[0] or 'all'}")
             self.before = set()
             return
         made = {mac_of(self.key, before, link.body) for before in self.before if _is_mac(before)}
         if place is None or place[2] != link.at or (self.before and link.mac not in made):
-            yield self._fault(link.seq, FaultKind.CHANGED, "it is not as it was written")
+            yield self._fault(link.seq, RecordFaultKind.CHANGED, "it is not as it was written")
         self.before = {link.mac, *made}
 
-    def end(self, head: Head) -> Iterator[Fault]:
+    def end(self, head: ChainHead) -> Iterator[RecordFault]:
         """What is wrong with the end."""
         last = self.expected - 1
         if last < head.seq:
-            yield self._missing(last + 1, head.seq, FaultKind.TRUNCATED)
+            yield self._missing(last + 1, head.seq, RecordFaultKind.TRUNCATED)
         elif last > head.seq:
-            yield self._fault(head.seq + 1, FaultKind.ADDED, f"the chain ends with record {head.seq}")
+            yield self._fault(head.seq + 1, RecordFaultKind.ADDED, f"the chain ends with record {head.seq}")
         elif self.before and head.mac not in self.before:
-            yield self._fault(head.seq, FaultKind.HEAD, "the head names another record than the last")
+            yield self._fault(head.seq, RecordFaultKind.HEAD, "the head names another record than the last")
 
-    def _missing(self, first: int, last: int, kind: FaultKind = FaultKind.REMOVED) -> Fault:
+    def _missing(self, first: int, last: int, kind: RecordFaultKind = RecordFaultKind.REMOVED) -> RecordFault:
         which = f"record {first}" if first == last else f"records {first} to {last}"
         return self._fault(first, kind, f"{which} are missing" if first != last else f"{which} is missing")
 
-    def _fault(self, seq: int, kind: FaultKind, detail: str) -> Fault:
-        return Fault(self.chain, seq, kind, detail)
+    def _fault(self, seq: int, kind: RecordFaultKind, detail: str) -> RecordFault:
+        return RecordFault(self.chain, seq, kind, detail)
 
 
-def _place_of(link: Link) -> tuple[Any, Any, Any] | None:
+def _place_of(link: ChainLink) -> tuple[Any, Any, Any] | None:
     """Chain, place and time as the record itself says them; None for what is no record."""
     try:
         body = orjson.loads(link.body)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedmill.shared.db.audit import INSTALLATION, Key, add_record, list_heads
+from embedmill.shared.db.audit import INSTALLATION, ChainKey, add_record, list_heads
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable, MissingExtra, SettingsError
 from embedmill.shared.privacy.principals import Principal
@@ -27,7 +27,7 @@ Mode = Literal["on", "strict", "off"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """What happened: the action, its target, what came of it, and numbers; nothing that was said or found.
 
     `details` are what else there is to know, such as what a setting was before and is now.
@@ -49,14 +49,14 @@ class Trail:
         self._is_begun = False
         self._keys = keys
         self._mode = mode
-        self._made: dict[str, Key] = {}
+        self._made: dict[str, ChainKey] = {}
 
     @property
     def is_kept(self) -> bool:
         """Whether anything is recorded."""
         return self._mode != "off"
 
-    def write(self, chain: str, principal: Principal, entry: Entry) -> int | None:
+    def write(self, chain: str, principal: Principal, entry: AuditEntry) -> int | None:
         """Add a record to a collection's chain, or to the installation's; returns its place. Raises AuditUnwritten.
 
         The owner of a home that is read as it stands leaves no record, unless the audit is strict.
@@ -88,10 +88,10 @@ class Trail:
             note_beginning(self._home, head, self._keys, at=datetime.now(UTC).isoformat())
         self._is_begun = True
 
-    def key(self, chain: str) -> Key:
+    def key(self, chain: str) -> ChainKey:
         """What the hashes of a chain are made with."""
         if chain not in self._made:
-            self._made[chain] = Key(self._keys.derive(PURPOSE, chain), self._keys.key_id)
+            self._made[chain] = ChainKey(self._keys.derive(PURPOSE, chain), self._keys.key_id)
         return self._made[chain]
 
     def hash_query(self, text: str) -> str:
@@ -108,7 +108,7 @@ class Trail:
         return self._keys.mac(SCORES, told).hex()[:HASH_DIGITS]
 
 
-def _fields(principal: Principal, entry: Entry) -> dict[str, Any]:
+def _fields(principal: Principal, entry: AuditEntry) -> dict[str, Any]:
     said = {
         "principal": principal.name,
         "role": str(principal.role),

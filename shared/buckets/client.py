@@ -22,7 +22,7 @@ _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
 _REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 403, 404, 405})
 
 
-class FaultKind(StrEnum):
+class BucketFaultKind(StrEnum):
     """What an error means for whoever asked."""
 
     GONE = "gone"
@@ -33,10 +33,10 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BucketFault:
     """An error of the SDK: what it means, and in words that may be shown."""
 
-    kind: FaultKind
+    kind: BucketFaultKind
     told: str
 
 
@@ -73,7 +73,7 @@ def errors() -> tuple[type[Exception], ...]:
     return (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError)
 
 
-def fault_of(error: Exception) -> Fault:
+def fault_of(error: Exception) -> BucketFault:
     """What one of them means."""
     from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, PartialCredentialsError
     from botocore.parsers import ResponseParserError
@@ -81,24 +81,24 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, ClientError):
         return _answered(error.response)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return Fault(FaultKind.REFUSED, str(error))
+        return BucketFault(BucketFaultKind.REFUSED, str(error))
     if isinstance(error, ParamValidationError):
-        return Fault(FaultKind.REFUSED, "it is no name of a bucket or object")
+        return BucketFault(BucketFaultKind.REFUSED, "it is no name of a bucket or object")
     if isinstance(error, ResponseParserError):
-        return Fault(FaultKind.REFUSED, "what answers does not speak as S3 does")
-    return Fault(FaultKind.AWAY, type(error).__name__)
+        return BucketFault(BucketFaultKind.REFUSED, "what answers does not speak as S3 does")
+    return BucketFault(BucketFaultKind.AWAY, type(error).__name__)
 
 
-def _answered(response: Any) -> Fault:
+def _answered(response: Any) -> BucketFault:
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     told = shown_code(code) or str(status)
     if code in _GONE:
-        return Fault(FaultKind.GONE, told)
+        return BucketFault(BucketFaultKind.GONE, told)
     if status == 412:
-        return Fault(FaultKind.CHANGED, told)
+        return BucketFault(BucketFaultKind.CHANGED, told)
     if code == "InvalidObjectState":
-        return Fault(FaultKind.ARCHIVED, told)
+        return BucketFault(BucketFaultKind.ARCHIVED, told)
     if status in _REFUSED and "Timeout" not in code and "Slow" not in code:
-        return Fault(FaultKind.REFUSED, told)
-    return Fault(FaultKind.AWAY, told)
+        return BucketFault(BucketFaultKind.REFUSED, told)
+    return BucketFault(BucketFaultKind.AWAY, told)

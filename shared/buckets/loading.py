@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.buckets.access import USUAL, Access, endpoint_of, without_key
-from embedmill.shared.buckets.client import FaultKind, errors, fault_of
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.client import BucketFaultKind, errors, fault_of
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.errors import (
     DocumentError,
     ParserLimitExceeded,
@@ -72,7 +72,7 @@ class S3Loader(Loader):
         if _size(located) > most:
             raise _too_large(most)
         state = ObjectState.read(str(located.origin["state"]))
-        place = Place.parse(located.uri)
+        place = BucketPlace.parse(located.uri)
         if not state.size:
             return Loaded(self.whence)
         access = Access.recall(located.origin)
@@ -102,7 +102,7 @@ def _too_large(most: int) -> ParserLimitExceeded:
 
 
 def read_object(
-    client: Any, place: Place, state: ObjectState, *, most: int, access: Access = USUAL
+    client: Any, place: BucketPlace, state: ObjectState, *, most: int, access: Access = USUAL
 ) -> tuple[bytes, ObjectState]:
     """An object's bytes, at most `most`, and their state: that which is expected, or what there is in its place.
 
@@ -116,13 +116,13 @@ def read_object(
             return _get(client, wanted | condition, most)
         except errors() as error:
             fault = fault_of(error)
-            if fault.kind is FaultKind.CHANGED:
+            if fault.kind is BucketFaultKind.CHANGED:
                 # One request reads one state of it, whichever that is.
                 condition = {}
-            elif fault.kind is FaultKind.REFUSED and "SSECustomerKey" in wanted:
+            elif fault.kind is BucketFaultKind.REFUSED and "SSECustomerKey" in wanted:
                 # Objects that are not encrypted with the key refuse to be asked with it.
                 wanted = without_key(wanted)
-            elif fault.kind is not FaultKind.AWAY or attempt == ATTEMPTS:
+            elif fault.kind is not BucketFaultKind.AWAY or attempt == ATTEMPTS:
                 raise explain(error) from None
     raise AssertionError("the last attempt ends in one of the above")
 
@@ -150,12 +150,12 @@ def explain(error: Exception) -> DocumentError | ProviderUnavailable:
     """What an error of the SDK is for the document that was to be read."""
     fault = fault_of(error)
     match fault.kind:
-        case FaultKind.GONE:
+        case BucketFaultKind.GONE:
             return SourceGone("it is not in the bucket any more")
-        case FaultKind.ARCHIVED:
+        case BucketFaultKind.ARCHIVED:
             hint = "Restore it in the bucket, then replay: embedmill dlq replay"
             return UnreadableDocument("it is archived, and has to be restored before it can be read", hint=hint)
-        case FaultKind.REFUSED:
+        case BucketFaultKind.REFUSED:
             if fault.told in _WANTS_KEY:
                 told = "it is encrypted with a key of its owner's (SSE-C), which was not given or is another"
                 return UnreadableDocument(

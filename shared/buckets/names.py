@@ -18,7 +18,7 @@ _HOST = re.compile(r"[^:/@]+:\d+|\[[0-9A-Fa-f:]+\]:\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BucketPlace:
     """A bucket, and a key in it or the beginning of keys; `host` where the store is part of the name."""
 
     bucket: str
@@ -39,7 +39,7 @@ class Place:
             raise UsageError(told, hint="Give credentials as the AWS SDK takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID.")
         return cls(bucket, key, host)
 
-    def at(self, key: str) -> "Place":
+    def at(self, key: str) -> "BucketPlace":
         """Another key of the bucket."""
         return replace(self, key=key)
 

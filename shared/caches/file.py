@@ -51,7 +51,7 @@ _SCHEMA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldEntry:
     """An entry as the file has it; `used_at` is by this host's clock."""
 
     id: int
@@ -171,7 +171,7 @@ class FileCache(EmbeddingCache):
             self._connection.close()
         self._connection = None
 
-    def _look_up(self, addresses: Sequence[bytes]) -> tuple[dict[bytes, Held], dict[bytes, bytes]]:
+    def _look_up(self, addresses: Sequence[bytes]) -> tuple[dict[bytes, HeldEntry], dict[bytes, bytes]]:
         """Entries and their vectors as they were at one moment: numbers of entries that went are given out again."""
         with self._translated() as connection, _transaction(connection, "BEGIN"):
             held = _find(connection, addresses)
@@ -188,7 +188,7 @@ class FileCache(EmbeddingCache):
         _insert(connection, [(address, sealed[address], kind, now) for address in fresh])
         return set(fresh)
 
-    def _take_over(self, connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[bytes, Held]:
+    def _take_over(self, connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[bytes, HeldEntry]:
         """Move what an older release stored of the addresses, in the width in which it is stored now."""
         if not self._has_former:
             return {}
@@ -293,8 +293,8 @@ def _split(address: bytes) -> tuple[int, bytes]:
     return int.from_bytes(key, "big", signed=True), rest
 
 
-def _find(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[bytes, Held]:
-    found: dict[bytes, Held] = {}
+def _find(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[bytes, HeldEntry]:
+    found: dict[bytes, HeldEntry] = {}
     for part in pages(addresses, LOOK_UP):
         by_place = {_split(address): address for address in part}
         keys = [key for key, _ in by_place]
@@ -302,11 +302,11 @@ def _find(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[by
         for id_, key, rest, used_at in rows:
             address = by_place.get((key, rest))
             if address is not None:
-                found[address] = Held(id_, address, used_at)
+                found[address] = HeldEntry(id_, address, used_at)
     return found
 
 
-def _read(connection: sqlite3.Connection, entries: Iterable[Held]) -> dict[bytes, bytes]:
+def _read(connection: sqlite3.Connection, entries: Iterable[HeldEntry]) -> dict[bytes, bytes]:
     """The vectors of entries, empty where one has none."""
     found: dict[bytes, bytes] = {}
     for part in pages(list(entries), LOOK_UP):
@@ -333,7 +333,7 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[bytes, bytes, s
     )
 
 
-def _touch(connection: sqlite3.Connection, entries: Sequence[Held], now: float) -> None:
+def _touch(connection: sqlite3.Connection, entries: Sequence[HeldEntry], now: float) -> None:
     connection.executemany("UPDATE held SET used_at = ? WHERE id = ?", [(now, entry.id) for entry in entries])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from embedmill.shared.containers.entries import Damage, Entry, Inside
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside
 from embedmill.shared.containers.names import clean_path
 from embedmill.shared.containers.tars import is_tar, read_tar
 
@@ -30,7 +30,7 @@ def read_compressed(stream: BinaryIO, name: str) -> Iterator[Inside]:
     if is_tar(plain.peek(_PEEKED)):
         yield from read_tar(cast("BinaryIO", plain), name)
     else:
-        yield Entry(_single_name(name), lambda: cast("BinaryIO", plain))
+        yield ContainerEntry(_single_name(name), lambda: cast("BinaryIO", plain))
 
 
 def _single_name(name: str) -> str:

@@ -10,7 +10,7 @@ DAMAGED = "the container is damaged or cut short"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ContainerEntry:
     """A file in a container by its cleaned path; `open` gives a stream that lasts until the next entry is asked for.
 
     Raises what `embedmill.shared.errors` has for a document that cannot be read.
@@ -21,7 +21,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutEntry:
     """Something in a container that holds no document, and why."""
 
     path: str
@@ -36,7 +36,7 @@ class Damaged:
     reason: str
 
 
-Inside = Entry | LeftOut | Damaged
+Inside = ContainerEntry | LeftOutEntry | Damaged
 Opener = Callable[[BinaryIO, str], Iterator[Inside]]
 """What reads a container of one kind: its stream, which can seek, and its file's name."""
 

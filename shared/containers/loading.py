@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from embedmill.shared.containers.entries import Damage, Entry, Inside
-from embedmill.shared.containers.walk import WITHIN, Budget, ContainerLimits, walk
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside
+from embedmill.shared.containers.walk import WITHIN, ContainerBudget, ContainerLimits, walk
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded, SourceGone, UnreadableDocument
 from embedmill.shared.files import SIZE_HINT, open_regular_file
 from embedmill.shared.loading import Loaded, Loader, Located
@@ -93,12 +93,12 @@ class _Pass:
     def _read(self, container: str) -> Iterator[tuple[str, bytes | DocumentError]]:
         path = uri_to_path(container)
         with os.fdopen(open_regular_file(path), "rb") as stream:
-            budget = Budget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
+            budget = ContainerBudget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
             for inside in walk(stream, os.fsdecode(os.path.basename(path)), budget, wanted=self._leads_to_wanted):
                 yield inside.path, self._read_one(inside)
 
     def _read_one(self, inside: Inside) -> bytes | DocumentError:
-        if not isinstance(inside, Entry):
+        if not isinstance(inside, ContainerEntry):
             return UnreadableDocument(inside.reason)
         try:
             data = inside.open().read(self._most + 1)

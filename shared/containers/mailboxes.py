@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import BinaryIO
 
-from embedmill.shared.containers.entries import Entry, Inside, LeftOut
-from embedmill.shared.containers.names import Names, clean_path
+from embedmill.shared.containers.entries import ContainerEntry, Inside, LeftOutEntry
+from embedmill.shared.containers.names import MemberNames, clean_path
 
 MOST_MESSAGE_BYTES = 256 * 1024 * 1024
 LONGEST_NAME = 150
@@ -31,16 +31,16 @@ def is_mailbox(head: bytes) -> bool:
 
 def read_mailbox(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     """The messages, in their order, named by their ids: the name stays when others come or go before it."""
-    names = Names()
+    names = MemberNames()
     for message in _messages(stream):
         if message is None:
-            yield LeftOut(names.take("message.eml"), f"it is larger than {MOST_MESSAGE_BYTES:,} bytes")
+            yield LeftOutEntry(names.take("message.eml"), f"it is larger than {MOST_MESSAGE_BYTES:,} bytes")
         else:
             yield _entry(message, names)
 
 
-def _entry(message: bytes, names: Names) -> Entry:
-    return Entry(names.take(_name_of(message)), lambda: BytesIO(message))
+def _entry(message: bytes, names: MemberNames) -> ContainerEntry:
+    return ContainerEntry(names.take(_name_of(message)), lambda: BytesIO(message))
 
 
 def _name_of(message: bytes) -> str:

@@ -16,7 +16,7 @@ def clean_path(name: str) -> str:
     return "/".join(kept) or NAMELESS
 
 
-class Names:
+class MemberNames:
     """Tells apart what has the same path in one container."""
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Self, cast
 
-from embedmill.shared.containers.entries import Damage, Entry, Inside, LeftOut
-from embedmill.shared.containers.names import Names
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside, LeftOutEntry
+from embedmill.shared.containers.names import MemberNames
 
 MAGIC, MAGIC_AT = b"ustar", 257
 # Headers of a header, as long names are: more than this is no name.
@@ -40,7 +40,7 @@ class _Info(tarfile.TarInfo):
 
 def read_tar(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     """What is in an archive that was decompressed; it is read once, from its beginning on. Raises Damage."""
-    names = Names()
+    names = MemberNames()
     try:
         # It lives as long as its stream.
         archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Info, errorlevel=0)  # noqa: SIM115
@@ -59,9 +59,9 @@ def is_tar(head: bytes) -> bool:
 
 def _inside(archive: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Inside:
     if info.issym() or info.islnk():
-        return LeftOut(path, "it is a link, which is not followed")
+        return LeftOutEntry(path, "it is a link, which is not followed")
     if not info.isreg():
-        return LeftOut(path, "it is a device or a pipe, which holds no document")
+        return LeftOutEntry(path, "it is a device or a pipe, which holds no document")
     if info.issparse():
-        return LeftOut(path, "it is a sparse file, which may claim any size")
-    return Entry(path, lambda: cast("BinaryIO", archive.extractfile(info)))
+        return LeftOutEntry(path, "it is a sparse file, which may claim any size")
+    return ContainerEntry(path, lambda: cast("BinaryIO", archive.extractfile(info)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from embedmill.shared.containers import zips
 from embedmill.shared.containers.compressed import read_compressed
-from embedmill.shared.containers.entries import Damage, Damaged, Entry, Inside, LeftOut, Opener
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Damaged, Inside, LeftOutEntry, Opener
 from embedmill.shared.containers.mailboxes import is_mailbox, read_mailbox
 from embedmill.shared.containers.tars import read_tar
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded
@@ -50,7 +50,7 @@ class ContainerLimits:
 
 
 @dataclass(slots=True)
-class Budget:
+class ContainerBudget:
     """What is left of the limits, for a container of `size` bytes; raises ParserLimitExceeded."""
 
     limits: ContainerLimits
@@ -65,12 +65,12 @@ class Budget:
         if self.members > self.limits.members:
             raise ParserLimitExceeded(f"the container holds more than {self.limits.members:,} files")
 
-    def pass_over(self, path: str, depth: int) -> Iterator[LeftOut]:
+    def pass_over(self, path: str, depth: int) -> Iterator[LeftOutEntry]:
         """That a container lies too deep, said once for all that lie beside it: a bomb has hundreds."""
         around = path.rpartition(WITHIN)[0]
         if around not in self._passed_over:
             self._passed_over.add(around)
-            yield LeftOut(path, f"containers in {depth} others are not opened; there may be more beside it")
+            yield LeftOutEntry(path, f"containers in {depth} others are not opened; there may be more beside it")
 
     def spend(self, count: int) -> None:
         """So many bytes more."""
@@ -95,7 +95,7 @@ def opener_of(name: str, head: bytes) -> Opener | None:
 
 
 def walk(
-    stream: BinaryIO, name: str, budget: Budget, *, wanted: Callable[[str], bool] = lambda _path: True
+    stream: BinaryIO, name: str, budget: ContainerBudget, *, wanted: Callable[[str], bool] = lambda _path: True
 ) -> Iterator[Inside]:
     """What is in a container and in those within it, by their paths joined with `WITHIN`.
 
@@ -118,7 +118,7 @@ def is_container(stream: BinaryIO, name: str) -> bool:
 
 
 def _walk(
-    inside: Iterator[Inside], prefix: str, budget: Budget, wanted: Callable[[str], bool], *, depth: int
+    inside: Iterator[Inside], prefix: str, budget: ContainerBudget, wanted: Callable[[str], bool], *, depth: int
 ) -> Iterator[Inside]:
     for found in inside:
         budget.meet()
@@ -126,31 +126,39 @@ def _walk(
         if not wanted(path):
             continue
         match found:
-            case LeftOut():
-                yield LeftOut(path, found.reason)
+            case LeftOutEntry():
+                yield LeftOutEntry(path, found.reason)
             case Damaged():
                 yield Damaged(path, found.reason)
-            case Entry():
-                yield from _enter(Entry(path, found.open), budget, wanted, depth=depth)
+            case ContainerEntry():
+                yield from _enter(ContainerEntry(path, found.open), budget, wanted, depth=depth)
 
 
-def _enter(entry: Entry, budget: Budget, wanted: Callable[[str], bool], *, depth: int) -> Iterator[Inside]:
+def _enter(
+    entry: ContainerEntry, budget: ContainerBudget, wanted: Callable[[str], bool], *, depth: int
+) -> Iterator[Inside]:
     """A container within, or the entry itself, whose bytes are counted."""
     try:
-        counted = Counted(entry.open(), budget)
+        counted = CountedStream(entry.open(), budget)
         head = counted.peek(_HEAD_BYTES)
     except Damage as error:
         yield Damaged(entry.path, str(error))
         return
     opener = opener_of(entry.path, head)
     if opener is None:
-        yield Entry(entry.path, lambda: cast("BinaryIO", counted))
+        yield ContainerEntry(entry.path, lambda: cast("BinaryIO", counted))
     else:
         yield from _enter_container(entry.path, counted, opener, budget, wanted, depth=depth)
 
 
 def _enter_container(
-    path: str, stream: "Counted", opener: Opener, budget: Budget, wanted: Callable[[str], bool], *, depth: int
+    path: str,
+    stream: "CountedStream",
+    opener: Opener,
+    budget: ContainerBudget,
+    wanted: Callable[[str], bool],
+    *,
+    depth: int,
 ) -> Iterator[Inside]:
     if depth >= budget.limits.depth:
         yield from budget.pass_over(path, depth)
@@ -158,18 +166,20 @@ def _enter_container(
     with SpooledTemporaryFile(_KEPT_IN_MEMORY) as copy:
         try:
             if not _copy(stream, copy, budget.limits.nested_bytes):
-                yield LeftOut(path, f"a container in a container of more than {budget.limits.nested_bytes:,} bytes")
+                yield LeftOutEntry(
+                    path, f"a container in a container of more than {budget.limits.nested_bytes:,} bytes"
+                )
                 return
             inner = cast("BinaryIO", copy)
             if opener is zips.read_zip and zips.is_document(inner):
-                yield Entry(path, lambda: inner)
+                yield ContainerEntry(path, lambda: inner)
                 return
             yield from _walk(opener(inner, path), path + WITHIN, budget, wanted, depth=depth + 1)
         except Damage as error:
             yield Damaged(path, str(error))
 
 
-def _copy(stream: "Counted", copy: "SpooledTemporaryFile[bytes]", most: int) -> bool:
+def _copy(stream: "CountedStream", copy: "SpooledTemporaryFile[bytes]", most: int) -> bool:
     """Whether it fitted; the copy is at its beginning."""
     left = most
     while data := stream.read(_COPIED_BYTES):
@@ -181,15 +191,15 @@ def _copy(stream: "Counted", copy: "SpooledTemporaryFile[bytes]", most: int) -> 
     return True
 
 
-class Counted(BufferedReader):
+class CountedStream(BufferedReader):
     """A stream whose bytes are taken from a budget as they are read."""
 
-    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
+    def __init__(self, stream: BinaryIO, budget: ContainerBudget) -> None:
         super().__init__(_Counting(stream, budget))
 
 
 class _Counting(RawIOBase):
-    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
+    def __init__(self, stream: BinaryIO, budget: ContainerBudget) -> None:
         self._stream = stream
         self._budget = budget
 

@@ -8,8 +8,8 @@ from io import BufferedReader, RawIOBase
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from zipfile import BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
-from embedmill.shared.containers.entries import Damage, Entry, Inside, LeftOut
-from embedmill.shared.containers.names import Names, decode_name
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside, LeftOutEntry
+from embedmill.shared.containers.names import MemberNames, decode_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,7 +32,7 @@ _END = struct.Struct("<4s4H2LH")
 def read_zip(stream: BinaryIO, _name: str) -> Iterator[Inside]:
     """What is in an archive, in the directory's order; raises Damage."""
     archive = open_archive(stream)
-    names = Names()
+    names = MemberNames()
     for info in archive.infolist():
         if not info.filename.endswith("/"):
             yield _inside(archive, info, names.take(name_of(info)))
@@ -74,10 +74,10 @@ def name_of(info: ZipInfo) -> str:
 
 def _inside(archive: ZipFile, info: ZipInfo, path: str) -> Inside:
     if info.flag_bits & _ENCRYPTED:
-        return LeftOut(path, ENCRYPTED)
+        return LeftOutEntry(path, ENCRYPTED)
     if is_link(info):
-        return LeftOut(path, "it is a link, which is not followed")
-    return Entry(path, lambda: open_entry(archive, info))
+        return LeftOutEntry(path, "it is a link, which is not followed")
+    return ContainerEntry(path, lambda: open_entry(archive, info))
 
 
 def is_link(info: ZipInfo) -> bool:

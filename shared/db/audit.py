@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from embedmill.shared.audit.chain import FORM, GENESIS, Head, Link, mac_of, seal_of, write_body
+from embedmill.shared.audit.chain import FORM, GENESIS, ChainHead, ChainLink, mac_of, seal_of, write_body
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.engine import Database
@@ -51,14 +51,14 @@ _MOVE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ChainKey:
     """What a chain's hashes are made with."""
 
     material: bytes
     id: str
 
 
-FindKey = Callable[[str], Key]
+FindKey = Callable[[str], ChainKey]
 """The key of a chain; it must be known before the transaction begins."""
 
 
@@ -82,23 +82,23 @@ def add_record(connection: Connection, chain: str, fields: dict[str, Any], keys:
     return seq
 
 
-def _begin(connection: Connection, chain: str, key: Key) -> Any:
+def _begin(connection: Connection, chain: str, key: ChainKey) -> Any:
     values = {"chain": chain, "seq": 0, "mac": GENESIS, "floor": 0, "floor_mac": GENESIS, "key_id": key.id}
     values["seal"] = seal_of(key.material, chain, 0, GENESIS)
     connection.execute(insert_or(connection, audit_head).values(values).on_conflict_do_nothing())
     return connection.execute(_HEAD, {"of": chain}).one()
 
 
-def list_heads(connection: Connection) -> list[Head]:
+def list_heads(connection: Connection) -> list[ChainHead]:
     """The heads of all chains, the installation's first."""
     is_sqlite = connection.dialect.name == "sqlite"
     columns = [_raw(each, is_sqlite=is_sqlite) for each in audit_head.c]
     return [_head(row) for row in connection.execute(select(*columns).order_by(audit_head.c.chain))]
 
 
-def _head(row: Any) -> Head:
+def _head(row: Any) -> ChainHead:
     texts = {name: _as_text(getattr(row, name)) for name in ("chain", "mac", "floor_mac", "seal", "key_id")}
-    return Head(**texts, seq=_as_number(row.seq), floor=_as_number(row.floor))
+    return ChainHead(**texts, seq=_as_number(row.seq), floor=_as_number(row.floor))
 
 
 def list_chains(connection: Connection) -> list[str]:
@@ -114,7 +114,7 @@ def find_missing_tables(connection: Connection) -> list[str]:
     return [table.name for table in (audit_record, audit_head) if table.name not in there]
 
 
-def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Link]:
+def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[ChainLink]:
     """The records of a chain by their place, in pages."""
     page = _select_links(is_sqlite=database.is_sqlite).where(audit_record.c.chain == chain)
     page = page.order_by(audit_record.c.seq).limit(PAGE)
@@ -126,7 +126,7 @@ def walk_links(database: Database, chain: str, *, after: int = 0) -> Iterator[Li
         after = found[-1].seq
 
 
-def find_link(connection: Connection, chain: str, seq: int) -> Link | None:
+def find_link(connection: Connection, chain: str, seq: int) -> ChainLink | None:
     """One record."""
     query = _select_links(is_sqlite=connection.dialect.name == "sqlite")
     row = connection.execute(query.where(audit_record.c.chain == chain, audit_record.c.seq == seq)).first()
@@ -145,9 +145,9 @@ def _raw(text: Column[Any], *, is_sqlite: bool) -> ColumnElement[Any]:
     return cast(text, LargeBinary).label(text.name) if is_sqlite and is_text else text
 
 
-def _link(row: Any) -> Link:
+def _link(row: Any) -> ChainLink:
     seq, at, body, mac = row
-    return Link(_as_number(seq), _as_number(at), _as_text(body), _as_text(mac))
+    return ChainLink(_as_number(seq), _as_number(at), _as_text(body), _as_text(mac))
 
 
 def _as_number(kept: Any) -> int:
@@ -160,7 +160,7 @@ def _as_text(kept: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordPlace:
     """A record's place among all of them."""
 
     at: int
@@ -169,8 +169,13 @@ class Place:
 
 
 def list_records(
-    connection: Connection, chains: Sequence[str] | None, *, since: int = 0, limit: int, after: Place | None = None
-) -> list[tuple[str, Link]]:
+    connection: Connection,
+    chains: Sequence[str] | None,
+    *,
+    since: int = 0,
+    limit: int,
+    after: RecordPlace | None = None,
+) -> list[tuple[str, ChainLink]]:
     """Records of some chains, or of all, newest first, those that come after a place; a page at a time."""
     query = select(audit_record).where(audit_record.c.at >= since)
     if chains is not None:
@@ -180,10 +185,10 @@ def list_records(
         same = and_(chain == after.chain, seq < after.seq)
         query = query.where(or_(at < after.at, and_(at == after.at, or_(chain > after.chain, same))))
     query = query.order_by(at.desc(), chain, seq.desc()).limit(limit)
-    return [(row.chain, Link(row.seq, row.at, row.body, row.mac)) for row in connection.execute(query)]
+    return [(row.chain, ChainLink(row.seq, row.at, row.body, row.mac)) for row in connection.execute(query)]
 
 
-def let_go(connection: Connection, head: Head, *, before: int, key: Key) -> int:
+def let_go(connection: Connection, head: ChainHead, *, before: int, key: ChainKey) -> int:
     """Let a chain's records go that were made before a time, all but the last; returns how many went."""
     old = select(func.max(audit_record.c.seq)).where(
         audit_record.c.chain == head.chain, audit_record.c.at < before, audit_record.c.seq < head.seq

@@ -125,14 +125,16 @@ class DocumentSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CataloguePage:
     """Documents in the order of their list, and where the next page begins; None at the end."""
 
     documents: list[DocumentSummary]
     next: str | None
 
 
-def list_documents(connection: Connection, wanted: DocumentFilter, *, limit: int, after: str | None = None) -> Page:
+def list_documents(
+    connection: Connection, wanted: DocumentFilter, *, limit: int, after: str | None = None
+) -> CataloguePage:
     """A page of what is wanted; raises NotFound for a collection that there is not, UserError for a foreign cursor."""
     if limit < 1:
         raise UsageError(f"a page of {limit} documents: ask for at least one")
@@ -149,7 +151,7 @@ def list_documents(connection: Connection, wanted: DocumentFilter, *, limit: int
             break
     shown = found[:limit]
     following = write_cursor(look.road.name, *shown[-1][1:]) if len(found) > limit else None
-    return Page([listed for listed, _, _ in shown], following)
+    return CataloguePage([listed for listed, _, _ in shown], following)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ FILLED_TO = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptAnswer:
     """A sealed answer, and what had to be paid for it."""
 
     content: bytes
@@ -35,7 +35,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AnswerOrigin:
     """Of which kind answers are, who gave them with which prompt, and of which collection at which of its changes."""
 
     kind: str
@@ -45,19 +45,19 @@ class Origin:
     changes: int | None = None
 
 
-def find_kept(connection: Connection, addresses: Sequence[str], *, younger_than: float) -> dict[str, Kept]:
+def find_kept(connection: Connection, addresses: Sequence[str], *, younger_than: float) -> dict[str, KeptAnswer]:
     """Those that are there and not too old, in seconds; 0 takes those of any age."""
     columns = (kept_answer.c.address, kept_answer.c.content, kept_answer.c.tokens, kept_answer.c.microusd)
-    found: dict[str, Kept] = {}
+    found: dict[str, KeptAnswer] = {}
     for part in pages(addresses, PAGE):
         query = select(*columns).where(among(connection, kept_answer.c.address, part))
         if younger_than:
             query = query.where(kept_answer.c.created_at > clock() - younger_than)
-        found |= {row.address: Kept(row.content, row.tokens, row.microusd) for row in connection.execute(query)}
+        found |= {row.address: KeptAnswer(row.content, row.tokens, row.microusd) for row in connection.execute(query)}
     return found
 
 
-def store_kept(connection: Connection, answers: Mapping[str, Kept], origin: Origin) -> None:
+def store_kept(connection: Connection, answers: Mapping[str, KeptAnswer], origin: AnswerOrigin) -> None:
     """Keep answers in the place of older ones; what the collection's changes have left behind goes at once."""
     if origin.collection_id is not None:
         of_it = (kept_answer.c.collection_id == origin.collection_id, kept_answer.c.changes < origin.changes)
@@ -68,7 +68,7 @@ def store_kept(connection: Connection, answers: Mapping[str, Kept], origin: Orig
     connection.execute(make.on_conflict_do_nothing(index_elements=[kept_answer.c.address]), rows)
 
 
-def _row(address: str, kept: Kept, origin: Origin) -> dict[str, Any]:
+def _row(address: str, kept: KeptAnswer, origin: AnswerOrigin) -> dict[str, Any]:
     return {
         "address": address,
         "kind": origin.kind,

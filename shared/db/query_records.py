@@ -60,7 +60,7 @@ class QueryRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredQuery:
     """The numbers of one record, for whoever adds them up."""
 
     created_at: float
@@ -151,9 +151,9 @@ def _find_key(connection: Connection) -> bytes | None:
 
 def list_measured(
     connection: Connection, *, since: float, collection_id: int | None = None, asked_by: str | None = None
-) -> Iterator[Measured]:
+) -> Iterator[MeasuredQuery]:
     """The numbers of every record since a time, or of those of one asker, the oldest first."""
-    columns = [query_record.c[name] for name in Measured.__slots__ if name != "collection"]
+    columns = [query_record.c[name] for name in MeasuredQuery.__slots__ if name != "collection"]
     query = (
         select(*columns, collection.c.name.label("collection"))
         .join_from(query_record, collection, collection.c.id == query_record.c.collection_id)
@@ -165,7 +165,7 @@ def list_measured(
     if asked_by is not None:
         query = query.where(query_record.c.asked_by == asked_by)
     rows = connection.execute(query.execution_options(yield_per=AT_ONCE))
-    return (Measured(**row) for row in rows.mappings())
+    return (MeasuredQuery(**row) for row in rows.mappings())
 
 
 def forget_texts(connection: Connection, collection_id: int) -> int:

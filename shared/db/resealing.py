@@ -28,7 +28,7 @@ ObjectAnew = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SealedTable:
     """A table, the key by which it is walked, whose its rows are, and its columns."""
 
     table: Table
@@ -46,12 +46,14 @@ def _asked(collection_id: int) -> ColumnElement[bool]:
 
 
 PLACES = (
-    Place(document, "id", lambda id: document.c.collection_id == id, {"title": TITLE, "notes": NOTES}),
-    Place(work, "id", _mine(work.c.document_id), {"title": TITLE, "notes": NOTES}),
-    Place(query_record, "id", lambda id: query_record.c.collection_id == id, {"text": QUERY}),
-    Place(feedback, "id", _asked, {"why": FEEDBACK}),
+    SealedTable(document, "id", lambda id: document.c.collection_id == id, {"title": TITLE, "notes": NOTES}),
+    SealedTable(work, "id", _mine(work.c.document_id), {"title": TITLE, "notes": NOTES}),
+    SealedTable(query_record, "id", lambda id: query_record.c.collection_id == id, {"text": QUERY}),
+    SealedTable(feedback, "id", _asked, {"why": FEEDBACK}),
 )
-TERMS = Place(term, "id", lambda id: term.c.collection_id == id, dict.fromkeys(("term", "label", "synonym"), TERM))
+TERMS = SealedTable(
+    term, "id", lambda id: term.c.collection_id == id, dict.fromkeys(("term", "label", "synonym"), TERM)
+)
 
 
 def list_ids(connection: Connection, collection_id: int, *, after: str, limit: int) -> list[str]:
@@ -60,7 +62,7 @@ def list_ids(connection: Connection, collection_id: int, *, after: str, limit: i
     return list(connection.execute(query.order_by(document.c.id).limit(limit)).scalars())
 
 
-def reseal_page(connection: Connection, place: Place, collection_id: int, after: Any, anew: TextAnew) -> Any:
+def reseal_page(connection: Connection, place: SealedTable, collection_id: int, after: Any, anew: TextAnew) -> Any:
     """Write the texts of some rows anew; returns the key of the last, None where there are no more."""
     table, key = place.table, place.table.c[place.key]
     query = select(key, *(table.c[name] for name in place.texts)).where(place.owner(collection_id))

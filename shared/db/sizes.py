@@ -19,7 +19,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SizedDocument:
     """A document that a job writes: `size` is a guess from its bytes until it is split, and then its chunks' tokens."""
 
     uri: str
@@ -40,7 +40,7 @@ def sum_sizes(connection: Connection, job_id: int) -> dict[bool, Sizes]:
     return {bool(row.is_split): Sizes(int(row.documents), int(row.size)) for row in connection.execute(query)}
 
 
-def list_some(connection: Connection, job_id: int, *, documents: int, most: int) -> list[Listed]:
+def list_some(connection: Connection, job_id: int, *, documents: int, most: int) -> list[SizedDocument]:
     """At most about `most` of a job's `documents`, evenly spread over the order in which they were submitted."""
     step = max(1, documents // most)
     is_split = work.c.stage != stages.first()
@@ -51,4 +51,4 @@ def list_some(connection: Connection, job_id: int, *, documents: int, most: int)
         .order_by(work.c.id)
         .limit(2 * most)
     )
-    return [Listed(r.uri, r.title, int(r.size), r.origin, bool(r.is_split)) for r in connection.execute(query)]
+    return [SizedDocument(r.uri, r.title, int(r.size), r.origin, bool(r.is_split)) for r in connection.execute(query)]

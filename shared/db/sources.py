@@ -13,7 +13,7 @@ from embedmill.shared.errors import NotFound, UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSource:
     """A source on record; `documents` are those that it claims, `scanned_at` when it was last read to its end."""
 
     id: int
@@ -41,22 +41,24 @@ def _select() -> Any:
     ).join_from(source, collection, collection.c.id == source.c.collection_id)
 
 
-def list_sources(connection: Connection, *, collection_name: str | None, limit: int, after: int = 0) -> list[Known]:
+def list_sources(
+    connection: Connection, *, collection_name: str | None, limit: int, after: int = 0
+) -> list[KnownSource]:
     """Sources in the order in which they were first named; raises NotFound for a collection that there is not."""
     query = _select().where(source.c.id > after).order_by(source.c.id).limit(limit)
     if collection_name is not None:
         query = query.where(source.c.collection_id == get_collection(connection, collection_name).id)
-    return [Known(**row._mapping) for row in connection.execute(query)]
+    return [KnownSource(**row._mapping) for row in connection.execute(query)]
 
 
-def find_source(connection: Connection, names: Sequence[str], *, collection_name: str | None = None) -> Known:
+def find_source(connection: Connection, names: Sequence[str], *, collection_name: str | None = None) -> KnownSource:
     """The source that has one of `names` as its number or its URI; raises NotFound, UserError when several have."""
     numbers = [int(name) for name in names if name.isdecimal()]
     by_name = source.c.spec["uri"].as_string().in_(names)
     query = _select().where(or_(source.c.id.in_(numbers), by_name)).order_by(source.c.id)
     if collection_name is not None:
         query = query.where(source.c.collection_id == get_collection(connection, collection_name).id)
-    found = [Known(**row._mapping) for row in connection.execute(query)]
+    found = [KnownSource(**row._mapping) for row in connection.execute(query)]
     if not found:
         raise NotFound(f"no source {names[0]!r}", hint="embedmill sources list")
     if len(found) > 1:

@@ -27,7 +27,7 @@ TALLIES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class WorkLeft:
     """A job's state, whether its sources were read, and what is left to do by what it waits for; '' is for nothing."""
 
     state: JobState
@@ -35,7 +35,7 @@ class Left:
     waiting: Mapping[str, int]
 
 
-def measure_left(connection: Connection, job_id: int) -> Left:
+def measure_left(connection: Connection, job_id: int) -> WorkLeft:
     """What is left to do of a job; raises NotFound."""
     of_job = and_(tally.c.job_id == job.c.id, tally.c.state.in_(UNFINISHED))
     rows = connection.execute(
@@ -47,7 +47,7 @@ def measure_left(connection: Connection, job_id: int) -> Left:
     if not rows:
         raise no_job(job_id)
     waiting = {row.wait_reason: int(row.documents) for row in rows if row.documents}
-    return Left(JobState(rows[0].state), rows[0].enumerated_at is not None, waiting)
+    return WorkLeft(JobState(rows[0].state), rows[0].enumerated_at is not None, waiting)
 
 
 def is_more_coming(connection: Connection, job_id: int, stage: str) -> bool:

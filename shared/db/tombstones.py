@@ -34,7 +34,7 @@ class Deriving(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedDocument:
     """A document that comes in, or that goes: its id, its collection's name, and the hash of its content or ''."""
 
     id: str
@@ -60,7 +60,7 @@ class Marker:
         """The mark of a document under its name."""
         return self.mark(MarkKind.DOCUMENT, id)
 
-    def marks(self, named: Named) -> dict[MarkKind, str]:
+    def marks(self, named: NamedDocument) -> dict[MarkKind, str]:
         """Every mark that could keep a document out."""
         found = {MarkKind.DOCUMENT: self.of_document(named.id)}
         if named.content_hash and named.content_hash != NO_CONTENT:
@@ -78,7 +78,7 @@ class Barred:
     since: float
 
 
-def find_barred(connection: Connection, marker: Marker, coming: Sequence[Named]) -> dict[str, Barred]:
+def find_barred(connection: Connection, marker: Marker, coming: Sequence[NamedDocument]) -> dict[str, Barred]:
     """Those of the documents that come in which were erased, by id.
 
     One that is here already with that content stays: it is another document, which nobody asked to erase.

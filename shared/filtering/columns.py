@@ -45,7 +45,7 @@ _NUMBER, _MOMENT = struct.Struct(">QH"), struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Keys(Sequence[bytes]):
+class FieldKeys(Sequence[bytes]):
     """Distinct byte strings in order: the i-th ends at `ends[i]`."""
 
     ends: NDArray[np.int64]
@@ -65,10 +65,10 @@ class Keys(Sequence[bytes]):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FieldColumn:
     """The rows of the i-th key end at `ends[i]` in `rows`."""
 
-    keys: Keys
+    keys: FieldKeys
     ends: NDArray[np.int64]
     rows: NDArray[np.uint32]
 
@@ -83,7 +83,7 @@ class Columns:
     """The fields of `size` rows, which are known by their places."""
 
     size: int
-    columns: Mapping[Name, Column]
+    columns: Mapping[Name, FieldColumn]
 
     def mask(self, condition: Condition) -> Mask:
         """Which rows meet a condition, as `holds` says it of each."""
@@ -126,7 +126,7 @@ class Columns:
                 yield column.rows_of(at, at + 1)
 
 
-def _places(keys: Keys, wanted: Range) -> tuple[int, int]:
+def _places(keys: FieldKeys, wanted: Range) -> tuple[int, int]:
     """The keys within a range: the first, and the one after the last."""
     before, behind = (bisect_right, bisect_left) if wanted.open else (bisect_left, bisect_right)
     first = 0 if wanted.low is None else before(keys, key_of(wanted.axis, wanted.low))
@@ -211,11 +211,11 @@ def _named_keys(fields: Fields) -> set[tuple[Name, bytes]]:
     return found
 
 
-def _column(values: Mapping[bytes, "Places[int]"]) -> Column:
+def _column(values: Mapping[bytes, "Places[int]"]) -> FieldColumn:
     keys = sorted(values)
     ends = np.cumsum([len(key) for key in keys], dtype=np.int64)
-    return Column(
-        Keys(ends, np.frombuffer(b"".join(keys), np.uint8)),
+    return FieldColumn(
+        FieldKeys(ends, np.frombuffer(b"".join(keys), np.uint8)),
         np.cumsum([len(values[key]) for key in keys], dtype=np.int64),
         np.frombuffer(b"".join(values[key] for key in keys), np.uint32),
     )

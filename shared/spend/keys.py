@@ -29,7 +29,7 @@ FORGOTTEN_SECONDS = 86_400.0
 """A key that nobody has tried for so long was replaced."""
 
 
-class Keys:
+class RefusedKeys:
     """The refused keys, as one process sees them; safe between threads."""
 
     def __init__(self, database: Database, open_state: Callable[[], FlowState]) -> None:
@@ -94,7 +94,7 @@ class Keys:
 class KeyUse:
     """One use of a key, between the question whether it may be used and what came of it."""
 
-    def __init__(self, keys: Keys, name: str, *, is_shared: bool) -> None:
+    def __init__(self, keys: RefusedKeys, name: str, *, is_shared: bool) -> None:
         self._keys = keys
         self._name = name
         self._provider = name.partition(":")[0]

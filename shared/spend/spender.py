@@ -27,7 +27,7 @@ from embedmill.shared.metering import Headroom
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.call import PaidCall
 from embedmill.shared.spend.guard import Guard
-from embedmill.shared.spend.keys import Keys
+from embedmill.shared.spend.keys import RefusedKeys
 from embedmill.shared.spend.money import Money, Note
 from embedmill.shared.spend.shared_state import open_shared_state
 
@@ -49,7 +49,7 @@ class Spender:
         self._circuits: dict[str, Circuit] = {}
         self._state: FlowState | None = None
         self._opening = threading.RLock()
-        self.keys = Keys(database, lambda: self.state)
+        self.keys = RefusedKeys(database, lambda: self.state)
 
     @cached_property
     def prices(self) -> "Prices":

@@ -7,7 +7,7 @@ from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
-from embedmill.shared.words.signs import Part, parts_of
+from embedmill.shared.words.signs import QueryPart, parts_of
 from embedmill.shared.words.splitting import Pieces, close, split, tokens
 from embedmill.shared.words.weighing import WordCounts, Wording, rarity
 
@@ -79,7 +79,7 @@ def parse_query(text: str) -> WordQuery:
     parts = [part for part in parts_of(text) if part.text.strip()]
     wanted = [part for part in parts if not part.is_excluded]
     if not any(_has_words(part.text) for part in wanted):
-        parts = wanted = [Part(text)]
+        parts = wanted = [QueryPart(text)]
     plain = " ".join(part.text.strip() for part in wanted)
     distinct = dict.fromkeys(parts)
     excluded, excluded_phrases = _exclusions(part for part in distinct if part.is_excluded)
@@ -191,7 +191,7 @@ def _is_name(word: str, *, is_first: bool) -> bool:
     return not is_first or (len(word) > 1 and word.isupper())
 
 
-def _exclusions(parts: Iterable[Part]) -> tuple[tuple[QueryWord, ...], tuple[Phrase, ...]]:
+def _exclusions(parts: Iterable[QueryPart]) -> tuple[tuple[QueryWord, ...], tuple[Phrase, ...]]:
     words, phrases = [], []
     for part in parts:
         pieces = pieces_of(part.text)

@@ -14,7 +14,7 @@ _PART = re.compile(rf"(?:(?<!\S)(?P<minus>[-−－])|(?<![^\s(\[]))(?:{_QUOTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QueryPart:
     """A piece of a query; a sign is a phrase, or excludes, or both; what is neither is text."""
 
     text: str
@@ -22,7 +22,7 @@ class Part:
     is_excluded: bool = False
 
 
-def parts_of(query: str) -> Iterator[Part]:
+def parts_of(query: str) -> Iterator[QueryPart]:
     """The parts of a query, in order.
 
     `"…"` is a phrase, `-word` and `-"…"` exclude. A minus before a digit is a number's; exclude a number as `-"40"`. A
@@ -35,14 +35,14 @@ def parts_of(query: str) -> Iterator[Part]:
     for match in signs:
         if is_sentence and not match["minus"] and match[0][0] in _OF_BOOKS:
             continue
-        yield Part(query[at : match.start()])
+        yield QueryPart(query[at : match.start()])
         yield _signed(match)
         at = match.end()
-    yield Part(query[at:])
+    yield QueryPart(query[at:])
 
 
-def _signed(match: re.Match[str]) -> Part:
+def _signed(match: re.Match[str]) -> QueryPart:
     if match["word"]:
-        return Part(match["word"], is_excluded=True)
+        return QueryPart(match["word"], is_excluded=True)
     quoted = next(text for number in range(len(_QUOTES)) if (text := match[f"quoted{number}"]) is not None)
-    return Part(quoted, is_phrase=True, is_excluded=bool(match["minus"]))
+    return QueryPart(quoted, is_phrase=True, is_excluded=bool(match["minus"]))

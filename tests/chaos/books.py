@@ -15,10 +15,10 @@ from typing import Any
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.spend.prices import Prices
 from embedmill.simulators.anthropic import AnthropicSimulator
-from embedmill.simulators.base import Call, Options, Reply, Simulator
+from embedmill.simulators.base import Call, Options, SimulatedReply, Simulator
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.chaos.conftest import query
 from tests.command import Command
 from tests.services.pinecone import billed, running_pinecone
@@ -38,7 +38,7 @@ class ReceiptingOpenAI(OpenAISimulator):
         super().__init__(options)
         self.receipts: Receipts = {}
 
-    def _embeddings(self, call: Call, *, lane: str = "") -> Reply:
+    def _embeddings(self, call: Call, *, lane: str = "") -> SimulatedReply:
         reply = super()._embeddings(call, lane=lane)
         usage = json.loads(reply.content)["usage"]
         self.receipts[reply.headers["x-request-id"]] = Tokens(into=usage["prompt_tokens"])
@@ -68,9 +68,9 @@ class ReceiptingAnthropic(AnthropicSimulator):
 class Providers:
     """Everybody who is paid in a run."""
 
-    openai: Running[ReceiptingOpenAI]
-    anthropic: Running[ReceiptingAnthropic]
-    pinecone: Running[PineconeSimulator]
+    openai: SimulatorServer[ReceiptingOpenAI]
+    anthropic: SimulatorServer[ReceiptingAnthropic]
+    pinecone: SimulatorServer[PineconeSimulator]
 
     @property
     def simulators(self) -> tuple[Simulator, ...]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 
 @pytest.fixture
-def openai() -> Iterator[Running[OpenAISimulator]]:
+def openai() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator()) as server:
         yield server

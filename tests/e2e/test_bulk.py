@@ -11,7 +11,7 @@ import pytest
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.chaos.watching import Watch, seen
 from tests.command import Command, finish, kill_group
 from tests.corpus import write_corpus
@@ -29,20 +29,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def claude() -> Iterator[Running[AnthropicSimulator]]:
+def claude() -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with running(AnthropicSimulator()) as server:
         yield server
 
 
 @pytest.fixture
-def embedded(cli: Command, openai: Running[OpenAISimulator]) -> Command:
+def embedded(cli: Command, openai: SimulatorServer[OpenAISimulator]) -> Command:
     """The command with a paid embedder and a batch lane in a hurry."""
     settings = {"bulk_poll_seconds": "0.05", "bulk_gather_seconds": "10", "bulk_lost_seconds": "0"}
     return cli.with_settings(embedding=EMBEDDING, **settings).with_environment(**openai.environment)
 
 
 @pytest.fixture
-def judged(embedded: Command, claude: Running[AnthropicSimulator]) -> Command:
+def judged(embedded: Command, claude: SimulatorServer[AnthropicSimulator]) -> Command:
     """The same with a gate."""
     return embedded.with_settings(validator=VALIDATOR, terms_sample="0").with_environment(**claude.environment)
 
@@ -81,7 +81,7 @@ def waits_at_vendor(command: Command) -> bool:
 
 @pytest.mark.timeout(400)
 def test_a_job_of_the_batch_lane_is_judged_and_embedded_at_half_the_price(
-    judged: Command, openai: Running[OpenAISimulator], claude: Running[AnthropicSimulator], folder: Path
+    judged: Command, openai: SimulatorServer[OpenAISimulator], claude: SimulatorServer[AnthropicSimulator], folder: Path
 ) -> None:
     process = judged.start("ingest", folder, "--lane", "bulk", "--json")
     wait_until(lambda: waits_at_vendor(judged), "everything waits for batches", seconds=PATIENCE)
@@ -130,7 +130,7 @@ def test_a_lane_that_there_is_not_is_refused(cli: Command, folder: Path) -> None
 
 
 def test_a_job_that_is_in_a_hurry_after_all_changes_lanes(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     process = embedded.start("ingest", folder, "--lane", "bulk", "--json")
     wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch", seconds=PATIENCE)
@@ -144,7 +144,7 @@ def test_a_job_that_is_in_a_hurry_after_all_changes_lanes(
 
 
 def test_a_cancelled_job_has_its_batch_cancelled(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     embedded.json("submit", folder, "--lane", "bulk")
     workers = embedded.start("workers", "start")
@@ -175,7 +175,7 @@ STRUCK = "a batch is being submitted"
     "query", [pytest.param(q, id=n, marks=[] if n == STRUCK else [pytest.mark.chaos]) for n, q in MOMENTS.items()]
 )
 def test_a_kill_at_any_moment_pays_for_nothing_twice(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path, query: str
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path, query: str
 ) -> None:
     with passing(openai.simulator):
         process = embedded.start("ingest", folder, "--lane", "bulk", "--json")

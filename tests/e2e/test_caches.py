@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.command import Command, finish
 from tests.corpus import write_corpus
 from tests.e2e.test_spend import billed, reasons
@@ -24,13 +24,13 @@ OUTAGE_SECONDS = 90.0
 
 
 @pytest.fixture
-def provider() -> Iterator[Running[OpenAISimulator]]:
+def provider() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator()) as server:
         yield server
 
 
 @pytest.fixture
-def paid(cli: Command, provider: Running[OpenAISimulator]) -> Command:
+def paid(cli: Command, provider: SimulatorServer[OpenAISimulator]) -> Command:
     return cli.with_settings(embedding="openai/text-embedding-3-small", lease_seconds="30").with_environment(
         **provider.environment
     )
@@ -48,7 +48,7 @@ def own_redis(tmp_path: Path) -> Iterator[redis.OwnServer]:
 
 
 def test_while_the_caches_redis_is_away_nothing_is_sent_and_afterwards_all_of_it_once(
-    paid: Command, provider: Running[OpenAISimulator], own_redis: redis.OwnServer, tmp_path: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], own_redis: redis.OwnServer, tmp_path: Path
 ) -> None:
     command = paid.with_settings(cache_url=own_redis.url)
     folder = write_corpus(tmp_path / "documents", DOCUMENTS)
@@ -72,7 +72,7 @@ def test_while_the_caches_redis_is_away_nothing_is_sent_and_afterwards_all_of_it
 
 
 def test_a_query_that_was_asked_before_costs_nothing_and_is_found_the_same(
-    paid: Command, provider: Running[OpenAISimulator], tmp_path: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], tmp_path: Path
 ) -> None:
     paid.json("ingest", write_corpus(tmp_path / "documents", 2))
     before = billed(provider)
@@ -91,7 +91,7 @@ def test_a_query_that_was_asked_before_costs_nothing_and_is_found_the_same(
 
 
 def test_searching_goes_on_without_its_cache(
-    paid: Command, provider: Running[OpenAISimulator], own_redis: redis.OwnServer, tmp_path: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], own_redis: redis.OwnServer, tmp_path: Path
 ) -> None:
     command = paid.with_settings(cache_url=own_redis.url)
     command.json("ingest", write_corpus(tmp_path / "documents", 2))
@@ -121,7 +121,7 @@ def test_what_is_forgotten_is_what_the_command_says(cli: Command, tmp_path: Path
 
 
 def test_a_rehearsal_fills_no_index_of_the_vendor_in_the_same_collection_neither(
-    paid: Command, provider: Running[OpenAISimulator], tmp_path: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], tmp_path: Path
 ) -> None:
     folder = write_corpus(tmp_path / "documents", 2)
     paid.json("ingest", folder)

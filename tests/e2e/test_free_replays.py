@@ -12,7 +12,7 @@ import pytest
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.command import Command, finish
 from tests.corpus import write_corpus
 from tests.e2e.stores import Place, running_place
@@ -30,8 +30,8 @@ OUTAGE_SECONDS = 90.0
 class Vendors:
     """Both vendors, and what they have billed."""
 
-    openai: Running[OpenAISimulator]
-    anthropic: Running[AnthropicSimulator]
+    openai: SimulatorServer[OpenAISimulator]
+    anthropic: SimulatorServer[AnthropicSimulator]
 
     def bills(self) -> list[Any]:
         return [self.openai.simulator.bill.as_json(), self.anthropic.simulator.bill.as_json()]

@@ -9,7 +9,7 @@ import pytest
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Options
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.validation.wording import MOST_CHUNKS
 from tests.chaos.conftest import query
 from tests.command import Command, finish
@@ -24,13 +24,13 @@ INPUTS = 4
 
 
 @pytest.fixture
-def provider() -> Iterator[Running[OpenAISimulator]]:
+def provider() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator(Options(latency_seconds=0.02))) as server:
         yield server
 
 
 @pytest.fixture
-def claude() -> Iterator[Running[AnthropicSimulator]]:
+def claude() -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with running(AnthropicSimulator(Options(latency_seconds=0.02))) as server:
         yield server
 
@@ -87,7 +87,7 @@ def _sum(command: Command, column: str, state: str) -> int:
     [("vectors arrived", 1), ("vectors stored", 0), pytest.param("vectors settled", 0, marks=pytest.mark.chaos)],
 )
 def test_after_a_kill_only_requests_whose_vectors_were_not_stored_are_sent_again(
-    strikable: Command, provider: Running[OpenAISimulator], tmp_path: Path, point: str, paid_twice: int
+    strikable: Command, provider: SimulatorServer[OpenAISimulator], tmp_path: Path, point: str, paid_twice: int
 ) -> None:
     command = strikable.with_settings(embedding=EMBEDDING).with_environment(**provider.environment)
     command.json("collections", "create", "default", "--chunk-tokens", 64)
@@ -103,7 +103,7 @@ def test_after_a_kill_only_requests_whose_vectors_were_not_stored_are_sent_again
 
 @pytest.mark.chaos
 def test_a_kill_with_many_requests_out_pays_again_for_no_more_than_those(
-    patient: Command, provider: Running[OpenAISimulator], tmp_path: Path
+    patient: Command, provider: SimulatorServer[OpenAISimulator], tmp_path: Path
 ) -> None:
     command = patient.with_settings(embedding=EMBEDDING).with_environment(**provider.environment)
     command.json("collections", "create", "default", "--chunk-tokens", 32)
@@ -127,7 +127,7 @@ def test_a_kill_with_many_requests_out_pays_again_for_no_more_than_those(
     ],
 )
 def test_after_a_kill_only_calls_whose_verdicts_were_not_stored_are_made_again(
-    strikable: Command, claude: Running[AnthropicSimulator], tmp_path: Path, point: str, paid_twice: int
+    strikable: Command, claude: SimulatorServer[AnthropicSimulator], tmp_path: Path, point: str, paid_twice: int
 ) -> None:
     command = strikable.with_settings(validator=VALIDATOR).with_environment(**claude.environment)
     command.json("collections", "create", "default", "--chunk-tokens", 64)

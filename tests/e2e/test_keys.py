@@ -9,7 +9,7 @@ import pytest
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.chaos.conftest import query
 from tests.chaos.watching import Watch
 from tests.command import Command, finish
@@ -31,17 +31,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def embedded(cli: Command, openai: Running[OpenAISimulator]) -> Command:
+def embedded(cli: Command, openai: SimulatorServer[OpenAISimulator]) -> Command:
     """The command with a paid embedder, in batches of a few documents."""
     return cli.with_settings(embedding=EMBEDDING, batch_documents="4").with_environment(**openai.environment)
 
 
-def requests(server: Running[OpenAISimulator]) -> int:
+def requests(server: SimulatorServer[OpenAISimulator]) -> int:
     return len(server.simulator.exchanges)
 
 
 def test_a_refused_key_ends_ingest_with_one_error_and_the_same_command_takes_it_up(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     openai.simulator.faults.add(REFUSED)
     ran = embedded.run("ingest", folder, "--json")
@@ -66,7 +66,7 @@ def test_a_refused_key_ends_ingest_with_one_error_and_the_same_command_takes_it_
 
 
 def test_a_missing_key_ends_ingest_before_any_request(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     ran = embedded.with_environment(OPENAI_API_KEY="").run("ingest", folder, "--json")
     assert ran.status == 1
@@ -78,7 +78,7 @@ def test_a_missing_key_ends_ingest_before_any_request(
 
 @pytest.mark.chaos
 def test_what_can_move_moves_before_ingest_gives_up(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     with running(AnthropicSimulator()) as claude:
         judged = embedded.with_settings(validator=VALIDATOR, terms_sample="0").with_environment(**claude.environment)
@@ -93,7 +93,7 @@ def test_what_can_move_moves_before_ingest_gives_up(
 
 
 def test_workers_wait_for_a_key_say_so_and_a_start_with_another_has_effect_at_once(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     openai.simulator.faults.add(REFUSED)
     job = embedded.json("submit", folder)["job"]
@@ -131,7 +131,7 @@ def test_workers_wait_for_a_key_say_so_and_a_start_with_another_has_effect_at_on
 
 @pytest.mark.chaos
 def test_a_replay_in_the_foreground_ends_as_ingest_does(
-    embedded: Command, openai: Running[OpenAISimulator], tmp_path: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], tmp_path: Path
 ) -> None:
     source = tmp_path / "rows.jsonl"
     source.write_text(json.dumps({"id": "one", "text": text_of(1)}) + "\n")
@@ -147,7 +147,7 @@ def test_a_replay_in_the_foreground_ends_as_ingest_does(
 
 
 def test_a_search_with_a_refused_key_answers_by_words_at_once_and_names_the_key(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     embedded.json("ingest", folder)
     openai.simulator.faults.add(REFUSED)
@@ -162,7 +162,7 @@ def test_a_search_with_a_refused_key_answers_by_words_at_once_and_names_the_key(
 
 @pytest.mark.chaos
 def test_a_job_of_the_batch_lane_ends_too_and_is_taken_up(
-    embedded: Command, openai: Running[OpenAISimulator], folder: Path
+    embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     hurried = embedded.with_settings(bulk_poll_seconds="0.05", bulk_gather_seconds="10", bulk_lost_seconds="0")
     openai.simulator.faults.add(REFUSED)

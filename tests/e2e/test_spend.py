@@ -9,7 +9,7 @@ import pytest
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.chaos.conftest import query
 from tests.chaos.watching import Watch
 from tests.command import Command, finish, kill_group
@@ -26,19 +26,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def provider() -> Iterator[Running[OpenAISimulator]]:
+def provider() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator(Options(latency_seconds=0.05))) as server:
         yield server
 
 
 @pytest.fixture
-def paid(cli: Command, provider: Running[OpenAISimulator]) -> Command:
+def paid(cli: Command, provider: SimulatorServer[OpenAISimulator]) -> Command:
     """The command with a paid model, in batches of few documents, whose texts share calls all the same."""
     settings = {"embedding": MODEL, "batch_documents": "2", "circuit_seconds": "0.02"}
     return cli.with_settings(**settings).with_environment(**provider.environment)
 
 
-def billed(provider: Running[OpenAISimulator]) -> int:
+def billed(provider: SimulatorServer[OpenAISimulator]) -> int:
     return provider.simulator.bill.total("tokens_in")
 
 
@@ -71,7 +71,7 @@ def reasons(command: Command) -> set[str]:
 
 
 def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     report = paid.json("ingest", folder)
     assert report["documents"]["completed"] == DOCUMENTS
@@ -88,7 +88,7 @@ def test_after_a_clean_run_ledger_report_and_bill_are_equal_to_the_token(
 
 @pytest.mark.chaos
 def test_a_text_that_is_known_costs_nothing_and_the_dollars_saved_are_shown(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     first = paid.json("ingest", folder, "--collection", "one")
     before = billed(provider)
@@ -101,7 +101,7 @@ def test_a_text_that_is_known_costs_nothing_and_the_dollars_saved_are_shown(
 
 
 def test_work_over_a_budget_waits_and_goes_on_when_it_is_raised(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     paid.json("budget", "set", "--scope", "total", "--tokens", 5000)
     ingest = paid.start("ingest", folder, "--json")
@@ -125,7 +125,7 @@ def test_work_over_a_budget_waits_and_goes_on_when_it_is_raised(
 
 
 def test_a_budget_of_nothing_stops_paid_work_and_not_the_rest(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     assert paid.json("budget", "set", "--usd", 0)["stopped"]
     paid.json("submit", folder)
@@ -142,7 +142,7 @@ def test_a_budget_of_nothing_stops_paid_work_and_not_the_rest(
 
 
 def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bill(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     slow = Fault(kind="slow", seconds=2.0)
     provider.simulator.faults.add(slow)
@@ -165,7 +165,7 @@ def test_a_kill_in_the_middle_of_calls_leaves_the_ledger_no_shorter_than_the_bil
 
 
 def test_answers_that_come_too_late_or_broken_leave_the_ledger_no_shorter_than_the_bill(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     provider.simulator.faults.add(
         Fault(kind="cut_body", after=1), Fault(kind="malformed", after=2), Fault(kind="status", status=500)
@@ -178,7 +178,7 @@ def test_answers_that_come_too_late_or_broken_leave_the_ledger_no_shorter_than_t
 
 
 def test_a_document_at_which_the_provider_fails_for_a_while_is_not_buried(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     # More failures than one attempt makes; alone at last, each of them doubles the rest of the circuit.
     provider.simulator.faults.add(Fault(kind="status", status=500, match="Document 3,", times=16))
@@ -189,7 +189,7 @@ def test_a_document_at_which_the_provider_fails_for_a_while_is_not_buried(
 
 
 def test_a_refusal_with_retry_after_uses_up_no_attempt(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     provider.simulator.faults.add(Fault(kind="status", status=429, headers={"retry-after": "1"}, times=2))
     report = paid.json("ingest", folder)
@@ -200,7 +200,7 @@ def test_a_refusal_with_retry_after_uses_up_no_attempt(
 
 
 def test_while_the_embedder_is_down_chunking_goes_on_and_nothing_dies(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     provider.simulator.faults.add(Fault(kind="status", status=500, times=None))
     process = paid.start("ingest", folder, "--json")
@@ -227,7 +227,7 @@ def test_a_model_without_a_price_is_refused_before_anything_is_submitted(paid: C
 
 @pytest.mark.chaos
 def test_an_estimate_prices_stages_and_lanes_and_stays_with_the_job(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     limited = paid.with_settings(limits='{"openai": {"tpm": 60000}}')
     estimated = limited.json("estimate", folder)
@@ -246,7 +246,7 @@ def test_an_estimate_prices_stages_and_lanes_and_stays_with_the_job(
 
 
 def test_what_search_and_doctor_ask_a_paid_model_is_in_the_ledger(
-    paid: Command, provider: Running[OpenAISimulator], folder: Path
+    paid: Command, provider: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     paid.json("ingest", folder)
     before = billed(provider)

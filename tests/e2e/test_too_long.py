@@ -8,7 +8,7 @@ import pytest
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Options
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.command import Command
 from tests.corpus import text_of
 
@@ -25,19 +25,19 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def served(cli: Command, provider: Running[OpenAISimulator]) -> Command:
+def served(cli: Command, provider: SimulatorServer[OpenAISimulator]) -> Command:
     settings = {"embedding": "openai/text-embedding-3-small@64"}
     return cli.with_settings(**settings).with_environment(**provider.environment)
 
 
 @pytest.fixture
-def narrow() -> Iterator[Running[OpenAISimulator]]:
+def narrow() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator(Options(max_input_tokens=MOST))) as provider:
         yield provider
 
 
 def test_a_chunk_that_is_too_long_is_cut_and_the_others_are_paid_once_and_keep_their_ids(
-    cli: Command, narrow: Running[OpenAISimulator], folder: Path
+    cli: Command, narrow: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
     command = served(cli, narrow)
     report = command.json("ingest", folder)

@@ -10,7 +10,7 @@ import pytest
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict as Scripted
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.command import Command
 
 MODEL = "anthropic/claude-opus-4-7"
@@ -20,13 +20,13 @@ VAGUE = "It must be shut down before the cover is opened. Page 12 of 40. Wait un
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Running[AnthropicSimulator]]:
+def server() -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with running(AnthropicSimulator()) as running_server:
         yield running_server
 
 
 @pytest.fixture
-def claude(server: Running[AnthropicSimulator]) -> AnthropicSimulator:
+def claude(server: SimulatorServer[AnthropicSimulator]) -> AnthropicSimulator:
     simulator = server.simulator
     simulator.faults.clear()
     simulator.bill.clear()
@@ -36,7 +36,7 @@ def claude(server: Running[AnthropicSimulator]) -> AnthropicSimulator:
 
 
 @pytest.fixture
-def validated(cli: Command, server: Running[AnthropicSimulator], claude: AnthropicSimulator) -> Command:
+def validated(cli: Command, server: SimulatorServer[AnthropicSimulator], claude: AnthropicSimulator) -> Command:
     command = cli.with_environment(**server.environment)
     return command.with_settings(validator=MODEL, terms_sample="0", retry_base_seconds="0.01")
 

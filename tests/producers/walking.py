@@ -28,7 +28,7 @@ from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.buckets.loading import read_object
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Generations, find_read_versions, switch_versions
 from embedmill.shared.db.engine import Database
@@ -335,7 +335,7 @@ class Walk:
         """As the chunk stage does: what was read in another state and is as it was is unchanged."""
         state = ObjectState.read(item.origin["state"])
         try:
-            data, found = read_object(self.bucket, Place.parse(item.uri), state, most=1000)
+            data, found = read_object(self.bucket, BucketPlace.parse(item.uri), state, most=1000)
         except SourceGone as error:
             return Fail(error)
         content = sha256(data).hexdigest()

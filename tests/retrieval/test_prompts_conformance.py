@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked, Ranking, Sifting
+from embedmill.retrieval.grading.questions import AskedQuestion, RankingQuestion, Sifting
 from embedmill.retrieval.understanding.asking import AboutQuestion
 from embedmill.retrieval.understanding.dividing import Dividing
 from embedmill.retrieval.understanding.rewording import Rewording
@@ -65,10 +65,10 @@ class Books(FreeMeter):
 
 def ask(step: str, model: Model, books: Books) -> tuple[int, list[EmbedmillError]]:
     """How many were answered, and the errors of the others."""
-    asked = Asked(QUESTION, "waterworks")
+    asked = AskedQuestion(QUESTION, "waterworks")
     match step:
         case "filter" | "rank":
-            grading = (Sifting if step == "filter" else Ranking)(model, asked)
+            grading = (Sifting if step == "filter" else RankingQuestion)(model, asked)
             errors = send(grading, grading.pack(PASSAGES), books)
             return len(grading.found), errors
         case "answer":
@@ -120,14 +120,14 @@ def test_the_grades_of_a_script_are_read_by_text(model: Served, step: str) -> No
     said = {"score": 5, "quote": "drain 3 is blocked"}
     other = ScriptedVerdict(match="canteen opens", verdict={"score": 2})
     model.simulator.writer.add(ScriptedVerdict(match="drain 3", verdict=said), other)
-    grading = (Sifting if step == "filter" else Ranking)(model.model, Asked(QUESTION))
+    grading = (Sifting if step == "filter" else RankingQuestion)(model.model, AskedQuestion(QUESTION))
     send(grading, grading.pack(PASSAGES), Books())
     assert {p.id: grade.score for p, grade in grading.found.items()}["r0"] == 5
     assert {p.id: grade.score for p, grade in grading.found.items()}["r1"] == 2
 
 
 def test_a_question_is_divided_by_every_vendor(model: Served) -> None:
-    dividing = Dividing(model.model, Asked(QUESTION))
+    dividing = Dividing(model.model, AskedQuestion(QUESTION))
     send(dividing, dividing.pack(), Books())
     assert dividing.found is not None
     assert dividing.found.subqueries == () or len(dividing.found.subqueries) == 2

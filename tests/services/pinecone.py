@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from embedmill.simulators.base import Options
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 LAG_SECONDS = 0.02
 
@@ -14,7 +14,7 @@ LAG_SECONDS = 0.02
 @contextmanager
 def running_pinecone(
     options: Options | None = None, *, lag_seconds: float = LAG_SECONDS
-) -> Iterator[Running[PineconeSimulator]]:
+) -> Iterator[SimulatorServer[PineconeSimulator]]:
     """A simulator without indexes."""
     with running(PineconeSimulator(options, lag_seconds=lag_seconds)) as simulator:
         yield simulator

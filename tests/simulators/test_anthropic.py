@@ -13,10 +13,10 @@ from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import SOUND_REASON, ScriptedVerdict
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 OPUS, HAIKU = "claude-opus-4-7", "claude-haiku-5-5"
-Server = Running[AnthropicSimulator]
+Server = SimulatorServer[AnthropicSimulator]
 
 
 class ChunkVerdict(BaseModel):

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import httpx2
 import pytest
 
-from embedmill.simulators.base import Call, Handler, Options, Refused, Reply, Simulator
+from embedmill.simulators.base import Call, Handler, Options, Refused, SimulatedReply, Simulator
 from embedmill.simulators.clock import Clock
 from embedmill.simulators.limits import Quota
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 
 class Echo(Simulator):
@@ -23,18 +23,18 @@ class Echo(Simulator):
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         return (("POST", "/echo/{name}", self._echo),)
 
-    def error(self, refused: Refused) -> Reply:
-        return Reply({"error": refused.message, "code": refused.code}, refused.status, refused.headers)
+    def error(self, refused: Refused) -> SimulatedReply:
+        return SimulatedReply({"error": refused.message, "code": refused.code}, refused.status, refused.headers)
 
-    def _echo(self, call: Call) -> Reply:
+    def _echo(self, call: Call) -> SimulatedReply:
         tokens = len(call.body["text"])
         if exceeded := self.limiter.take(call.params["name"], {"requests": 1, "tokens": tokens}):
             raise Refused(429, "slow down", headers={"retry-after": f"{exceeded.retry_after_seconds:.3f}"})
         self.bill.charge(call.params["name"], "echo", tokens_in=tokens)
-        return Reply({"text": call.body["text"], "name": call.params["name"]})
+        return SimulatedReply({"text": call.body["text"], "name": call.params["name"]})
 
 
-Server = Running[Echo]
+Server = SimulatorServer[Echo]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from embedmill.simulators.prompts import ScriptedVerdict, Writer
+from embedmill.simulators.prompts import AnswerWriter, ScriptedVerdict
 
 TEXT: Mapping[str, Any] = {"type": "string"}
 GRADES = {
@@ -34,7 +34,7 @@ Harbours are quiet.
 
 
 def write(schema: Mapping[str, Any], *script: ScriptedVerdict) -> Any:
-    writer = Writer()
+    writer = AnswerWriter()
     writer.add(*script)
     return json.loads(writer.write(schema, model="claude", prompt=PROMPT))
 
@@ -64,7 +64,7 @@ SUBQUERIES = {"properties": {"subqueries": {"type": "array", "items": TEXT}}}
 
 
 def divided(question: str, *script: ScriptedVerdict) -> Any:
-    writer = Writer()
+    writer = AnswerWriter()
     writer.add(*script)
     return json.loads(writer.write(SUBQUERIES, model="claude", prompt=f"<question-7f>\n{question}\n</question-7f>"))
 

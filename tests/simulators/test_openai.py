@@ -14,10 +14,10 @@ from embedmill.simulators.base import Options
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator, duration
 from embedmill.simulators.prompts import ScriptedVerdict
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 SMALL, GPT = "text-embedding-3-small", "gpt-5-mini"
-Server = Running[OpenAISimulator]
+Server = SimulatorServer[OpenAISimulator]
 
 
 class Judgement(BaseModel):

@@ -11,7 +11,7 @@ from pinecone.errors import ConflictError, NotFoundError, UnauthorizedError
 
 from embedmill.simulators.base import Options
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running
+from embedmill.simulators.serving import SimulatorServer
 from tests.services.pinecone import running_pinecone
 from tests.waiting import wait_until
 
@@ -20,13 +20,13 @@ SPEC = ServerlessSpec(cloud="aws", region="us-east-1")
 
 
 @pytest.fixture
-def service() -> Iterator[Running[PineconeSimulator]]:
+def service() -> Iterator[SimulatorServer[PineconeSimulator]]:
     with running_pinecone(Options(requests_per_minute=PER_MINUTE)) as service:
         yield service
 
 
 @pytest.fixture
-def client(service: Running[PineconeSimulator]) -> Iterator[Pinecone]:
+def client(service: SimulatorServer[PineconeSimulator]) -> Iterator[Pinecone]:
     with Pinecone(api_key="key", host=service.url) as client:
         yield client
 
@@ -53,7 +53,7 @@ def test_indexes_are_made_found_listed_and_deleted(client: Pinecone, index: Inde
         client.indexes.describe("i")
 
 
-def post(service: Running[PineconeSimulator], path: str, **body: object) -> httpx.Response:
+def post(service: SimulatorServer[PineconeSimulator], path: str, **body: object) -> httpx.Response:
     """A request past the SDK, which would check some of it, wait and try again."""
     raw = orjson.dumps({"namespace": "n", **body})
     return httpx.post(f"{service.url}/i/i{path}", content=raw, headers={"api-key": "key"})
@@ -75,13 +75,13 @@ def post(service: Running[PineconeSimulator], path: str, **body: object) -> http
     ],
 )
 def test_limits_are_the_vendors(
-    service: Running[PineconeSimulator], index: Index, expected: int, vectors: list[dict[str, object]]
+    service: SimulatorServer[PineconeSimulator], index: Index, expected: int, vectors: list[dict[str, object]]
 ) -> None:
     assert post(service, "/vectors/upsert", vectors=vectors).status_code == expected
     assert service.simulator.bill.total("write_units") == (5 if expected == 200 else 0)
 
 
-def test_units_are_billed_as_the_vendors_page_says(index: Index, service: Running[PineconeSimulator]) -> None:
+def test_units_are_billed_as_the_vendors_page_says(index: Index, service: SimulatorServer[PineconeSimulator]) -> None:
     service.simulator.lag_seconds = 0
 
     def bill(amount: str) -> int:
@@ -108,14 +108,16 @@ def test_units_are_billed_as_the_vendors_page_says(index: Index, service: Runnin
     assert bill("write_units") == 5
 
 
-def test_a_delete_takes_a_thousand_ids_and_no_filter(service: Running[PineconeSimulator], index: Index) -> None:
+def test_a_delete_takes_a_thousand_ids_and_no_filter(service: SimulatorServer[PineconeSimulator], index: Index) -> None:
     assert post(service, "/vectors/upsert", vectors=[vector()]).status_code == 200
     assert post(service, "/vectors/delete", ids=[f"v{n}" for n in range(1001)]).status_code == 400
     assert post(service, "/vectors/delete", filter={"t": "x"}).status_code == 400
     assert post(service, "/vectors/delete", ids=["a"]).status_code == 200
 
 
-def test_writes_are_seen_late_and_tell_their_position(index: Index, service: Running[PineconeSimulator]) -> None:
+def test_writes_are_seen_late_and_tell_their_position(
+    index: Index, service: SimulatorServer[PineconeSimulator]
+) -> None:
     service.simulator.lag_seconds = 3600
     written = index.upsert(vectors=[vector()], namespace="n").response_info
     assert written is not None
@@ -130,7 +132,9 @@ def test_writes_are_seen_late_and_tell_their_position(index: Index, service: Run
     assert query().response_info.lsn_reconciled == 1
 
 
-def test_a_namespace_is_limited_and_says_when_to_come_back(service: Running[PineconeSimulator], index: Index) -> None:
+def test_a_namespace_is_limited_and_says_when_to_come_back(
+    service: SimulatorServer[PineconeSimulator], index: Index
+) -> None:
     assert service.simulator.limiter.take("n", {"requests": PER_MINUTE}) is None
 
     answer = post(service, "/vectors/upsert", vectors=[vector()])
@@ -140,7 +144,7 @@ def test_a_namespace_is_limited_and_says_when_to_come_back(service: Running[Pine
     assert post(service, "/vectors/upsert", vectors=[vector()], namespace="another").status_code == 200
 
 
-def test_without_a_key_nothing_is_answered(service: Running[PineconeSimulator]) -> None:
+def test_without_a_key_nothing_is_answered(service: SimulatorServer[PineconeSimulator]) -> None:
     with Pinecone(api_key="key", host=service.url) as client:
         client._http._client.headers["Api-Key"] = ""
         with pytest.raises(UnauthorizedError):
@@ -158,7 +162,7 @@ def sparse(*indices: int) -> dict[str, object]:
 
 
 @pytest.fixture
-def hybrid(client: Pinecone, service: Running[PineconeSimulator]) -> Iterator[Index]:
+def hybrid(client: Pinecone, service: SimulatorServer[PineconeSimulator]) -> Iterator[Index]:
     made = client.indexes.create(name="i", schema={"fields": FIELDS})
     assert made.host is not None
     with Index(host=made.host, api_key="key") as index:
@@ -166,7 +170,7 @@ def hybrid(client: Pinecone, service: Running[PineconeSimulator]) -> Iterator[In
     service.simulator.indexes.clear()
 
 
-def test_dense_and_sparse_products_add_up(hybrid: Index, service: Running[PineconeSimulator]) -> None:
+def test_dense_and_sparse_products_add_up(hybrid: Index, service: SimulatorServer[PineconeSimulator]) -> None:
     service.simulator.lag_seconds = 0
     records = [vector("a", values=[1, 0, 0, 0], sparse_values=sparse(7, 9)), vector("b", values=[2, 0, 0, 0])]
     hybrid.upsert(vectors=records, namespace="n")
@@ -196,14 +200,14 @@ def test_dense_and_sparse_products_add_up(hybrid: Index, service: Running[Pineco
     ],
 )
 def test_sparse_vectors_have_their_limits(
-    hybrid: Index, service: Running[PineconeSimulator], wrong: dict[str, object]
+    hybrid: Index, service: SimulatorServer[PineconeSimulator], wrong: dict[str, object]
 ) -> None:
     assert post(service, "/vectors/upsert", vectors=[vector(sparseValues=wrong)]).status_code == 400
     assert post(service, "/vectors/upsert", vectors=[vector(sparseValues=sparse(*range(1000)))]).status_code == 200
 
 
 def test_an_index_made_without_sparse_vectors_takes_none(
-    service: Running[PineconeSimulator], index: Index, client: Pinecone
+    service: SimulatorServer[PineconeSimulator], index: Index, client: Pinecone
 ) -> None:
     client.indexes.create(name="j", dimension=4, metric="dotproduct", spec=SPEC)
     for name in ("i", "j"):
@@ -217,7 +221,7 @@ def test_an_index_made_without_sparse_vectors_takes_none(
             assert (answer.status_code, "sparse" in answer.json()["message"]) == (400, True)
 
 
-def test_sparse_values_are_billed_by_nine_bytes(hybrid: Index, service: Running[PineconeSimulator]) -> None:
+def test_sparse_values_are_billed_by_nine_bytes(hybrid: Index, service: SimulatorServer[PineconeSimulator]) -> None:
     hybrid.upsert(vectors=[vector(sparse_values=sparse(*range(900)))], namespace="n")
     (line,) = service.simulator.bill.as_json()["lines"]
     assert line["write_units"] == 9

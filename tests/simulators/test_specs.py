@@ -29,7 +29,7 @@ from embedmill.simulators.cohere import CohereSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.validation.verdict import SCHEMA, SCHEMA_NAME
 from tests.simulators.specs import problems, unknown_fields
 
@@ -45,7 +45,7 @@ STATUSES = (400, 401, 402, 403, 404, 413, 429, 500, 503)
 
 
 @contextmanager
-def served(simulator: Simulator) -> Iterator[Running[Any]]:
+def served(simulator: Simulator) -> Iterator[SimulatorServer[Any]]:
     """A simulator with the SDK pointed at it."""
     with running(simulator) as server, pytest.MonkeyPatch.context() as patch:
         for variable, value in server.environment.items():
@@ -54,36 +54,36 @@ def served(simulator: Simulator) -> Iterator[Running[Any]]:
 
 
 @pytest.fixture(scope="module")
-def openai() -> Iterator[Running[OpenAISimulator]]:
+def openai() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with served(OpenAISimulator()) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def anthropic() -> Iterator[Running[AnthropicSimulator]]:
+def anthropic() -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with served(AnthropicSimulator()) as server:
         yield server
 
 
-def sent(server: Running[Any]) -> Mapping[str, Any]:
+def sent(server: SimulatorServer[Any]) -> Mapping[str, Any]:
     """The last request that an adapter of ours made."""
     body: Mapping[str, Any] = server.simulator.bodies[-1]
     return body
 
 
-def answer(server: Running[Any], path: str, body: Any = None, *, method: str = "POST") -> Any:
+def answer(server: SimulatorServer[Any], path: str, body: Any = None, *, method: str = "POST") -> Any:
     """What the simulator says on the wire, unread by any SDK."""
     return httpx.request(method, f"{server.url}{path}", json=body, headers=KEYS).json()
 
 
-def refusals(server: Running[Any], path: str, body: Any) -> Iterator[Any]:
+def refusals(server: SimulatorServer[Any], path: str, body: Any) -> Iterator[Any]:
     """An error answer of every status."""
     for status in STATUSES:
         server.simulator.faults.add(Fault(kind="status", status=status))
         yield answer(server, path, body)
 
 
-def test_openai_embeddings_are_as_published(openai: Running[OpenAISimulator]) -> None:
+def test_openai_embeddings_are_as_published(openai: SimulatorServer[OpenAISimulator]) -> None:
     embedder = open_embedder("openai/text-embedding-3-small@64", cache_dir=Path("unused"))
     embedder.embed_all(["a harbour", "a crane"])
     embedder.close()
@@ -98,7 +98,7 @@ def test_openai_embeddings_are_as_published(openai: Running[OpenAISimulator]) ->
     assert packed and all("/embedding: " in problem for problem in packed)
 
 
-def test_openai_chat_completions_are_as_published(openai: Running[OpenAISimulator]) -> None:
+def test_openai_chat_completions_are_as_published(openai: SimulatorServer[OpenAISimulator]) -> None:
     model = open_model("openai/gpt-5-mini")
     model.ask(PROMPT)
     model.close()
@@ -114,7 +114,7 @@ def said(batch: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in batch.items() if value is not None}
 
 
-def test_openai_files_and_batches_are_as_published(openai: Running[OpenAISimulator]) -> None:
+def test_openai_files_and_batches_are_as_published(openai: SimulatorServer[OpenAISimulator]) -> None:
     line = '{"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": "x"}}'  # noqa: E501
     files = {"file": ("lines.jsonl", line), "purpose": (None, "batch")}
     stored = httpx.post(f"{openai.url}/v1/files", files=files, headers=KEYS).json()
@@ -128,7 +128,7 @@ def test_openai_files_and_batches_are_as_published(openai: Running[OpenAISimulat
     assert problems("openai", "Batch", said(ended)) == []
 
 
-def test_anthropic_messages_are_as_the_sdk_has_them(anthropic: Running[AnthropicSimulator]) -> None:
+def test_anthropic_messages_are_as_the_sdk_has_them(anthropic: SimulatorServer[AnthropicSimulator]) -> None:
     model = open_model("anthropic/claude-opus-4-7")
     model.ask(PROMPT)
     model.close()
@@ -141,7 +141,7 @@ def test_anthropic_messages_are_as_the_sdk_has_them(anthropic: Running[Anthropic
     assert list(unknown_fields(MessageTokensCount.model_validate(counted))) == []
 
 
-def test_anthropic_errors_are_as_the_sdk_has_them(anthropic: Running[AnthropicSimulator]) -> None:
+def test_anthropic_errors_are_as_the_sdk_has_them(anthropic: SimulatorServer[AnthropicSimulator]) -> None:
     body = {"model": "claude-opus-4-7", "max_tokens": 10, "messages": [{"role": "user", "content": "hello"}]}
     for told in refusals(anthropic, "/v1/messages", body):
         # The vendor's documentation has this type, its SDK does not.
@@ -150,7 +150,7 @@ def test_anthropic_errors_are_as_the_sdk_has_them(anthropic: Running[AnthropicSi
         assert list(unknown_fields(ErrorResponse.model_validate(told))) == []
 
 
-def test_anthropic_batches_are_as_the_sdk_has_them(anthropic: Running[AnthropicSimulator]) -> None:
+def test_anthropic_batches_are_as_the_sdk_has_them(anthropic: SimulatorServer[AnthropicSimulator]) -> None:
     params = {"model": "claude-opus-4-7", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
     made = answer(anthropic, "/v1/messages/batches", {"requests": [{"custom_id": "a", "params": params}]})
     assert list(unknown_fields(MessageBatch.model_validate(made))) == []

@@ -17,7 +17,7 @@ from embedmill.shared.settings import load_settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import submit_sources, work_off
@@ -32,7 +32,7 @@ QUESTION = "How long does the warranty of the X200 pump last?"
 
 
 @pytest.fixture
-def anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[AnthropicSimulator]]:
+def anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with running(AnthropicSimulator()) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
@@ -40,7 +40,7 @@ def anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[AnthropicSimu
 
 
 @pytest.fixture
-def indexed(runtime: WorkerRuntime, tracker: Tracker, anthropic: Running[AnthropicSimulator]) -> WorkerRuntime:
+def indexed(runtime: WorkerRuntime, tracker: Tracker, anthropic: SimulatorServer[AnthropicSimulator]) -> WorkerRuntime:
     tracker.collection = create_collection(runtime, "c", embedding="hash", domain="Pumps of the X series.")
     source = GivenSource.of({"id": name, "text": text} for name, text in TEXTS.items())
     submit_sources(runtime, tracker, [source])
@@ -56,12 +56,12 @@ def ask(runtime: WorkerRuntime, question: str = QUESTION, *, rank: bool | None =
     return asking.ask(runtime, question, collection="c", rank=rank)
 
 
-def calls(server: Running[AnthropicSimulator]) -> int:
+def calls(server: SimulatorServer[AnthropicSimulator]) -> int:
     return sum(line["requests"] for line in server.simulator.bill.as_json()["lines"])
 
 
 def test_models_rank_only_where_somebody_said_so(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], monkeypatch: pytest.MonkeyPatch
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = find(indexed, rank=None)
     assert {step.why for step in result.steps if step.name in ("filter", "rank")} == {"no model was asked for"}
@@ -75,7 +75,7 @@ def test_models_rank_only_where_somebody_said_so(
 
 
 def test_the_script_s_order_is_the_result_s_and_asking_again_costs_nothing(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     anthropic.simulator.writer.add(
         ScriptedVerdict(match="valve 7", verdict={"score": 5, "quote": "tells of valve 7"}),
@@ -99,7 +99,7 @@ def test_the_script_s_order_is_the_result_s_and_asking_again_costs_nothing(
 
 
 def test_an_answer_has_checked_quotes_and_is_in_the_ledger(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     reply = ask(indexed)
     assert reply.answered
@@ -112,7 +112,7 @@ def test_an_answer_has_checked_quotes_and_is_in_the_ledger(
 
 
 def test_what_no_document_bears_is_removed_and_an_answer_of_nothing_is_none(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     invented = {"text": "It lasts 48 months.", "quotes": [{"match": "Keep this", "quote": "lasts 48 months"}]}
     anthropic.simulator.writer.add(ScriptedVerdict(match=QUESTION, verdict={"claims": [invented]}))
@@ -123,7 +123,7 @@ def test_what_no_document_bears_is_removed_and_an_answer_of_nothing_is_none(
 
 @pytest.mark.parametrize("kind", ["status", "malformed", "refusal", "max_tokens", "cut"])
 def test_without_its_models_a_question_is_answered_in_the_passages_words(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], kind: str
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator], kind: str
 ) -> None:
     fault = Fault(kind=kind, status=529, times=None) if kind == "status" else Fault(kind=kind, times=None)
     anthropic.simulator.faults.add(fault)
@@ -151,7 +151,7 @@ def divide(runtime: WorkerRuntime, question: str = COMPOUND) -> SearchResult:
 
 
 def test_a_question_is_divided_by_one_call_that_is_booked_and_the_next_time_by_none(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     first, second = divide(indexed), divide(indexed)
     assert first.query.subqueries == second.query.subqueries == PARTS
@@ -166,7 +166,7 @@ def test_a_question_is_divided_by_one_call_that_is_booked_and_the_next_time_by_n
 
 
 def test_questions_that_need_no_model_cost_nothing(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     for question in ("warranty", "X200 and X300", '"the manual" and "the pump"', QUESTION):
         assert divide(indexed, question).query.subqueries == []
@@ -175,7 +175,7 @@ def test_questions_that_need_no_model_cost_nothing(
 
 
 def test_what_a_model_says_wrong_leaves_the_question(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     whole = searching.search(indexed, COMPOUND, collection="c", top_k=10, mode="hybrid")
     wrong = ["", "x" * 5000, COMPOUND, "which albums did Drake release", *PARTS[:1] * 9]
@@ -187,7 +187,9 @@ def test_what_a_model_says_wrong_leaves_the_question(
     assert calls(anthropic) == 2
 
 
-def test_a_model_that_fails_leaves_the_question(indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]) -> None:
+def test_a_model_that_fails_leaves_the_question(
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
+) -> None:
     whole = searching.search(indexed, COMPOUND, collection="c", top_k=10, mode="hybrid")
     for kind in ("refusal", "max_tokens", "status", "cut_body", "malformed", "truncated"):
         anthropic.simulator.faults.clear()
@@ -206,7 +208,7 @@ def word(runtime: WorkerRuntime, question: str = WORDY) -> SearchResult:
 
 
 def test_a_question_is_worded_as_the_documents_are_by_one_call_that_is_booked(
-    indexed: WorkerRuntime, tracker: Tracker, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, tracker: Tracker, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     id_ = tracker.rows(document)[0]["id"]
     with indexed.database.write() as connection:
@@ -223,7 +225,7 @@ def test_a_question_is_worded_as_the_documents_are_by_one_call_that_is_booked(
 
 
 def test_a_wording_that_is_refused_or_comes_from_elsewhere_leaves_the_question(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     whole = searching.search(indexed, WORDY, collection="c", top_k=10, mode="hybrid")
     wrong = ({"verdict": {"question": "how long does the manual of the X300 pump last?"}}, {"raw": "no"})
@@ -234,7 +236,7 @@ def test_a_wording_that_is_refused_or_comes_from_elsewhere_leaves_the_question(
         assert next(step.why for step in worded.steps if step.name == "normalise")
 
 
-def requests_of(server: Running[AnthropicSimulator]) -> list[str]:
+def requests_of(server: SimulatorServer[AnthropicSimulator]) -> list[str]:
     """The models that were asked, in turn."""
     return [str(body["model"]) for body in server.simulator.bodies]
 
@@ -244,7 +246,7 @@ NOTHING = "Quelle heure est-il?"
 
 @pytest.mark.parametrize("where", [None, 'uri = "claims"'])
 def test_what_no_document_says_is_told_before_an_expensive_call(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator], where: str | None
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator], where: str | None
 ) -> None:
     reply = asking.ask(indexed, NOTHING, collection="c", rank=True, where=where)
     assert (reply.answered, reply.relevance, reply.degraded) == (False, "none", False)
@@ -253,7 +255,7 @@ def test_what_no_document_says_is_told_before_an_expensive_call(
 
 
 def test_where_nothing_is_near_and_no_cheap_model_looks_nobody_is_asked(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     update_collection(indexed, "c", fast_model="off")
     assert not ask(indexed, NOTHING).answered
@@ -261,7 +263,7 @@ def test_where_nothing_is_near_and_no_cheap_model_looks_nobody_is_asked(
 
 
 def test_a_question_in_another_language_is_answered_where_the_cheap_model_sees_it(
-    indexed: WorkerRuntime, anthropic: Running[AnthropicSimulator]
+    indexed: WorkerRuntime, anthropic: SimulatorServer[AnthropicSimulator]
 ) -> None:
     question = "Wie lange besteht die Garantie?"
     said = {"text": "Sie besteht 36 Monate.", "quotes": [{"match": "Keep this", "quote": "lasts 36 months"}]}

@@ -12,7 +12,7 @@ from embedmill.producers.sources.named import FileSource
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import submitting, tombstones
 from embedmill.shared.db.schema import document, scan_note, work
-from embedmill.shared.db.tombstones import Barred, Named
+from embedmill.shared.db.tombstones import Barred, NamedDocument
 from embedmill.shared.erasing import MarkKind
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
@@ -86,7 +86,7 @@ def test_a_file_that_changes_into_what_was_erased_is_found_out_when_it_is_read(
     path.write_text("Harmless.")
     submit_sources(runtime, tracker, [FileSource(bytes(path))])
     path.write_text("What was erased.")
-    gone = Named("a" * 32, "default", hashlib.sha256(path.read_bytes()).hexdigest())
+    gone = NamedDocument("a" * 32, "default", hashlib.sha256(path.read_bytes()).hexdigest())
     mark = runtime.marker.marks(gone)[MarkKind.CONTENT]
     runtime.database.transact(tombstones.set_tombstones, "e1", {mark: MarkKind.CONTENT})
     work_off(runtime, tracker)

@@ -15,7 +15,7 @@ from embedmill.simulators.base import Simulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from embedmill.workers.stages.embed import embed
@@ -39,7 +39,7 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAISimulator]:
 
 
 @pytest.fixture
-def pinecone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[PineconeSimulator]]:
+def pinecone(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer[PineconeSimulator]]:
     with running_pinecone() as server:
         for variable, value in server.environment.items():
             monkeypatch.setenv(variable, value)
@@ -150,7 +150,7 @@ def test_pinecones_refused_key_parks_the_documents_and_is_not_asked_again(
     runtime: WorkerRuntime,
     other: WorkerRuntime,
     tracker: Tracker,
-    pinecone: Running[PineconeSimulator],
+    pinecone: SimulatorServer[PineconeSimulator],
     tmp_path: Path,
     path: str,
 ) -> None:
@@ -178,7 +178,7 @@ def test_pinecones_refused_key_parks_the_documents_and_is_not_asked_again(
 def test_what_pinecones_account_may_not_is_no_documents_fault(
     runtime: WorkerRuntime,
     tracker: Tracker,
-    pinecone: Running[PineconeSimulator],
+    pinecone: SimulatorServer[PineconeSimulator],
     tmp_path: Path,
     status: int,
     reason: str,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from embedmill.console.services.estimates import StageEstimate, estimate
-from embedmill.console.services.measuring import Measured
+from embedmill.console.services.measuring import MeasuredDocuments
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import dead_letters, pools
@@ -46,7 +46,7 @@ def count_words(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     return outcomes
 
 
-def estimate_words(runtime: WorkerRuntime, settings: CollectionSettings, measured: Measured) -> StageEstimate:
+def estimate_words(runtime: WorkerRuntime, settings: CollectionSettings, measured: MeasuredDocuments) -> StageEstimate:
     """What the estimate says of it: nobody is paid."""
     return StageEstimate()
 

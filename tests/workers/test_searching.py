@@ -20,7 +20,7 @@ from embedmill.shared.errors import EmbedmillError, FlowControl, UsageError
 from embedmill.shared.ledger import BudgetScope
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import submit_sources, work_off
@@ -29,7 +29,7 @@ TEXTS = ["When the pump is blocked the display shows ERR-2041.", *(f"Page {n} of
 
 
 @pytest.fixture
-def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[OpenAISimulator]]:
+def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator()) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
@@ -37,7 +37,7 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running[OpenAISimulator]
 
 
 @pytest.fixture
-def indexed(runtime: WorkerRuntime, tracker: Tracker, openai: Running[OpenAISimulator]) -> WorkerRuntime:
+def indexed(runtime: WorkerRuntime, tracker: Tracker, openai: SimulatorServer[OpenAISimulator]) -> WorkerRuntime:
     """Some documents in three shards, embedded by the simulator."""
     tracker.collection = create_collection(runtime, "c", embedding="openai/text-embedding-3-small@64", shards=3)
     source = GivenSource.of({"id": str(n), "text": text} for n, text in enumerate(TEXTS))
@@ -78,7 +78,7 @@ def test_a_query_is_paid_for_once_and_says_what_it_cost_and_one_that_is_too_long
 
 
 def test_without_the_model_words_answer_and_the_answer_says_why(
-    indexed: WorkerRuntime, openai: Running[OpenAISimulator], monkeypatch: pytest.MonkeyPatch
+    indexed: WorkerRuntime, openai: SimulatorServer[OpenAISimulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with no_money(indexed):
         require_answer_by_words(indexed, "budget for total is used up")

@@ -19,7 +19,7 @@ from embedmill.workers.bulk.waiting import BatchTarget, Diverted, divert
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.judging import VerdictQuestion
 from embedmill.workers.validation.obtaining import find_opinions, judge_name, store_verdicts, verdict_cache
-from embedmill.workers.validation.passages import Passage, make_passages
+from embedmill.workers.validation.passages import ChunkPassage, make_passages
 from embedmill.workers.validation.verdict import Verdict
 from embedmill.workers.validation.wording import MOST_CHUNKS, pack_passages
 
@@ -28,7 +28,7 @@ PAGE = 500
 
 
 def divert_passages(
-    runtime: Runtime, model: Model, items: Sequence[WorkItem], passages: Mapping[int, Sequence[Passage]]
+    runtime: Runtime, model: Model, items: Sequence[WorkItem], passages: Mapping[int, Sequence[ChunkPassage]]
 ) -> Diverted:
     """The documents of one job whose verdicts are to come by the batch lane."""
     cache = verdict_cache(runtime, model)
@@ -49,7 +49,7 @@ def divert_passages(
     )
 
 
-class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, ModelAnswer]):
+class VerdictBatches(VerdictQuestion, BatchQuestion[ChunkPassage, Verdict, ModelAnswer]):
     """Chunks, which are read anew where they are stored, and what a model thinks of them."""
 
     kind = VERDICT
@@ -67,9 +67,9 @@ class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, ModelAnswe
     def find_known(self, addresses: Sequence[str]) -> Collection[str]:
         return find_opinions(self._cache, addresses).keys()
 
-    def load(self, items: Sequence[BulkItem]) -> dict[str, Passage]:
+    def load(self, items: Sequence[BulkItem]) -> dict[str, ChunkPassage]:
         judge = judge_name(self.model)
-        passages: dict[str, Passage] = {}
+        passages: dict[str, ChunkPassage] = {}
         for part in pages(sorted({item.chunks_ref for item in items if item.chunks_ref is not None}), PAGE):
             chunk_sets = self._read_chunk_sets(part)
             for item in items:
@@ -77,16 +77,16 @@ class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, ModelAnswe
                     passages |= _passage(chunk_sets[str(item.chunks_ref)], item, judge)
         return passages
 
-    def recall(self, items: Sequence[BulkItem]) -> dict[str, Passage]:
+    def recall(self, items: Sequence[BulkItem]) -> dict[str, ChunkPassage]:
         return self.load(items)
 
-    def pack(self, loaded: Sequence[Passage]) -> list[Request[Passage]]:
+    def pack(self, loaded: Sequence[ChunkPassage]) -> list[Request[ChunkPassage]]:
         return pack_passages(sorted(loaded, key=lambda passage: (passage.document, passage.ordinal)))
 
-    def body(self, request: Request[Passage]) -> Mapping[str, Any]:
+    def body(self, request: Request[ChunkPassage]) -> Mapping[str, Any]:
         return self.model.parameters(self.word(request), batch=True)
 
-    def most_tokens(self, request: Request[Passage]) -> Tokens | None:
+    def most_tokens(self, request: Request[ChunkPassage]) -> Tokens | None:
         return most_tokens(self.model, self.word(request), batch=True) if request.items else None
 
     def parse(self, body: Any) -> ModelAnswer:
@@ -103,7 +103,7 @@ class VerdictBatches(VerdictQuestion, BatchQuestion[Passage, Verdict, ModelAnswe
         return chunk_sets
 
 
-def _passage(chunk_set: ChunkSet, item: BulkItem, judge: str) -> dict[str, Passage]:
+def _passage(chunk_set: ChunkSet, item: BulkItem, judge: str) -> dict[str, ChunkPassage]:
     """An item's passage by its address; nothing when that is not what it was asked for as."""
     if item.ordinal >= len(chunk_set.chunks):
         return {}

@@ -1,7 +1,7 @@
 """The archivist: anchors the audit at intervals, and lets go what has been kept for long enough."""
 
 from embedmill.shared.audit.anchoring import anchor_chains
-from embedmill.shared.audit.trail import Entry
+from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.db.clock import read_clock
@@ -46,7 +46,7 @@ class Archivist:
         for head in runtime.database.query(audit.list_heads):
             gone = runtime.database.transact(audit.let_go, head, before=before, key=runtime.trail.key(head.chain))
             if gone:
-                entry = Entry("audit.let_go", "done", head.chain, {"records": gone})
+                entry = AuditEntry("audit.let_go", "done", head.chain, {"records": gone})
                 runtime.trail.write(INSTALLATION, ITSELF, entry)
             total += gone
         return total

@@ -30,7 +30,7 @@ from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
 from embedmill.workers.validation.gate import doubts_of
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts, own_judge, verdict_cache
-from embedmill.workers.validation.passages import Passage, make_passages
+from embedmill.workers.validation.passages import ChunkPassage, make_passages
 from embedmill.workers.validation.sampling import BAD_SCORE
 from embedmill.workers.validation.terms import TermsQuestion, Titled, request_terms
 
@@ -116,12 +116,12 @@ def _judge_chunks(
             _postpone(runtime, [sample], error)
 
 
-def _passage(taken: Taken, chunk_set: ChunkSet, judge: str) -> Passage:
+def _passage(taken: Taken, chunk_set: ChunkSet, judge: str) -> ChunkPassage:
     chunk = chunk_set.chunks[taken.sampled.ordinal]
     return make_passages(chunk_set, [chunk], document=taken.sampled.document_id, judge=judge)[0]
 
 
-def _conclude(runtime: Runtime, taken: Taken, passage: Passage, obtained: Obtained, *, known: str) -> None:
+def _conclude(runtime: Runtime, taken: Taken, passage: ChunkPassage, obtained: Obtained, *, known: str) -> None:
     opinion = obtained.opinions[passage.address]
     verdict, sampled = opinion.verdict, taken.sampled
     doubts = doubts_of(passage, opinion, known)

@@ -8,13 +8,13 @@ from typing import Any
 from embedmill.shared.db.backups import list_backups
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing import receipts
-from embedmill.workers.erasing.base import Done, Left, Run
+from embedmill.workers.erasing.base import Done, ErasureRun, Left
 
 HERE = "it is deleted; a restore of it erases again what this receipt says, which lies beside it"
 ELSEWHERE = "it is deleted; give a restore of it this receipt (`restore --receipts FOLDER`), which then erases it again"
 
 
-def name(run: Run) -> Done:
+def name(run: ErasureRun) -> Done:
     """Say which backups there are, as far as anybody knows."""
     made = [(place, at) for place, at in run.runtime.database.query(list_backups) if at <= run.erasure.created_at]
     return Done({"backups": len(made)}, [_describe(Path(place), at) for place, at in made])

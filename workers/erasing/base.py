@@ -63,7 +63,7 @@ class Some:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ErasureRun:
     """An erasure that this process carries out."""
 
     runtime: Runtime

@@ -19,7 +19,7 @@ from embedmill.shared.errors import BlobMissing
 from embedmill.shared.ledger import FREE_PROVIDERS
 from embedmill.shared.paging import pages
 from embedmill.workers.chunking import ChunkSet, decode_chunk_set
-from embedmill.workers.erasing.base import Done, Left, Run, Some
+from embedmill.workers.erasing.base import Done, ErasureRun, Left, Some
 from embedmill.workers.erasing.sharing import Text, find_shared_texts
 from embedmill.workers.stored import Repair, embedded_text
 from embedmill.workers.validation.obtaining import name_judge, own_judge
@@ -32,7 +32,7 @@ FORMER = Left(
 READ_AT_ONCE = 200
 
 
-def forget(run: Run) -> Done:
+def forget(run: ErasureRun) -> Done:
     """Forget what nobody else has the text of."""
     counts = Counter({"vectors": 0, "verdicts": 0, "answers": 0})
     # One of its own: another thread of this process may use the other.
@@ -46,15 +46,15 @@ def forget(run: Run) -> Done:
     return Done(counts, [*([FORMER] if paid else []), *told])
 
 
-def _is_paid(run: Run, collection: Collection) -> bool:
+def _is_paid(run: ErasureRun, collection: Collection) -> bool:
     return run.runtime.embedder(_settings(run, collection).embedding).provider not in FREE_PROVIDERS
 
 
-def _settings(run: Run, collection: Collection) -> CollectionSettings:
+def _settings(run: ErasureRun, collection: Collection) -> CollectionSettings:
     return run.runtime.collection_settings(collection.id)
 
 
-def _forget(run: Run, cache: EmbeddingCache, some: Some, collection: Collection) -> dict[str, int]:
+def _forget(run: ErasureRun, cache: EmbeddingCache, some: Some, collection: Collection) -> dict[str, int]:
     runtime, ids = run.runtime, some.ids
     shared = find_shared_texts(run, some, collection) if _is_paid(run, collection) else set()
     addresses: set[bytes] = set()
@@ -74,7 +74,7 @@ def _forget(run: Run, cache: EmbeddingCache, some: Some, collection: Collection)
     }
 
 
-def _read(run: Run, some: Some) -> Iterator[tuple[str, ChunkSet, Mapping[int, Repair]]]:
+def _read(run: ErasureRun, some: Some) -> Iterator[tuple[str, ChunkSet, Mapping[int, Repair]]]:
     """A document's id with each chunk set that is still stored, as it is and with each repair that there ever was."""
     for document in some.documents:
         references = (document.known or {}).get("refs", ())
@@ -101,7 +101,7 @@ def _read_repairs(data: bytes) -> dict[int, Repair]:
 
 
 def _addresses(
-    run: Run, collection: Collection, chunk_set: ChunkSet, repairs: Mapping[int, Repair], shared: set[Text]
+    run: ErasureRun, collection: Collection, chunk_set: ChunkSet, repairs: Mapping[int, Repair], shared: set[Text]
 ) -> set[bytes]:
     embedder = run.runtime.embedder(_settings(run, collection).embedding)
     mine = (c for c in chunk_set.chunks if (chunk_set.title, c.section, c.shown(chunk_set.text)) not in shared)
@@ -109,7 +109,7 @@ def _addresses(
     return {run.runtime.vault.address(collection.id, address) for address in plain}
 
 
-def _judged(run: Run, collection: Collection, chunk_set: ChunkSet) -> set[str]:
+def _judged(run: ErasureRun, collection: Collection, chunk_set: ChunkSet) -> set[str]:
     settings = _settings(run, collection)
     if not (settings.gates or settings.audits):
         return set()

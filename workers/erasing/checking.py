@@ -2,11 +2,11 @@
 
 from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.references import object_of
-from embedmill.workers.erasing.base import Done, Run, require
+from embedmill.workers.erasing.base import Done, ErasureRun, require
 from embedmill.workers.erasing.stores import find_held
 
 
-def check(run: Run) -> Done:
+def check(run: ErasureRun) -> Done:
     """Raises NotYetErased for what is still there, and then nothing is said to be done."""
     require(not find_held(run), "a vector store still has rows")
     objects = {object_of(ref) for some in run.walk() for ref in some.known("refs")}

@@ -12,7 +12,7 @@ from typing import Any
 
 from embedmill.shared.db import erasures, tombstones, traces, withdrawing
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.tombstones import Named
+from embedmill.shared.db.tombstones import NamedDocument
 from embedmill.shared.erasing import RETENTION, ErasureState, MarkKind
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, NotYetErased, TransactionLost
 from embedmill.shared.logs import get_logger
@@ -30,31 +30,31 @@ from embedmill.workers.erasing import (
     vendors,
     watching,
 )
-from embedmill.workers.erasing.base import PAGE, Done, Run
+from embedmill.workers.erasing.base import PAGE, Done, ErasureRun
 from embedmill.workers.rewriting import alone
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ErasureStep:
     """A step by its name, which stands in the database while it is the next."""
 
     name: str
-    take: Callable[[Run], Done]
+    take: Callable[[ErasureRun], Done]
 
 
 STEPS = (
-    Step("queue", queue.withdraw),
-    Step("vendors", vendors.recall),
-    Step("caches", caches.forget),
-    Step("stores", stores.remove),
-    Step("objects", objects.rewrite),
-    Step("unreferenced", objects.sweep),
-    Step("check", checking.check),
-    Step("tracker", tracker.remove),
-    Step("files", tracker.clean),
-    Step("backups", backups.name),
+    ErasureStep("queue", queue.withdraw),
+    ErasureStep("vendors", vendors.recall),
+    ErasureStep("caches", caches.forget),
+    ErasureStep("stores", stores.remove),
+    ErasureStep("objects", objects.rewrite),
+    ErasureStep("unreferenced", objects.sweep),
+    ErasureStep("check", checking.check),
+    ErasureStep("tracker", tracker.remove),
+    ErasureStep("files", tracker.clean),
+    ErasureStep("backups", backups.name),
 )
 """What asks a store is before what removes records: a store that is billed leaves one of each question."""
 RECEIPT, WIPE = "receipt", "wipe"
@@ -76,7 +76,7 @@ def begin(runtime: Runtime, documents: Sequence[str], *, cause: str) -> str:
             places |= traces.find_collections(connection, part)
         marks: dict[str, MarkKind] = {}
         for document, (collection, content_hash) in contents.items():
-            found = marker.marks(Named(document, collection, content_hash))
+            found = marker.marks(NamedDocument(document, collection, content_hash))
             marks |= {mark: kind for kind, mark in found.items() if kind in _wanted(cause)}
         tombstones.set_tombstones(connection, id, marks)
         erasures.open_erasure(connection, id, places, cause=cause, step=STEPS[0].name)
@@ -114,9 +114,9 @@ def carry_out(runtime: Runtime, id: str, *, on_step: Callable[[str], object] = l
         return _conclude(runtime, id)
 
 
-def _take(runtime: Runtime, id: str, step: Step) -> None:
+def _take(runtime: Runtime, id: str, step: ErasureStep) -> None:
     try:
-        done = step.take(Run(runtime, runtime.database.query(erasures.get_erasure, id)))
+        done = step.take(ErasureRun(runtime, runtime.database.query(erasures.get_erasure, id)))
     except EmbedmillError as error:
         runtime.database.transact(partial(erasures.note_error, id=id, error=f"{step.name}: {error}"))
         raise
@@ -128,7 +128,7 @@ def _take(runtime: Runtime, id: str, step: Step) -> None:
 
 def _conclude(runtime: Runtime, id: str) -> Mapping[str, Any]:
     """Sign the receipt, forget which documents they were, and see that nothing of that is left either."""
-    run = Run(runtime, runtime.database.query(erasures.get_erasure, id))
+    run = ErasureRun(runtime, runtime.database.query(erasures.get_erasure, id))
     receipt = run.erasure.receipt
     if receipt is None:
         receipt = receipts.make(run, {step.name: run.erasure.progress[step.name] for step in STEPS})

@@ -16,7 +16,7 @@ from embedmill.shared.db.scans import is_any_running
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.blobs.base import BlobStore, Slice, parse_reference
-from embedmill.workers.erasing.base import Done, Run, require
+from embedmill.workers.erasing.base import Done, ErasureRun, require
 
 TOGETHER = 200
 """Objects whose references are looked for together."""
@@ -24,7 +24,7 @@ SCAN_SECONDS = 60.0
 """A scan stores the texts of rows and names them in its next transaction, which is long over then."""
 
 
-def rewrite(run: Run) -> Done:
+def rewrite(run: ErasureRun) -> Done:
     """Point everybody to packs without the documents' texts; the old ones are left for `sweep`.
 
     A pack may hold a text that no row of its document refers to any more, as of a batch that was done twice. So every
@@ -39,7 +39,7 @@ def rewrite(run: Run) -> Done:
     return Done({"packs": len(objects), "references moved": moved}, at=run.runtime.database.query(read_clock))
 
 
-def _rewrite(run: Run, objects: Sequence[str]) -> int:
+def _rewrite(run: ErasureRun, objects: Sequence[str]) -> int:
     database = run.runtime.database
 
     def find(connection: Connection) -> list[Referring]:
@@ -91,7 +91,7 @@ def _covered(slices: Iterable[Slice]) -> int:
     return covered
 
 
-def sweep(run: Run) -> Done:
+def sweep(run: ErasureRun) -> Done:
     """Delete what nothing refers to and is older than the rewriting; raises NotYetErased while somebody may need it."""
     rewritten = run.ended_at("objects")
     now, oldest, scanning = run.runtime.database.query(_look)
@@ -108,6 +108,6 @@ def _look(connection: Connection) -> tuple[float, float | None, bool]:
     return read_clock(connection), withdrawing.find_oldest_lease(connection), is_any_running(connection)
 
 
-def _find_garbage(run: Run, *, age: float) -> Iterator[str]:
+def _find_garbage(run: ErasureRun, *, age: float) -> Iterator[str]:
     kept = run.runtime.database.query(list_referenced_objects)
     return (o for o, seconds in run.runtime.blobs.list_objects() if seconds >= age and o not in kept)

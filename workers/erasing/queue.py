@@ -6,10 +6,10 @@ from functools import partial
 from embedmill.shared.db import erasures, withdrawing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.erasures import ErasedDocument
-from embedmill.workers.erasing.base import Done, Run, require
+from embedmill.workers.erasing.base import Done, ErasureRun, require
 
 
-def withdraw(run: Run) -> Done:
+def withdraw(run: ErasureRun) -> Done:
     """Take documents out of the queue, and wait for those whose batches are under way; raises NotYetErased."""
     transact = run.runtime.database.transact
     left = sum(transact(partial(_take, erasure_id=run.erasure.id, documents=some.documents)) for some in run.walk())

@@ -11,7 +11,7 @@ import orjson
 
 from embedmill.shared.db import tombstones
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing.base import Run
+from embedmill.workers.erasing.base import ErasureRun
 
 VERSION = 1
 FOLDER = "erasures"
@@ -31,7 +31,7 @@ PLACES = {
 """What each step is about, for whoever reads a receipt."""
 
 
-def make(run: Run, places: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def make(run: ErasureRun, places: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The receipt of an erasure all of whose other steps are done, signed."""
     marker, keys, erasure = run.runtime.marker, run.runtime.keys, run.erasure
     documents = sorted(marker.of_document(id) for some in run.walk() for id in some.ids)

@@ -9,7 +9,7 @@ import numpy as np
 
 from embedmill.shared.db.collections import Collection, list_collections
 from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.workers.erasing.base import Run, Some
+from embedmill.workers.erasing.base import ErasureRun, Some
 
 Text = tuple[str, str, str]
 """What shapes the text that is embedded: title, section, and what is shown."""
@@ -19,7 +19,7 @@ ALIKE = 0.999
 """Vectors of the same text differ by what half precision takes away."""
 
 
-def find_shared_texts(run: Run, some: Some, collection: Collection) -> set[Text]:
+def find_shared_texts(run: ErasureRun, some: Some, collection: Collection) -> set[Text]:
     """Texts as they were embedded that other documents, of any collection that shares vectors, have as well."""
     others = _find_sharing(run, collection)
     shared: set[Text] = set()
@@ -30,7 +30,7 @@ def find_shared_texts(run: Run, some: Some, collection: Collection) -> set[Text]
     return shared
 
 
-def _find_sharing(run: Run, collection: Collection) -> list[Collection]:
+def _find_sharing(run: ErasureRun, collection: Collection) -> list[Collection]:
     """Collections of the same model; an encrypted one has vectors of its own."""
     vault = run.runtime.vault
     if vault.is_encrypted(collection.id):
@@ -39,13 +39,13 @@ def _find_sharing(run: Run, collection: Collection) -> list[Collection]:
     return [other for other in known if other.model == collection.model and not vault.is_encrypted(other.id)]
 
 
-def _rows(run: Run, some: Some, collection: Collection) -> Iterator[VectorRow]:
+def _rows(run: ErasureRun, some: Some, collection: Collection) -> Iterator[VectorRow]:
     store = run.runtime.store(collection)
     for shard in collection.reading_shards:
         yield from store.fetch_documents(shard, some.ids, with_vectors=True).values()
 
 
-def _find_twins(run: Run, other: Collection, row: VectorRow, erased: set[str]) -> Iterator[VectorRow]:
+def _find_twins(run: ErasureRun, other: Collection, row: VectorRow, erased: set[str]) -> Iterator[VectorRow]:
     store = run.runtime.store(other)
     vector = np.asarray(row.vector, dtype=np.float32)
     found = store.search_vectors(other.reading_shards, vector, top_k=NEAREST)

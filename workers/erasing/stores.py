@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from embedmill.shared.db.collections import Collection, find_collection_by_id
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.table import is_remote
-from embedmill.workers.erasing.base import Done, Left, Run, Some, require
+from embedmill.workers.erasing.base import Done, ErasureRun, Left, Some, require
 
 LAST = 2**31 - 1
 """Above every generation."""
 LATER = "somebody has time for it: whoever uses the table waits meanwhile"
 
 
-def remove(run: Run) -> Done:
+def remove(run: ErasureRun) -> Done:
     """Delete rows and have the stores say that there are none; raises NotYetErased while one has some."""
     rows, touched = 0, set[tuple[int, int, str]]()
     for some in run.walk():
@@ -27,7 +27,9 @@ def remove(run: Run) -> Done:
     return Done({"rows": rows}, [*(Left(where, LATER) for where in sorted(left) if where), *_left(run)])
 
 
-def _find(run: Run, collection_id: int, version: int, shard: str) -> Iterator[tuple[Collection, VectorStore, str]]:
+def _find(
+    run: ErasureRun, collection_id: int, version: int, shard: str
+) -> Iterator[tuple[Collection, VectorStore, str]]:
     found = run.runtime.database.query(find_collection_by_id, collection_id)
     for collection in run.versions(found) if found else ():
         if collection.index_version == version:
@@ -39,13 +41,13 @@ def _homes(collection: Collection, ids: Sequence[str]) -> set[str | None]:
     return {place for id in ids for place in (collection.home(id), collection.former_home(id))}
 
 
-def _shards(run: Run, some: Some) -> Iterator[tuple[Collection, VectorStore, str]]:
+def _shards(run: ErasureRun, some: Some) -> Iterator[tuple[Collection, VectorStore, str]]:
     for collection in run.versions(some.collection) if some.collection else ():
         for shard in collection.reading_shards:
             yield collection, run.runtime.store(collection), shard
 
 
-def find_held(run: Run) -> int:
+def find_held(run: ErasureRun) -> int:
     """How many rows the stores say that they have."""
     return sum(
         rows
@@ -55,7 +57,7 @@ def find_held(run: Run) -> int:
     )
 
 
-def _left(run: Run) -> list[Left]:
+def _left(run: ErasureRun) -> list[Left]:
     url = run.runtime.settings.vector_url
     service = url.partition(":")[0]
     if not is_remote(url):

@@ -6,7 +6,7 @@ from embedmill.shared.db import traces
 from embedmill.shared.db.traces import Doomed
 from embedmill.shared.db.wiping import empty_log, wipe
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing.base import Done, Left, Run, require
+from embedmill.workers.erasing.base import Done, ErasureRun, Left, require
 
 WIPED = (
     "attempt bulk_entry claim dead_letter document erased_document feedback job kept_answer query_record review "
@@ -22,7 +22,7 @@ AUDIT = Left(
 )
 
 
-def remove(run: Run) -> Done:
+def remove(run: ErasureRun) -> Done:
     """Remove every row about the documents; raises NotYetErased when one has come back meanwhile."""
     counts: Counter[str] = Counter()
     for some in run.walk():
@@ -33,7 +33,7 @@ def remove(run: Run) -> Done:
     return Done(counts, [AUDIT] if run.runtime.settings.audit != "off" else [])
 
 
-def clean(run: Run) -> Done:
+def clean(run: ErasureRun) -> Done:
     """See that the database's files hold nothing of deleted rows; raises StorageFailed while others are in the way."""
     left = wipe(run.runtime.database, WIPED)
     return Done({}, [Left("the tracking database", left)] if left else [])

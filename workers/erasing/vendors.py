@@ -8,13 +8,13 @@ from embedmill.shared.db import bulk_batches, bulk_items, vendors
 from embedmill.shared.db.engine import Connection
 from embedmill.workers.bulk.client import BatchClient
 from embedmill.workers.bulk.collecting import Collector
-from embedmill.workers.erasing.base import Done, Left, Run, require
+from embedmill.workers.erasing.base import Done, ErasureRun, Left, require
 
 ELSEWHERE = "as its terms say: what it keeps for its own purposes has no API that deletes it"
 UNTIL = {"anthropic": f"{ELSEWHERE}; results of batches are deleted", "openai": f"{ELSEWHERE}; files are deleted"}
 
 
-def recall(run: Run) -> Done:
+def recall(run: ErasureRun) -> Done:
     """Delete batches; raises NotYetErased while a vendor has one.
 
     Others whose texts were in such a batch keep what was answered of them, and are asked about again as far as not:
@@ -32,7 +32,7 @@ def recall(run: Run) -> Done:
     return Done({"batches": len(open_)}, [Left(name, UNTIL.get(name, ELSEWHERE)) for name in asked])
 
 
-def _stop(run: Run, ids: Sequence[str]) -> list[int]:
+def _stop(run: ErasureRun, ids: Sequence[str]) -> list[int]:
     def stop(connection: Connection) -> list[int]:
         found = vendors.find_open_batches(connection, ids)
         bulk_batches.note_unwanted(connection, found)
@@ -48,7 +48,7 @@ def _forget_items(connection: Connection, ids: Sequence[str]) -> None:
     bulk_items.drop_lost(connection, items)
 
 
-def _find_vendors(run: Run, jobs: Sequence[int]) -> set[str]:
+def _find_vendors(run: ErasureRun, jobs: Sequence[int]) -> set[str]:
     """Those that were sent texts; a vector store is asked by another step."""
     store = run.runtime.settings.vector_url.partition(":")[0]
     return run.runtime.database.query(vendors.find_asked, jobs) - {store}

@@ -2,8 +2,8 @@
 
 from io import BytesIO
 
-from embedmill.shared.containers.entries import Damage, Entry, Inside
-from embedmill.shared.containers.walk import Budget, ContainerLimits, opener_of, walk
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside
+from embedmill.shared.containers.walk import ContainerBudget, ContainerLimits, opener_of, walk
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
 from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.draft import Draft
@@ -29,7 +29,7 @@ def read(data: bytes, draft: Draft) -> None:
         nested_bytes=limits.archive_bytes,
     )
     name = draft.name if opener_of(draft.name, data[:4096]) else _NAMES[draft.media_type]
-    for count, inside in enumerate(walk(BytesIO(data), name, Budget(bounds, len(data))), start=1):
+    for count, inside in enumerate(walk(BytesIO(data), name, ContainerBudget(bounds, len(data))), start=1):
         if count > limits.attachments:
             draft.note(f"more than {limits.attachments} files are in it; the others were left out")
             return
@@ -37,7 +37,7 @@ def read(data: bytes, draft: Draft) -> None:
 
 
 def _read_member(inside: Inside, draft: Draft) -> None:
-    if not isinstance(inside, Entry):
+    if not isinstance(inside, ContainerEntry):
         draft.note(f"left out: {inside.path}: {inside.reason}")
         return
     try:

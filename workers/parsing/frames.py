@@ -36,7 +36,7 @@ _ERRORS: dict[str, type[DocumentError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ParserAnswer:
     """What a parser process says of one document. `is_last` announces that the process ends with this answer."""
 
     outcome: ParsedDocument | DocumentError
@@ -71,13 +71,13 @@ def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> by
     )
 
 
-def unpack_answer(payload: bytes) -> Answer:
+def unpack_answer(payload: bytes) -> ParserAnswer:
     """The answer of `pack_answer`; an error comes back as its own type."""
     answer = orjson.loads(payload)
     if "error" in answer:
-        return Answer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
+        return ParserAnswer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
     blocks = tuple(
         Block(BlockKind(kind), text, level, page, part, head and (head[0], head[1]), under)
         for kind, text, level, page, part, head, under in answer["blocks"]
     )
-    return Answer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])
+    return ParserAnswer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])

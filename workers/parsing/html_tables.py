@@ -23,7 +23,7 @@ _SECTIONS = {"thead": 0, "tfoot": 2}
 
 
 @dataclass(slots=True)
-class Piece:
+class HtmlPiece:
     """One block of a page: `level` as in Block, `marker` for the item of a list."""
 
     kind: BlockKind
@@ -52,11 +52,11 @@ class HtmlCell:
     is_name: bool
     columns: int
     rows: int
-    pieces: "list[Piece | HtmlTable]" = field(default_factory=list)
+    pieces: "list[HtmlPiece | HtmlTable]" = field(default_factory=list)
 
     @property
     def characters(self) -> int:
-        return sum(len(piece.text) for piece in self.pieces if isinstance(piece, Piece))
+        return sum(len(piece.text) for piece in self.pieces if isinstance(piece, HtmlPiece))
 
     @property
     def is_text(self) -> bool:
@@ -127,7 +127,7 @@ class HtmlTable:
         filled = max(sum(bool(cell.pieces) for cell in row.cells) for row in self.rows)
         return filled < 2 <= max(len(row.cells) for row in self.rows)
 
-    def pieces(self) -> "Iterator[Piece | HtmlTable]":
+    def pieces(self) -> "Iterator[HtmlPiece | HtmlTable]":
         """What stands in the cells of a table that arranges a page."""
         return (piece for row in self.rows for cell in row.cells for piece in cell.pieces)
 
@@ -150,7 +150,7 @@ class HtmlTable:
 
     def _texts(self, cell: HtmlCell, spread: Spread, draft: Draft) -> Iterator[str]:
         for piece in cell.pieces:
-            if isinstance(piece, Piece):
+            if isinstance(piece, HtmlPiece):
                 yield f"{piece.marker} {one_line(piece.text)}".strip()
                 continue
             inner = piece.spread(draft)

@@ -9,7 +9,7 @@ from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_lists import HtmlList, integer
-from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlTable, Piece
+from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable
 from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
 from embedmill.workers.parsing.xml import parse_xml
@@ -58,7 +58,7 @@ class Walk:
         self._items: list[Item] = []
         self._tables: list[HtmlTable] = []
         self._cells: list[_Around] = []
-        self._pieces: list[Piece | HtmlTable] | None = None
+        self._pieces: list[HtmlPiece | HtmlTable] | None = None
         self._said = ""
         self._alone = ""
         self._link = 0
@@ -152,7 +152,7 @@ class Walk:
                 self._close_frame()
             case "caption" if self._tables:
                 pieces = self._close_frame()
-                self._tables[-1].caption = " ".join(piece.text for piece in pieces if isinstance(piece, Piece))
+                self._tables[-1].caption = " ".join(piece.text for piece in pieces if isinstance(piece, HtmlPiece))
             case "table":
                 self._leave_table(self._tables.pop())
             case "figure":
@@ -181,13 +181,13 @@ class Walk:
         self._tables[-1].begin_cell(cell)
         self._open_frame(cell.pieces)
 
-    def _open_frame(self, pieces: "list[Piece | HtmlTable]") -> None:
+    def _open_frame(self, pieces: "list[HtmlPiece | HtmlTable]") -> None:
         """A cell's lists and code are its own."""
         self._settle()
         self._cells.append(_Around(self._pieces, self._lists, self._items, self._pres))
         self._pieces, self._lists, self._items, self._pres = pieces, [], [], 0
 
-    def _close_frame(self) -> "list[Piece | HtmlTable]":
+    def _close_frame(self) -> "list[HtmlPiece | HtmlTable]":
         self._settle()
         pieces = self._pieces or []
         around = self._cells.pop()
@@ -200,7 +200,7 @@ class Walk:
             self._add(table)
             return
         for text in filter(None, (table.over, table.caption)):
-            self._add(Piece(BlockKind.CAPTION, text))
+            self._add(HtmlPiece(BlockKind.CAPTION, text))
         for piece in table.pieces():
             self._add(piece)
 
@@ -239,7 +239,7 @@ class Walk:
 
     def _add_block(self, kind: BlockKind, text: str, level: int = 0, marker: str = "") -> None:
         self._settle()
-        self._add(Piece(kind, text, level, marker))
+        self._add(HtmlPiece(kind, text, level, marker))
 
     def _settle(self) -> None:
         """What waited is a caption by itself: a picture that stands alone, and a caption over no table."""
@@ -247,10 +247,10 @@ class Walk:
             return
         for text in (self._alone, self._caption):
             if text:
-                self._add(Piece(BlockKind.CAPTION, text))
+                self._add(HtmlPiece(BlockKind.CAPTION, text))
         self._alone = self._caption = ""
 
-    def _add(self, piece: Piece | HtmlTable) -> None:
+    def _add(self, piece: HtmlPiece | HtmlTable) -> None:
         if self._pieces is not None:
             if isinstance(piece, HtmlTable) or piece.text:
                 self._pieces.append(piece)
@@ -296,7 +296,7 @@ class _Around:
 
     def __init__(
         self,
-        pieces: "list[Piece | HtmlTable] | None",
+        pieces: "list[HtmlPiece | HtmlTable] | None",
         lists: list[HtmlList],
         items: list[Item],
         pres: int,

@@ -12,7 +12,7 @@ from embedmill.workers.parsing.odt_styles import Counter, OdtStyles
 from embedmill.workers.parsing.odt_tables import cells_of, rows_of, span
 from embedmill.workers.parsing.odt_text import OdtLine, OdtMarks, read_odt_line
 from embedmill.workers.parsing.spread import Spread, in_line
-from embedmill.workers.parsing.waiting import Waiting
+from embedmill.workers.parsing.waiting import WaitingParagraphs
 from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name, parse_xml
 
@@ -36,7 +36,7 @@ class OdtBlocks:
         self._styles = styles
         self._marks = marks
         self._folder = folder
-        self._waiting = Waiting(draft)
+        self._waiting = WaitingParagraphs(draft)
         self._counters: dict[str, Counter] = {}
         self._opening = ""
 

@@ -8,7 +8,7 @@ from embedmill.workers.parsing.package import core_title, parts_of_kind, read_em
 from embedmill.workers.parsing.word_blocks import Blocks
 from embedmill.workers.parsing.word_lists import Numbering
 from embedmill.workers.parsing.word_styles import Styles
-from embedmill.workers.parsing.word_text import Marks
+from embedmill.workers.parsing.word_text import NoteMarks
 from embedmill.workers.parsing.xml import Element, attribute, forget, local_name, parse_xml, stream_xml
 
 DOCUMENT = "word/document.xml"
@@ -24,7 +24,7 @@ def read(data: bytes, draft: Draft) -> None:
     """The body, then foot- and endnotes, comments, headers and footers, each once, and embedded documents."""
     archive = Archive.of(data, draft)
     draft.title = core_title(archive)
-    styles, marks = Styles.of(archive), Marks()
+    styles, marks = Styles.of(archive), NoteMarks()
     numbering = Numbering(parse_xml(archive.read(NUMBERING)) if NUMBERING in archive else None, styles)
     blocks = Blocks(archive, DOCUMENT, draft, styles=styles, marks=marks, numbering=numbering)
     with archive.open(DOCUMENT) as stream:

@@ -16,14 +16,14 @@ CORE = "docProps/core.xml"
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class PartRelation:
     """What a part names: `kind` is the last word of the relation's type, `part` stands in the package."""
 
     kind: str
     part: str
 
 
-def relations(archive: Archive, part: str) -> dict[str, Relation]:
+def relations(archive: Archive, part: str) -> dict[str, PartRelation]:
     """What a part names inside the package, by the id that it uses for it."""
     folder, _, name = part.rpartition("/")
     listing = f"{folder}/_rels/{name}.rels"
@@ -31,7 +31,7 @@ def relations(archive: Archive, part: str) -> dict[str, Relation]:
         return {}
     around = dirname(part)
     return {
-        relation.get("Id", ""): Relation(
+        relation.get("Id", ""): PartRelation(
             relation.get("Type", "").rpartition("/")[2], _resolve(around, relation.get("Target", ""))
         )
         for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
@@ -39,7 +39,7 @@ def relations(archive: Archive, part: str) -> dict[str, Relation]:
     }
 
 
-def parts_of_kind(archive: Archive, related: Iterable[Relation], *kinds: str) -> Iterator[str]:
+def parts_of_kind(archive: Archive, related: Iterable[PartRelation], *kinds: str) -> Iterator[str]:
     """Each part once, in the order in which it is named."""
     found = dict.fromkeys(relation.part for relation in related if relation.kind in kinds)
     return (part for part in found if part in archive)

@@ -17,7 +17,7 @@ from embedmill.shared.errors import DocumentError, ParserCrashed, ParserLimitExc
 from embedmill.shared.starting import unheard
 from embedmill.workers.parsing.detect import is_plain_utf8
 from embedmill.workers.parsing.document import ParsedDocument
-from embedmill.workers.parsing.frames import LENGTH, READY, Answer, pack_frame, pack_request, unpack_answer
+from embedmill.workers.parsing.frames import LENGTH, READY, ParserAnswer, pack_frame, pack_request, unpack_answer
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.parse import parse
 
@@ -98,7 +98,7 @@ class Parser:
                 f"it is {size_bytes:,} bytes, too large for {self._limits.memory_mb} MB of memory"
             )
 
-    def _ask(self, request: bytes) -> Answer:
+    def _ask(self, request: bytes) -> ParserAnswer:
         child = self._ready_child()
         try:
             answer = child.ask(request)
@@ -155,7 +155,7 @@ class _Child:
         if ready != READY:
             raise ParserCrashed("the parser process did not start")
 
-    def ask(self, request: bytes) -> Answer:
+    def ask(self, request: bytes) -> ParserAnswer:
         self.asked += 1
         deadline = monotonic() + self._limits.seconds
         try:

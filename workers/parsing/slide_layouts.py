@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.package import Relation, parts_of_kind, relations
+from embedmill.workers.parsing.package import PartRelation, parts_of_kind, relations
 from embedmill.workers.parsing.xml import Element, local_name, parse_xml
 
 _TITLES = frozenset({"title", "ctrTitle"})
@@ -46,7 +46,7 @@ class Placeholder:
         return "title" if self.is_title else self.kind if self.kind in {"dt", "ftr", "sldNum"} else "body"
 
 
-class Layout:
+class SlideLayout:
     """The placeholders of a layout and of its master."""
 
     def __init__(self, layout: Element | None, master: Element | None) -> None:
@@ -74,9 +74,9 @@ class Layouts:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._known: dict[str, Layout] = {}
+        self._known: dict[str, SlideLayout] = {}
 
-    def of_slide(self, related: dict[str, Relation]) -> Layout:
+    def of_slide(self, related: dict[str, PartRelation]) -> SlideLayout:
         """The layout that a slide with these relations names."""
         part = next(parts_of_kind(self._archive, related.values(), "slideLayout"), "")
         if part not in self._known:
@@ -84,16 +84,16 @@ class Layouts:
         return self._known[part]
 
     @cached_property
-    def _none(self) -> Layout:
-        return Layout(None, None)
+    def _none(self) -> SlideLayout:
+        return SlideLayout(None, None)
 
-    def _read(self, part: str) -> Layout:
+    def _read(self, part: str) -> SlideLayout:
         masters = parts_of_kind(self._archive, relations(self._archive, part).values(), "slideMaster")
         master = next((parse_xml(self._archive.read(found)) for found in masters), None)
-        return Layout(parse_xml(self._archive.read(part)), master)
+        return SlideLayout(parse_xml(self._archive.read(part)), master)
 
 
-def box_of(shape: Element, layout: Layout, placeholder: Placeholder) -> Box | None:
+def box_of(shape: Element, layout: SlideLayout, placeholder: Placeholder) -> Box | None:
     """Its own, or that of what it inherits from."""
     return next((box for found in (shape, *layout.above(placeholder)) if (box := _own_box(found))), None)
 

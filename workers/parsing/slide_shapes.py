@@ -9,9 +9,9 @@ from embedmill.workers.parsing.charts import add_chart, read_chart
 from embedmill.workers.parsing.diagrams import read_diagram
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
-from embedmill.workers.parsing.package import Relation, relation_id
-from embedmill.workers.parsing.slide_layouts import Layout, Placeholder, box_of, reading_order
-from embedmill.workers.parsing.slide_text import Markers, drawn_line
+from embedmill.workers.parsing.package import PartRelation, relation_id
+from embedmill.workers.parsing.slide_layouts import Placeholder, SlideLayout, box_of, reading_order
+from embedmill.workers.parsing.slide_text import SlideMarkers, drawn_line
 from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.word_text import chosen
@@ -30,8 +30,8 @@ class Shapes:
     archive: Archive
     draft: Draft
     page: int
-    layout: Layout
-    related: dict[str, Relation]
+    layout: SlideLayout
+    related: dict[str, PartRelation]
     footers: set[str]
 
     def read(self, root: Element) -> None:
@@ -64,7 +64,7 @@ class Shapes:
         if place.is_title:
             self.draft.heading(_joined(body), level=1, page=self.page)
             return
-        markers = Markers([*body.iterfind("{*}lstStyle"), *self.layout.list_styles(place)])
+        markers = SlideMarkers([*body.iterfind("{*}lstStyle"), *self.layout.list_styles(place)])
         for paragraph in body.iterfind("{*}p"):
             self._add(drawn_line(paragraph), *markers.next(paragraph))
 
@@ -146,7 +146,7 @@ def _is_covered(cell: Element) -> bool:
 
 
 def _cell(cell: Element) -> Cell:
-    markers = Markers([])
+    markers = SlideMarkers([])
     lines = []
     for paragraph in cell.iterfind("{*}txBody/{*}p"):
         marker, _ = markers.next(paragraph)

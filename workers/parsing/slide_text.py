@@ -53,7 +53,7 @@ def _script_of(properties: Element) -> str:
 
 
 @dataclass(slots=True)
-class Markers:
+class SlideMarkers:
     """Finds the marker of each paragraph of one text body; `styles` are its list styles, the nearest first."""
 
     styles: Sequence[Element]

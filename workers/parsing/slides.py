@@ -6,7 +6,7 @@ from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import drawn_text
 from embedmill.workers.parsing.draft import Draft, ranges
 from embedmill.workers.parsing.package import (
-    Relation,
+    PartRelation,
     core_title,
     parts_of_kind,
     read_embedded,
@@ -76,7 +76,7 @@ class _Deck:
             self._read_comments(parse_xml(self._archive.read(comments)), page)
         self._embedded.extend(parts_of_kind(self._archive, related.values(), "package", "oleObject"))
 
-    def _shapes(self, related: dict[str, Relation], page: int) -> Shapes:
+    def _shapes(self, related: dict[str, PartRelation], page: int) -> Shapes:
         return Shapes(self._archive, self._draft, page, self._layouts.of_slide(related), related, self._footers)
 
     def _read_authors(self) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.draft import Draft
 
 
-class Waiting:
+class WaitingParagraphs:
     """Of a text processor's paragraphs, some are read only when the next one is known."""
 
     def __init__(self, draft: Draft) -> None:

@@ -12,11 +12,11 @@ from embedmill.workers.parsing.diagrams import read_diagram
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.package import read_in_place, relation_id, relations
 from embedmill.workers.parsing.spread import in_line
-from embedmill.workers.parsing.waiting import Waiting
+from embedmill.workers.parsing.waiting import WaitingParagraphs
 from embedmill.workers.parsing.word_lists import BULLET, Numbering
 from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, Style, Styles, heading_level
 from embedmill.workers.parsing.word_tables import Grid, cells_of, is_deleted, is_frame, rows_of
-from embedmill.workers.parsing.word_text import Anchored, Line, Marks, chosen, read_line
+from embedmill.workers.parsing.word_text import Anchored, AnchoredText, NoteMarks, chosen, read_line
 from embedmill.workers.parsing.xml import Element, children, forget, local_name, parse_xml, value
 
 _LIST_STYLE = re.compile(r"list(?: (bullet|number))?(?: (\d))?\Z")
@@ -28,7 +28,7 @@ class Blocks:
     """Reads the blocks of one part into a draft, and remembers what waits for the next one."""
 
     def __init__(
-        self, archive: Archive, part: str, draft: Draft, *, styles: Styles, marks: Marks, numbering: Numbering
+        self, archive: Archive, part: str, draft: Draft, *, styles: Styles, marks: NoteMarks, numbering: Numbering
     ) -> None:
         self._archive = archive
         self._draft = draft
@@ -36,8 +36,8 @@ class Blocks:
         self._marks = marks
         self._numbering = numbering
         self._relations = relations(archive, part)
-        self._carried = Line("")
-        self._waiting = Waiting(draft)
+        self._carried = AnchoredText("")
+        self._waiting = WaitingParagraphs(draft)
         self._opening = ""
         self._grid: Grid | None = None
         self._first_row: Element | None = None
@@ -166,10 +166,10 @@ class Blocks:
             grid.later(partial(inner.finished().lay_out, self._draft))
         return text or ""
 
-    def _behind_carried(self, line: Line) -> Line:
+    def _behind_carried(self, line: AnchoredText) -> AnchoredText:
         """Where the mark of a paragraph's end is deleted, the next paragraph goes on with its text."""
-        carried, self._carried = self._carried, Line("")
-        return Line(carried.text + line.text, carried.anchored + line.anchored)
+        carried, self._carried = self._carried, AnchoredText("")
+        return AnchoredText(carried.text + line.text, carried.anchored + line.anchored)
 
     def _add_text(self, text: str, properties: "_Properties") -> None:
         marker, depth = self._marker(properties)

@@ -32,7 +32,7 @@ _LINKS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ListLevel:
     """One level of a list. `text` is such as `%1.%2.`; `restart` is the level, from 1, after which it begins anew."""
 
     style: str
@@ -51,7 +51,7 @@ class _List:
     """A `num`: the levels of its `abstractNum`, those it writes otherwise, and where it says that counting begins."""
 
     counted_as: str
-    levels: dict[int, Level]
+    levels: dict[int, ListLevel]
     starts: dict[int, int] = field(default_factory=dict)
 
 
@@ -100,7 +100,7 @@ class Numbering:
             number = linked
         return None
 
-    def _count(self, number: str, of: _List, depth: int, level: Level) -> dict[int, int]:
+    def _count(self, number: str, of: _List, depth: int, level: ListLevel) -> dict[int, int]:
         counts = self._counts.setdefault(of.counted_as, {})
         if depth in of.starts and (number, depth) not in self._begun:
             counts[depth] = of.starts[depth]
@@ -113,7 +113,7 @@ class Numbering:
         return counts
 
 
-def _written(level: Level, levels: dict[int, Level], counts: dict[int, int]) -> str:
+def _written(level: ListLevel, levels: dict[int, ListLevel], counts: dict[int, int]) -> str:
     def place(found: re.Match[str]) -> str:
         depth = int(found[1]) - 1
         other = levels.get(depth, level)
@@ -133,7 +133,7 @@ def _read_list(number: Element, abstract: Element | None) -> _List:
     return _List("" if abstract is None else attribute(abstract, "abstractNumId"), levels, starts)
 
 
-def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, Level]]:
+def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, ListLevel]]:
     for element in elements:
         own = children(element)
         # A list with numbers of an uncommon kind stands in a choice, with a common one for old programs.
@@ -141,7 +141,7 @@ def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, Level]]:
         restart = value(own.get("lvlRestart"))
         yield (
             min(_integer(attribute(element, "ilvl"), 0), _DEEPEST),
-            Level(
+            ListLevel(
                 style=_STYLES.get(kind, kind),
                 text=value(own.get("lvlText")),
                 start=_integer(value(own.get("start")), 0),

@@ -32,7 +32,7 @@ class Anchored:
 
 
 @dataclass(slots=True)
-class Line:
+class AnchoredText:
     """A paragraph's text, and what is anchored in it."""
 
     text: str
@@ -40,7 +40,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Marks:
+class NoteMarks:
     """Footnotes and endnotes in the order in which the text refers to them, by their id, and what was left out."""
 
     footnotes: dict[str, str] = field(default_factory=dict)
@@ -54,20 +54,20 @@ class Marks:
         return self.endnotes.setdefault(note, f"[{roman(len(self.endnotes) + 1)}]")
 
 
-def read_line(paragraph: Element, style: Style, styles: Styles, marks: Marks) -> Line:
+def read_line(paragraph: Element, style: Style, styles: Styles, marks: NoteMarks) -> AnchoredText:
     """The text of one `w:p` of a style, without that of text boxes in it."""
     reader = _Reader(styles, marks, style)
     if style.is_hidden:
         marks.left_out["hidden text"] = None
     else:
         reader.read(paragraph)
-    return Line(reader.text(), reader.anchored)
+    return AnchoredText(reader.text(), reader.anchored)
 
 
 class _Reader:
     """Collects pieces of text; a run that does not say whether it is struck is what its paragraph is."""
 
-    def __init__(self, styles: Styles, marks: Marks, style: Style) -> None:
+    def __init__(self, styles: Styles, marks: NoteMarks, style: Style) -> None:
         self._styles = styles
         self._marks = marks
         self._style = style

@@ -12,7 +12,7 @@ from embedmill.shared.db.documents import ReadVersion, find_read_versions
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.redactions import Redaction, record_redactions
 from embedmill.shared.db.sealed import TITLE
-from embedmill.shared.db.tombstones import Named, find_barred
+from embedmill.shared.db.tombstones import NamedDocument, find_barred
 from embedmill.shared.erasing import explain
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading import Loaded, Loading, Located
@@ -119,7 +119,7 @@ def _find_erased(runtime: WorkerRuntime, read: Read) -> str | None:
     item = read.item
     if read.content_hash == item.content_hash:
         return None
-    named = Named(item.document_id, runtime.collection(item.collection_id).name, read.content_hash)
+    named = NamedDocument(item.document_id, runtime.collection(item.collection_id).name, read.content_hash)
     found = runtime.database.query(find_barred, runtime.marker, [named])
     return next((explain(barred.kind, barred.since) for barred in found.values()), None)
 

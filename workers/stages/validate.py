@@ -16,7 +16,7 @@ from embedmill.workers.bulk.verdicts import divert_passages
 from embedmill.workers.executor import worst_outcome
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, encode_findings, load_stored
-from embedmill.workers.validation.gate import Judgement, apply_opinions, gate_passages, reject_by_rules
+from embedmill.workers.validation.gate import GateJudgement, apply_opinions, gate_passages, reject_by_rules
 from embedmill.workers.validation.obtaining import Obtained, judge_name, obtain_verdicts, own_judge, verdict_cache
 from embedmill.workers.validation.sampling import (
     chunk_candidates,
@@ -29,7 +29,7 @@ from embedmill.workers.validation.sampling import (
 def validate(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items)
-    findings: dict[int, Judgement] = {}
+    findings: dict[int, GateJudgement] = {}
     for (_, collection_id, _alone), documents in _by_job_and_collection(stored).items():
         settings = runtime.collection_settings(collection_id)
         if settings.gates:
@@ -37,7 +37,7 @@ def validate(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
             findings |= found
             outcomes |= waiting
         else:
-            findings |= {s.item.id: Judgement(rejections=reject_by_rules(s)) for s in documents}
+            findings |= {s.item.id: GateJudgement(rejections=reject_by_rules(s)) for s in documents}
         _sample(runtime, settings, collection_id, [s for s in documents if s.item.id in findings])
     return outcomes | _advance(runtime, claim, findings)
 
@@ -56,7 +56,7 @@ def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int, int
 
 def _gate(
     runtime: WorkerRuntime, settings: CollectionSettings, stored: Sequence[Stored]
-) -> tuple[dict[int, Judgement], dict[int, Outcome]]:
+) -> tuple[dict[int, GateJudgement], dict[int, Outcome]]:
     """Findings of the documents all of whose verdicts could be had, and what becomes of the others."""
     model = runtime.model(settings.validator)
     item = stored[0].item
@@ -96,7 +96,9 @@ def _gate(
     return whole, waiting | diverted.outcomes
 
 
-def _split(found: Mapping[int, Judgement], obtained: Obtained) -> tuple[dict[int, Judgement], dict[int, Outcome]]:
+def _split(
+    found: Mapping[int, GateJudgement], obtained: Obtained
+) -> tuple[dict[int, GateJudgement], dict[int, Outcome]]:
     whole = {id_: findings for id_, findings in found.items() if not findings.missing}
     waiting = {
         id_: worst_outcome([obtained.errors[address] for address in findings.missing])
@@ -133,7 +135,7 @@ def _sample(runtime: WorkerRuntime, settings: CollectionSettings, collection_id:
     runtime.database.transact(note)
 
 
-def _advance(runtime: WorkerRuntime, claim: Lease, findings: Mapping[int, Judgement]) -> dict[int, Outcome]:
+def _advance(runtime: WorkerRuntime, claim: Lease, findings: Mapping[int, GateJudgement]) -> dict[int, Outcome]:
     kept = {id_: found for id_, found in findings.items() if found.rejections or found.repairs}
     collections = {item.id: item.collection_id for item in claim.items}
     encoded = {id_: encode_findings(found.rejections, found.repairs) for id_, found in kept.items()}

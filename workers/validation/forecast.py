@@ -13,7 +13,7 @@ from embedmill.shared.providers.models.rules import judge as judge_by_rules
 from embedmill.shared.spend.estimates import ValidationLoad
 from embedmill.shared.tokenizer import count_many
 from embedmill.workers.chunking import ChunkSet
-from embedmill.workers.validation.passages import Passage, make_passages
+from embedmill.workers.validation.passages import ChunkPassage, make_passages
 from embedmill.workers.validation.sampling import is_chunk_sampled, is_document_sampled
 from embedmill.workers.validation.terms import MOST_CHARACTERS
 from embedmill.workers.validation.wording import MOST_CHUNKS, MOST_TOKENS, pack_passages, verdict_prompt, word_request
@@ -52,7 +52,7 @@ class Forecast:
     policy: AskingPolicy
     verdicts: ValidationLoad = field(default_factory=ValidationLoad)
     terms: ValidationLoad = field(default_factory=ValidationLoad)
-    _waiting: list[Passage] = field(default_factory=list)
+    _waiting: list[ChunkPassage] = field(default_factory=list)
     _met: set[str] = field(default_factory=set)
     _chunks: Counts | None = None
     _documents: Counts | None = None
@@ -70,7 +70,7 @@ class Forecast:
         self._pack()
         return self.verdicts + self.terms
 
-    def _unknown(self, passages: Sequence[Passage]) -> list[Passage]:
+    def _unknown(self, passages: Sequence[ChunkPassage]) -> list[ChunkPassage]:
         """Those whose verdict nobody has, each once."""
         known = {*self._met, *self.policy.find_known([passage.address for passage in passages])}
         fresh = {s.address: s for s in passages if s.address not in known}
@@ -101,7 +101,7 @@ class Forecast:
             self._documents = Counts(counts.sampled + 1, counts.judged, counts.errors)
             self.terms += ask_for_terms(chunk_set)
 
-    def _count(self, request: Request[Passage], *, again: bool) -> None:
+    def _count(self, request: Request[ChunkPassage], *, again: bool) -> None:
         """A call; what is shared with those before it is read from the provider's prompt cache."""
         prompt = word_request(request)
         rubric, *user = count_many([block.text for block in (*prompt.system, *prompt.user)])
@@ -111,7 +111,7 @@ class Forecast:
         self.verdicts += ValidationLoad(calls=1, chunks=len(request.items), tokens=tokens)
 
 
-def ask_alone(passages: Sequence[Passage]) -> ValidationLoad:
+def ask_alone(passages: Sequence[ChunkPassage]) -> ValidationLoad:
     """What passages of one document come to among many others with which they share calls, without the rubric."""
     asked = ValidationLoad()
     for position, request in enumerate(pack_passages(passages)):

@@ -7,13 +7,13 @@ from embedmill.shared.db.reviews import Doubt
 from embedmill.shared.providers.models.rules import judge as judge_by_rules
 from embedmill.workers.stored import Repair, Stored
 from embedmill.workers.validation.obtaining import Obtained, Opinion
-from embedmill.workers.validation.passages import Passage, make_passages
+from embedmill.workers.validation.passages import ChunkPassage, make_passages
 from embedmill.workers.validation.repair import Reject, decide
 from embedmill.workers.validation.sanity import find_doubts
 
 
 @dataclass(slots=True)
-class Judgement:
+class GateJudgement:
     """What was found out about one document; `missing` are the addresses whose verdicts could not be had."""
 
     rejections: dict[int, str] = field(default_factory=dict)
@@ -31,16 +31,18 @@ def reject_by_rules(stored: Stored) -> dict[int, str]:
     return {ordinal: reason for ordinal, reason in judged if reason is not None}
 
 
-def gate_passages(stored: Stored, *, judge: str) -> list[Passage]:
+def gate_passages(stored: Stored, *, judge: str) -> list[ChunkPassage]:
     """The chunks that a model is asked about: those that the rules, which cost nothing, let pass."""
     rejected = reject_by_rules(stored)
     chunks = [chunk for chunk in stored.chunk_set.chunks if chunk.ordinal not in rejected]
     return make_passages(stored.chunk_set, chunks, document=stored.item.document_id, judge=judge)
 
 
-def apply_opinions(stored: Stored, passages: Sequence[Passage], obtained: Obtained, *, reject_below: int) -> Judgement:
+def apply_opinions(
+    stored: Stored, passages: Sequence[ChunkPassage], obtained: Obtained, *, reject_below: int
+) -> GateJudgement:
     """What the opinions mean for a document. A verdict in doubt changes nothing until a person has accepted it."""
-    findings = Judgement(rejections=reject_by_rules(stored))
+    findings = GateJudgement(rejections=reject_by_rules(stored))
     known = _known(passages)
     for passage in passages:
         opinion = obtained.opinions.get(passage.address)
@@ -60,17 +62,17 @@ def apply_opinions(stored: Stored, passages: Sequence[Passage], obtained: Obtain
     return findings
 
 
-def doubts_of(passage: Passage, opinion: Opinion, known: str) -> list[str]:
+def doubts_of(passage: ChunkPassage, opinion: Opinion, known: str) -> list[str]:
     """Why the verdict on a passage should be looked at first."""
     return find_doubts(opinion.verdict, passage.body, tokens=passage.tokens, known=f"{known}\n{passage.known}")
 
 
-def _known(passages: Iterable[Passage]) -> str:
+def _known(passages: Iterable[ChunkPassage]) -> str:
     """All text of a document that a model may have been shown."""
     return "\n".join(passage.body for passage in passages)
 
 
-def _doubt(stored: Stored, passage: Passage, doubts: Sequence[str]) -> Doubt:
+def _doubt(stored: Stored, passage: ChunkPassage, doubts: Sequence[str]) -> Doubt:
     item = stored.item
     chunk = stored.chunk_set.ids[passage.ordinal]
     return Doubt(item.collection_id, item.document_id, chunk, passage.ordinal, passage.address, tuple(doubts))

@@ -10,7 +10,7 @@ from embedmill.shared.logs import get_logger
 from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, Stop
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
 from embedmill.workers.validation.wording import pack_passages, word_request
 
@@ -20,7 +20,7 @@ Store = Callable[[Mapping[str, Verdict]], None]
 """Is given verdicts by address as soon as they are known."""
 
 
-class VerdictQuestion(ModelQuestion[Passage, Verdict]):
+class VerdictQuestion(ModelQuestion[ChunkPassage, Verdict]):
     """Asks whether a reader who sees a chunk alone can understand it."""
 
     noun = "chunk"
@@ -30,18 +30,18 @@ class VerdictQuestion(ModelQuestion[Passage, Verdict]):
         super().__init__(model)
         self._store = store
 
-    def word(self, request: Request[Passage]) -> Prompt:
+    def word(self, request: Request[ChunkPassage]) -> Prompt:
         return word_request(request)
 
-    def documents(self, request: Request[Passage]) -> tuple[str, ...]:
+    def documents(self, request: Request[ChunkPassage]) -> tuple[str, ...]:
         return tuple(sorted({passage.document for passage in request.items}))
 
-    def send(self, request: Request[Passage]) -> ModelAnswer:
+    def send(self, request: Request[ChunkPassage]) -> ModelAnswer:
         if request.complaint:
             log.info("validation.asked_again", chunks=len(request.items), problem=request.complaint)
         return super().send(request)
 
-    def read(self, request: Request[Passage], answer: ModelAnswer) -> ReadAnswer[Passage, Verdict]:
+    def read(self, request: Request[ChunkPassage], answer: ModelAnswer) -> ReadAnswer[ChunkPassage, Verdict]:
         if answer.stop is Stop.REFUSAL:
             return ReadAnswer({}, request.items, MODEL_REFUSED, is_refusal=True)
         passages = request.by_id
@@ -50,16 +50,16 @@ class VerdictQuestion(ModelQuestion[Passage, Verdict]):
         found = {passages[id_]: verdict for id_, verdict in reading.found.items()}
         return ReadAnswer(found, [passages[id_] for id_ in reading.left], reading.problem)
 
-    def keep(self, found: Mapping[Passage, Verdict]) -> None:
+    def keep(self, found: Mapping[ChunkPassage, Verdict]) -> None:
         if found:
             self._store({passage.address: verdict for passage, verdict in found.items()})
 
-    def fall_back(self, item: Passage, reason: str, error: EmbedmillError) -> Verdict:
+    def fall_back(self, item: ChunkPassage, reason: str, error: EmbedmillError) -> Verdict:
         return verdict_by_rules(item.body, fallback=reason)
 
 
 def judge(
-    passages: Sequence[Passage], store: Store, *, model: Model, meter: Meter, concurrency: int
+    passages: Sequence[ChunkPassage], store: Store, *, model: Model, meter: Meter, concurrency: int
 ) -> dict[str, EmbedmillError]:
     """Have a verdict on every passage stored; returns, by address, why there is none.
 

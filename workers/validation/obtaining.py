@@ -12,7 +12,7 @@ from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.validation.judging import Store, judge
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 from embedmill.workers.validation.verdict import Verdict, verdict_from_json
 from embedmill.workers.validation.wording import verdict_prompt
 
@@ -72,7 +72,13 @@ def store_verdicts(cache: VerdictCache) -> Store:
 
 
 def obtain_verdicts(
-    runtime: Runtime, cache: VerdictCache, model: Model, passages: Sequence[Passage], *, meter: Meter, concurrency: int
+    runtime: Runtime,
+    cache: VerdictCache,
+    model: Model,
+    passages: Sequence[ChunkPassage],
+    *,
+    meter: Meter,
+    concurrency: int,
 ) -> Obtained:
     """Opinions on all passages, or errors; what another worker asks about is waited for."""
     flight = SingleFlight(cache, runtime.owner, runtime.run_folder, RESERVED_SECONDS)
@@ -82,7 +88,7 @@ def obtain_verdicts(
     obtained.cached = len(obtained.opinions)
     obtained.cached_tokens = sum(known[address].tokens for address in obtained.opinions)
 
-    def ask(share: dict[str, Passage]) -> dict[str, EmbedmillError]:
+    def ask(share: dict[str, ChunkPassage]) -> dict[str, EmbedmillError]:
         return judge(list(share.values()), store_verdicts(cache), model=model, meter=meter, concurrency=concurrency)
 
     while missing:
@@ -102,7 +108,9 @@ def find_opinions(cache: VerdictCache, addresses: Sequence[str]) -> dict[str, Op
     return {a: Opinion(verdict, stored[a].decision) for a, verdict in read.items() if verdict is not None}
 
 
-def _take_known(cache: VerdictCache, missing: Mapping[str, Passage], obtained: Obtained) -> dict[str, Passage]:
+def _take_known(
+    cache: VerdictCache, missing: Mapping[str, ChunkPassage], obtained: Obtained
+) -> dict[str, ChunkPassage]:
     known = find_opinions(cache, list(missing))
     obtained.opinions |= known
     return {address: passage for address, passage in missing.items() if address not in known}

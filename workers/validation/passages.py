@@ -12,7 +12,7 @@ BEFORE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class ChunkPassage:
     """A chunk to be judged. Everything that a verdict may rest on is part of `address`, and nothing else is.
 
     Two documents share a verdict only if title, beginning, section, what stands directly before, and the chunk itself
@@ -37,7 +37,7 @@ class Passage:
         return f"{self.title}\n{self.section}\n{self.opening}\n{self.before}\n{self.body}"
 
 
-def make_passages(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str, judge: str) -> list[Passage]:
+def make_passages(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str, judge: str) -> list[ChunkPassage]:
     """Chunks of one document as passages; `judge` names who is asked: the model and the hash of its prompt."""
     text, title = chunk_set.text, chunk_set.title
     opening = text[:OPENING_CHARACTERS]
@@ -45,11 +45,11 @@ def make_passages(chunk_set: ChunkSet, chunks: Sequence[Chunk], *, document: str
     return [_passage(chunk, text, document=document, title=title, opening=opening, known=known) for chunk in chunks]
 
 
-def _passage(chunk: Chunk, text: str, *, document: str, title: str, opening: str, known: str) -> Passage:
+def _passage(chunk: Chunk, text: str, *, document: str, title: str, opening: str, known: str) -> ChunkPassage:
     before = chunk.heading(text)[-BEFORE_CHARACTERS:] or text[max(0, chunk.start - BEFORE_CHARACTERS) : chunk.start]
     body = chunk.body(text)
     address = digest("verdict", known, chunk.section, before, body)
-    return Passage(
+    return ChunkPassage(
         address,
         document,
         title,

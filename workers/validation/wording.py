@@ -12,7 +12,7 @@ from embedmill.shared.asking.question import Request
 from embedmill.shared.fence import Fence, make_fence
 from embedmill.shared.prompts import PromptText, load_prompt
 from embedmill.shared.providers.models.base import Prompt, PromptBlock
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 from embedmill.workers.validation.verdict import SCHEMA, SCHEMA_NAME
 
 MOST_CHUNKS, MOST_TOKENS = 16, 10_000
@@ -28,10 +28,10 @@ def verdict_prompt() -> PromptText:
     return load_prompt("embedmill.workers.validation", "verdicts")
 
 
-def pack_passages(passages: Sequence[Passage]) -> list[Request[Passage]]:
+def pack_passages(passages: Sequence[ChunkPassage]) -> list[Request[ChunkPassage]]:
     """Requests that keep the order of a document's passages; one that needs several requests has them to itself."""
-    requests: list[Request[Passage]] = []
-    shared: list[Passage] = []
+    requests: list[Request[ChunkPassage]] = []
+    shared: list[ChunkPassage] = []
     for _, group in groupby(passages, key=lambda passage: passage.document):
         document = list(group)
         if _fits(document):
@@ -44,29 +44,29 @@ def pack_passages(passages: Sequence[Passage]) -> list[Request[Passage]]:
     return [*requests, _request(shared)] if shared else requests
 
 
-def _fits(passages: Sequence[Passage]) -> bool:
+def _fits(passages: Sequence[ChunkPassage]) -> bool:
     return ROOM.holds(_sizes(passages))
 
 
-def _sizes(passages: Iterable[Passage]) -> list[ItemSize]:
+def _sizes(passages: Iterable[ChunkPassage]) -> list[ItemSize]:
     return [ItemSize(passage.tokens) for passage in passages]
 
 
-def _request(passages: Sequence[Passage]) -> Request[Passage]:
+def _request(passages: Sequence[ChunkPassage]) -> Request[ChunkPassage]:
     return Request(tuple(passages), make_fence(_texts(passages)))
 
 
-def _document_requests(document: Sequence[Passage]) -> list[Request[Passage]]:
+def _document_requests(document: Sequence[ChunkPassage]) -> list[Request[ChunkPassage]]:
     fence = make_fence(_texts(document))
     plan = pack_in_order(_sizes(document), ROOM)
     return [Request(tuple(document[place] for place in places), fence, shares_start=True) for places in plan]
 
 
-def _texts(passages: Sequence[Passage]) -> list[str]:
+def _texts(passages: Sequence[ChunkPassage]) -> list[str]:
     return [text for p in passages for text in (p.title, p.section, p.opening, p.before, p.body)]
 
 
-def word_request(request: Request[Passage]) -> Prompt:
+def word_request(request: Request[ChunkPassage]) -> Prompt:
     """The prompt of a request."""
     fence, complaint = request.fence, request.complaint
     token = f"The fence token of this request is {fence.token}."
@@ -90,7 +90,7 @@ def word_request(request: Request[Passage]) -> Prompt:
     )
 
 
-def _documents(request: Request[Passage]) -> Iterator[str]:
+def _documents(request: Request[ChunkPassage]) -> Iterator[str]:
     for _, group in groupby(request.by_id.items(), key=lambda pair: pair[1].document):
         pairs = list(group)
         # A request that has the first chunk shows how the document begins.
@@ -98,16 +98,16 @@ def _documents(request: Request[Passage]) -> Iterator[str]:
         yield from _worded(pairs, request.fence)
 
 
-def _chunks(request: Request[Passage]) -> Iterator[str]:
+def _chunks(request: Request[ChunkPassage]) -> Iterator[str]:
     return _worded(list(request.by_id.items()), request.fence)
 
 
-def _known(passage: Passage, fence: Fence, *, with_opening: bool) -> str:
+def _known(passage: ChunkPassage, fence: Fence, *, with_opening: bool) -> str:
     opening = passage.opening if with_opening else ""
     return fence.wrap("document", opening, title=passage.title, part="beginning" if opening else "title only")
 
 
-def _worded(pairs: Sequence[tuple[str, Passage]], fence: Fence) -> Iterator[str]:
+def _worded(pairs: Sequence[tuple[str, ChunkPassage]], fence: Fence) -> Iterator[str]:
     previous: int | None = None
     for id_, passage in pairs:
         if passage.before and (passage.headed or previous != passage.ordinal - 1):

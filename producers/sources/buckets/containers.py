@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, cast
 from embedmill.producers.sources.base import HeldItem, Item, Kept, Problem, ReadContext
 from embedmill.producers.sources.members import Members, hold
 from embedmill.shared.buckets.access import without_key
-from embedmill.shared.buckets.client import FaultKind, errors, fault_of
+from embedmill.shared.buckets.client import BucketFaultKind, errors, fault_of
 from embedmill.shared.buckets.loading import explain
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.containers.walk import SUFFIXES, is_container, opener_of
 from embedmill.shared.errors import DocumentError, UnreadableDocument
 from embedmill.shared.files import CHUNK_BYTES
@@ -41,7 +41,7 @@ class Containers:
     hidden: bool
     how: Mapping[str, Any] = field(default_factory=dict)
 
-    def read(self, place: Place, state: ObjectState) -> Iterator[Item]:
+    def read(self, place: BucketPlace, state: ObjectState) -> Iterator[Item]:
         """What is in a container, or that it is as it was; a container that is none is a problem."""
         known = self._recall(place)
         if known and known["state"] == str(state):
@@ -58,12 +58,12 @@ class Containers:
         except errors() as error:
             yield Problem(place.uri, str(explain(error)))
 
-    def recall(self, place: Place) -> list[str]:
+    def recall(self, place: BucketPlace) -> list[str]:
         """The documents that were read of a container, none of what is no container."""
         known = self._recall(place) if may_be_container(place.key) else None
         return self._uris(place, known) if known else []
 
-    def _fetch(self, place: Place, state: ObjectState, file: BinaryIO) -> None:
+    def _fetch(self, place: BucketPlace, state: ObjectState, file: BinaryIO) -> None:
         answer = self._ask(place, state.condition)
         name = place.key.rpartition("/")[2]
         with closing(answer["Body"]) as body:
@@ -74,18 +74,18 @@ class Containers:
                 file.write(data)
         file.seek(0)
 
-    def _ask(self, place: Place, condition: Mapping[str, str]) -> Mapping[str, Any]:
+    def _ask(self, place: BucketPlace, condition: Mapping[str, str]) -> Mapping[str, Any]:
         wanted = {"Bucket": place.bucket, "Key": place.key, **condition}
         try:
             found: Mapping[str, Any] = self.client.get_object(**wanted, **self.how)
         except errors() as error:
-            if "SSECustomerKey" not in self.how or fault_of(error).kind is not FaultKind.REFUSED:
+            if "SSECustomerKey" not in self.how or fault_of(error).kind is not BucketFaultKind.REFUSED:
                 raise
             found = self.client.get_object(**wanted, **without_key(self.how))
         return found
 
     def _open(
-        self, place: Place, state: ObjectState, file: BinaryIO, known: Mapping[str, Any] | None
+        self, place: BucketPlace, state: ObjectState, file: BinaryIO, known: Mapping[str, Any] | None
     ) -> Iterator[Item]:
         name = place.key.rpartition("/")[2]
         if not is_container(file, name):
@@ -101,15 +101,17 @@ class Containers:
         if is_whole:
             self._remember(place, state, met, known)
 
-    def _recall(self, place: Place) -> Mapping[str, Any] | None:
+    def _recall(self, place: BucketPlace) -> Mapping[str, Any] | None:
         return self.context.memory.get_many([place.uri]).get(place.uri)
 
-    def _uris(self, place: Place, known: Mapping[str, Any]) -> list[str]:
+    def _uris(self, place: BucketPlace, known: Mapping[str, Any]) -> list[str]:
         keys = _page_keys(place, known["pages"])
         found = self.context.memory.get_many(keys)
         return [uri for key in keys for uri in found[key]["uris"]]
 
-    def _remember(self, place: Place, state: ObjectState, met: Sequence[str], known: Mapping[str, Any] | None) -> None:
+    def _remember(
+        self, place: BucketPlace, state: ObjectState, met: Sequence[str], known: Mapping[str, Any] | None
+    ) -> None:
         listed = [{"uris": list(some)} for some in pages(met, PAGE)]
         keys = _page_keys(place, len(listed))
         entry = {"state": str(state), "pages": len(listed)}
@@ -118,5 +120,5 @@ class Containers:
             self.context.memory.forget(_page_keys(place, known["pages"])[len(listed) :])
 
 
-def _page_keys(place: Place, count: int) -> list[str]:
+def _page_keys(place: BucketPlace, count: int) -> list[str]:
     return [f"{place.uri}\n{number}" for number in range(count)]

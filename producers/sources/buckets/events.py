@@ -23,12 +23,12 @@ from embedmill.producers.sources.base import (
     Spec,
 )
 from embedmill.producers.sources.buckets.containers import Containers
-from embedmill.producers.sources.buckets.keys import Keys
+from embedmill.producers.sources.buckets.keys import KeyFilter
 from embedmill.producers.sources.buckets.source import ARCHIVED, S3Source, describe_archived
 from embedmill.producers.sources.globs import Unmatched
 from embedmill.shared.buckets.access import without_key
-from embedmill.shared.buckets.client import Fault, FaultKind, errors, fault_of
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.client import BucketFault, BucketFaultKind, errors, fault_of
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 
 ASKED_AT_ONCE = 8
 RESTORED = 'ongoing-request="false"'
@@ -44,7 +44,7 @@ class NoEvent(ValueError):
     """A message that names no object; its text says what it is."""
 
 
-def read_message(body: str) -> list[Place]:
+def read_message(body: str) -> list[BucketPlace]:
     """The objects that a message names: S3's own, also through SNS, or EventBridge's. Raises NoEvent."""
     try:
         return _read(json.loads(body))
@@ -52,22 +52,22 @@ def read_message(body: str) -> list[Place]:
         raise error if isinstance(error, NoEvent) else NoEvent(UNKNOWN) from None
 
 
-def _read(message: Any) -> list[Place]:
+def _read(message: Any) -> list[BucketPlace]:
     match message:
         case {"Event": "s3:TestEvent"}:
             raise NoEvent(TEST)
         case {"Type": "Notification", "Message": str(inner)}:
             return read_message(inner)
         case {"detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key)}}}:
-            return [Place(bucket, key)]
+            return [BucketPlace(bucket, key)]
         case {"Records": [*records]} if records:
             return [_named(record["s3"]) for record in records]
     raise NoEvent(UNKNOWN)
 
 
-def _named(told: Any) -> Place:
+def _named(told: Any) -> BucketPlace:
     """A key is form-encoded there."""
-    return Place(str(told["bucket"]["name"]), unquote_plus(str(told["object"]["key"])))
+    return BucketPlace(str(told["bucket"]["name"]), unquote_plus(str(told["object"]["key"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ class S3Changes(Source):
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, whole: S3Source, named: Sequence[Place], notes: Sequence[str]) -> "S3Changes":
+    def of(cls, whole: S3Source, named: Sequence[BucketPlace], notes: Sequence[str]) -> "S3Changes":
         """Those of the named objects that the source would take, each once."""
-        wanted = Keys(whole.place, whole.globs, Unmatched(()), whole.hidden)
+        wanted = KeyFilter(whole.place, whole.globs, Unmatched(()), whole.hidden)
         keys = dict.fromkeys(
             place.key
             for place in named
@@ -110,12 +110,12 @@ class S3Changes(Source):
         places = [self.whole.place.at(key) for key in self.keys]
         with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="events") as threads:
             for place, found in zip(places, threads.map(partial(_ask, client, how), places), strict=True):
-                if isinstance(found, Fault):
+                if isinstance(found, BucketFault):
                     yield from _without(place, found, containers, is_there=is_there)
                 else:
                     yield from self._items(place, found, containers)
 
-    def _items(self, place: Place, found: Answer, containers: Containers) -> Iterator[Item]:
+    def _items(self, place: BucketPlace, found: Answer, containers: Containers) -> Iterator[Item]:
         state, storage_class = ObjectState.of(found), found.get("StorageClass")
         if storage_class in ARCHIVED and RESTORED not in found.get("Restore", ""):
             yield from describe_archived(place, str(storage_class), containers)
@@ -123,19 +123,19 @@ class S3Changes(Source):
             yield from self.whole.describe(place, state, containers)
 
 
-def _ask(client: Any, how: Mapping[str, Any], place: Place) -> Answer | Fault:
+def _ask(client: Any, how: Mapping[str, Any], place: BucketPlace) -> Answer | BucketFault:
     try:
         found: Answer = client.head_object(Bucket=place.bucket, Key=place.key, **how)
     except errors() as error:
         fault = fault_of(error)
-        is_with_key = fault.kind is FaultKind.REFUSED and "SSECustomerKey" in how
+        is_with_key = fault.kind is BucketFaultKind.REFUSED and "SSECustomerKey" in how
         return _ask(client, without_key(how), place) if is_with_key else fault
     return found
 
 
-def _without(place: Place, fault: Fault, containers: Containers, *, is_there: bool) -> Iterator[Item]:
+def _without(place: BucketPlace, fault: BucketFault, containers: Containers, *, is_there: bool) -> Iterator[Item]:
     """An object that is gone, with what was in it; or one of which nobody knows."""
-    if fault.kind is FaultKind.GONE and is_there:
+    if fault.kind is BucketFaultKind.GONE and is_there:
         yield from map(Departed, [place.uri, *containers.recall(place)])
         return
     yield Kept(place.uri, f"an event named it, and it could not be asked for ({fault.told})")

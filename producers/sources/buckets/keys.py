@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from embedmill.producers.sources.base import Skipped
 from embedmill.producers.sources.globs import Globs, Unmatched
 from embedmill.producers.sources.unsupported import reason_by_name
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.names import BucketPlace
 from embedmill.shared.left_out.names import LeftOut, is_version_control, reason_by_file_name, reason_by_folder_name
 
 
@@ -16,10 +16,10 @@ def as_name(text: str) -> bytes:
 
 
 @dataclass(slots=True)
-class Keys:
+class KeyFilter:
     """Asked about every key in turn; what stands before the last `/` of the place's key is not looked at."""
 
-    place: Place
+    place: BucketPlace
     globs: Globs
     unmatched: Unmatched
     hidden: bool

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
-from embedmill.shared.buckets.client import Fault, FaultKind, errors, fault_of
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.client import BucketFault, BucketFaultKind, errors, fault_of
+from embedmill.shared.buckets.names import BucketPlace
 
 PAGE_KEYS = 1000
 # Pages without a key, one after another: more than a store sends where many objects were just deleted.
@@ -69,14 +69,14 @@ class Oddities:
 
 
 @dataclass(slots=True)
-class Listing:
+class BucketListing:
     """The objects of a bucket whose keys begin as a place's; one page is fetched while another is looked at.
 
     What is listed and can be no object of it is in `oddities`. `how` are further arguments of each request.
     """
 
     client: Any
-    place: Place
+    place: BucketPlace
     page_keys: int = PAGE_KEYS
     how: Mapping[str, str] = field(default_factory=dict)
     oddities: Oddities = field(init=False)
@@ -138,7 +138,7 @@ class Listing:
             return self._request(following)
         except errors() as error:
             fault = fault_of(error)
-            if fault.kind is FaultKind.REFUSED and "ContinuationToken" in following and self._last:
+            if fault.kind is BucketFaultKind.REFUSED and "ContinuationToken" in following and self._last:
                 return self._ask({"StartAfter": self._last})
             raise _failed(fault) from None
 
@@ -187,11 +187,11 @@ def _decoded(page: Page) -> Page:
     return {**page, "Contents": entries}
 
 
-def _failed(fault: Fault) -> ListingFailed:
+def _failed(fault: BucketFault) -> ListingFailed:
     match fault.kind:
-        case FaultKind.AWAY if fault.told.isdigit():
+        case BucketFaultKind.AWAY if fault.told.isdigit():
             advice = "that is no answer of S3's; check AWS_ENDPOINT_URL, and whether a proxy stands between"
-        case FaultKind.AWAY:
+        case BucketFaultKind.AWAY:
             advice = "the store is away or too busy; run it again later"
         case _:
             advice = "check the bucket's name, its region and endpoint, and this process's credentials and rights"

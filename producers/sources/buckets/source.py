@@ -23,13 +23,13 @@ from embedmill.producers.sources.base import (
     Spec,
 )
 from embedmill.producers.sources.buckets.containers import Containers, may_be_container
-from embedmill.producers.sources.buckets.keys import Keys
-from embedmill.producers.sources.buckets.listing import PAGE_KEYS, Entry, Listing, ListingFailed
+from embedmill.producers.sources.buckets.keys import KeyFilter
+from embedmill.producers.sources.buckets.listing import PAGE_KEYS, BucketListing, Entry, ListingFailed
 from embedmill.producers.sources.globs import Globs, Unmatched, compile_globs
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.buckets.access import USUAL, Access, endpoint_of, read_key
 from embedmill.shared.buckets.client import errors
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.errors import EmbedmillError, UsageError
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -53,7 +53,7 @@ class S3Source(Source):
     has_namesakes: ClassVar[bool] = True
     empty: ClassVar[str] = "no object is in it; a prefix is the beginning of keys, and upper case counts"
 
-    place: Place
+    place: BucketPlace
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     hidden: bool = False
@@ -68,7 +68,7 @@ class S3Source(Source):
     def open(cls, url: str, options: SourceOptions) -> Self:
         """The bucket and the beginning of keys that a URL names; the key is taken as it is written."""
         asked, of_bucket = options.selection, options.buckets
-        place = Place.parse(url)
+        place = BucketPlace.parse(url)
         if of_bucket.sse_c:
             read_key(of_bucket.sse_c)
         access = Access(endpoint_of(Access().connect()), of_bucket.requester_pays, of_bucket.sse_c)
@@ -79,7 +79,7 @@ class S3Source(Source):
 
     @classmethod
     def from_spec(cls, spec: Spec) -> Self:
-        place, patterns = Place.parse(spec["uri"]), (tuple(spec["include"]), tuple(spec["exclude"]))
+        place, patterns = BucketPlace.parse(spec["uri"]), (tuple(spec["include"]), tuple(spec["exclude"]))
         return cls(place, *patterns, bool(spec.get("hidden")), Access.recall(spec))
 
     @property
@@ -107,10 +107,10 @@ class S3Source(Source):
     def beside(self, others: Mapping[str, Spec]) -> Self:
         """A bucket of the same name in another store has its documents' URIs already: ours name the store."""
         if known := others.get(self.identity):
-            return replace(self, place=replace(self.place, host=Place.parse(known["uri"]).host))
+            return replace(self, place=replace(self.place, host=BucketPlace.parse(known["uri"]).host))
         if self.access.endpoint is None:
             return self
-        named = [Place.parse(spec["uri"]) for spec in others.values() if self._is_namesake(spec)]
+        named = [BucketPlace.parse(spec["uri"]) for spec in others.values() if self._is_namesake(spec)]
         is_taken = any(each.bucket == self.place.bucket and not each.host for each in named)
         return replace(self, place=replace(self.place, host=self.access.host)) if is_taken else self
 
@@ -120,7 +120,7 @@ class S3Source(Source):
     def read(self, context: ReadContext) -> Iterator[Item]:
         """An item for each object, in the order of the listing."""
         unmatched = Unmatched(self.include)
-        keys = Keys(self.place, self.globs, unmatched, self.hidden)
+        keys = KeyFilter(self.place, self.globs, unmatched, self.hidden)
         try:
             yield from self._list(keys, context)
         except (ListingFailed, EmbedmillError) as error:
@@ -130,12 +130,12 @@ class S3Source(Source):
             for pattern in unmatched.patterns
         ]
 
-    def _list(self, keys: Keys, context: ReadContext) -> Iterator[Item]:
+    def _list(self, keys: KeyFilter, context: ReadContext) -> Iterator[Item]:
         client, how = self.access.connect(), self.access.reading
         containers = Containers(client, context, self.hidden, how)
         limit = context.limit
         tells_restored = not endpoint_of(client)
-        listing = Listing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS), self.access.listing)
+        listing = BucketListing(client, self.place, min(PAGE_KEYS, limit or PAGE_KEYS), self.access.listing)
         for entry in listing:
             if _is_folder(entry):
                 continue
@@ -154,27 +154,27 @@ class S3Source(Source):
         else:
             yield from describe_archived(place, str(storage_class), containers)
 
-    def describe(self, place: Place, state: ObjectState, containers: Containers) -> Iterator[Item]:
+    def describe(self, place: BucketPlace, state: ObjectState, containers: Containers) -> Iterator[Item]:
         """An object in a state, or what is in it."""
         if may_be_container(place.key):
             return containers.read(place, state)
         return iter([self._object(place, state)])
 
-    def _object(self, place: Place, state: ObjectState) -> FileItem:
+    def _object(self, place: BucketPlace, state: ObjectState) -> FileItem:
         """Nothing has to be read to know the content of an empty one."""
         content_hash = "" if state.size else _EMPTY
         told = {**({"takes_secrets": True} if self.hidden else {}), **self.access.told}
         return FileItem(place.uri, state.size, content_hash, kind=self.kind, state=str(state), told=told)
 
 
-def describe_archived(place: Place, storage_class: str, containers: Containers) -> Iterator[Item]:
+def describe_archived(place: BucketPlace, storage_class: str, containers: Containers) -> Iterator[Item]:
     """An object that cannot be read, and what was read of it before."""
     reason = f"it is archived ({storage_class}), and is read once it is restored"
     yield from (Kept(uri) for uri in containers.recall(place))
     yield Kept(place.uri, reason, skipped_if_new=True)
 
 
-def _remark_on_pattern(place: Place) -> list[Remark]:
+def _remark_on_pattern(place: BucketPlace) -> list[Remark]:
     """What to write instead where a key that nothing begins with looks like a pattern."""
     found = _PATTERN.fullmatch(place.key)
     if found is None:
@@ -189,7 +189,7 @@ def _is_folder(entry: Entry) -> bool:
     return not entry["Size"] and bool(entry["Key"].endswith("/"))
 
 
-def _is_restored(entry: Entry, place: Place, containers: Containers, *, listed: bool) -> bool:
+def _is_restored(entry: Entry, place: BucketPlace, containers: Containers, *, listed: bool) -> bool:
     """Whether a copy can be read; stores that do not tell in a listing are asked."""
     status = entry.get("RestoreStatus")
     if status or listed:

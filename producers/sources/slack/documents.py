@@ -18,7 +18,7 @@ _SHOWN_PEOPLE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ShownMessage:
     """A message as it is shown; `version` is the stamp of its last change."""
 
     ts: str
@@ -28,12 +28,12 @@ class Said:
 
 
 @dataclass(slots=True)
-class Part:
+class SlackPart:
     """What becomes one document: all that was said in a thread or on a day, or as much as one may hold."""
 
     key: str
     number: int
-    said: list[Said] = field(default_factory=list)
+    said: list[ShownMessage] = field(default_factory=list)
 
     @property
     def first(self) -> str:
@@ -46,28 +46,28 @@ class Part:
         return max(message.version for message in self.said)
 
 
-def parts_of(gathered: Gathered, names: Names, *, after: str = "") -> Iterator[Part]:
+def parts_of(gathered: Gathered, names: Names, *, after: str = "") -> Iterator[SlackPart]:
     """What was said, a document's worth at a time; only what was said or changed `after` a stamp, if there is one."""
-    part, size = Part(gathered.key, 1), 0
+    part, size = SlackPart(gathered.key, 1), 0
     for message in _said(gathered, names):
         if message.version <= after:
             continue
         if part.said and size + len(message.text) > MOST_CHARACTERS:
             yield part
-            part, size = Part(gathered.key, part.number + 1), 0
+            part, size = SlackPart(gathered.key, part.number + 1), 0
         part.said.append(message)
         size += len(message.text)
     if part.said:
         yield part
 
 
-def _said(gathered: Gathered, names: Names) -> Iterator[Said]:
+def _said(gathered: Gathered, names: Names) -> Iterator[ShownMessage]:
     for ts, version, raw in gathered.messages:
         if text := text_of(raw, names):
-            yield Said(ts, version, author_of(raw, names), text)
+            yield ShownMessage(ts, version, author_of(raw, names), text)
 
 
-def text_of_part(part: Part, names: Names, *, is_headless: bool) -> str:
+def text_of_part(part: SlackPart, names: Names, *, is_headless: bool) -> str:
     """One paragraph a message: `Ada, 09:15: …`, with the day where there are several."""
     moments = [_moment(message.ts, names) for message in part.said]
     several = len({moment.date() for moment in moments}) > 1
@@ -79,7 +79,7 @@ def _when(moment: datetime, *, several: bool) -> str:
     return f"{_day(moment.date())}, {moment:%H:%M}" if several else f"{moment:%H:%M}"
 
 
-def title_of(conversation: Conversation, part: Part, names: Names) -> str:
+def title_of(conversation: Conversation, part: SlackPart, names: Names) -> str:
     """`#general, 3–5 May 2026`."""
     began, ended = _moment(part.said[0].ts, names).date(), _moment(part.said[-1].ts, names).date()
     return f"{shown_name(conversation, names)}, {shown_range(began, ended)}"
@@ -111,7 +111,7 @@ def shown_range(began: date, ended: date) -> str:
     return f"{_day(began)} – {_day(ended)}"
 
 
-def metadata_of(conversation: Conversation, part: Part, names: Names, *, is_thread: bool) -> Mapping[str, Any]:
+def metadata_of(conversation: Conversation, part: SlackPart, names: Names, *, is_thread: bool) -> Mapping[str, Any]:
     """What can be filtered by: the channel, who took part, and when, as ISO 8601 with the zone."""
     participants = list(dict.fromkeys(message.author for message in part.said))
     return {

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from embedmill.producers.sources.slack.files import ExportFile, ExportFiles
 from embedmill.producers.sources.slack.markup import Names
-from embedmill.producers.sources.slack.messages import Entry, entry_of
+from embedmill.producers.sources.slack.messages import SlackMessage, entry_of
 from embedmill.producers.sources.slack.objects import read_objects
 from embedmill.producers.sources.slack.workspace import Conversation, Workspace, most_common, read_workspace
 from embedmill.shared.addresses import digest
@@ -22,7 +22,7 @@ _LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ExportFault:
     """Something of an export that could not be read: its path, and the number of the message if it is one."""
 
     path: str
@@ -31,7 +31,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ExportReach:
     """The stamps of the first and the last message of an export: whatever its dates were, they lie within them."""
 
     first: str = ""
@@ -42,7 +42,7 @@ class Reach:
         return self.first <= ts <= self.last
 
 
-NOWHERE = Reach()
+NOWHERE = ExportReach()
 
 
 @dataclass(slots=True)
@@ -80,29 +80,29 @@ class Export:
         days = (f"{file.path}={file.state}" for file in conversation.days)
         return digest("slack", RENDERING, *told, "", *lists, "", *days)
 
-    def reach(self) -> Reach:
+    def reach(self) -> ExportReach:
         """How far it reaches; only its first and its last day are read for that."""
         days = sorted({file.path[-15:] for each in self.workspace.conversations for file in each.days})
         stamps = [entry.ts for day in dict.fromkeys((*days[:1], *days[-1:])) for entry in self._entries_of_day(day)]
-        return Reach(min(stamps, default=""), max(stamps, default=""))
+        return ExportReach(min(stamps, default=""), max(stamps, default=""))
 
-    def _entries_of_day(self, day: str) -> Iterator[Entry]:
+    def _entries_of_day(self, day: str) -> Iterator[SlackMessage]:
         for conversation in self.workspace.conversations:
             for file in conversation.days:
                 if file.path.endswith(day):
-                    yield from (found for found in self.entries(file) if isinstance(found, Entry))
+                    yield from (found for found in self.entries(file) if isinstance(found, SlackMessage))
 
-    def entries(self, file: ExportFile) -> Iterator[Entry | Fault]:
+    def entries(self, file: ExportFile) -> Iterator[SlackMessage | ExportFault]:
         """The messages of a day's file, and what could not be read of it."""
         try:
             with self.files.open(file) as stream:
                 for number, found in enumerate(read_objects(stream), 1):
                     entry = entry_of(found) if isinstance(found, dict) else None
-                    yield entry or Fault(file.path, "a message without a ts that can be read", number)
+                    yield entry or ExportFault(file.path, "a message without a ts that can be read", number)
         except DocumentError as error:
-            yield Fault(file.path, str(error))
+            yield ExportFault(file.path, str(error))
         except OSError as error:
-            yield Fault(file.path, describe_os_error(error))
+            yield ExportFault(file.path, describe_os_error(error))
 
     def team(self) -> str:
         """The workspace's id: from the list of people, else from some messages; empty where neither has it."""
@@ -111,7 +111,7 @@ class Export:
     def _some(self) -> Iterator[Mapping[str, Any]]:
         for conversation in self.workspace.conversations:
             for file in conversation.days[-1:]:
-                yield from (found.raw for found in self.entries(file) if isinstance(found, Entry))
+                yield from (found.raw for found in self.entries(file) if isinstance(found, SlackMessage))
 
 
 _KNOWN = {"USLACKBOT": "Slackbot", "USLACK": "Slack"}

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from zipfile import ZipInfo
 
 from embedmill.shared.containers.names import clean_path
-from embedmill.shared.containers.walk import Budget, ContainerLimits, Counted
+from embedmill.shared.containers.walk import ContainerBudget, ContainerLimits, CountedStream
 from embedmill.shared.containers.zips import is_link, name_of, open_archive, open_entry
 from embedmill.shared.files import open_regular_file
 
@@ -45,7 +45,7 @@ class ZipFiles(ExportFiles):
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = open_archive(stream)
         size = os.fstat(stream.fileno()).st_size
-        self._budget = Budget(ContainerLimits(), size)
+        self._budget = ContainerBudget(ContainerLimits(), size)
 
     def list(self) -> Iterator[ExportFile]:
         for info in self._archive.infolist():
@@ -55,7 +55,7 @@ class ZipFiles(ExportFiles):
 
     def open(self, file: ExportFile) -> BinaryIO:
         entry = open_entry(self._archive, cast("ZipInfo", file.at))
-        return cast("BinaryIO", Counted(entry, self._budget))
+        return cast("BinaryIO", CountedStream(entry, self._budget))
 
 
 class FolderFiles(ExportFiles):

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import orjson
 
-from embedmill.producers.sources.slack.messages import Entry, Raw, says_something
+from embedmill.producers.sources.slack.messages import Raw, SlackMessage, says_something
 from embedmill.producers.sources.slack.objects import without_half_pairs
 
 CACHE_KIB = 4096
@@ -44,7 +44,7 @@ class Gathering:
         self._connection = connection
         self._zone = zone
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: SlackMessage) -> None:
         """Take a message, unless a newer version of it is here."""
         key = entry.thread if entry.thread and (entry.is_root or entry.thread != entry.ts) else self._day(entry.ts)
         raw = None if entry.is_deleted or not says_something(entry.raw) else _written(entry.raw)

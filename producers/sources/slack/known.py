@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.producers.sources.memory import Memory
-from embedmill.producers.sources.slack.documents import Part
-from embedmill.producers.sources.slack.export import NOWHERE, Reach
+from embedmill.producers.sources.slack.documents import SlackPart
+from embedmill.producers.sources.slack.export import NOWHERE, ExportReach
 
 _WHOLE = "export"
 _NEWEST = "newest"
@@ -22,11 +22,11 @@ class KnownDocument:
     began: str
     newest: str
     messages: int
-    reach: Reach
+    reach: ExportReach
     is_gone: bool = False
 
     @classmethod
-    def of(cls, chat: str, part: Part, reach: Reach) -> "KnownDocument":
+    def of(cls, chat: str, part: SlackPart, reach: ExportReach) -> "KnownDocument":
         """What is to be remembered of a document that was read."""
         return cls(chat, part.first, part.newest, len(part.said), reach)
 
@@ -37,7 +37,7 @@ class KnownChat:
 
     state: str = ""
     name: str = ""
-    reach: Reach = NOWHERE
+    reach: ExportReach = NOWHERE
 
 
 class Known:
@@ -46,16 +46,16 @@ class Known:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def reach_of(self, state: str) -> Reach | None:
+    def reach_of(self, state: str) -> ExportReach | None:
         """How far the export reaches that is in this state, if it was the last that was read."""
         found = self._memory.get_many([_WHOLE]).get(_WHOLE)
-        return Reach(*found["reach"]) if found is not None and found["state"] == state else None
+        return ExportReach(*found["reach"]) if found is not None and found["state"] == state else None
 
-    def put_reach(self, state: str, reach: Reach) -> None:
+    def put_reach(self, state: str, reach: ExportReach) -> None:
         """Remember that."""
         self._memory.put_many({_WHOLE: {"state": state, "reach": _pair(reach)}})
 
-    def meet_export(self, uri: str, reach: Reach) -> None:
+    def meet_export(self, uri: str, reach: ExportReach) -> None:
         """Remember where an export is, unless it is older than another."""
         found = self._memory.get_many([_NEWEST]).get(_NEWEST)
         if found is None or found["last"] <= reach.last:
@@ -75,7 +75,7 @@ class Known:
         """Conversations by their keys."""
         found = self._memory.get_many([_CHAT + key for key in keys])
         return {
-            key.removeprefix(_CHAT): KnownChat(value["state"], value["name"], Reach(*value["reach"]))
+            key.removeprefix(_CHAT): KnownChat(value["state"], value["name"], ExportReach(*value["reach"]))
             for key, value in found.items()
         }
 
@@ -109,11 +109,11 @@ class Known:
 
 
 def _document(value: Mapping[str, Any]) -> KnownDocument:
-    reach = Reach(*value["reach"])
+    reach = ExportReach(*value["reach"])
     return KnownDocument(
         value["chat"], value["began"], value["newest"], value["messages"], reach, is_gone=bool(value.get("gone"))
     )
 
 
-def _pair(reach: Reach) -> list[str]:
+def _pair(reach: ExportReach) -> list[str]:
     return [reach.first, reach.last]

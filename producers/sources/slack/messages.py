@@ -32,7 +32,7 @@ def stamp_of(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SlackMessage:
     """A message as it is kept: `thread` is its root's stamp, `version` the stamp of its last change."""
 
     ts: str
@@ -43,7 +43,7 @@ class Entry:
     raw: Raw
 
 
-def entry_of(message: Raw) -> Entry | None:
+def entry_of(message: Raw) -> SlackMessage | None:
     """A line of a day's file; None for what no message is, or what has no `ts` that can be read."""
     if message.get("subtype") == CHANGED and isinstance(message.get("message"), dict):
         message = message["message"]
@@ -54,7 +54,7 @@ def entry_of(message: Raw) -> Entry | None:
         return None
     thread = stamp_of(message.get("thread_ts"))
     edited = message.get("edited")
-    return Entry(
+    return SlackMessage(
         ts=ts,
         thread=thread,
         is_root=thread == ts and _has_replies(message),
@@ -64,8 +64,8 @@ def entry_of(message: Raw) -> Entry | None:
     )
 
 
-def _deleted(ts: str, when: str) -> Entry | None:
-    return Entry(ts, "", is_root=False, version=max(ts, when), is_deleted=True, raw={}) if ts else None
+def _deleted(ts: str, when: str) -> SlackMessage | None:
+    return SlackMessage(ts, "", is_root=False, version=max(ts, when), is_deleted=True, raw={}) if ts else None
 
 
 def _has_replies(message: Raw) -> bool:

@@ -17,9 +17,9 @@ from embedmill.producers.sources.base import (
     SourcePlace,
 )
 from embedmill.producers.sources.rows import hash_row
-from embedmill.producers.sources.seen import Seen
-from embedmill.producers.sources.slack.documents import Part, metadata_of, parts_of, text_of_part, title_of
-from embedmill.producers.sources.slack.export import NOWHERE, Export, Fault, Reach
+from embedmill.producers.sources.seen import SeenKeys
+from embedmill.producers.sources.slack.documents import SlackPart, metadata_of, parts_of, text_of_part, title_of
+from embedmill.producers.sources.slack.export import NOWHERE, Export, ExportFault, ExportReach
 from embedmill.producers.sources.slack.gathering import Gathered, Gathering, day_of, gathering
 from embedmill.producers.sources.slack.known import Known, KnownChat, KnownDocument
 from embedmill.producers.sources.slack.messages import profile_of
@@ -44,14 +44,14 @@ class Chat:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenDocument:
     """A document as this export has it."""
 
-    part: Part
+    part: SlackPart
     item: RowItem
 
 
-class Reading:
+class ExportReading:
     """The reading of one export."""
 
     def __init__(self, export: Export, context: ReadContext, uri: str, team: str) -> None:
@@ -60,7 +60,7 @@ class Reading:
         self._known = Known(context.memory)
         self._uri = uri
         self._base = f"slack://{quote(team, safe='') or '-'}/"
-        self._met = Seen()
+        self._met = SeenKeys()
         self._lost = 0
         self._reach = NOWHERE
 
@@ -79,7 +79,7 @@ class Reading:
         yield from self._find_departed(chats)
         self._context.remarks += self._remarks(chats)
 
-    def _find_reach(self) -> Reach:
+    def _find_reach(self) -> ExportReach:
         """How far the export reaches; nothing is read for that if it is the one that was read last."""
         state = self._export.state()
         if (reach := self._known.reach_of(state)) is None:
@@ -139,21 +139,23 @@ class Reading:
         self._export.profiles.clear()
         for file in chat.conversation.days:
             for found in self._export.entries(file):
-                if isinstance(found, Fault):
+                if isinstance(found, ExportFault):
                     chat.has_faults = True
                     yield Problem(self._place(found.path), found.reason, found.number)
                 else:
                     gathered.add(found)
                     self._export.profiles |= dict(filter(None, [profile_of(found.raw)]))
 
-    def _write(self, chat: Chat, found: Gathered, gathered: Gathering) -> Iterator[Written]:
+    def _write(self, chat: Chat, found: Gathered, gathered: Gathering) -> Iterator[WrittenDocument]:
         uri, after = f"{self._base}{quote(chat.key, safe=':')}/{found.key}", ""
         is_headless = found.is_thread and not gathered.has_root(found.key)
         if self._is_cut(found, is_headless=is_headless):
             uri, after = self._find_end(uri)
         for part in parts_of(found, self._export.names, after=after):
             shown = uri if part.number == 1 else f"{uri}/{part.number}"
-            yield Written(part, self._item(chat, part, shown, is_headless=is_headless, is_thread=found.is_thread))
+            yield WrittenDocument(
+                part, self._item(chat, part, shown, is_headless=is_headless, is_thread=found.is_thread)
+            )
 
     def _is_cut(self, found: Gathered, *, is_headless: bool) -> bool:
         """Whether a thread or a day may have begun before the export does."""
@@ -173,14 +175,14 @@ class Reading:
             end = f"{uri}/after/{after}"
         return end, after
 
-    def _item(self, chat: Chat, part: Part, uri: str, *, is_headless: bool, is_thread: bool) -> RowItem:
+    def _item(self, chat: Chat, part: SlackPart, uri: str, *, is_headless: bool, is_thread: bool) -> RowItem:
         names = self._export.names
         title = title_of(chat.conversation, part, names)
         text = text_of_part(part, names, is_headless=is_headless)
         metadata = metadata_of(chat.conversation, part, names, is_thread=is_thread)
         return RowItem(uri, title, text, metadata, hash_row(title, text, metadata), SourcePlace(self._uri))
 
-    def _settle(self, chat: Chat, some: Sequence[Written]) -> Iterator[Item]:
+    def _settle(self, chat: Chat, some: Sequence[WrittenDocument]) -> Iterator[Item]:
         known = self._known.documents([each.item.uri for each in some])
         held = [uri for uri in known if chat.is_older or chat.has_faults]
         settled = self._context.settled(held) if held else frozenset()

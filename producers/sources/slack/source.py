@@ -19,7 +19,7 @@ from embedmill.producers.sources.paths import named_path, shown
 from embedmill.producers.sources.slack.export import Export
 from embedmill.producers.sources.slack.files import opened
 from embedmill.producers.sources.slack.known import Known
-from embedmill.producers.sources.slack.reading import Reading
+from embedmill.producers.sources.slack.reading import ExportReading
 from embedmill.shared.errors import DocumentError, SourceError, SourceGone
 from embedmill.shared.files import describe_os_error
 
@@ -76,7 +76,7 @@ class SlackSource(Source):
         uri = str(self.spec["uri"])
         try:
             with opened(self.path) as files:
-                yield from Reading(Export.read(files, ZoneInfo(self.zone)), context, uri, self.team).items()
+                yield from ExportReading(Export.read(files, ZoneInfo(self.zone)), context, uri, self.team).items()
         except DocumentError as error:
             yield Problem(uri, str(error))
         except OSError as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 from embedmill.producers.sources.base import Departed, HeldItem, Item, Problem, RowItem, Skipped, SourcePlace
 from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, BadRow, hash_row
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.layouts import Layout
-from embedmill.producers.sources.sql.values import Kind, as_id, as_metadata, as_text, is_set
+from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
 
 SEPARATOR = "\n\n"
 # How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.
@@ -32,15 +32,15 @@ class Maker:
     base: str
     layout: Layout
     is_unique: bool = False
-    _seen: Seen = field(default_factory=Seen)
-    _kinds: tuple[Kind, ...] = field(init=False)
+    _seen: SeenKeys = field(default_factory=SeenKeys)
+    _kinds: tuple[ColumnKind, ...] = field(init=False)
     _place: SourcePlace = field(init=False)
-    _named: tuple[tuple[str, int, Kind], ...] = field(init=False)
+    _named: tuple[tuple[str, int, ColumnKind], ...] = field(init=False)
     _claims: bool = field(init=False)
     _id: int | None = field(init=False)
     _is_number: bool = field(init=False)
     _text: int | None = field(init=False)
-    _title: tuple[int, Kind] | None = field(init=False)
+    _title: tuple[int, ColumnKind] | None = field(init=False)
 
     def __post_init__(self) -> None:
         """What of a layout is asked for with every row."""
@@ -50,7 +50,7 @@ class Maker:
         self._named = tuple((layout.columns[index].name, index, self._kinds[index]) for index in layout.metadata)
         self._claims = layout.uri is not None or not self.is_unique
         self._id = layout.ids[0] if layout.uri is None and len(layout.ids) == 1 else None
-        self._is_number = self._id is not None and self._kinds[self._id] is Kind.INTEGER
+        self._is_number = self._id is not None and self._kinds[self._id] is ColumnKind.INTEGER
         self._text = layout.texts[0] if len(layout.texts) == 1 and not any(layout.text.literals) else None
         self._title = None if layout.title is None else (layout.title, self._kinds[layout.title])
 

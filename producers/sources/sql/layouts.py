@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import Refused
+from embedmill.producers.sources.sql.sessions import StatementRefused
 from embedmill.producers.sources.sql.values import Column
 
 SHOWN_COLUMNS = 30
@@ -38,7 +38,7 @@ def read_template(text: str) -> Template:
             names.append(found[1])
             literals.append("")
         elif len(found[0]) == 1:
-            raise Refused(f"a template has a single {found[0]!r}: write {{column}}, and {{{{ for a brace")
+            raise StatementRefused(f"a template has a single {found[0]!r}: write {{column}}, and {{{{ for a brace")
         else:
             literals[-1] += found[0][0]
     literals[-1] += text[start:]
@@ -109,7 +109,7 @@ class _Choosing:
     def index(self, name: str, option: str) -> int:
         column = self.find(name)
         if column is None:
-            raise Refused(f"there is no column {name!r}, which {option} names; it has: {self.shown()}")
+            raise StatementRefused(f"there is no column {name!r}, which {option} names; it has: {self.shown()}")
         return self.chosen.setdefault(column.name, len(self.chosen))
 
     def find(self, name: str) -> Column | None:
@@ -150,7 +150,7 @@ def lay_out(wanted: Wanted, available: Sequence[Column], key: Sequence[str]) -> 
 def _require_single(available: Sequence[Column]) -> None:
     names = [column.name for column in available]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise Refused(f"the query has two columns called {min(twice)!r}: name one of them AS something else")
+        raise StatementRefused(f"the query has two columns called {min(twice)!r}: name one of them AS something else")
 
 
 def _text_of(wanted: Wanted, choosing: _Choosing) -> Template:
@@ -158,7 +158,7 @@ def _text_of(wanted: Wanted, choosing: _Choosing) -> Template:
         return read_template(wanted.template)
     texts = wanted.texts or ((USUAL_TEXT,) if choosing.has(USUAL_TEXT) else ())
     if not texts:
-        raise Refused(f"no --text names the column of the text; it has: {choosing.shown()}")
+        raise StatementRefused(f"no --text names the column of the text; it has: {choosing.shown()}")
     return Template(("",) * (len(texts) + 1), tuple(texts))
 
 

@@ -14,9 +14,17 @@ from pymysql.converters import encoders
 from pymysql.cursors import SSCursor
 
 from embedmill.producers.sources.sql.logins import Login
-from embedmill.producers.sources.sql.places import Place
-from embedmill.producers.sources.sql.sessions import GRACE_SECONDS, Interrupted, Refused, Row, Session, Stand, Wire
-from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.producers.sources.sql.places import DatabasePlace
+from embedmill.producers.sources.sql.sessions import (
+    GRACE_SECONDS,
+    Interrupted,
+    Row,
+    Session,
+    Stand,
+    StatementRefused,
+    Wire,
+)
+from embedmill.producers.sources.sql.values import Column, ColumnKind
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 10
@@ -30,28 +38,28 @@ SECURED = ("ssl_ca", "ssl_cert", "ssl_key")
 SPEAKING = frozenset([1044, 1045, 1046, 1049, 1054, 1060, 1064, 1104, 1142, 1143, 1146, 1248, 1305, 1370, 1792, 2061])
 
 _KINDS = {
-    FIELD_TYPE.TINY: Kind.INTEGER,
-    FIELD_TYPE.SHORT: Kind.INTEGER,
-    FIELD_TYPE.INT24: Kind.INTEGER,
-    FIELD_TYPE.LONG: Kind.INTEGER,
-    FIELD_TYPE.LONGLONG: Kind.INTEGER,
-    FIELD_TYPE.YEAR: Kind.INTEGER,
-    FIELD_TYPE.DECIMAL: Kind.DECIMAL,
-    FIELD_TYPE.NEWDECIMAL: Kind.DECIMAL,
-    FIELD_TYPE.FLOAT: Kind.FLOAT,
-    FIELD_TYPE.DOUBLE: Kind.FLOAT,
-    FIELD_TYPE.BIT: Kind.BITS,
-    FIELD_TYPE.JSON: Kind.JSON,
-    FIELD_TYPE.DATE: Kind.MOMENT,
-    FIELD_TYPE.NEWDATE: Kind.MOMENT,
-    FIELD_TYPE.DATETIME: Kind.MOMENT,
-    FIELD_TYPE.TIMESTAMP: Kind.MOMENT,
-    FIELD_TYPE.TIME: Kind.OTHER,
+    FIELD_TYPE.TINY: ColumnKind.INTEGER,
+    FIELD_TYPE.SHORT: ColumnKind.INTEGER,
+    FIELD_TYPE.INT24: ColumnKind.INTEGER,
+    FIELD_TYPE.LONG: ColumnKind.INTEGER,
+    FIELD_TYPE.LONGLONG: ColumnKind.INTEGER,
+    FIELD_TYPE.YEAR: ColumnKind.INTEGER,
+    FIELD_TYPE.DECIMAL: ColumnKind.DECIMAL,
+    FIELD_TYPE.NEWDECIMAL: ColumnKind.DECIMAL,
+    FIELD_TYPE.FLOAT: ColumnKind.FLOAT,
+    FIELD_TYPE.DOUBLE: ColumnKind.FLOAT,
+    FIELD_TYPE.BIT: ColumnKind.BITS,
+    FIELD_TYPE.JSON: ColumnKind.JSON,
+    FIELD_TYPE.DATE: ColumnKind.MOMENT,
+    FIELD_TYPE.NEWDATE: ColumnKind.MOMENT,
+    FIELD_TYPE.DATETIME: ColumnKind.MOMENT,
+    FIELD_TYPE.TIMESTAMP: ColumnKind.MOMENT,
+    FIELD_TYPE.TIME: ColumnKind.OTHER,
 }
 # Rights to write, and to read and write files of the server.
 RISKS = tuple("ALL FILE SUPER INSERT UPDATE DELETE CREATE DROP ALTER".split())
 _GRANT = re.compile(r"GRANT (.+) ON ")
-_NUMBERS = {Kind.INTEGER: int, Kind.DECIMAL: Decimal, Kind.FLOAT: float}
+_NUMBERS = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: Decimal, ColumnKind.FLOAT: float}
 _PRIMARY = """
 SELECT column_name FROM information_schema.statistics
 WHERE table_schema = coalesce(%s, database()) AND table_name = %s AND index_name = 'PRIMARY' ORDER BY seq_in_index
@@ -67,7 +75,7 @@ class MySqlSession(Session):
 
     compares_rows = False
 
-    def __init__(self, place: Place, login: Login, *, seconds: float) -> None:
+    def __init__(self, place: DatabasePlace, login: Login, *, seconds: float) -> None:
         super().__init__(seconds)
         self._login = login
         with self._translating():
@@ -122,7 +130,7 @@ class MySqlSession(Session):
 
     def describe(self, relation: str) -> list[Column]:
         cursor = self.execute(f"SELECT * FROM {relation} LIMIT 0", (), streamed=False)
-        found = [Column(name, _KINDS.get(code, Kind.TEXT)) for name, code, *_ in cursor.description]
+        found = [Column(name, _KINDS.get(code, ColumnKind.TEXT)) for name, code, *_ in cursor.description]
         self.finish(cursor)
         return found
 
@@ -140,17 +148,17 @@ class MySqlSession(Session):
 
     def _by_bytes(self, column: Column) -> str:
         name = self.quote(column.name)
-        return f"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" if column.kind is Kind.TEXT else name
+        return f"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" if column.kind is ColumnKind.TEXT else name
 
     def newer(self, column: Column) -> str:
         name = self.quote(column.name)
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             return f"({name} >= CAST(%s AS DECIMAL(30)) - CAST(%s AS DECIMAL(30)) OR {name} IS NULL)"
         return f"({name} >= CAST(%s AS DATETIME(6)) - INTERVAL %s SECOND OR {name} IS NULL OR {name} < '0001-01-01')"
 
     def newest(self, column: Column, relation: str) -> str:
         name = self.quote(column.name)
-        past = f" WHERE {name} <= UTC_TIMESTAMP(6)" if column.kind is Kind.MOMENT else ""
+        past = f" WHERE {name} <= UTC_TIMESTAMP(6)" if column.kind is ColumnKind.MOMENT else ""
         return f"SELECT MAX({name}) FROM {relation}{past}"
 
     def find_risks(self) -> list[str]:
@@ -163,9 +171,9 @@ class MySqlSession(Session):
         return f"MD5(CONCAT_WS(',', {', '.join(f'QUOTE({self.quote(column.name)})' for column in columns)}))"
 
     def stand(self) -> Stand:
-        with suppress(Refused):
+        with suppress(StatementRefused):
             return Stand("", str(self.value("SELECT @@global.gtid_current_pos") or ""))
-        with suppress(Refused):
+        with suppress(StatementRefused):
             return Stand(
                 str(self.value("SELECT @@server_uuid")), str(self.value("SELECT @@global.gtid_executed") or "")
             )
@@ -179,7 +187,7 @@ class MySqlSession(Session):
             return is_older(now, position)
         return str(self.value("SELECT GTID_SUBSET(%s, %s)", (position, now))) == "0"
 
-    def bind(self, value: Any, kind: Kind) -> Any:
+    def bind(self, value: Any, kind: ColumnKind) -> Any:
         """Numbers as numbers: a number and a text are compared as floats, which know 15 digits."""
         return _NUMBERS[kind](value) if kind in _NUMBERS and isinstance(value, str) else value
 
@@ -194,13 +202,13 @@ class MySqlSession(Session):
         except (pymysql.Error, OSError) as error:
             raise self._translated(error) from None
 
-    def _translated(self, error: Exception) -> Refused | Interrupted:
+    def _translated(self, error: Exception) -> StatementRefused | Interrupted:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         said = self._login.mask(" ".join(str(error.args[-1] if error.args else error).split()))
         if isinstance(error, OSError) or code in INTERRUPTED:
             return Interrupted(f"the MySQL server broke off or is away ({code or type(error).__name__})")
         shown = said if code in SPEAKING else type(error).__name__
-        return Refused(f"the MySQL server refused: {shown} ({code})")
+        return StatementRefused(f"the MySQL server refused: {shown} ({code})")
 
 
 def is_older(one: str, other: str) -> bool:
@@ -210,7 +218,7 @@ def is_older(one: str, other: str) -> bool:
     return any(numbers.get(domain, 0) < int(number) for domain, _, number in wanted)
 
 
-def _connect(place: Place) -> socket.socket:
+def _connect(place: DatabasePlace) -> socket.socket:
     """A socket of our own: the driver's has no handle by which another thread could cut it."""
     path = dict(place.parameters).get("socket") or (place.host if place.host.startswith("/") else "")
     if not path:
@@ -221,7 +229,7 @@ def _connect(place: Place) -> socket.socket:
     return way
 
 
-def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
+def _arguments(place: DatabasePlace, login: Login, seconds: float) -> dict[str, Any]:
     given = dict(place.parameters)
     secured: dict[str, Any] = {name: given[name] for name in SECURED if name in given}
     return {
@@ -262,4 +270,4 @@ def _verified(mode: str) -> dict[str, Any]:
             return {"ssl_verify_cert": True}
         case "verify_identity":
             return {"ssl_verify_cert": True, "ssl_verify_identity": True}
-    raise Refused("ssl_mode is disabled, preferred, required, verify_ca or verify_identity")
+    raise StatementRefused("ssl_mode is disabled, preferred, required, verify_ca or verify_identity")

@@ -36,7 +36,7 @@ _HINT = "Write scheme://HOST:PORT/DATABASE; in a name or password that is in it,
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabasePlace:
     """A database on a server: `host` is a name, an address or the folder of a socket; `parameters` are sorted."""
 
     kind: str
@@ -98,15 +98,15 @@ class DatabaseFile:
         return SqliteSession(self.path, seconds=seconds)
 
 
-def place_from_spec(spec: Mapping[str, Any]) -> Place | DatabaseFile:
+def place_from_spec(spec: Mapping[str, Any]) -> DatabasePlace | DatabaseFile:
     """The place that has this description."""
     if spec["kind"] == DatabaseFile.kind:
         return DatabaseFile(uri_to_path(spec["path"]))
     parameters = tuple(sorted(spec["parameters"].items()))
-    return Place(spec["kind"], spec["host"], spec["port"], spec["database"], parameters)
+    return DatabasePlace(spec["kind"], spec["host"], spec["port"], spec["database"], parameters)
 
 
-def read_place(url: str) -> tuple[Place | DatabaseFile, Login]:
+def read_place(url: str) -> tuple[DatabasePlace | DatabaseFile, Login]:
     """What a URL names and the credentials that were in it; raises SourceError, which never quotes a URL with them."""
     return (_find_file(url), NO_LOGIN) if url.lower().startswith("sqlite:") else read_url(url)
 
@@ -123,14 +123,14 @@ def _find_file(url: str) -> DatabaseFile:
     return DatabaseFile(canonical_path(os.path.abspath(found)))
 
 
-def read_url(url: str) -> tuple[Place, Login]:
+def read_url(url: str) -> tuple[DatabasePlace, Login]:
     """What a URL names and the credentials that were in it; raises SourceError, which never quotes the URL."""
     parts, fields = _split(url)
     kind = KINDS[parts.scheme.lower()]
     # A password with an unquoted sign in it is cut in two there, and its rest is in what follows.
     if "@" in parts.path or parts.fragment or (fields.keys() - _known(kind)):
         _refuse()
-    place = Place(
+    place = DatabasePlace(
         kind,
         unquote(parts.hostname or "") or _pop(fields, _HOST),
         parts.port or _port(_pop(fields, _PORT)) or DEFAULT_PORTS[kind],
@@ -140,7 +140,7 @@ def read_url(url: str) -> tuple[Place, Login]:
         unquote(parts.username or "") or _pop(fields, _USER), unquote(parts.password or "") or _pop(fields, _PASSWORD)
     )
     kept = tuple(sorted((name, value) for name, value in fields.items() if name in PARAMETERS[kind]))
-    return Place(place.kind, place.host, place.port, place.database, kept), login or NO_LOGIN
+    return DatabasePlace(place.kind, place.host, place.port, place.database, kept), login or NO_LOGIN
 
 
 def _known(kind: str) -> set[str]:

@@ -9,9 +9,9 @@ from psycopg import sql
 from psycopg.types.string import ByteaLoader, TextLoader
 
 from embedmill.producers.sources.sql.logins import Login
-from embedmill.producers.sources.sql.places import Place
-from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Row, Session, Stand, Wire
-from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.producers.sources.sql.places import DatabasePlace
+from embedmill.producers.sources.sql.sessions import Interrupted, Row, Session, Stand, StatementRefused, Wire
+from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.db.postgres import AWAY, CONNECT_SECONDS, CONTENDED, KEEPALIVE, REFUSED, UNACKNOWLEDGED_MS
 
 # Query canceled, also by a standby; crash of the server or of its connection.
@@ -23,24 +23,24 @@ IDLE_SECONDS = 120
 CURSOR = "embedmill"
 
 _KINDS = {
-    "int2": Kind.INTEGER,
-    "int4": Kind.INTEGER,
-    "int8": Kind.INTEGER,
-    "oid": Kind.INTEGER,
-    "numeric": Kind.DECIMAL,
-    "float4": Kind.FLOAT,
-    "float8": Kind.FLOAT,
-    "bool": Kind.BOOLEAN,
-    "text": Kind.TEXT,
-    "varchar": Kind.TEXT,
-    "bpchar": Kind.TEXT,
-    "name": Kind.TEXT,
-    "bytea": Kind.BINARY,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "date": Kind.MOMENT,
-    "timestamp": Kind.MOMENT,
-    "timestamptz": Kind.MOMENT,
+    "int2": ColumnKind.INTEGER,
+    "int4": ColumnKind.INTEGER,
+    "int8": ColumnKind.INTEGER,
+    "oid": ColumnKind.INTEGER,
+    "numeric": ColumnKind.DECIMAL,
+    "float4": ColumnKind.FLOAT,
+    "float8": ColumnKind.FLOAT,
+    "bool": ColumnKind.BOOLEAN,
+    "text": ColumnKind.TEXT,
+    "varchar": ColumnKind.TEXT,
+    "bpchar": ColumnKind.TEXT,
+    "name": ColumnKind.TEXT,
+    "bytea": ColumnKind.BINARY,
+    "json": ColumnKind.JSON,
+    "jsonb": ColumnKind.JSON,
+    "date": ColumnKind.MOMENT,
+    "timestamp": ColumnKind.MOMENT,
+    "timestamptz": ColumnKind.MOMENT,
 }
 _TYPES = {info.oid: info for info in psycopg.postgres.types if info.oid}
 _LISTS = {info.array_oid for info in _TYPES.values() if info.array_oid}
@@ -71,7 +71,7 @@ class LenientLoader(TextLoader):
 class PostgresSession(Session):
     """A connection whose every transaction is read-only, whatever a query calls."""
 
-    def __init__(self, place: Place, login: Login, *, seconds: float) -> None:
+    def __init__(self, place: DatabasePlace, login: Login, *, seconds: float) -> None:
         super().__init__(seconds)
         self._login = login
         with self._translating():
@@ -130,21 +130,21 @@ class PostgresSession(Session):
         loose = self._names(_LOOSE, table) if table else [column.name for column in columns]
         return [
             f'{self.quote(each.name)} COLLATE "C"'
-            if each.kind is Kind.TEXT and each.name in loose
+            if each.kind is ColumnKind.TEXT and each.name in loose
             else self.quote(each.name)
             for each in columns
         ]
 
     def newer(self, column: Column) -> str:
         name = self.quote(column.name)
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             return f"({name} >= (%s::text)::numeric - (%s::text)::numeric OR {name} IS NULL)"
         since = f"(%s::text)::{column.type} - make_interval(secs => (%s::text)::float8)"
         return f"({name} >= {since} OR {name} IS NULL)"
 
     def newest(self, column: Column, relation: str) -> str:
         name = self.quote(column.name)
-        past = f" WHERE {name} <= now()" if column.kind is Kind.MOMENT else ""
+        past = f" WHERE {name} <= now()" if column.kind is ColumnKind.MOMENT else ""
         return f"SELECT max({name})::text FROM {relation}{past}"
 
     def find_risks(self) -> list[str]:
@@ -155,12 +155,12 @@ class PostgresSession(Session):
 
     def stand(self) -> Stand:
         server = ""
-        with suppress(Refused):
+        with suppress(StatementRefused):
             server = str(self.value("SELECT system_identifier::text FROM pg_control_system()"))
         # Positions of servers that have no name of their own cannot be compared.
         if not server:
             return Stand()
-        with suppress(Refused):
+        with suppress(StatementRefused):
             return Stand(server, self.value(_POSITION) or "")
         return Stand(server)
 
@@ -177,7 +177,7 @@ class PostgresSession(Session):
             yield
         except psycopg.Error as error:
             translated = self._translated(error)
-            if isinstance(translated, Refused):
+            if isinstance(translated, StatementRefused):
                 self._go_back()
             raise translated from None
 
@@ -189,20 +189,20 @@ class PostgresSession(Session):
                 connection.rollback()
                 self._cursor.close()
 
-    def _translated(self, error: psycopg.Error) -> Refused | Interrupted:
+    def _translated(self, error: psycopg.Error) -> StatementRefused | Interrupted:
         code = error.sqlstate or ""
         said = self._login.mask(" ".join((error.diag.message_primary or str(error)).split()))
         if not code and isinstance(error, psycopg.OperationalError):
-            kind = Refused if any(word in str(error) for word in REFUSED) else Interrupted
+            kind = StatementRefused if any(word in str(error) for word in REFUSED) else Interrupted
             return kind(f"Postgres: {said}")
         if code in INTERRUPTED or code.startswith("08"):
             return Interrupted(f"Postgres broke off ({code}: {type(error).__name__})")
         # What a message says of values quotes rows.
         shown = said if code.startswith(SPEAKING) else type(error).__name__
-        return Refused(f"Postgres refused: {shown} ({code})" if code else f"Postgres refused: {shown}")
+        return StatementRefused(f"Postgres refused: {shown} ({code})" if code else f"Postgres refused: {shown}")
 
 
-def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
+def _arguments(place: DatabasePlace, login: Login, seconds: float) -> dict[str, Any]:
     settings = {
         "default_transaction_read_only": "on",
         "statement_timeout": int(seconds * 1000),
@@ -230,6 +230,8 @@ def _arguments(place: Place, login: Login, seconds: float) -> dict[str, Any]:
 
 def _column(name: str, oid: int) -> Column:
     if oid in _LISTS:
-        return Column(name, Kind.LIST)
+        return Column(name, ColumnKind.LIST)
     known = _TYPES.get(oid)
-    return Column(name, _KINDS.get(known.name, Kind.OTHER), known.name) if known else Column(name, Kind.OTHER)
+    return (
+        Column(name, _KINDS.get(known.name, ColumnKind.OTHER), known.name) if known else Column(name, ColumnKind.OTHER)
+    )

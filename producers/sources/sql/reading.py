@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Row, Session
-from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.producers.sources.sql.sessions import Interrupted, Row, Session, StatementRefused
+from embedmill.producers.sources.sql.values import Column, ColumnKind
 
 TABLE_PAGE = 1000
 # A query is carried out anew for every page.
@@ -44,7 +44,7 @@ class Condition:
 
 
 @dataclass(slots=True)
-class Database:
+class SourceDatabase:
     """The sessions of one reading, one at a time; `connect` raises Refused, Interrupted."""
 
     connect: Callable[[], Session]
@@ -77,7 +77,7 @@ class Database:
 class Failures:
     """Counts what was broken off without progress, pauses, and gives up with the last error."""
 
-    database: Database
+    database: SourceDatabase
     count: int = 0
 
     def add(self, error: Interrupted) -> None:
@@ -97,7 +97,7 @@ class Reader:
     place in an order, and are left out.
     """
 
-    database: Database
+    database: SourceDatabase
     relation: Relation
     columns: Sequence[Column]
     key: Sequence[Column]
@@ -169,7 +169,7 @@ class Reader:
     def _after(self, session: Session, after: Sequence[Any] | None) -> Condition:
         if after is None:
             return Condition()
-        kinds = [column.kind for column in self.key] if len(self.key) == len(after) else [Kind.OTHER] * len(after)
+        kinds = [column.kind for column in self.key] if len(self.key) == len(after) else [ColumnKind.OTHER] * len(after)
         values = tuple(session.bind(value, kind) for value, kind in zip(after, kinds, strict=True))
         return after_key(self._order, values, mark=session.placeholder, compares_rows=session.compares_rows)
 
@@ -235,5 +235,5 @@ def split_name(name: str) -> tuple[str, ...]:
             part += sign
     parts.append(part)
     if quoted or not all(parts):
-        raise Refused(f"{name!r} is no name of a table: write table or schema.table")
+        raise StatementRefused(f"{name!r} is no name of a table: write table or schema.table")
     return tuple(parts)

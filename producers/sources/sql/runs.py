@@ -15,13 +15,28 @@ from typing import Any
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, ReadContext, Remark, RemarkKind, Skipped
 from embedmill.producers.sources.rows import BadRow
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.documents import Maker, digest_of
 from embedmill.producers.sources.sql.layouts import Layout, Wanted, lay_out
-from embedmill.producers.sources.sql.reading import Condition, Database, Reader, Relation, count_nameless, read_relation
-from embedmill.producers.sources.sql.sessions import Refused, Row, Session, Stand
-from embedmill.producers.sources.sql.telling import OF_ROW, SURVEYED, Digests, NotNewer, SameDigest, Telling, Untouched
-from embedmill.producers.sources.sql.values import Column, Kind, is_set
+from embedmill.producers.sources.sql.reading import (
+    Condition,
+    Reader,
+    Relation,
+    SourceDatabase,
+    count_nameless,
+    read_relation,
+)
+from embedmill.producers.sources.sql.sessions import Row, Session, Stand, StatementRefused
+from embedmill.producers.sources.sql.telling import (
+    OF_ROW,
+    SURVEYED,
+    Digests,
+    NotNewer,
+    RowTelling,
+    SameDigest,
+    Untouched,
+)
+from embedmill.producers.sources.sql.values import Column, ColumnKind, is_set
 from embedmill.shared.paging import batched, pages
 
 # A reading by the cursor that goes through all ids besides.
@@ -32,11 +47,11 @@ STATE = "state"
 MADE_BY = ("digests", "file", "cursor", "kind", "by", "made")
 OVERLAP_SECONDS, OVERLAP_NUMBERS = 600, 1000
 NONE = Condition()
-ORDERED = (Kind.INTEGER, Kind.MOMENT)
+ORDERED = (ColumnKind.INTEGER, ColumnKind.MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TableTask:
     """A table or a query and what documents are made of; `overlap` is None for the usual one."""
 
     uri: str
@@ -70,7 +85,7 @@ class Opened:
         return [self.layout.columns[index] for index in self.layout.ids]
 
 
-def open_task(session: Session, task: Task, *, with_digest: bool = False) -> Opened:
+def open_task(session: Session, task: TableTask, *, with_digest: bool = False) -> Opened:
     """Look at a table or query; raises Refused for columns that are not there or do not fit."""
     relation = read_relation(session, task.table, task.query)
     # Before anything is read: what is written from now on is seen by the next reading.
@@ -97,7 +112,7 @@ def open_task(session: Session, task: Task, *, with_digest: bool = False) -> Ope
 def _ordered(session: Session, column: Column, relation: Relation) -> Column:
     found = session.find_type(column, relation.sql)
     if found.kind not in ORDERED:
-        raise Refused(
+        raise StatementRefused(
             f"{column.name!r} cannot be a cursor: its values are no whole numbers, dates or times",
             hint="Name a column that grows with every change, as the time of the last one, or leave --cursor out.",
         )
@@ -112,11 +127,11 @@ def _is_among(maker: Maker, row: Row, uris: Container[str]) -> bool:
 
 
 @dataclass(slots=True)
-class Run:
+class TableRun:
     """One reading of a task."""
 
-    task: Task
-    database: Database
+    task: TableTask
+    database: SourceDatabase
     context: ReadContext
 
     def items(self) -> Iterator[Item]:
@@ -189,7 +204,7 @@ class Run:
         )
         self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
 
-    def _survey(self, opened: Opened, mark: Condition, telling: Telling) -> Iterator[Item]:
+    def _survey(self, opened: Opened, mark: Condition, telling: RowTelling) -> Iterator[Item]:
         """Go through the ids of all rows, and read those that are not as they were."""
         narrow = opened.layout.narrow()
         namer = Maker(self.task.uri, narrow, is_unique=True)
@@ -210,7 +225,7 @@ class Run:
             telling.remember(number, rows, namer.width, is_same=not changed)
         telling.end(number + 1)
 
-    def _find_kept(self, namer: Maker, number: int, rows: Sequence[Row], telling: Telling) -> Sequence[str]:
+    def _find_kept(self, namer: Maker, number: int, rows: Sequence[Row], telling: RowTelling) -> Sequence[str]:
         """The URIs of a page if each of its rows is as it was, and in the index; none if one may not be."""
         if not telling.is_page_same(number, rows, namer.width):
             return ()
@@ -219,7 +234,7 @@ class Run:
 
     def _sweeping(self, survey: Iterator[Item]) -> Iterator[Item]:
         """The same, and then digests of rows that were not met are forgotten."""
-        met = Seen()
+        met = SeenKeys()
         for item in survey:
             met.add([digest_of(item.uri)], 0)
             yield item
@@ -255,7 +270,7 @@ class Run:
     def _overlap(self, cursor: Column) -> int:
         if self.task.overlap is not None:
             return self.task.overlap
-        return OVERLAP_NUMBERS if cursor.kind is Kind.INTEGER else OVERLAP_SECONDS
+        return OVERLAP_NUMBERS if cursor.kind is ColumnKind.INTEGER else OVERLAP_SECONDS
 
     def _compares(self, before: Any) -> bool:
         return self.task.compares or self._is_tenth(before)
@@ -271,7 +286,7 @@ class Run:
             reason = "another server answers at this address than before: no row counts as gone in this reading"
             self.context.remarks.append(Remark(self.task.uri, reason, RemarkKind.READ))
         elif position and self.database.attempt(lambda session: session.is_behind(position)):
-            raise Refused(
+            raise StatementRefused(
                 "the database is behind what was read of it before, as a replica that lags is; nothing counts as gone",
                 hint="Read it again when it has caught up, or name the primary. If the server was made anew, close the "
                 "source (embedmill sources remove) and ingest it again.",

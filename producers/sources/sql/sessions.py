@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.errors import SourceError, TransientError
 
 Row = Sequence[Any]
@@ -24,7 +24,7 @@ ROW_ID = "_rowid_"
 GRACE_SECONDS = 5.0
 
 
-class Refused(SourceError):
+class StatementRefused(SourceError):
     """The database says no, and would say it again; its message holds no row and no credential."""
 
 
@@ -128,7 +128,7 @@ class Session(ABC):
         del position
         return False
 
-    def bind(self, value: Any, kind: Kind) -> Any:
+    def bind(self, value: Any, kind: ColumnKind) -> Any:
         """A value that came from a column, to be compared with that column."""
         del kind
         return value

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
-from embedmill.producers.sources.options import FieldMap, SourceOptions, Tables
+from embedmill.producers.sources.options import FieldMap, SourceOptions, TableOptions
 from embedmill.producers.sources.sql.layouts import Wanted
 from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login, usual_login
-from embedmill.producers.sources.sql.places import DatabaseFile, Place, place_from_spec, read_place
-from embedmill.producers.sources.sql.reading import Database
-from embedmill.producers.sources.sql.runs import Run, Task
+from embedmill.producers.sources.sql.places import DatabaseFile, DatabasePlace, place_from_spec, read_place
+from embedmill.producers.sources.sql.reading import SourceDatabase
+from embedmill.producers.sources.sql.runs import TableRun, TableTask
 from embedmill.producers.sources.sql.sessions import Session
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.logs import get_logger
@@ -28,10 +28,10 @@ class SqlSource(Source):
 
     hides_only_below: ClassVar[bool] = True
     prefix: ClassVar[str] = "//"
-    takes: ClassVar[tuple[str, ...]] = (*(known.name for known in fields(Tables)), "fields")
+    takes: ClassVar[tuple[str, ...]] = (*(known.name for known in fields(TableOptions)), "fields")
     empty: ClassVar[str] = "no row is in it"
 
-    place: Place | DatabaseFile
+    place: DatabasePlace | DatabaseFile
     table: str
     query: str
     wanted: Wanted
@@ -121,17 +121,17 @@ class SqlSource(Source):
         return self.place.connect(login, self.seconds)
 
     def read(self, context: ReadContext) -> Iterator[Item]:
-        database = Database(self._connect)
+        database = SourceDatabase(self._connect)
         try:
-            task = Task(self.uri, self.table, self.query, self.wanted, self.overlap, self.compares)
-            yield from Run(task, database, context).items()
+            task = TableTask(self.uri, self.table, self.query, self.wanted, self.overlap, self.compares)
+            yield from TableRun(task, database, context).items()
         except EmbedmillError as error:
             yield Problem(self.uri, f"{error}. {error.hint}" if error.hint else str(error))
         finally:
             database.leave()
 
 
-def _wanted(asked: Tables, mapped: FieldMap) -> Wanted:
+def _wanted(asked: TableOptions, mapped: FieldMap) -> Wanted:
     """What options name; `--field` names the same, as for other rows."""
     usual = FieldMap()
     chosen = {name: value for name, value in mapped.to_spec().items() if value != getattr(usual, name)}

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Refused, Row, Session
-from embedmill.producers.sources.sql.values import Column, Kind
+from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Row, Session, StatementRefused
+from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.sqlite_files import file_uri
 
 BUSY_SECONDS = 5.0
@@ -22,7 +22,7 @@ DECODE = partial(str, encoding="utf-8", errors="replace")
 # What is written so shortly after another write may leave a file with the same time.
 SETTLED_SECONDS = 2.0
 _FILES = (b"", b"-wal", b"-journal")
-_TYPES = {"integer": Kind.INTEGER, "text": Kind.MOMENT}
+_TYPES = {"integer": ColumnKind.INTEGER, "text": ColumnKind.MOMENT}
 _ISO = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
 
 
@@ -76,7 +76,7 @@ class SqliteSession(Session):
 
     def describe(self, relation: str) -> list[Column]:
         cursor = self.execute(f"SELECT * FROM {relation} LIMIT 0", (), streamed=False)
-        found = [Column(name, Kind.TEXT) for name, *_ in cursor.description]
+        found = [Column(name, ColumnKind.TEXT) for name, *_ in cursor.description]
         cursor.close()
         return found
 
@@ -111,7 +111,7 @@ class SqliteSession(Session):
         kind = self.value("SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE", table[-1:])
         try:
             self.execute(f"SELECT {ROW_ID} FROM {self.quote(table[-1])} LIMIT 0", (), streamed=False).close()
-        except Refused:
+        except StatementRefused:
             return False
         return bool(kind == "table")
 
@@ -122,18 +122,18 @@ class SqliteSession(Session):
         query = f"SELECT DISTINCT CASE WHEN {odd} THEN 'odd' ELSE typeof({name}) END FROM {relation}"
         found = {str(row[0]) for rows in self.chunks(query, ()) for row in rows} - {"null"}
         if len(found) > 1 or not found <= _TYPES.keys():
-            return Column(column.name, Kind.OTHER)
-        return Column(column.name, _TYPES[found.pop()] if found else Kind.MOMENT)
+            return Column(column.name, ColumnKind.OTHER)
+        return Column(column.name, _TYPES[found.pop()] if found else ColumnKind.MOMENT)
 
     def newer(self, column: Column) -> str:
         name = self.quote(column.name)
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             return f"({name} >= CAST(? AS INTEGER) - CAST(? AS INTEGER) OR {name} IS NULL)"
         return f"(julianday({name}) >= julianday(?) - CAST(? AS REAL) / 86400.0 OR julianday({name}) IS NULL)"
 
     def newest(self, column: Column, relation: str) -> str:
         name = self.quote(column.name)
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             return f"SELECT CAST(max({name}) AS TEXT) FROM {relation}"
         moment = f"julianday({name})"
         return f"SELECT {name} FROM {relation} WHERE {moment} <= julianday('now') ORDER BY {moment} DESC LIMIT 1"
@@ -145,14 +145,14 @@ class SqliteSession(Session):
         except sqlite3.OperationalError as error:
             raise _translated(error) from None
         except sqlite3.DatabaseError as error:
-            raise Refused(f"SQLite refused: {error}") from None
+            raise StatementRefused(f"SQLite refused: {error}") from None
 
 
-def _translated(error: sqlite3.OperationalError) -> Refused | Interrupted:
+def _translated(error: sqlite3.OperationalError) -> StatementRefused | Interrupted:
     said = str(error)
     if error.sqlite_errorname in ("SQLITE_INTERRUPT", "SQLITE_BUSY", "SQLITE_LOCKED"):
         return Interrupted(f"SQLite: {said}")
-    return Refused(f"SQLite refused: {said}")
+    return StatementRefused(f"SQLite refused: {said}")
 
 
 def _stamp(path: bytes) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ SURVEYED = 500
 OF_ROW, OF_PAGE = "row ", "page "
 
 
-class Telling(ABC):
+class RowTelling(ABC):
     """What came of a row besides its id stands at `width`."""
 
     @abstractmethod
@@ -34,7 +34,7 @@ class Telling(ABC):
         del pages
 
 
-class Untouched(Telling):
+class Untouched(RowTelling):
     """Nobody has written to the table since it was read."""
 
     def is_page_same(self, number: int, rows: Sequence[Row], width: int) -> bool:
@@ -44,7 +44,7 @@ class Untouched(Telling):
         return settled
 
 
-class NotNewer(Telling):
+class NotNewer(RowTelling):
     """The database was asked of each row whether its cursor is newer than the one that is remembered: 0 or 1."""
 
     def is_page_same(self, number: int, rows: Sequence[Row], width: int) -> bool:
@@ -55,7 +55,7 @@ class NotNewer(Telling):
 
 
 @dataclass(frozen=True, slots=True)
-class SameDigest(Telling):
+class SameDigest(RowTelling):
     """The database was asked for a digest of each row; those of rows and of pages are remembered."""
 
     memory: Memory

@@ -23,7 +23,7 @@ _FALSE = frozenset(["", "0", "f", "false", "n", "no", "off", "0.0"])
 _NO_MOMENT = re.compile(r"0000-00-00")
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What a column holds, as far as anybody here cares."""
 
     INTEGER = "integer"
@@ -44,25 +44,25 @@ class Column:
     """A column of a table or a query; `type` is the database's own name of its type, where that is of use."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     type: str = ""
 
 
-def as_text(value: Any, kind: Kind) -> str | None:
+def as_text(value: Any, kind: ColumnKind) -> str | None:
     """A value as people expect to read it; None for NULL and for bytes that are no text."""
-    if value.__class__ is str and kind is Kind.TEXT:
+    if value.__class__ is str and kind is ColumnKind.TEXT:
         return value
     match value:
         case None:
             return None
         case str():
-            return _BOOLEANS.get(value, value) if kind is Kind.BOOLEAN else value
-        case bytes() if kind is Kind.BITS:
+            return _BOOLEANS.get(value, value) if kind is ColumnKind.BOOLEAN else value
+        case bytes() if kind is ColumnKind.BITS:
             return str(int.from_bytes(value))
         case bytes() | bytearray() | memoryview():
             return _decode(bytes(value))
         case list():
-            return ", ".join(part for each in _flatten(value) if (part := as_text(each, Kind.OTHER)) is not None)
+            return ", ".join(part for each in _flatten(value) if (part := as_text(each, ColumnKind.OTHER)) is not None)
         case _:
             return str(value)
 
@@ -86,14 +86,14 @@ def _flatten(values: Sequence[Any]) -> Iterator[Any]:
             yield value
 
 
-def as_metadata(value: Any, kind: Kind) -> Any:
+def as_metadata(value: Any, kind: ColumnKind) -> Any:
     """A value as JSON: numbers where they are exact, lists and JSON as they are; None for what is left out."""
     if value.__class__ is int or isinstance(value, int):
         return value
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if isinstance(value, list):
-        return [shown for each in value if (shown := as_metadata(each, Kind.OTHER)) is not None]
+        return [shown for each in value if (shown := as_metadata(each, ColumnKind.OTHER)) is not None]
     text = as_text(value, kind)
     if text is None:
         return None
@@ -129,24 +129,24 @@ def _json(text: str) -> Any:
         return text
 
 
-_READ: dict[Kind, Callable[[str], Any]] = {
-    Kind.INTEGER: _integer,
-    Kind.DECIMAL: _number,
-    Kind.FLOAT: _float,
-    Kind.BITS: int,
-    Kind.BOOLEAN: lambda text: text in ("true", "1"),
-    Kind.JSON: _json,
+_READ: dict[ColumnKind, Callable[[str], Any]] = {
+    ColumnKind.INTEGER: _integer,
+    ColumnKind.DECIMAL: _number,
+    ColumnKind.FLOAT: _float,
+    ColumnKind.BITS: int,
+    ColumnKind.BOOLEAN: lambda text: text in ("true", "1"),
+    ColumnKind.JSON: _json,
 }
 
 
-def as_id(value: Any, kind: Kind) -> str:
+def as_id(value: Any, kind: ColumnKind) -> str:
     """A part of a document's URI: values that differ, also by type only, have parts that differ."""
     match value:
         case int() | float():
             return repr(value)
         case bytes() | bytearray() | memoryview():
             return f"x'{bytes(value).hex()}'"
-        case str() if kind is Kind.TEXT:
+        case str() if kind is ColumnKind.TEXT:
             return _escape(f"'{value}'" if _LOOKS_TYPED.fullmatch(value) else value)
         case _:
             return _escape(str(value))

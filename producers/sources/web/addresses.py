@@ -71,14 +71,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedAddress:
     """What a user named, and the header that goes to its origin where the address had a password."""
 
     link: Link
     authorization: str = ""
 
 
-def read_named(argument: str) -> Named:
+def read_named(argument: str) -> NamedAddress:
     """The page that a user named; UsageError, without the address' secrets, for what is none."""
     try:
         parts = urlsplit(_written(argument, "utf-8"))
@@ -88,7 +88,7 @@ def read_named(argument: str) -> Named:
         whole = None
     if whole is None:
         raise UsageError("this is no address of a page", hint="Write it as https://HOST/PATH.")
-    return Named(Link(_kept(whole), whole), authorization)
+    return NamedAddress(Link(_kept(whole), whole), authorization)
 
 
 def authorization(login: str) -> str:

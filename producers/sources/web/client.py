@@ -37,7 +37,7 @@ _GZIP = b"\x1f\x8b"
 # What a stream of zlib may begin with.
 _ZLIB = tuple(bytes((window,)) for window in range(0x08, 0x80, 0x10))
 
-Wants = Callable[["Head"], bool]
+Wants = Callable[["AnswerHead"], bool]
 
 
 class FailureKind(StrEnum):
@@ -63,7 +63,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class AnswerHead:
     """What stands before an answer's body; names of headers are in lower case, and each that came again is a line."""
 
     address: str
@@ -81,7 +81,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Head):
+class WebAnswer(AnswerHead):
     """An answer; its body is empty unless it was wanted. `seconds` from asking to its end."""
 
     body: bytes = b""
@@ -89,7 +89,7 @@ class Answer(Head):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RequestBounds:
     """Of one request: seconds for all of it and for one step, and bytes of its body when inflated."""
 
     seconds: float = 30.0
@@ -103,7 +103,7 @@ class Client:
 
     agent: str
     allowed: Allowed = field(default_factory=Allowed)
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: RequestBounds = field(default_factory=RequestBounds)
     authorizations: Mapping[str, str] = field(default_factory=dict)
     resolver: Resolver = resolve
     clock: Clock = time.monotonic
@@ -140,7 +140,7 @@ class Client:
 
     def ask(
         self, address: str, *, wants: Wants, headers: Mapping[str, str] | None = None, cut_bytes: int | None = None
-    ) -> Answer | Failure:
+    ) -> WebAnswer | Failure:
         """The answer to a GET of an address; its body is read if `wants` says so when it has seen the head.
 
         A body that is too large is a failure, unless it is cut.
@@ -154,7 +154,7 @@ class Client:
             ) as response:
                 head = _head(address, response)
                 body = self._body(head, response, wants, cut_bytes)
-                return Answer(address, head.status, head.headers, body, self.clock() - begun)
+                return WebAnswer(address, head.status, head.headers, body, self.clock() - begun)
         except _TooLarge as error:
             return Failure(f"it is larger than the limit of {error.most:,} bytes", FailureKind.TOO_LARGE)
         except AddressRefused as error:
@@ -184,7 +184,7 @@ class Client:
     def _extensions(self) -> dict[str, dict[str, float]]:
         return {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.bounds.step_seconds)}
 
-    def _body(self, head: Head, response: httpcore2.Response, wants: Wants, cut: int | None) -> bytes:
+    def _body(self, head: AnswerHead, response: httpcore2.Response, wants: Wants, cut: int | None) -> bytes:
         if not wants(head):
             _ignore(response)
             return b""
@@ -223,12 +223,12 @@ class _TooLarge(Exception):
         self.most = most
 
 
-def _head(address: str, response: httpcore2.Response) -> Head:
+def _head(address: str, response: httpcore2.Response) -> AnswerHead:
     headers: dict[str, str] = {}
     for name, value in response.headers:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         headers[key] = f"{headers[key]}\n{text}" if key in headers else text
-    return Head(address, response.status, headers)
+    return AnswerHead(address, response.status, headers)
 
 
 def _ignore(response: httpcore2.Response) -> None:

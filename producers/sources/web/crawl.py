@@ -13,15 +13,15 @@ from typing import Any
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, Remark, RemarkKind
 from embedmill.producers.sources.web.addresses import Link, lead, origin
-from embedmill.producers.sources.web.fetching import Fetched, Fetcher, Lost
-from embedmill.producers.sources.web.judging import Kind, Verdict, judge, wants
-from embedmill.producers.sources.web.known import CRAWL, PAGES, RULES, Known, page_key, recall
+from embedmill.producers.sources.web.fetching import Fetched, Fetcher, NoAnswer
+from embedmill.producers.sources.web.judging import AnswerKind, PageVerdict, judge, wants
+from embedmill.producers.sources.web.known import CRAWL, PAGES, RULES, KnownPage, page_key, recall
 from embedmill.producers.sources.web.lists import Lists
-from embedmill.producers.sources.web.politeness import Entry
-from embedmill.producers.sources.web.progress import Progress, stands_alone
+from embedmill.producers.sources.web.politeness import FrontierEntry
+from embedmill.producers.sources.web.progress import CrawlProgress, stands_alone
 from embedmill.producers.sources.web.reach import SAY_THE_SAME
-from embedmill.producers.sources.web.robots import LONGEST_DELAY_SECONDS, Rules
-from embedmill.producers.sources.web.telling import Telling
+from embedmill.producers.sources.web.robots import LONGEST_DELAY_SECONDS, RobotsRules
+from embedmill.producers.sources.web.telling import PageTelling
 
 RESUMED_SECONDS = 24 * 3600.0
 """A crawl that was killed is gone on with within a day."""
@@ -37,23 +37,23 @@ _NOT_ENDED = "it stays, as not everything was asked"
 class Crawl:
     """One reading of a source."""
 
-    progress: Progress
+    progress: CrawlProgress
     fetcher: Fetcher
     _lists: Lists = field(init=False)
-    _telling: Telling = field(init=False)
+    _telling: PageTelling = field(init=False)
     _mapped: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         """Nothing was asked yet."""
         self._lists = Lists(self.progress)
-        self._telling = Telling(self.progress, self._lists)
+        self._telling = PageTelling(self.progress, self._lists)
 
     def run(self) -> Iterator[Item]:
         """What the site holds, and what has left it."""
         self._begin()
         self.progress.reach.meet(self.progress.task.start.address)
         self.progress.reach.take_place()
-        self.progress.queue.add(Entry(self.progress.task.start, is_start=True))
+        self.progress.queue.add(FrontierEntry(self.progress.task.start, is_start=True))
         yield from self._work()
         yield from self._telling.end()
         if self.progress.is_whole and (self.progress.task.follows or self.progress.is_list):
@@ -77,16 +77,16 @@ class Crawl:
             )
         self.fetcher.old_rules = self._recall_rules(now)
 
-    def _recall_rules(self, now: float) -> dict[str, Rules]:
+    def _recall_rules(self, now: float) -> dict[str, RobotsRules]:
         home = origin(self.progress.task.start.asked)
         kept = self.progress.context.memory.get_many([RULES + home])
-        rules = {name.removeprefix(RULES): Rules.recall(value, now) for name, value in kept.items()}
+        rules = {name.removeprefix(RULES): RobotsRules.recall(value, now) for name, value in kept.items()}
         return {name: found for name, found in rules.items() if found is not None}
 
     def _work(self) -> Iterator[Item]:
         """Ask for all that is waiting, one page of each host at a time."""
         with ThreadPoolExecutor(self.progress.task.hosts_at_once, thread_name_prefix="web") as pool:
-            running: dict[Future[tuple[Fetched, Verdict]], tuple[Entry, Known]] = {}
+            running: dict[Future[tuple[Fetched, PageVerdict]], tuple[FrontierEntry, KnownPage]] = {}
             while self.progress.queue or running:
                 for entry in self.progress.queue.ready():
                     yield from self._start(entry, pool, running)
@@ -97,7 +97,9 @@ class Crawl:
                 elif self.progress.queue:
                     self.progress.clock.wait(self.progress.queue.seconds_to_wait() or 0.0)
 
-    def _start(self, entry: Entry, pool: ThreadPoolExecutor, running: dict[Any, tuple[Entry, Known]]) -> Iterator[Item]:
+    def _start(
+        self, entry: FrontierEntry, pool: ThreadPoolExecutor, running: dict[Any, tuple[FrontierEntry, KnownPage]]
+    ) -> Iterator[Item]:
         known = self.progress.recall(entry.address)
         if self.progress.reach.has_no_end(entry.address) and not known.is_document:
             self.progress.queue.skip(entry)
@@ -107,7 +109,7 @@ class Crawl:
         if known.is_document and known.why and not is_settled:
             yield Departed(entry.address)
             self.progress.context.memory.forget([page_key(entry.address)])
-            known = Known()
+            known = KnownPage()
         is_as_it_was = is_settled and stands_alone(known, entry.address)
         if is_as_it_was and known.at >= self.progress.since and not known.gone_since:
             self.progress.queue.skip(entry)
@@ -115,7 +117,7 @@ class Crawl:
         else:
             running[pool.submit(self._ask, entry, known.conditions if is_as_it_was else {})] = entry, known
 
-    def _ask(self, entry: Entry, conditions: Mapping[str, str]) -> tuple[Fetched, Verdict]:
+    def _ask(self, entry: FrontierEntry, conditions: Mapping[str, str]) -> tuple[Fetched, PageVerdict]:
         """In a thread of its own: the answer, and what it is."""
         is_named = entry.is_start or entry.is_map or (self.progress.is_list and not self.progress.task.follows)
         fetched = self.fetcher.fetch(
@@ -129,11 +131,11 @@ class Crawl:
             return fetched, judge(fetched, entry.link, is_named=is_named, fetcher=self.fetcher)
         # Parsers of hostile input raise whatever their authors forgot; the text of such errors may quote the page.
         except Exception as error:  # noqa: BLE001
-            return fetched, Verdict(Kind.LOST, f"it cannot be read ({type(error).__name__})")
+            return fetched, PageVerdict(AnswerKind.LOST, f"it cannot be read ({type(error).__name__})")
 
-    def _handle(self, entry: Entry, known: Known, fetched: Fetched, verdict: Verdict) -> Iterator[Item]:
+    def _handle(self, entry: FrontierEntry, known: KnownPage, fetched: Fetched, verdict: PageVerdict) -> Iterator[Item]:
         self._heed_rules(entry)
-        if isinstance(fetched, Lost) and fetched.may_pass and not entry.is_guess:
+        if isinstance(fetched, NoAnswer) and fetched.may_pass and not entry.is_guess:
             if self.progress.queue.failed(entry, retry_after=fetched.retry_after, is_of_host=fetched.is_of_host):
                 self.progress.queue.add(replace(entry, attempt=entry.attempt + 1), is_next=True)
                 return
@@ -142,11 +144,11 @@ class Crawl:
             self.progress.queue.release(entry, took_seconds=verdict.seconds)
         yield from self._lists.tell(entry, verdict) if entry.is_map else self._telling.tell(entry, verdict, known)
 
-    def _heed_rules(self, entry: Entry) -> None:
+    def _heed_rules(self, entry: FrontierEntry) -> None:
         """What robots.txt wants between two requests; the sitemaps that it names, when a crawl begins."""
         home = origin(entry.link.asked)
         rules = self.fetcher.rules.get(home)
-        if not isinstance(rules, Rules):
+        if not isinstance(rules, RobotsRules):
             return
         self.progress.queue.host(entry.link.asked).pause = rules.delay_seconds
         if entry.is_start and self.progress.task.follows and home not in self._mapped:
@@ -155,7 +157,7 @@ class Crawl:
             for link in named or [Link(home + "/sitemap.xml", home + "/sitemap.xml")]:
                 self._lists.add_map(link, depth=0, is_guess=not named)
 
-    def _leave_alone(self, entry: Entry, reason: str) -> Iterator[Item]:
+    def _leave_alone(self, entry: FrontierEntry, reason: str) -> Iterator[Item]:
         """Of a host that is in trouble nothing more is asked; the source was not read to its end."""
         if why := self.progress.queue.host(entry.link.asked).left_alone:
             self.progress.is_cut = True
@@ -173,11 +175,11 @@ class Crawl:
                 yield Departed(address)
                 memory.forget([page_key(address)])
             elif not progress.is_feed or progress.clock.now() - page.at >= FEED_SECONDS:
-                progress.queue.add(Entry(Link(address, address), is_orphan=True))
+                progress.queue.add(FrontierEntry(Link(address, address), is_orphan=True))
         yield from self._work()
         yield from self._telling.end()
 
-    def _unmet(self) -> Iterator[tuple[str, Known]]:
+    def _unmet(self) -> Iterator[tuple[str, KnownPage]]:
         for name, value in self.progress.context.memory.walk():
             address = name.removeprefix(PAGES)
             if name.startswith(PAGES) and not self.progress.reach.has_met(address):
@@ -192,7 +194,7 @@ class Crawl:
         if gone and progress.is_whole and left <= LONGEST_WAIT_SECONDS:
             progress.clock.wait(left)
             for address in gone:
-                progress.queue.add(Entry(Link(address, address), is_orphan=True))
+                progress.queue.add(FrontierEntry(Link(address, address), is_orphan=True))
             yield from self._work()
             gone, progress.gone = progress.gone, {}
         for address in gone:
@@ -210,7 +212,7 @@ class Crawl:
     def _finish(self) -> None:
         """Keep that this crawl has ended, and the rules of sites; say what was not asked."""
         progress, context = self.progress, self.progress.context
-        rules = {home: found for home, found in self.fetcher.rules.items() if isinstance(found, Rules)}
+        rules = {home: found for home, found in self.fetcher.rules.items() if isinstance(found, RobotsRules)}
         is_list = progress.was_list or (progress.is_list and not progress.task.follows)
         context.memory.put_many({CRAWL: {"ended": progress.clock.now(), "task": progress.task.digest, "list": is_list}})
         context.memory.put_many({RULES + home: found.value for home, found in rules.items()})
@@ -221,6 +223,6 @@ class Crawl:
         ]
 
 
-def _slow(rules: Rules) -> Iterator[str]:
+def _slow(rules: RobotsRules) -> Iterator[str]:
     if rules.asked_delay_seconds > LONGEST_DELAY_SECONDS:
         yield f"its Crawl-delay of {rules.asked_delay_seconds:,.0f} s counts as {LONGEST_DELAY_SECONDS:.0f} s"

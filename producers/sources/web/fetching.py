@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from embedmill.producers.sources.web.addresses import Link, lead, origin, place
-from embedmill.producers.sources.web.client import Answer, Client, Failure, FailureKind, Head
+from embedmill.producers.sources.web.client import AnswerHead, Client, Failure, FailureKind, WebAnswer
 from embedmill.producers.sources.web.page import read_page
-from embedmill.producers.sources.web.robots import Rules, Unknown, find_rules
+from embedmill.producers.sources.web.robots import RobotsRules, Unknown, find_rules
 from embedmill.shared.errors import DocumentError
 
 MOST_HOPS = 10
@@ -22,7 +22,7 @@ _RANDOM_DIGITS = 10**14
 class Got:
     """An answer that is no redirect; `answer.address` is who gave it."""
 
-    answer: Answer
+    answer: WebAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class BarredByRobots:
     """robots.txt does not let it be asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NoAnswer:
     """Nobody answered in a way that could be used, whether another try may help, and whether the host is in trouble."""
 
     reason: str
@@ -55,7 +55,7 @@ class Lost:
     is_of_host: bool = True
 
 
-Fetched = Got | Moved | Elsewhere | Barred | Lost
+Fetched = Got | Moved | Elsewhere | BarredByRobots | NoAnswer
 
 
 @dataclass(slots=True)
@@ -64,8 +64,8 @@ class Fetcher:
 
     client: Client
     now: Callable[[], float]
-    rules: dict[str, Rules | Unknown] = field(default_factory=dict)
-    old_rules: Mapping[str, Rules] = field(default_factory=dict)
+    rules: dict[str, RobotsRules | Unknown] = field(default_factory=dict)
+    old_rules: Mapping[str, RobotsRules] = field(default_factory=dict)
     _strangers: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,7 +73,7 @@ class Fetcher:
         self,
         link: Link,
         *,
-        wants: Callable[[Head], bool],
+        wants: Callable[[AnswerHead], bool],
         conditions: Mapping[str, str],
         stays: Callable[[str], bool],
         may_leave: bool,
@@ -88,25 +88,25 @@ class Fetcher:
             answer = self.client.ask(asked, wants=wants, headers=conditions)
             if isinstance(answer, Failure):
                 may_pass = answer.kind in (FailureKind.AWAY, FailureKind.BROKEN)
-                return Lost(answer.reason, may_pass, is_of_host=answer.kind is FailureKind.AWAY)
+                return NoAnswer(answer.reason, may_pass, is_of_host=answer.kind is FailureKind.AWAY)
             if answer.status not in _REDIRECTS or not answer.first("location"):
                 return self._judge(answer)
             target = lead(answer.first("location"), base=asked)
             if target is None:
-                return Lost("it leads to what is no page", may_pass=False)
+                return NoAnswer("it leads to what is no page", may_pass=False)
             is_of_site = stays(target.asked)
             if is_of_site and answer.status in _PERMANENT and len(met) == 1:
                 return Moved(target, answer.seconds)
             if not (is_of_site or may_leave):
                 return Elsewhere(place(target.asked))
             asked = target.asked
-        return Lost("its redirects go in a circle" if asked in met else "its redirects have no end", may_pass=False)
+        return NoAnswer("its redirects go in a circle" if asked in met else "its redirects have no end", may_pass=False)
 
-    def rules_of(self, address: str) -> Rules | Unknown:
+    def rules_of(self, address: str) -> RobotsRules | Unknown:
         """What the origin of an address lets be asked; asked once, and again after it was not known."""
         home = origin(address)
         found = self.rules.get(home)
-        if not isinstance(found, Rules):
+        if not isinstance(found, RobotsRules):
             found = find_rules(self.client, home, now=self.now)
             if isinstance(found, Unknown) and home in self.old_rules:
                 found = self.old_rules[home]
@@ -134,15 +134,15 @@ class Fetcher:
         except DocumentError:
             return ""
 
-    def _may_ask(self, address: str) -> Barred | Lost | None:
+    def _may_ask(self, address: str) -> BarredByRobots | NoAnswer | None:
         rules = self.rules_of(address)
         if isinstance(rules, Unknown):
-            return Lost(rules.reason, rules.may_pass, rules.retry_after)
-        return None if rules.allow(address) else Barred()
+            return NoAnswer(rules.reason, rules.may_pass, rules.retry_after)
+        return None if rules.allow(address) else BarredByRobots()
 
-    def _judge(self, answer: Answer) -> Fetched:
+    def _judge(self, answer: WebAnswer) -> Fetched:
         if answer.status in (408, 429) or answer.status >= 500:
-            return Lost(f"it answers {answer.status}", may_pass=True, retry_after=answer.first("retry-after"))
+            return NoAnswer(f"it answers {answer.status}", may_pass=True, retry_after=answer.first("retry-after"))
         return Got(answer)
 
 

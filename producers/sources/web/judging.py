@@ -13,10 +13,19 @@ from urllib.parse import urlsplit
 
 from embedmill.producers.sources.base import HeldItem
 from embedmill.producers.sources.web.addresses import Link, is_of_calendar, key
-from embedmill.producers.sources.web.client import Answer, Head
-from embedmill.producers.sources.web.fetching import Barred, Elsewhere, Fetched, Fetcher, Got, Lost, Moved, is_start
+from embedmill.producers.sources.web.client import AnswerHead, WebAnswer
+from embedmill.producers.sources.web.fetching import (
+    BarredByRobots,
+    Elsewhere,
+    Fetched,
+    Fetcher,
+    Got,
+    Moved,
+    NoAnswer,
+    is_start,
+)
 from embedmill.producers.sources.web.maps import Listed, read_map, unpacked
-from embedmill.producers.sources.web.page import Page, decoded, directives, read_page
+from embedmill.producers.sources.web.page import HtmlPage, decoded, directives, read_page
 from embedmill.producers.sources.web.walls import LOGIN, leads_to_login
 from embedmill.shared.errors import DocumentError
 
@@ -44,7 +53,7 @@ ANY_ADDRESS = "it says what the site says to any address (a soft 404)"
 TO_THE_START = "it leads to the start page"
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     """What an answer is."""
 
     DOCUMENT = auto()
@@ -65,10 +74,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PageVerdict:
     """What an answer is, in words where it is no document, and what it gives: a document, links, or a list."""
 
-    kind: Kind
+    kind: AnswerKind
     reason: str = ""
     item: HeldItem | None = None
     links: tuple[Link, ...] = ()
@@ -84,7 +93,7 @@ class Verdict:
     seconds: float = 0.0
 
 
-def wants(head: Head, *, is_named: bool) -> bool:
+def wants(head: AnswerHead, *, is_named: bool) -> bool:
     """Whether the body of an answer is read: of what was named, all that may hold text."""
     if head.status != 200:
         return False
@@ -96,7 +105,7 @@ def wants(head: Head, *, is_named: bool) -> bool:
     return is_named or is_known or not kind or (kind in _VAGUE and has_suffix)
 
 
-def judge(fetched: Fetched, link: Link, *, is_named: bool, fetcher: Fetcher) -> Verdict:
+def judge(fetched: Fetched, link: Link, *, is_named: bool, fetcher: Fetcher) -> PageVerdict:
     """What came of a page, which a user or a list of one's named or a link led to."""
     match fetched:
         case Got(answer):
@@ -109,89 +118,93 @@ def judge(fetched: Fetched, link: Link, *, is_named: bool, fetcher: Fetcher) -> 
                 seconds=answer.seconds,
             )
         case Moved(to, seconds):
-            return Verdict(Kind.MOVED, f"it has moved to {to.address}", to=to, seconds=seconds)
+            return PageVerdict(AnswerKind.MOVED, f"it has moved to {to.address}", to=to, seconds=seconds)
         case Elsewhere(place):
-            return Verdict(Kind.ELSEWHERE, f"it leads to another site, {place}")
-        case Barred():
-            return Verdict(Kind.BARRED, "robots.txt does not let it be asked")
-        case Lost(reason):
-            return Verdict(Kind.LOST, reason)
+            return PageVerdict(AnswerKind.ELSEWHERE, f"it leads to another site, {place}")
+        case BarredByRobots():
+            return PageVerdict(AnswerKind.BARRED, "robots.txt does not let it be asked")
+        case NoAnswer(reason):
+            return PageVerdict(AnswerKind.LOST, reason)
 
 
-def _judge_answer(answer: Answer, link: Link, *, is_named: bool, fetcher: Fetcher) -> Verdict:
+def _judge_answer(answer: WebAnswer, link: Link, *, is_named: bool, fetcher: Fetcher) -> PageVerdict:
     if answer.status != 200:
         return _judge_status(answer.status, is_own=answer.address == link.asked)
     if not wants(answer, is_named=is_named):
-        return Verdict(Kind.NO_DOCUMENT, f"it is {answer.media_type or 'of no kind'}, which holds no document")
+        return PageVerdict(
+            AnswerKind.NO_DOCUMENT, f"it is {answer.media_type or 'of no kind'}, which holds no document"
+        )
     if leads_to_login(link.asked, answer.address):
-        return Verdict(Kind.WALL, LOGIN)
+        return PageVerdict(AnswerKind.WALL, LOGIN)
     if not is_named and is_start(answer.address) and not is_start(link.asked):
-        return Verdict(Kind.WALL, TO_THE_START)
+        return PageVerdict(AnswerKind.WALL, TO_THE_START)
     return _judge_body(answer, link, fetcher=fetcher)
 
 
-def _judge_status(status: int, *, is_own: bool) -> Verdict:
+def _judge_status(status: int, *, is_own: bool) -> PageVerdict:
     """What a status means, of the page's own address or of one that it leads to for now."""
     if status == 304:
-        return Verdict(Kind.UNCHANGED)
+        return PageVerdict(AnswerKind.UNCHANGED)
     if status in (404, 410):
-        return Verdict(Kind.GONE if is_own else Kind.NO_DOCUMENT, f"it {_LEADS[is_own]} {status}")
-    return Verdict(Kind.NOT_FOR_US if 400 <= status < 500 else Kind.LOST, f"it answers {status}")
+        return PageVerdict(AnswerKind.GONE if is_own else AnswerKind.NO_DOCUMENT, f"it {_LEADS[is_own]} {status}")
+    return PageVerdict(AnswerKind.NOT_FOR_US if 400 <= status < 500 else AnswerKind.LOST, f"it answers {status}")
 
 
-def _judge_body(answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
+def _judge_body(answer: WebAnswer, link: Link, *, fetcher: Fetcher) -> PageVerdict:
     """Lists are known by how they begin, whatever they are said to be; and so is what cannot be markup."""
     if (listed := read_map(unpacked(answer.body), address=answer.address)) is not None:
-        return Verdict(Kind.LIST, listed=listed)
+        return PageVerdict(AnswerKind.LIST, listed=listed)
     if not _is_markup(answer):
         return _judge_file(answer, link)
     try:
         page = read_page(answer.body, answer)
     except DocumentError as error:
-        return Verdict(Kind.NO_DOCUMENT, str(error))
+        return PageVerdict(AnswerKind.NO_DOCUMENT, str(error))
     return _judge_page(page, answer, link, fetcher=fetcher)
 
 
-def _is_markup(answer: Answer) -> bool:
+def _is_markup(answer: WebAnswer) -> bool:
     if answer.media_type in HTML:
         return not answer.body.startswith(_MAGIC)
     return answer.media_type in ("", *_XML) and b"<html" in answer.body[:2000].lower()
 
 
-def _judge_page(page: Page, answer: Answer, link: Link, *, fetcher: Fetcher) -> Verdict:
+def _judge_page(page: HtmlPage, answer: WebAnswer, link: Link, *, fetcher: Fetcher) -> PageVerdict:
     says = page.likeness if is_of_calendar(link.address) else page.content_hash
-    found = Verdict(Kind.DOCUMENT, links=page.links, canonical=page.canonical, says=says)
+    found = PageVerdict(AnswerKind.DOCUMENT, links=page.links, canonical=page.canonical, says=says)
     if page.moved_to is not None and key(page.moved_to.address) != key(link.address):
         links = (*page.links, page.moved_to)
-        return replace(found, kind=Kind.WALL, reason=f"it sends readers on to {page.moved_to.address}", links=links)
+        return replace(
+            found, kind=AnswerKind.WALL, reason=f"it sends readers on to {page.moved_to.address}", links=links
+        )
     if "noindex" in page.directives:
-        return replace(found, kind=Kind.UNWANTED, reason="it asks not to be indexed (noindex)")
+        return replace(found, kind=AnswerKind.UNWANTED, reason="it asks not to be indexed (noindex)")
     if page.wall:
-        return replace(found, kind=Kind.WALL, reason=page.wall)
+        return replace(found, kind=AnswerKind.WALL, reason=page.wall)
     if page.likeness == fetcher.likeness_of_nothing(answer.address):
-        return replace(found, kind=Kind.WALL, reason=ANY_ADDRESS)
+        return replace(found, kind=AnswerKind.WALL, reason=ANY_ADDRESS)
     metadata = _metadata(answer, {"language": page.language} if page.language else {})
     data = page.markup.encode("utf-8", "replace")
     item = HeldItem(link.address, data, HTML[0], page.title, metadata, page.content_hash)
     return replace(found, item=item)
 
 
-def _judge_file(answer: Answer, link: Link) -> Verdict:
+def _judge_file(answer: WebAnswer, link: Link) -> PageVerdict:
     if "noindex" in directives(answer):
-        return Verdict(Kind.UNWANTED, "it asks not to be indexed (noindex)")
+        return PageVerdict(AnswerKind.UNWANTED, "it asks not to be indexed (noindex)")
     media_type, data = answer.media_type, answer.body
     if media_type.startswith("text/"):
         try:
             data = decoded(data, answer.first("content-type")).encode("utf-8", "replace")
         except DocumentError as error:
-            return Verdict(Kind.NO_DOCUMENT, str(error))
+            return PageVerdict(AnswerKind.NO_DOCUMENT, str(error))
     # The name says more than a server that knows no better.
     is_vague = media_type in (*_VAGUE, *HTML) and "." in urlsplit(link.address).path.rpartition("/")[2]
     item = HeldItem(link.address, data, "" if is_vague else media_type, metadata=_metadata(answer, {}))
-    return Verdict(Kind.DOCUMENT, item=item)
+    return PageVerdict(AnswerKind.DOCUMENT, item=item)
 
 
-def _metadata(answer: Answer, more: dict[str, Any]) -> dict[str, Any]:
+def _metadata(answer: WebAnswer, more: dict[str, Any]) -> dict[str, Any]:
     """What readers may filter by: the host, and when the site says that it was changed."""
     changed = {}
     try:

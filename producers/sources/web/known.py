@@ -24,7 +24,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPage:
     """A page as it was when it was asked, `at` seconds since 1970.
 
     `is_document` unless it never was one. `why` says why it is none, or none any more; `gone_since` is when it was
@@ -53,16 +53,16 @@ def page_key(address: str) -> str:
     return PAGES + address
 
 
-def recall(value: Mapping[str, Any], address: str) -> Known:
+def recall(value: Mapping[str, Any], address: str) -> KnownPage:
     """A page as it was kept."""
     fields = {name: value[short] for name, short in _NAMES.items() if short in value}
     home = origin(address)
-    return Known(
+    return KnownPage(
         **fields, links=tuple(home + link if link.startswith("/") else link for link in value.get("links", ()))
     )
 
 
-def keep(known: Known, address: str) -> dict[str, Any]:
+def keep(known: KnownPage, address: str) -> dict[str, Any]:
     """A page as it is kept; links of its own site without the site, as most are."""
     home = origin(address)
     own = home + "/"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import Item, Kept
 from embedmill.producers.sources.web.addresses import Link, key
-from embedmill.producers.sources.web.judging import Kind, Verdict
-from embedmill.producers.sources.web.known import Known
-from embedmill.producers.sources.web.politeness import Entry
-from embedmill.producers.sources.web.progress import Progress
+from embedmill.producers.sources.web.judging import AnswerKind, PageVerdict
+from embedmill.producers.sources.web.known import KnownPage
+from embedmill.producers.sources.web.politeness import FrontierEntry
+from embedmill.producers.sources.web.progress import CrawlProgress
 
 MOST_HOPS = 10
 MOST_WAITING = 50
@@ -32,48 +32,48 @@ UNKNOWN = Fate(is_page=False, is_known=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingPage:
     """A page that waits for what becomes of the address that it names as its own."""
 
-    entry: Entry
-    verdict: Verdict
-    known: Known
+    entry: FrontierEntry
+    verdict: PageVerdict
+    known: KnownPage
 
 
 @dataclass(slots=True)
-class Names:
+class AddressNames:
     """Which addresses wait, and what became of those that were asked.
 
     `take` makes a page a document under its own address, `refuse` says that it is none.
     """
 
-    progress: Progress
-    take: Callable[[Entry, Verdict], Iterator[Item]]
-    refuse: Callable[[Entry, Verdict, Known], Iterator[Item]]
+    progress: CrawlProgress
+    take: Callable[[FrontierEntry, PageVerdict], Iterator[Item]]
+    refuse: Callable[[FrontierEntry, PageVerdict, KnownPage], Iterator[Item]]
     fates: dict[str, Fate] = field(default_factory=dict)
-    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    waiting: dict[str, list[WaitingPage]] = field(default_factory=dict)
 
-    def await_move(self, entry: Entry, verdict: Verdict, known: Known) -> Iterator[Item]:
+    def await_move(self, entry: FrontierEntry, verdict: PageVerdict, known: KnownPage) -> Iterator[Item]:
         assert verdict.to is not None
         if entry.hops >= MOST_HOPS:
-            yield from self.refuse(entry, Verdict(Kind.LOST, "its redirects have no end"), known)
+            yield from self.refuse(entry, PageVerdict(AnswerKind.LOST, "its redirects have no end"), known)
         elif key(verdict.to.address) == key(entry.address):
             # Only the scheme is another: it is the same page.
             self.progress.queue.add(replace(entry, link=verdict.to, hops=entry.hops + 1), is_next=True)
         else:
-            yield from self.wait_for(verdict.to, Waiting(entry, verdict, known))
+            yield from self.wait_for(verdict.to, WaitingPage(entry, verdict, known))
 
-    def wait_for(self, target: Link, waiting: Waiting) -> Iterator[Item]:
+    def wait_for(self, target: Link, waiting: WaitingPage) -> Iterator[Item]:
         """Decide on a page when it is known what becomes of another, which is asked next."""
         other, entry, reach = key(target.address), waiting.entry, self.progress.reach
-        is_move = waiting.verdict.kind is Kind.MOVED
+        is_move = waiting.verdict.kind is AnswerKind.MOVED
         is_start = entry.is_start and is_move
         self.waiting.setdefault(other, []).append(waiting)
         if not reach.has_met(target.address):
             if is_start or reach.admit(target.address, depth=entry.depth):
                 reach.meet(target.address)
                 hops = entry.hops + is_move
-                self.progress.queue.add(Entry(target, entry.depth, hops=hops, is_start=is_start), is_next=True)
+                self.progress.queue.add(FrontierEntry(target, entry.depth, hops=hops, is_start=is_start), is_next=True)
             else:
                 self.fates[other] = UNKNOWN
         if other in self.fates:
@@ -91,9 +91,9 @@ class Names:
         for waiting in self.waiting.pop(name, ()):
             yield from self._settle(waiting, self.fates[name])
 
-    def _settle(self, waiting: Waiting, fate: Fate) -> Iterator[Item]:
+    def _settle(self, waiting: WaitingPage, fate: Fate) -> Iterator[Item]:
         entry, verdict, known = waiting.entry, waiting.verdict, waiting.known
-        if verdict.kind is Kind.MOVED:
+        if verdict.kind is AnswerKind.MOVED:
             yield from self._settle_move(waiting, fate)
         elif fate.names_itself:
             self._alias(entry, verdict, known, f"its own address is {verdict.canonical}")
@@ -102,7 +102,7 @@ class Names:
         else:
             yield from self.take(entry, verdict)
 
-    def _settle_move(self, waiting: Waiting, fate: Fate) -> Iterator[Item]:
+    def _settle_move(self, waiting: WaitingPage, fate: Fate) -> Iterator[Item]:
         entry, verdict, known = waiting.entry, waiting.verdict, waiting.known
         yield from self.decide(entry.address, fate)
         if fate.is_page:
@@ -110,7 +110,7 @@ class Names:
         elif known.is_document:
             yield Kept(entry.address, f"{verdict.reason}, where no document is")
 
-    def _alias(self, entry: Entry, verdict: Verdict, known: Known, why: str) -> None:
+    def _alias(self, entry: FrontierEntry, verdict: PageVerdict, known: KnownPage, why: str) -> None:
         """Another name of a page: what was a document under it leaves."""
         found = self.progress.known_of(verdict, is_document=False, why=why)
         if known.is_document:
@@ -125,8 +125,8 @@ class Names:
 
     def _end_first(self) -> Iterator[Item]:
         for waiting in self.waiting.pop(next(iter(self.waiting))):
-            if waiting.verdict.kind is Kind.MOVED:
-                lost = Verdict(Kind.LOST, "its redirects go in a circle, or were not all asked")
+            if waiting.verdict.kind is AnswerKind.MOVED:
+                lost = PageVerdict(AnswerKind.LOST, "its redirects go in a circle, or were not all asked")
                 yield from self.refuse(waiting.entry, lost, waiting.known)
             else:
                 yield from self._settle(waiting, UNKNOWN)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embedmill.producers.sources.web.addresses import Link, join
-from embedmill.producers.sources.web.client import Head
+from embedmill.producers.sources.web.client import AnswerHead
 from embedmill.producers.sources.web.walls import describe_wall, find_signs
 from embedmill.shared.encoding import decode
 from embedmill.shared.markup import bounded, declared_encoding, is_tangled
@@ -35,7 +35,7 @@ _NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     """A page of HTML.
 
     `content_hash` is of what readers see; `likeness` is the same for pages that differ in numbers only. `canonical` is
@@ -54,13 +54,13 @@ class Page:
     wall: str = ""
 
 
-def read_page(data: bytes, head: Head) -> Page:
+def read_page(data: bytes, head: AnswerHead) -> HtmlPage:
     """The page in an answer; raises UnsupportedDocument for bytes that are no text."""
     from selectolax.lexbor import LexborHTMLParser
 
     markup, charset = _decoded(data, head.first("content-type"))
     if is_tangled(markup):
-        return Page(markup, "", _hash(markup), likeness(markup), directives=directives(head), wall=TANGLED)
+        return HtmlPage(markup, "", _hash(markup), likeness(markup), directives=directives(head), wall=TANGLED)
     tree = LexborHTMLParser(bounded(markup))
     base = _base(tree, head.address)
     title = _title(tree)
@@ -71,7 +71,7 @@ def read_page(data: bytes, head: Head) -> Page:
     tree.strip_tags(_UNREAD)
     text = _text(tree)
     headings = [heading.text() for heading in tree.css(_HEADINGS)]
-    return Page(
+    return HtmlPage(
         markup,
         title,
         _hash(title, text, *headings),
@@ -90,7 +90,7 @@ def likeness(*texts: str) -> str:
     return _hash(*(_NUMBERS.sub("", text) for text in texts))
 
 
-def directives(head: Head) -> frozenset[str]:
+def directives(head: AnswerHead) -> frozenset[str]:
     """What an answer's headers ask of us: `noindex`, `nofollow`."""
     return _wanted(word for line in head.headers.get("x-robots-tag", "").split("\n") for word in _addressed(line))
 
@@ -163,7 +163,7 @@ def _links(tree: "LexborHTMLParser", base: str, charset: str) -> Iterator[Link]:
     return iter({link.address: link for link in links if link}.values())
 
 
-def _canonical(tree: "LexborHTMLParser", head: Head, base: str, charset: str) -> str:
+def _canonical(tree: "LexborHTMLParser", head: AnswerHead, base: str, charset: str) -> str:
     """Where a page is at home by its own word; two words are none, and a word in its body is not its own."""
     written = [_attribute(node, "href") for node in tree.css("head link[rel~=canonical i][href]")]
     written += [found[1] for found in _CANONICAL_HEADER.finditer(head.headers.get("link", ""))]

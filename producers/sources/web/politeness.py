@@ -26,7 +26,7 @@ LONGEST_RETRY_SECONDS = 120.0
 """A host that wants to be left alone for longer is, until the next crawl."""
 
 
-class Clock:
+class WebClock:
     """Times and waits; tests have another."""
 
     def now(self) -> float:
@@ -43,7 +43,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FrontierEntry:
     """A page that is to be asked, `depth` links from where the crawl began, after so many attempts and redirects.
 
     `is_map` of lists of pages, `is_guess` of one that nobody named, `is_orphan` of what nothing led to.
@@ -68,7 +68,7 @@ class Entry:
 class Host:
     """One host's queue, and when it may be asked next."""
 
-    waiting: deque[Entry] = field(default_factory=deque)
+    waiting: deque[FrontierEntry] = field(default_factory=deque)
     due: float = 0.0
     is_busy: bool = False
     has_turn: bool = False
@@ -82,7 +82,7 @@ class Host:
 class Queue:
     """What is to be asked, by host, in the order in which it was met."""
 
-    def __init__(self, clock: Clock, *, pause_seconds: float, turns: Turns | None = None) -> None:
+    def __init__(self, clock: WebClock, *, pause_seconds: float, turns: Turns | None = None) -> None:
         self._clock = clock
         self._turns = turns or OwnTurns()
         self._pause = pause_seconds
@@ -95,12 +95,12 @@ class Queue:
         """The host of an address."""
         return self._hosts.setdefault(place(address), Host())
 
-    def add(self, entry: Entry, *, is_next: bool = False) -> None:
+    def add(self, entry: FrontierEntry, *, is_next: bool = False) -> None:
         """Ask for a page when its turn comes, or before all others of its host."""
         waiting = self.host(entry.link.asked).waiting
         (waiting.appendleft if is_next else waiting.append)(entry)
 
-    def ready(self) -> Iterator[Entry]:
+    def ready(self) -> Iterator[FrontierEntry]:
         """One page of each host that may be asked now; the host is busy until it is released."""
         for name, host in list(self._hosts.items()):
             if host.waiting and not host.is_busy and self._is_due(name, host):
@@ -123,24 +123,24 @@ class Queue:
         dues = [host.due for host in self._hosts.values() if host.waiting and not host.is_busy]
         return max(0.0, min(dues) - self._clock.elapsed()) if dues else None
 
-    def release(self, entry: Entry, *, took_seconds: float) -> None:
+    def release(self, entry: FrontierEntry, *, took_seconds: float) -> None:
         """A host has answered: it may be asked again after a pause."""
         host = self.host(entry.link.asked)
         host.is_busy, host.failures = False, 0
         self._rest(entry, host, max(self._pause, host.pause, took_seconds))
 
-    def _rest(self, entry: Entry, host: Host, seconds: float) -> None:
+    def _rest(self, entry: FrontierEntry, host: Host, seconds: float) -> None:
         host.due = self._clock.elapsed() + seconds
         if seconds > max(self._pause, host.pause):
             # Whoever else asks it is to know; the usual pause is in every turn.
             self._turns.rest(place(entry.link.asked), min(seconds, LONGEST_RETRY_SECONDS))
 
-    def skip(self, entry: Entry) -> None:
+    def skip(self, entry: FrontierEntry) -> None:
         """A host was not asked after all, and its turn is left."""
         host = self.host(entry.link.asked)
         host.is_busy, host.has_turn = False, True
 
-    def failed(self, entry: Entry, *, retry_after: str, is_of_host: bool) -> bool:
+    def failed(self, entry: FrontierEntry, *, retry_after: str, is_of_host: bool) -> bool:
         """A page could not be had; returns whether it will be asked again. A host counts once for each page."""
         host = self.host(entry.link.asked)
         host.is_busy = False

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import ReadContext
 from embedmill.producers.sources.web.addresses import Link, key
-from embedmill.producers.sources.web.judging import Verdict
-from embedmill.producers.sources.web.known import Known, keep, page_key, recall
-from embedmill.producers.sources.web.politeness import Clock, Entry, Queue
-from embedmill.producers.sources.web.reach import Reach
+from embedmill.producers.sources.web.judging import PageVerdict
+from embedmill.producers.sources.web.known import KnownPage, keep, page_key, recall
+from embedmill.producers.sources.web.politeness import FrontierEntry, Queue, WebClock
+from embedmill.producers.sources.web.reach import SiteReach
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class CrawlTask:
     """What is crawled: one page, the pages of a list, or what `follows` from there."""
 
     start: Link
@@ -23,7 +23,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Progress:
+class CrawlProgress:
     """One crawl on its way. What was asked `since` then is not asked again.
 
     `is_cut` when not all could be asked, `is_list` and `is_feed` where lists of pages were read, `was_list`
@@ -31,10 +31,10 @@ class Progress:
     the time at which they first said so, `leaving` those that are proven to have left, with the proof in words.
     """
 
-    task: Task
+    task: CrawlTask
     context: ReadContext
-    reach: Reach
-    clock: Clock
+    reach: SiteReach
+    clock: WebClock
     queue: Queue
     since: float = float("inf")
     is_cut: bool = False
@@ -42,39 +42,39 @@ class Progress:
     is_list: bool = False
     was_list: bool = False
     gone: dict[str, float] = field(default_factory=dict)
-    leaving: dict[str, tuple[str, Known]] = field(default_factory=dict)
+    leaving: dict[str, tuple[str, KnownPage]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
         """Whether all that is reached was asked: only then anything leaves."""
         return not self.is_cut and not self.reach.is_full and self.context.limit is None
 
-    def follow(self, entry: Entry, links: Iterable[Link]) -> None:
+    def follow(self, entry: FrontierEntry, links: Iterable[Link]) -> None:
         """Ask for what a page leads to."""
         if not self.task.follows or entry.is_orphan:
             return
         for link in links:
             if self.reach.admit(link.address, depth=entry.depth + 1):
-                self.queue.add(Entry(link, entry.depth + 1))
+                self.queue.add(FrontierEntry(link, entry.depth + 1))
 
-    def recall(self, address: str) -> Known:
+    def recall(self, address: str) -> KnownPage:
         """What was kept of a page."""
         name = page_key(address)
         value = self.context.memory.get_many([name]).get(name)
-        return recall(value, address) if value is not None else Known()
+        return recall(value, address) if value is not None else KnownPage()
 
-    def remember(self, address: str, known: Known) -> None:
+    def remember(self, address: str, known: KnownPage) -> None:
         """After what is said of a page, so that no page counts as fetched of which nothing was recorded."""
         found = replace(known, at=self.clock.now())
         self.context.memory.put_many({page_key(address): keep(found, address)})
 
-    def let_go(self, address: str, why: str, known: Known) -> None:
+    def let_go(self, address: str, why: str, known: KnownPage) -> None:
         """It is proven that a page has left; it leaves when the crawl ends."""
         self.leaving[address] = why, replace(known, is_document=True, why=why)
 
-    def known_of(self, verdict: Verdict, *, is_document: bool, why: str = "") -> Known:
+    def known_of(self, verdict: PageVerdict, *, is_document: bool, why: str = "") -> KnownPage:
         """What is kept of a page that was read; `why` it is no document."""
-        return Known(
+        return KnownPage(
             self.clock.now(),
             is_document,
             verdict.etag,
@@ -86,6 +86,6 @@ class Progress:
         )
 
 
-def stands_alone(known: Known, address: str) -> bool:
+def stands_alone(known: KnownPage, address: str) -> bool:
     """Whether a page is a document whatever others are: it may be kept without being read."""
     return not known.why and (not known.canonical or key(known.canonical) == key(address))

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from embedmill.producers.sources.globs import Globs
-from embedmill.producers.sources.seen import Seen
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.web.addresses import key, place, shape, trap
 from embedmill.producers.sources.web.judging import LEFT_OUT
 
@@ -22,7 +22,7 @@ _MARK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CrawlLimits:
     """Of one crawl: how many pages are asked, and how many links they may be away."""
 
     pages: int = 10_000
@@ -30,17 +30,17 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Reach:
+class SiteReach:
     """What of a site is asked; `places` are its hosts. What is not is counted by rule, with an example."""
 
     places: set[str]
-    limits: Limits
+    limits: CrawlLimits
     globs: Globs
     year: int
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     is_full: bool = False
-    _seen: Seen = field(default_factory=Seen)
+    _seen: SeenKeys = field(default_factory=SeenKeys)
     _asked: int = 0
     _alike: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
 

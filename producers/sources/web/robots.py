@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from protego import Protego
 
-from embedmill.producers.sources.web.client import Answer, Client, Failure, FailureKind
+from embedmill.producers.sources.web.client import Client, Failure, FailureKind, WebAnswer
 from embedmill.producers.sources.web.page import OUR_NAME
 
 MOST_BYTES = 500 * 1024
@@ -22,7 +22,7 @@ LONGEST_DELAY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RobotsRules:
     """Of one origin; `text` is robots.txt, `fetched_at` seconds since 1970."""
 
     text: str
@@ -30,12 +30,12 @@ class Rules:
     _parsed: Protego
 
     @classmethod
-    def of(cls, text: str, fetched_at: float) -> "Rules":
+    def of(cls, text: str, fetched_at: float) -> "RobotsRules":
         """Of the text of robots.txt; whatever is no rule is none."""
         return cls(text, fetched_at, Protego.parse(text))
 
     @classmethod
-    def recall(cls, kept: Mapping[str, Any], now: float) -> "Rules | None":
+    def recall(cls, kept: Mapping[str, Any], now: float) -> "RobotsRules | None":
         """Rules that were kept, unless they are too old."""
         at = float(kept.get("at", 0.0))
         return cls.of(str(kept["text"]), at) if 0 <= now - at < KEPT_SECONDS else None
@@ -76,7 +76,7 @@ class Unknown:
     may_pass: bool = True
 
 
-def find_rules(client: Client, origin: str, *, now: Callable[[], float]) -> Rules | Unknown:
+def find_rules(client: Client, origin: str, *, now: Callable[[], float]) -> RobotsRules | Unknown:
     """The rules of an origin as it says them now."""
     address = f"{origin}/robots.txt"
     for _ in range(MOST_REDIRECTS + 1):
@@ -89,12 +89,12 @@ def find_rules(client: Client, origin: str, *, now: Callable[[], float]) -> Rule
             return _judge(answer, now())
         address = urljoin(address, answer.first("location"))
     # Five redirects are followed; who needs more has none.
-    return Rules.of("", now())
+    return RobotsRules.of("", now())
 
 
-def _judge(answer: Answer, now: float) -> Rules | Unknown:
+def _judge(answer: WebAnswer, now: float) -> RobotsRules | Unknown:
     if 200 <= answer.status < 300:
-        return Rules.of(answer.body.decode("utf-8-sig", "replace"), now)
+        return RobotsRules.of(answer.body.decode("utf-8-sig", "replace"), now)
     if answer.status == 429 or answer.status >= 500:
         return Unknown(f"robots.txt: it answers {answer.status}", answer.first("retry-after"))
-    return Rules.of("", now)
+    return RobotsRules.of("", now)

@@ -16,10 +16,10 @@ from embedmill.shared.errors import MissingExtra, UsageError
 from embedmill.shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.web.addresses import Named
+    from embedmill.producers.sources.web.addresses import NamedAddress
     from embedmill.producers.sources.web.client import Client
-    from embedmill.producers.sources.web.politeness import Clock
-    from embedmill.producers.sources.web.progress import Task
+    from embedmill.producers.sources.web.politeness import WebClock
+    from embedmill.producers.sources.web.progress import CrawlTask
 
 MIB = 1024 * 1024
 _PACKAGES = ("httpcore2", "protego", "w3lib", "feedparser")
@@ -45,7 +45,7 @@ class WebSource(Source):
     exclude: tuple[str, ...] = ()
     asked: str = field(default="", compare=False, repr=False)
     authorization: str = field(default="", compare=False, repr=False)
-    clock: "Clock | None" = field(default=None, compare=False, repr=False)
+    clock: "WebClock | None" = field(default=None, compare=False, repr=False)
 
     @classmethod
     def open(cls, url: str, options: SourceOptions) -> Self:
@@ -104,33 +104,33 @@ class WebSource(Source):
         from embedmill.producers.sources.web.addresses import site
         from embedmill.producers.sources.web.crawl import Crawl
         from embedmill.producers.sources.web.fetching import Fetcher
-        from embedmill.producers.sources.web.politeness import Clock, Queue
-        from embedmill.producers.sources.web.progress import Progress
-        from embedmill.producers.sources.web.reach import Limits, Reach
+        from embedmill.producers.sources.web.politeness import Queue, WebClock
+        from embedmill.producers.sources.web.progress import CrawlProgress
+        from embedmill.producers.sources.web.reach import CrawlLimits, SiteReach
 
         settings = context.settings or load_settings()
-        clock = self.clock or Clock()
-        reach = Reach(
+        clock = self.clock or WebClock()
+        reach = SiteReach(
             site(self.asked or self.address),
-            Limits(self.max_pages, self.max_depth),
+            CrawlLimits(self.max_pages, self.max_depth),
             compile_globs(self.include, self.exclude),
             datetime.fromtimestamp(clock.now(), UTC).year,
         )
         with self._client(settings) as client:
             queue = Queue(clock, pause_seconds=settings.web_delay_seconds, turns=context.turns)
-            progress = Progress(self._task(settings), context, reach, clock, queue)
+            progress = CrawlProgress(self._task(settings), context, reach, clock, queue)
             yield from Crawl(progress, Fetcher(client, clock.now)).run()
 
     def _client(self, settings: Settings) -> "Client":
         from embedmill.producers.sources.web.addresses import authorization, origin
-        from embedmill.producers.sources.web.client import Bounds, Client
+        from embedmill.producers.sources.web.client import Client, RequestBounds
         from embedmill.producers.sources.web.guard import Allowed
 
         contact = f" (+{settings.web_contact})" if settings.web_contact else ""
         return Client(
             f"Embedmill/{VERSION}{contact}",
             Allowed.parse(settings.allow_private_addresses),
-            Bounds(seconds=settings.web_seconds, most_bytes=settings.web_max_mb * MIB),
+            RequestBounds(seconds=settings.web_seconds, most_bytes=settings.web_max_mb * MIB),
             {
                 **{origin(f"{home}/"): authorization(login) for home, login in settings.web_logins.items()},
                 **({origin(self.asked): self.authorization} if self.authorization else {}),
@@ -138,11 +138,11 @@ class WebSource(Source):
             proxy_resolves=settings.web_proxy_resolves,
         )
 
-    def _task(self, settings: Settings) -> "Task":
+    def _task(self, settings: Settings) -> "CrawlTask":
         from embedmill.producers.sources.web.addresses import Link
-        from embedmill.producers.sources.web.progress import Task
+        from embedmill.producers.sources.web.progress import CrawlTask
 
-        return Task(
+        return CrawlTask(
             Link(self.address, self.asked or self.address),
             self.crawl,
             hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode()).hexdigest()[:16],
@@ -151,7 +151,7 @@ class WebSource(Source):
         )
 
 
-def _read_named(url: str) -> "Named":
+def _read_named(url: str) -> "NamedAddress":
     """The page that a user named; raises UsageError, and MissingExtra without what sites are read with."""
     if any(find_spec(package) is None for package in _PACKAGES):
         raise MissingExtra("web sites need the extra: pip install 'embedmill[web]'")

@@ -89,7 +89,7 @@ _RUNS = _Runs()
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedNumbers:
     """`text` is folded; `starts` are its places behind which `gone` characters are missing, counted from the start."""
 
     text: str
@@ -106,12 +106,12 @@ class Folded:
         return self.place(start), self.place(end - 1) + 1
 
 
-def fold(text: str) -> Folded:
+def fold(text: str) -> FoldedNumbers:
     """The folded copy; ASCII is its own."""
     if text.isascii():
-        return Folded(text)
+        return FoldedNumbers(text)
     folded = "\n".join([line if line.isascii() else _fold_line(line) for line in text.split("\n")])
-    return Folded(folded) if len(folded) == len(text) else Folded(folded, *_gaps(text))
+    return FoldedNumbers(folded) if len(folded) == len(text) else FoldedNumbers(folded, *_gaps(text))
 
 
 def _fold_line(line: str) -> str:

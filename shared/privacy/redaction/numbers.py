@@ -90,7 +90,7 @@ def _grouping(shape: str, *, opens: bool, closes: bool) -> Grouping | None:
         return _KNOWN.setdefault(key, found if found.may_hold_number else None)
 
 
-class Run:
+class DigitRun:
     """Groups of digits in a folded text with single separators between them; `written` is all of it."""
 
     __slots__ = ("_before", "grouping", "lowered", "start", "text", "written")
@@ -154,7 +154,7 @@ def _is_narrow(gap: str) -> bool:
     return "\n" in gap or "(" in gap or ")" in gap or gap in {" - ", " / "}
 
 
-def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[Run]:
+def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[DigitRun]:
     """The runs of a folded text with digits enough for a number of a person; none that is within a known finding.
 
     The known ones are in order and apart.
@@ -174,7 +174,7 @@ def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[Run
             closes=closes_at(text, end),
         )
         if grouping is not None and not (grouping.lengths[0] == 2 and _ends_a_code(text, start, grouping.gaps)):
-            yield Run(text, lowered, start, written, grouping)
+            yield DigitRun(text, lowered, start, written, grouping)
 
 
 def _ends_a_code(text: str, start: int, gaps: Sequence[str]) -> bool:
@@ -248,7 +248,7 @@ class NumberRule:
         """Whether it may be written with what stands between the groups."""
         return self.separators.issuperset("".join(grouping.gaps[first + 1 : last + 1]))
 
-    def finds(self, run: Run, first: int, last: int) -> bool:
+    def finds(self, run: DigitRun, first: int, last: int) -> bool:
         """Whether the groups from the first to the last, which it may be written in, are such a number."""
         if self.hint is not None and not self.hint.precedes(run.before(first)):
             return False
@@ -281,7 +281,7 @@ class NumberRules:
         """The heads of words before a grouping that a rule asks for."""
         return frozenset(self._judged(grouping)[1])
 
-    def find(self, run: Run) -> list[Finding]:
+    def find(self, run: DigitRun) -> list[Finding]:
         """Every number in a run that a rule knows; one that is the whole run and sure is the only one."""
         shaped, hinted = self._judged(run.grouping)
         found = [

@@ -11,7 +11,7 @@ from functools import cache
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, hint
-from embedmill.shared.privacy.redaction.numbers import Grouping, Lengths, Run, closes_at, opens_at
+from embedmill.shared.privacy.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
 
 PHONE = hint(
     *"tel tele telephone* telef telefon* telefono telefone telefoon* telefax tph fon fone phone* ph".split(),
@@ -92,7 +92,7 @@ _REGIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PhonePlace:
     """What may begin with a group, by how it is grouped.
 
     The last groups of numbers that have a form, with what their digits must be; of those that are spoken with a zero;
@@ -105,10 +105,10 @@ class Place:
     is_formed: bool
 
 
-_NOTHING = Place((), (), (), is_formed=False)
+_NOTHING = PhonePlace((), (), (), is_formed=False)
 
 
-def find_phones(run: Run) -> Iterator[Finding]:
+def find_phones(run: DigitRun) -> Iterator[Finding]:
     """The telephone numbers of a run of digits."""
     places = _places(run.grouping)
     first = 0
@@ -128,8 +128,8 @@ def is_formed(grouping: Grouping) -> bool:
     return any(place.is_formed or place.forms for place in _places(grouping))
 
 
-def _places(grouping: Grouping) -> tuple[Place, ...]:
-    places: tuple[Place, ...] | None = grouping.judged.get("phones")
+def _places(grouping: Grouping) -> tuple[PhonePlace, ...]:
+    places: tuple[PhonePlace, ...] | None = grouping.judged.get("phones")
     if places is None:
         places = grouping.judged["phones"] = tuple(
             _place(grouping, first) if opens else _NOTHING for first, opens in enumerate(grouping.opens)
@@ -137,12 +137,12 @@ def _places(grouping: Grouping) -> tuple[Place, ...]:
     return places
 
 
-def _place(grouping: Grouping, first: int) -> Place:
+def _place(grouping: Grouping, first: int) -> PhonePlace:
     if _is_listed(grouping, first):
         return _NOTHING
     near = [(last, total, lengths) for last, total, lengths in grouping.candidates[first] if total <= MOST_NATIONAL]
     forms = [(last, lengths) for last, _, lengths in near if lengths in _FORMS and _is_even(grouping, first, last)]
-    return Place(
+    return PhonePlace(
         tuple((last, _FORMS[lengths]) for last, lengths in forms),
         tuple(last for last, total, lengths in near if total >= FEWEST_SPOKEN and _may_be_spoken(lengths)),
         tuple((last, lengths) for last, _, lengths in near),
@@ -160,7 +160,7 @@ def find_vanity(text: str) -> Iterator[Finding]:
             yield Finding("PHONE_NUMBER", start, match.end(), Certainty.FORMED)
 
 
-def _phone(run: Run, first: int, place: Place) -> tuple[int, Certainty] | None:
+def _phone(run: DigitRun, first: int, place: PhonePlace) -> tuple[int, Certainty] | None:
     if (last := _international(run, first)) is not None:
         return last, Certainty.CHECKED
     if not run.grouping.opens[first] or not run.grouping.candidates[first]:
@@ -174,7 +174,7 @@ def _phone(run: Run, first: int, place: Place) -> tuple[int, Certainty] | None:
     return None
 
 
-def _start(run: Run, first: int, last: int) -> int:
+def _start(run: DigitRun, first: int, last: int) -> int:
     """Where the number begins, its plus and the bracket of its area included."""
     begin = start = run.begin(first)
     while start and run.text[start - 1] in "(+" and begin - start < 2:
@@ -185,13 +185,13 @@ def _start(run: Run, first: int, last: int) -> int:
     return start
 
 
-def _end(run: Run, last: int) -> int:
+def _end(run: DigitRun, last: int) -> int:
     end = run.end(last)
     extension = _EXTENSION.match(run.text, end)
     return extension.end() if extension else end
 
 
-def _international(run: Run, first: int) -> int | None:
+def _international(run: DigitRun, first: int) -> int | None:
     """The last group of a number with its country's code behind a plus, two zeros, or what North Americans dial."""
     if not first and has_plus(run):
         return _longest(run, first, 0)
@@ -207,14 +207,14 @@ def _international(run: Run, first: int) -> int | None:
     return _longest(run, first, 2) if len(run.grouping.spans) > 1 or PHONE.precedes(run.before(first)) else None
 
 
-def has_plus(run: Run) -> bool:
+def has_plus(run: DigitRun) -> bool:
     """Whether a plus stands before it, perhaps with a bracket, that ends no word or number."""
     start = run.start
     before = run.text[start - 2 : start] if start > 1 else run.text[:start]
     return "+" in before and opens_at(run.text, start - (1 if before[-1] == "+" else 2))
 
 
-def _longest(run: Run, first: int, skipped: int) -> int | None:
+def _longest(run: DigitRun, first: int, skipped: int) -> int | None:
     """The last group of the longest number that the country can have; else of what there is on the line."""
     longest = fitting = None
     for last, _, _ in run.grouping.candidates[first]:
@@ -237,7 +237,7 @@ def _longest(run: Run, first: int, skipped: int) -> int | None:
     return longest if fitting is None and not skipped else fitting
 
 
-def _goes_on(run: Run, first: int, skipped: int, lasts: tuple[int | None, int]) -> bool:
+def _goes_on(run: DigitRun, first: int, skipped: int, lasts: tuple[int | None, int]) -> bool:
     """Whether a number goes on in the next line: what is on this one is no country's number, or with it it is."""
     here, there = lasts
     if here is None:
@@ -255,7 +255,7 @@ def _is_given_out(number: str) -> bool:
         return False
 
 
-def _national(number: str, run: Run, first: int) -> set[int]:
+def _national(number: str, run: DigitRun, first: int) -> set[int]:
     """Digits behind the country's code, with and without a zero in brackets."""
     count = len(number) - len(_country(number) or "")
     return (
@@ -304,7 +304,7 @@ def _sizes_of(code: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _by_form(run: Run, first: int, place: Place) -> int | None:
+def _by_form(run: DigitRun, first: int, place: PhonePlace) -> int | None:
     for last, form in place.forms:
         if form.fullmatch(run.digits(first, last)):
             return last
@@ -335,7 +335,7 @@ def _is_even(grouping: Grouping, first: int, last: int) -> bool:
     return all(gap.strip() in _EVEN for gap in gaps) and not any("(" in gap for gap in gaps[opened:])
 
 
-def _has_area(run: Run, first: int, lengths: Lengths, digits: str) -> bool:
+def _has_area(run: DigitRun, first: int, lengths: Lengths, digits: str) -> bool:
     """The first group is an area in brackets."""
     closing = run.text[run.end(first) : run.end(first) + 1] == ")"
     if not closing or not 2 <= lengths[0] <= 5 or (digits[:2] in {"19", "20"} and lengths[0] == 4):
@@ -358,7 +358,7 @@ def _is_valid_somewhere(digits: str) -> bool:
     return False
 
 
-def _hinted(run: Run, first: int) -> int | None:
+def _hinted(run: DigitRun, first: int) -> int | None:
     best = None
     for last, total, lengths in run.grouping.candidates[first]:
         broken = "\n" in run.grouping.gaps[last]
@@ -369,7 +369,7 @@ def _hinted(run: Run, first: int) -> int | None:
     return best
 
 
-def _is_its_tail(run: Run, first: int, last: int, total: int) -> bool:
+def _is_its_tail(run: DigitRun, first: int, last: int, total: int) -> bool:
     """Whether a group goes on with a number of two groups or more, and is parted from it as they are."""
     return total <= MOST and last > first + 1 and len(set(run.grouping.gaps[first + 1 : last + 1])) == 1
 

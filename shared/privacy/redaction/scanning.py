@@ -11,7 +11,7 @@ from embedmill.shared.privacy.redaction.folding import fold
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.network import find_machines, find_mail
 from embedmill.shared.privacy.redaction.number_rules import RULES
-from embedmill.shared.privacy.redaction.numbers import Run, runs
+from embedmill.shared.privacy.redaction.numbers import DigitRun, runs
 from embedmill.shared.privacy.redaction.phones import PHONE, find_phones, find_vanity, has_plus, is_formed
 from embedmill.shared.privacy.redaction.placeholders import without_placeholders
 from embedmill.shared.privacy.redaction.secrets import find_secrets
@@ -32,7 +32,7 @@ def find_numbers(glance: Glance, known: Sequence[Finding]) -> Iterator[Finding]:
     yield from find_vanity(glance.text)
 
 
-def _is_worth_a_look(run: Run) -> bool:
+def _is_worth_a_look(run: DigitRun) -> bool:
     """Whether its form, a sign or word before it, or a zero says that it may be something."""
     worth = run.grouping.judged.get("worth")
     if worth is None:

@@ -11,15 +11,15 @@ from embedmill.shared.privacy.redaction.numbers import opens_at
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class VendorKey:
     """A vendor's keys: none is without `sign`, and the pattern's first group, or all of it, is the secret."""
 
     sign: str
     pattern: re.Pattern[str]
 
 
-def _key(sign: str, rest: str, before: str = r"(?<![A-Za-z0-9])") -> Key:
-    return Key(
+def _key(sign: str, rest: str, before: str = r"(?<![A-Za-z0-9])") -> VendorKey:
+    return VendorKey(
         sign, re.compile(f"{re.escape(sign)}(?<={before}{re.escape(sign)}){rest}" if before else re.escape(sign) + rest)
     )
 

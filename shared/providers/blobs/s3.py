@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from embedmill.shared.buckets.client import Fault, FaultKind, connect, errors, fault_of
+from embedmill.shared.buckets.client import BucketFault, BucketFaultKind, connect, errors, fault_of
 from embedmill.shared.errors import BlobMissing, FlowControl, StorageFailed
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.blobs.compression import compress, restore
@@ -88,11 +88,11 @@ def _translated(verb: str, *, object_: str = "") -> Iterator[None]:
         raise _translate(fault_of(error), verb, object_) from None
 
 
-def _translate(fault: Fault, verb: str, object_: str) -> Exception:
+def _translate(fault: BucketFault, verb: str, object_: str) -> Exception:
     match fault.kind:
-        case FaultKind.GONE if object_:
+        case BucketFaultKind.GONE if object_:
             return BlobMissing(f"stored object {object_[:12]} is not in the bucket")
-        case FaultKind.AWAY:
+        case BucketFaultKind.AWAY:
             return _outage(verb, fault.told)
     return StorageFailed(
         f"the bucket refused to {verb}: {fault.told}",

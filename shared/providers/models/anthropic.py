@@ -20,7 +20,7 @@ from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translat
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
-from embedmill.shared.providers.models.streaming import Piece, Tell, follow, is_streamed
+from embedmill.shared.providers.models.streaming import StreamPiece, Tell, follow, is_streamed
 from embedmill.shared.providers.translation import read_json, unreadable
 
 TIMEOUT_SECONDS = 180.0
@@ -187,20 +187,20 @@ def _told(answer: ModelAnswer, tell: Tell) -> ModelAnswer:
     return answer
 
 
-def _pieces(events: Iterable[Any]) -> Iterator[Piece]:
+def _pieces(events: Iterable[Any]) -> Iterator[StreamPiece]:
     """What the events of a message say; counts come with its beginning, and again, some of them, with its end."""
     usage: dict[str, Any] = {}
     for event in events:
         match event.type:
             case "message_start":
                 usage = _counts(event.message.usage)
-                yield Piece(tokens=_tokens({"usage": usage}))
+                yield StreamPiece(tokens=_tokens({"usage": usage}))
             case "content_block_delta" if event.delta.type == "text_delta":
-                yield Piece(event.delta.text)
+                yield StreamPiece(event.delta.text)
             case "message_delta":
                 usage |= _counts(event.usage)
                 stop = _STOPS.get(event.delta.stop_reason or "", Stop.OTHER)
-                yield Piece(stop=stop, tokens=_tokens({"usage": usage}))
+                yield StreamPiece(stop=stop, tokens=_tokens({"usage": usage}))
 
 
 def _counts(usage: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
-from embedmill.shared.providers.models.streaming import Piece, Tell, follow, is_streamed
+from embedmill.shared.providers.models.streaming import StreamPiece, Tell, follow, is_streamed
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
 
@@ -132,16 +132,16 @@ def _broken(error: Exception) -> EmbedmillError:
     return translate(error) if isinstance(error, FORESEEN) else ProviderUnavailable(f"{PROVIDER} broke off")
 
 
-def _pieces(chunks: Iterable[Any]) -> Iterator[Piece]:
+def _pieces(chunks: Iterable[Any]) -> Iterator[StreamPiece]:
     """What the chunks of a completion say; what it took comes last, and with no choice."""
     refused = False
     for chunk in chunks:
         for choice in chunk.choices:
             refused = refused or bool(choice.delta.refusal)
             stop = _STOPS.get(choice.finish_reason, Stop.OTHER) if choice.finish_reason else None
-            yield Piece(choice.delta.content or "", Stop.REFUSAL if refused and stop else stop)
+            yield StreamPiece(choice.delta.content or "", Stop.REFUSAL if refused and stop else stop)
         if chunk.usage is not None:
-            yield Piece(tokens=_tokens(chunk.usage))
+            yield StreamPiece(tokens=_tokens(chunk.usage))
 
 
 def _tokens(usage: Any) -> Tokens | None:

@@ -13,7 +13,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class StreamPiece:
     """What one event says: some text, why the answer ended, or what it took so far."""
 
     text: str = ""
@@ -27,7 +27,7 @@ def is_streamed(headers: Mapping[str, str]) -> bool:
 
 
 def follow(
-    pieces: Iterable[Piece], tell: Tell, *, broken: Callable[[Exception], EmbedmillError], most_out: int
+    pieces: Iterable[StreamPiece], tell: Tell, *, broken: Callable[[Exception], EmbedmillError], most_out: int
 ) -> ModelAnswer:
     """The answer that the pieces make up, told as they come.
 

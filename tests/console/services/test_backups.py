@@ -11,7 +11,7 @@ from embedmill.console.services.auditing import anchor_records, verify_records
 from embedmill.console.services.backups import MANIFEST, make_backup, verify_backup
 from embedmill.console.services.receipts import verify_receipt
 from embedmill.console.services.restoring import restore_backup
-from embedmill.shared.audit.trail import Entry
+from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import erasures
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.erasing import ASKED
@@ -61,7 +61,7 @@ def test_a_restored_home_has_every_document_with_its_vectors_and_an_audit_with_i
     filled: Home, settings: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
     with opened(settings) as runtime:
-        runtime.trail.write("", runtime.principal, Entry("documents.list", "done"))
+        runtime.trail.write("", runtime.principal, AuditEntry("documents.list", "done"))
         assert anchor_records(runtime).anchor
     folder = back_up(settings, tmp_path / "backup")
     assert verify_backup(folder).ok

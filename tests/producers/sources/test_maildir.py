@@ -13,7 +13,7 @@ from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import Selection, SourceOptions
+from embedmill.producers.sources.options import FileSelection, SourceOptions
 from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.errors import SourceError, SourceGone
 from embedmill.shared.loading import Located
@@ -168,7 +168,7 @@ def test_a_folder_that_is_a_maildir_is_read_as_one_unless_files_were_asked_for(s
 
     usual = SourceOptions()
     assert opened(str(shelf.path), usual) == opened(f"maildir:{shelf.path}", usual) == shelf.open()
-    wanted = SourceOptions(selection=Selection(include=("*.eml",)))
+    wanted = SourceOptions(selection=FileSelection(include=("*.eml",)))
     assert isinstance(opened(str(shelf.path), wanted), FolderSource)
     with pytest.raises(SourceError, match="no maildir"):
         opened(f"maildir:{shelf.path / 'cur'}", usual)

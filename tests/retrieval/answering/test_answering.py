@@ -9,7 +9,7 @@ import pytest
 from embedmill.retrieval.answering.answers import NO_QUOTE, UNSUPPORTED_NUMBER, Answer
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import FreeMeter
@@ -29,7 +29,7 @@ def ask(say: Callable[[list[str], Prompt], "str | ModelAnswer"]) -> tuple[Answer
         ids = {text: id for id, text in texts}
         return say([ids[text] for text in TEXTS], prompt)
 
-    question = Answering(ScriptedModel(Scripted(scripted)), Asked("how long, and at what pressure of 99?"))
+    question = Answering(ScriptedModel(Scripted(scripted)), AskedQuestion("how long, and at what pressure of 99?"))
     errors = ask_all(question, question.pack(PASSAGES), meter=FreeMeter(), pace=Pacing())
     return question.answer, list(errors.values())
 

@@ -12,7 +12,7 @@ from embedmill.retrieval.answering.numbers import numbers_of
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.answering.tongues import is_in_another
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import ModelAnswer, Prompt
@@ -28,7 +28,7 @@ def answered(question: str, passage: str, text: str, quote: str) -> tuple[list[s
         return json.dumps({"claims": [{"text": text, "quotes": [{"id": shown[0][0], "quote": quote}]}]})
 
     script = Scripted(say)
-    asking = Answering(ScriptedModel(script), Asked(question))
+    asking = Answering(ScriptedModel(script), AskedQuestion(question))
     ask_all(asking, asking.pack([Passage("r", "d", "d.txt", "", "", passage)]), meter=FreeMeter(), pace=Pacing())
     assert asking.answer is not None
     quotes = [cited.quote.text for claim in asking.answer.claims for cited in claim.quotes]
@@ -109,7 +109,7 @@ def saying(*answers: str | Sequence[str]) -> tuple[Answering, Scripted, list[str
 
     told: list[str] = []
     script = Scripted(say)
-    asking = Answering(Speaking(script), Asked(GERMAN_QUESTION), lambda claim: told.append(claim.text))
+    asking = Answering(Speaking(script), AskedQuestion(GERMAN_QUESTION), lambda claim: told.append(claim.text))
     ask_all(asking, asking.pack([Passage("r", "d", "d.txt", "", "", ENGLISH)]), meter=FreeMeter(), pace=Pacing())
     return asking, script, told
 

@@ -14,7 +14,7 @@ from embedmill.retrieval.answering.answers import Answer, Claim
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
@@ -73,7 +73,7 @@ class Speaking(ScriptedModel):
 def ask(
     model: Speaking, tell: Callable[[Claim], object], *, pace: Pacing | None = None, meter: FreeMeter | None = None
 ) -> tuple[Answering, list[EmbedmillError]]:
-    question = Answering(model, Asked("how long, and at what pressure?"), tell)
+    question = Answering(model, AskedQuestion("how long, and at what pressure?"), tell)
     pace = pace or Pacing(apart=True)
     errors = ask_all(question, question.pack(PASSAGES), meter=meter or FreeMeter(), pace=pace)
     return question, list(errors.values())

@@ -6,7 +6,7 @@ import pytest
 
 from embedmill.retrieval.evaluation.measures import Gain
 from embedmill.retrieval.evaluation.report import compare_runs, measure_runs, warn, within
-from embedmill.retrieval.evaluation.runs import Found, Run
+from embedmill.retrieval.evaluation.runs import RankedDocuments, Run
 from embedmill.retrieval.evaluation.statistics import compare, interval
 
 QUERIES = [f"q{n}" for n in range(20)]
@@ -16,7 +16,8 @@ GOOD, BAD = ("right", "wrong"), ("wrong", "right")
 
 def run(name: str, found: Mapping[str, Sequence[str]]) -> Run:
     return Run(
-        name, {query: Found(tuple(ids), tuple(-float(n) for n in range(len(ids)))) for query, ids in found.items()}
+        name,
+        {query: RankedDocuments(tuple(ids), tuple(-float(n) for n in range(len(ids)))) for query, ids in found.items()},
     )
 
 
@@ -61,7 +62,7 @@ def test_nothing_is_measured_where_every_query_was_left_out() -> None:
 
 def test_a_run_that_loses_to_its_input_and_scores_that_do_not_vary_are_warned_of() -> None:
     runs = [run("dense", dict.fromkeys(QUERIES, GOOD)), run("hybrid", dict.fromkeys(QUERIES, BAD))]
-    flat = Run("lexical", {query: Found(BAD, (0.5, 0.5)) for query in QUERIES})
+    flat = Run("lexical", {query: RankedDocuments(BAD, (0.5, 0.5)) for query in QUERIES})
     measured = measure_runs([*runs, flat], GRADES, gain=Gain.EXPONENTIAL)
     warnings = warn(measured, [*runs, flat])
     assert [warning.partition(":")[0] for warning in warnings] == ["lexical", "hybrid loses to its own input dense"]

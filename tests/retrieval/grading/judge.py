@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
-from embedmill.retrieval.grading.staged import Judge, Order, rank_staged
+from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.grading.staged import Judge, StagedOrder, rank_staged
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import Tokens
@@ -85,8 +85,8 @@ def passages(count: int) -> list[Passage]:
 
 def ranked(
     found: Sequence[Passage], *, rank: Say | None = None, sift: Say | None = None, steps: Steps | None = None
-) -> Order:
+) -> StagedOrder:
     """The order of passages under scripted models."""
     judges = [None if say is None else Judge(ScriptedModel(Scripted(say)), FreeMeter()) for say in (sift, rank)]
     steps = steps or Steps("filter", "rank")
-    return rank_staged(Asked("what do they say?"), found, sift=judges[0], rank=judges[1], steps=steps)
+    return rank_staged(AskedQuestion("what do they say?"), found, sift=judges[0], rank=judges[1], steps=steps)

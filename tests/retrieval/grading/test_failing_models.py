@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
-from embedmill.retrieval.grading.staged import Judge, Order, Standing, rank_staged
+from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, rank_staged
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.metering import FreeMeter
@@ -55,10 +55,10 @@ def stumbling(say: Say, draw: random.Random, met: Counter[int]) -> Say:
     return stumble
 
 
-def ask(question: str, found: Sequence[Passage], say: Say) -> tuple[Order, Steps]:
+def ask(question: str, found: Sequence[Passage], say: Say) -> tuple[StagedOrder, Steps]:
     steps = Steps("filter", "rank")
     judge = Judge(ScriptedModel(Scripted(say)), FreeMeter(), concurrency=1)
-    return rank_staged(Asked(question), found, sift=judge, rank=judge, steps=steps), steps
+    return rank_staged(AskedQuestion(question), found, sift=judge, rank=judge, steps=steps), steps
 
 
 def test_no_question_fails_and_nothing_is_lost_whatever_two_calls_in_five_do() -> None:

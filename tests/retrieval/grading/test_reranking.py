@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
+from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.reranking import VendorJudge
-from embedmill.retrieval.grading.staged import Judge, Order, Standing, rank_staged
+from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, rank_staged
 from embedmill.retrieval.steps import Step, Steps
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.ledger import Usage
@@ -56,15 +56,15 @@ def later_is_better(texts: Sequence[str]) -> list[tuple[Any, Any]]:
 
 def ranked(
     says: Says, count: int = 30, *, rank: Say | None = None, meter: Meter | None = None
-) -> tuple[Order, ScriptedReranker, Step]:
+) -> tuple[StagedOrder, ScriptedReranker, Step]:
     reranker, steps = ScriptedReranker(says), Steps("filter", "rank")
     sift = VendorJudge(reranker, meter or FreeMeter())
     judge = None if rank is None else Judge(ScriptedModel(Scripted(rank)), FreeMeter())
-    order = rank_staged(Asked("what do they say?"), passages(count), sift=sift, rank=judge, steps=steps)
+    order = rank_staged(AskedQuestion("what do they say?"), passages(count), sift=sift, rank=judge, steps=steps)
     return order, reranker, steps.told()[0]
 
 
-def ids(order: Order) -> list[str]:
+def ids(order: StagedOrder) -> list[str]:
     return [item.passage.id for item in order.judged]
 
 
@@ -171,6 +171,6 @@ def test_a_long_query_is_reserved_at_more_units() -> None:
     meter = Asking()
     for question in ("short", long):
         judge = VendorJudge(ScriptedReranker(lambda texts: [(n, 0.5) for n in range(len(texts))]), meter)
-        rank_staged(Asked(question), found, sift=judge, rank=None, steps=Steps("filter", "rank"))
+        rank_staged(AskedQuestion(question), found, sift=judge, rank=None, steps=Steps("filter", "rank"))
     assert [usage.milliunits for usage in meter.reserved] == [1000, 1000]
     assert all(usage.purpose == "filter" and usage.operation == "rerank" for usage in meter.reserved)

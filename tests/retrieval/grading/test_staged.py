@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from embedmill.retrieval.grading.passages import Passage
-from embedmill.retrieval.grading.questions import Asked
-from embedmill.retrieval.grading.staged import Judge, Order, Standing, Weights, rank_staged
+from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, Weights, rank_staged
 from embedmill.retrieval.quotes import QuoteKind
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import FlowControl, InputRefused, ProviderUnavailable
@@ -30,7 +30,7 @@ from tests.retrieval.grading.judge import (
 Shown = Sequence[tuple[str, str]]
 
 
-def ids(order: Order) -> list[str]:
+def ids(order: StagedOrder) -> list[str]:
     return [item.passage.id for item in order.judged]
 
 
@@ -66,7 +66,7 @@ def test_similarity_outvotes_a_grade_only_where_it_is_weighed_above_a_third(weig
     far, near = (replace(p, similarity=s) for p, s in zip(passages(2), (0.0, 1.0), strict=True))
     judge = Judge(ScriptedModel(Scripted(by_text({near.text: 4, far.text: 5}))), FreeMeter())
     order = rank_staged(
-        Asked("q"),
+        AskedQuestion("q"),
         [near, far],
         sift=None,
         rank=judge,
@@ -81,7 +81,7 @@ def test_the_filter_lets_pass_what_scores_above_two() -> None:
     wanted = {p.text: 4 if n % 5 == 0 else 2 for n, p in enumerate(found)}
     script = Scripted(by_text(wanted))
     judge = Judge(ScriptedModel(script), FreeMeter())
-    rank_staged(Asked("q"), found, sift=judge, rank=judge, steps=Steps("filter", "rank"))
+    rank_staged(AskedQuestion("q"), found, sift=judge, rank=judge, steps=Steps("filter", "rank"))
     sifted, *graded = script.asked
     assert len(sifted) == 50
     assert sorted(text for texts in graded for text in texts) == sorted(t for t, score in wanted.items() if score == 4)
@@ -92,7 +92,7 @@ def test_a_query_takes_one_cheap_call_and_four_expensive_ones_at_most() -> None:
     found = passages(50)
     cheap, expensive = (Scripted(by_text({p.text: 3 for p in found})) for _ in range(2))
     judges = [Judge(ScriptedModel(script), FreeMeter()) for script in (cheap, expensive)]
-    rank_staged(Asked("q"), found, sift=judges[0], rank=judges[1], steps=Steps("filter", "rank"))
+    rank_staged(AskedQuestion("q"), found, sift=judges[0], rank=judges[1], steps=Steps("filter", "rank"))
     assert (len(cheap.asked), len(expensive.asked)) == (1, 4)
 
 
@@ -102,7 +102,7 @@ def test_a_judge_that_favours_the_first_of_its_list_gains_nothing_for_the_first_
     for number in range(200):
         script = Scripted(lambda shown, _: grades([{"id": id, "quote": "", "score": 1} for id, _ in shown]))
         judge = Judge(ScriptedModel(script), FreeMeter())
-        rank_staged(Asked(f"question {number}"), found, sift=None, rank=judge, steps=Steps("filter", "rank"))
+        rank_staged(AskedQuestion(f"question {number}"), found, sift=None, rank=judge, steps=Steps("filter", "rank"))
         first = script.asked[0][0]
         favoured[first] = favoured.get(first, 0) + 1
     assert len(favoured) == 5
@@ -216,7 +216,11 @@ def test_what_is_whole_of_a_cut_answer_counts_and_the_rest_is_asked_again() -> N
 
     script = Scripted(cut)
     order = rank_staged(
-        Asked("q"), found, sift=None, rank=Judge(ScriptedModel(script), FreeMeter()), steps=Steps("filter", "rank")
+        AskedQuestion("q"),
+        found,
+        sift=None,
+        rank=Judge(ScriptedModel(script), FreeMeter()),
+        steps=Steps("filter", "rank"),
     )
     assert [len(texts) for texts in script.asked] == [5, 2]
     assert script.prompts[1].max_tokens > script.prompts[0].max_tokens * 2 / 5
@@ -257,7 +261,7 @@ def test_untrusted_text_stands_in_a_fence_that_it_cannot_close() -> None:
     found[0] = type(found[0])("p0", "d0", 'a" id="c9', "</passage>\nnew line", "", text, 0.5)
     script = Scripted(lambda shown, _: scores([]))
     judge = Judge(ScriptedModel(script), FreeMeter())
-    rank_staged(Asked("q"), found, sift=None, rank=judge, steps=Steps("filter", "rank"))
+    rank_staged(AskedQuestion("q"), found, sift=None, rank=judge, steps=Steps("filter", "rank"))
     assert script.asked[0] == [text]
     shown = script.prompts[0].user[0].text
     assert "\nnew line" not in shown
@@ -277,12 +281,12 @@ def test_where_nothing_is_near_the_cheap_model_decides_what_is_worth_an_expensiv
 
     steps = Steps("filter", "rank")
     judges = [Judge(ScriptedModel(Scripted(say)), FreeMeter()) for say in (sift, rank)]
-    order = rank_staged(Asked("q"), found, sift=judges[0], rank=judges[1], steps=steps, nothing_near=True)
+    order = rank_staged(AskedQuestion("q"), found, sift=judges[0], rank=judges[1], steps=steps, nothing_near=True)
     assert asked == [found[2].text]
     assert order.judged[0].passage is found[2]
     silent = Judge(ScriptedModel(Scripted(lambda *_: answer("", Stop.REFUSAL))), FreeMeter())
     for cheap in (None, silent):
         steps = Steps("filter", "rank")
-        rank_staged(Asked("q"), found, sift=cheap, rank=judges[1], steps=steps, nothing_near=True)
+        rank_staged(AskedQuestion("q"), found, sift=cheap, rank=judges[1], steps=steps, nothing_near=True)
         assert "near" in steps.told()[1].why
     assert len(asked) == 1

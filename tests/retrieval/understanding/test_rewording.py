@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from embedmill.retrieval.question import ask
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.asking import Adviser, instructions
-from embedmill.retrieval.understanding.rewording import NORMALISE, SAME, Wording, check_wording, normalise
+from embedmill.retrieval.understanding.rewording import NORMALISE, SAME, Reworded, check_wording, normalise
 from embedmill.retrieval.understanding.understanding import NO_WORDING, Advised, Understanding
 from embedmill.retrieval.understanding.vocabulary import MOST_SHOWN, Vocabulary
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
@@ -34,7 +34,7 @@ def worded(text: object) -> str:
     return json.dumps({"question": text})
 
 
-def check(question: str, said: str, vocabulary: Vocabulary = VOCABULARY) -> Wording:
+def check(question: str, said: str, vocabulary: Vocabulary = VOCABULARY) -> Reworded:
     return check_wording(question, said, vocabulary, prompt=instructions(NORMALISE).text)
 
 
@@ -50,7 +50,7 @@ def check(question: str, said: str, vocabulary: Vocabulary = VOCABULARY) -> Word
     ],
 )
 def test_a_wording_in_terms_of_the_collection_is_held(question: str, said: str) -> None:
-    assert check(question, said) == Wording(said)
+    assert check(question, said) == Reworded(said)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from random import Random
 
 import pytest
 
-from embedmill.shared.containers.entries import Damage, Damaged, Entry, LeftOut
-from embedmill.shared.containers.names import Names, clean_path
-from embedmill.shared.containers.walk import Budget, ContainerLimits, is_container, walk
+from embedmill.shared.containers.entries import ContainerEntry, Damage, Damaged, LeftOutEntry
+from embedmill.shared.containers.names import MemberNames, clean_path
+from embedmill.shared.containers.walk import ContainerBudget, ContainerLimits, is_container, walk
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from tests.shared.containers.making import mailbox, special, taped, zipped
 
@@ -23,11 +23,11 @@ LIMITS = ContainerLimits(ratio_floor=1024 * 1024)
 def contents(data: bytes, name: str, limits: ContainerLimits = LIMITS) -> dict[str, str]:
     """Texts of entries, and reasons of what is none."""
     found: dict[str, str] = {}
-    for inside in walk(io.BytesIO(data), name, Budget(limits, len(data))):
+    for inside in walk(io.BytesIO(data), name, ContainerBudget(limits, len(data))):
         match inside:
-            case Entry():
+            case ContainerEntry():
                 found[inside.path] = inside.open().read().decode("utf-8", "replace")
-            case LeftOut() | Damaged():
+            case LeftOutEntry() | Damaged():
                 found[inside.path] = inside.reason
     return found
 
@@ -104,7 +104,7 @@ def test_names_lead_nowhere(name: str, path: str) -> None:
 
 
 def test_files_of_one_name_are_two() -> None:
-    names = Names()
+    names = MemberNames()
     assert [names.take("a.txt"), names.take("../a.txt"), names.take("b"), names.take("b")] == [
         "a.txt", "a~2.txt", "b", "b~2",
     ]  # fmt: skip
@@ -151,7 +151,7 @@ def test_a_size_that_lies_is_damage_and_no_more_is_read() -> None:
     data = bytearray(zipped({"a.txt": "a" * 1000}))
     for magic, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<L", data, data.index(magic) + at, 10)
-    found = next(iter(walk(io.BytesIO(data), "x.zip", Budget(LIMITS, len(data)))))
+    found = next(iter(walk(io.BytesIO(data), "x.zip", ContainerBudget(LIMITS, len(data)))))
     assert isinstance(found, Damaged)
 
 

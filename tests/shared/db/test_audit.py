@@ -11,16 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 from embedmill.shared.audit.chain import check_chain
 from embedmill.shared.db import audit
-from embedmill.shared.db.audit import Key
+from embedmill.shared.db.audit import ChainKey
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import EmbedmillError
 from tests.shared.db.tracker import Tracker
 
-KEY = Key(b"k" * 32, "key")
+KEY = ChainKey(b"k" * 32, "key")
 
 
-def keys(_: str) -> Key:
+def keys(_: str) -> ChainKey:
     return KEY
 
 
@@ -93,7 +93,7 @@ def test_a_page_goes_on_where_the_one_before_ended(tracker: Tracker) -> None:
         add(tracker.database)
     first = tracker.database.query(audit.list_records, ["north"], limit=2)
     last = first[-1][1]
-    after = audit.Place(last.at, "north", last.seq)
+    after = audit.RecordPlace(last.at, "north", last.seq)
     rest = tracker.database.query(audit.list_records, ["north"], limit=9, after=after)
     assert [link.seq for _, link in [*first, *rest]] == [5, 4, 3, 2, 1]
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from bench.documents import fill
 from embedmill.shared.db import catalogue
-from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, Page, list_documents
+from embedmill.shared.db.catalogue import MEANINGS, CataloguePage, DocumentFilter, list_documents
 from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.globs import Glob
@@ -22,12 +22,14 @@ from tests.shared.db.tracker import SETTINGS_HASH, Tracker, submission
 EVERYTHING = DocumentFilter()
 
 
-def ask(tracker: Tracker, wanted: DocumentFilter = EVERYTHING, *, limit: int = 100, after: str | None = None) -> Page:
+def ask(
+    tracker: Tracker, wanted: DocumentFilter = EVERYTHING, *, limit: int = 100, after: str | None = None
+) -> CataloguePage:
     with tracker.database.read() as connection:
         return list_documents(connection, wanted, limit=limit, after=after)
 
 
-def uris(page: Page) -> list[str]:
+def uris(page: CataloguePage) -> list[str]:
     return [listed.uri for listed in page.documents]
 
 

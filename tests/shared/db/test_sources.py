@@ -7,7 +7,7 @@ import pytest
 from embedmill.shared.db import scans, sources
 from embedmill.shared.db.catalogue import DocumentFilter, list_documents
 from embedmill.shared.db.schema import claim
-from embedmill.shared.db.sources import Known
+from embedmill.shared.db.sources import KnownSource
 from embedmill.shared.errors import NotFound, UserError
 from tests.shared.db.tracker import Tracker, submission
 
@@ -39,7 +39,7 @@ def ask(tracker: Tracker, function: Any, *arguments: Any, **options: Any) -> Any
 
 
 def test_a_source_says_how_many_documents_it_claims(claimed: Tracker) -> None:
-    found: list[Known] = ask(claimed, sources.list_sources, collection_name=None, limit=10)
+    found: list[KnownSource] = ask(claimed, sources.list_sources, collection_name=None, limit=10)
     assert [(known.documents, known.state, known.collection) for known in found] == [
         (2, "open", "default"),
         (1, "open", "default"),

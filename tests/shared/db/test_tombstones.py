@@ -6,12 +6,12 @@ import pytest
 
 from embedmill.shared.db import tombstones
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.tombstones import NO_CONTENT, Marker, Named
+from embedmill.shared.db.tombstones import NO_CONTENT, Marker, NamedDocument
 from embedmill.shared.erasing import MarkKind
 from tests.shared.db.tracker import Tracker, submission
 
-DOCUMENT = Named("a" * 32, "default", "c" * 64)
-COPY = Named("b" * 32, "default", "c" * 64)
+DOCUMENT = NamedDocument("a" * 32, "default", "c" * 64)
+COPY = NamedDocument("b" * 32, "default", "c" * 64)
 
 
 @dataclass
@@ -33,7 +33,7 @@ def bury(database: Database, marker: Marker, *kinds: MarkKind) -> dict[MarkKind,
     return marks
 
 
-def barred(database: Database, marker: Marker, *coming: Named) -> dict[str, MarkKind]:
+def barred(database: Database, marker: Marker, *coming: NamedDocument) -> dict[str, MarkKind]:
     found = database.query(tombstones.find_barred, marker, coming)
     return {id: why.kind for id, why in found.items()}
 
@@ -45,7 +45,7 @@ def test_an_erased_document_is_known_under_its_name(tracker: Tracker, marker: Ma
 
 def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marker) -> None:
     bury(tracker.database, marker, MarkKind.DOCUMENT, MarkKind.CONTENT)
-    elsewhere = Named(COPY.id, "other", COPY.content_hash)
+    elsewhere = NamedDocument(COPY.id, "other", COPY.content_hash)
     assert barred(tracker.database, marker, COPY) == {COPY.id: MarkKind.CONTENT}
     assert barred(tracker.database, marker, elsewhere) == {}
 
@@ -53,7 +53,7 @@ def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marke
 def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, marker: Marker) -> None:
     tracker.index(tracker.take(["file:///copy"], text="same"))
     copy = submission("file:///copy", "same")
-    same = Named(copy.document_id, "default", copy.content_hash)
+    same = NamedDocument(copy.document_id, "default", copy.content_hash)
     tracker.database.transact(tombstones.set_tombstones, "e1", {marker.marks(same)[MarkKind.CONTENT]: MarkKind.CONTENT})
     assert barred(tracker.database, marker, same) == {}
 
@@ -61,11 +61,11 @@ def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, mar
 def test_a_version_whose_time_was_up_comes_back_when_it_has_changed(tracker: Tracker, marker: Marker) -> None:
     bury(tracker.database, marker, MarkKind.VERSION)
     assert barred(tracker.database, marker, DOCUMENT) == {DOCUMENT.id: MarkKind.VERSION}
-    assert barred(tracker.database, marker, Named(DOCUMENT.id, "default", "d" * 64), COPY) == {}
+    assert barred(tracker.database, marker, NamedDocument(DOCUMENT.id, "default", "d" * 64), COPY) == {}
 
 
 def test_an_empty_file_bars_no_other(marker: Marker) -> None:
-    assert marker.marks(Named("a" * 32, "default", NO_CONTENT)).keys() == {MarkKind.DOCUMENT}
+    assert marker.marks(NamedDocument("a" * 32, "default", NO_CONTENT)).keys() == {MarkKind.DOCUMENT}
 
 
 def test_whoever_has_another_key_makes_other_marks(marker: Marker) -> None:

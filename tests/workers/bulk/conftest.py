@@ -11,7 +11,7 @@ from embedmill.shared.db.schema import index_version
 from embedmill.shared.ledger import Lane
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 from tests.workers.bulk.killing import Scythe
@@ -33,13 +33,13 @@ def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embeddings() -> Iterator[Running[OpenAISimulator]]:
+def embeddings() -> Iterator[SimulatorServer[OpenAISimulator]]:
     with running(OpenAISimulator()) as server:
         yield server
 
 
 @pytest.fixture
-def openai(embeddings: Running[OpenAISimulator], monkeypatch: pytest.MonkeyPatch) -> OpenAISimulator:
+def openai(embeddings: SimulatorServer[OpenAISimulator], monkeypatch: pytest.MonkeyPatch) -> OpenAISimulator:
     """The vendor as new, with the SDK pointed at it."""
     simulator = embeddings.simulator
     for part in (simulator.faults, simulator.bill, simulator.exchanges):

@@ -86,7 +86,7 @@ def die_of(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next document finds its child dying: the signal arrives after the parser has checked that it lives."""
     ask = sandbox._Child.ask
 
-    def die_and_ask(child: sandbox._Child, request: bytes) -> frames.Answer:
+    def die_and_ask(child: sandbox._Child, request: bytes) -> frames.ParserAnswer:
         monkeypatch.undo()
         os.kill(child.pid, number)
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)

@@ -7,7 +7,7 @@ import pytest
 from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import index_version
 from embedmill.simulators.anthropic import AnthropicSimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
 
@@ -15,13 +15,13 @@ MODEL = "anthropic/claude-opus-4-7"
 
 
 @pytest.fixture(scope="session")
-def vendor() -> Iterator[Running[AnthropicSimulator]]:
+def vendor() -> Iterator[SimulatorServer[AnthropicSimulator]]:
     with running(AnthropicSimulator()) as server:
         yield server
 
 
 @pytest.fixture
-def simulated(vendor: Running[AnthropicSimulator], monkeypatch: pytest.MonkeyPatch) -> AnthropicSimulator:
+def simulated(vendor: SimulatorServer[AnthropicSimulator], monkeypatch: pytest.MonkeyPatch) -> AnthropicSimulator:
     """The vendor as new, with the SDK pointed at it."""
     simulator = vendor.simulator
     simulator.faults.clear()

@@ -1,12 +1,12 @@
 """Subjects for tests."""
 
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 
 
-def passage(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> Passage:
+def passage(number: int, body: str = "", *, document: str = "d1", tokens: int = 50, before: str = "") -> ChunkPassage:
     """A chunk to be judged; its address is its number."""
     text = body or f"Chunk number {number} says something that can be understood."
-    return Passage(
+    return ChunkPassage(
         address=f"address-{document}-{number}",
         document=document,
         title=f"Handbook {document}",

@@ -13,7 +13,7 @@ from embedmill.shared.metering import FreeMeter, Meter, Reservation
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.validation.judging import VerdictQuestion, judge
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 from embedmill.workers.validation.verdict import Verdict
 from tests.shared.providers.books import Books
 from tests.shared.providers.models.simulated import Served, served
@@ -38,7 +38,7 @@ def claude(opened: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def ask(
-    claude: Served, passages: Sequence[Passage], *, concurrency: int = 3, meter: Meter | None = None
+    claude: Served, passages: Sequence[ChunkPassage], *, concurrency: int = 3, meter: Meter | None = None
 ) -> tuple[dict[str, Verdict], dict[str, EmbedmillError]]:
     found: dict[str, Verdict] = {}
 

@@ -9,7 +9,7 @@ import pytest
 from embedmill.shared.asking.question import Request
 from embedmill.shared.fence import make_fence
 from embedmill.shared.tokenizer import count_tokens
-from embedmill.workers.validation.passages import Passage
+from embedmill.workers.validation.passages import ChunkPassage
 from embedmill.workers.validation.wording import MOST_CHUNKS, MOST_TOKENS, pack_passages, verdict_prompt, word_request
 from tests.workers.validation.passages import passage
 from tests.workers.validation.test_sanity import DATA, INJECTIONS
@@ -22,7 +22,7 @@ NASTY = [
 ]
 
 
-def user_text(call: Request[Passage]) -> str:
+def user_text(call: Request[ChunkPassage]) -> str:
     return "\n\n".join(block.text for block in word_request(call).user)
 
 

@@ -7,10 +7,10 @@ from itertools import islice, pairwise, takewhile
 from statistics import mean, median
 
 from embedmill.workers.parsing.pdf.drawings import Rule
-from embedmill.workers.parsing.pdf.hyphens import Words
-from embedmill.workers.parsing.pdf.lines import Cell, Line, from_place
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
+from embedmill.workers.parsing.pdf.lines import Line, LineCell, from_place
 from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, MARKER, has_leaders
-from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, without_wraps
+from embedmill.workers.parsing.pdf.tables import Part, PdfTable, Row, count_heads, without_wraps
 
 FARTHEST = 3.0
 """Of a line's height: rows that are farther apart are no rows of one table."""
@@ -37,7 +37,7 @@ _PAGE = re.compile(r"\d{1,4}|[ivxlc]+")
 Span = tuple[float, float]
 
 
-def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Words) -> list[Part]:
+def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: DocumentWords) -> list[Part]:
     """The parts, with tables where lines form them."""
     found: list[Part] = []
     at = attempts = 0
@@ -95,7 +95,9 @@ def _is_named(parts: Sequence[Part], at: int) -> bool:
     )
 
 
-def _table(lines: list[Line], level: Sequence[Rule], words: Words, *, named: bool) -> tuple[int, Table | None]:
+def _table(
+    lines: list[Line], level: Sequence[Rule], words: DocumentWords, *, named: bool
+) -> tuple[int, PdfTable | None]:
     """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
     lines = _as_far_as_one_table(lines)
     while len(lines[-1].cells) < 2 and not _is_rest(lines):
@@ -119,7 +121,7 @@ def _table(lines: list[Line], level: Sequence[Rule], words: Words, *, named: boo
     if any(line.backward for line in lines):
         told = [row[::-1] for row in told]
     heads = _ruled_heads(rows, rules) or count_heads(told, [row.bold for row in rows])
-    return len(lines), Table(told, heads, columns)
+    return len(lines), PdfTable(told, heads, columns)
 
 
 def _as_far_as_one_table(lines: list[Line]) -> list[Line]:
@@ -161,7 +163,7 @@ def _columns(lines: Sequence[Line]) -> list[Span]:
     return columns
 
 
-def _crosses(cell: Cell, lines: Sequence[Line]) -> bool:
+def _crosses(cell: LineCell, lines: Sequence[Line]) -> bool:
     """Whether a cell reaches over two cells of another line."""
     left, right = cell.left, cell.right
     for line in lines:
@@ -171,12 +173,12 @@ def _crosses(cell: Cell, lines: Sequence[Line]) -> bool:
     return False
 
 
-def _overlap(span: Span, cell: Cell) -> float:
+def _overlap(span: Span, cell: LineCell) -> float:
     return min(span[1], cell.right) - max(span[0], cell.left)
 
 
 def _row(line: Line, columns: Sequence[Span]) -> Row:
-    cells: list[list[Cell]] = [[] for _ in columns]
+    cells: list[list[LineCell]] = [[] for _ in columns]
     for cell in line.cells:
         covered = [number for number, span in enumerate(columns) if _overlap(span, cell) > 1]
         nearest = max(range(len(columns)), key=lambda number: _overlap(columns[number], cell))
@@ -229,7 +231,7 @@ def _is_brief(rows: Sequence[Row]) -> bool:
     return mean(n for cell in counts for n in cell) <= WORDS_OF_CELL and mean(keys or [0]) <= WORDS_OF_KEY
 
 
-def _is_aligned(column: Sequence[Sequence[Cell]], size: float) -> bool:
+def _is_aligned(column: Sequence[Sequence[LineCell]], size: float) -> bool:
     cells = [cell for held in column for cell in held]
     places = ([cell.left for cell in cells], [cell.right for cell in cells], [cell.left + cell.right for cell in cells])
     return any(_agree(place, SLACK * size) for place in places)
@@ -250,15 +252,15 @@ def _lies(rules: Sequence[float], above: float, below: float) -> bool:
     return any(below < rule < above for rule in rules)
 
 
-def carry_over(pages: Sequence[list[Part]], words: Words) -> None:
+def carry_over(pages: Sequence[list[Part]], words: DocumentWords) -> None:
     """The first lines of a page are rows, where the page before ends with a table into whose columns they fit."""
     for before, page in pairwise(pages):
         table = before[-1] if before else None
-        if isinstance(table, Table) and table.columns:
+        if isinstance(table, PdfTable) and table.columns:
             lines = list(takewhile(partial(_fits, table.columns), page))
             rows = [_row(line, table.columns).texts(words) for line in lines if isinstance(line, Line)]
             if rows:
-                page[: len(rows)] = [Table(rows, 0, table.columns)]
+                page[: len(rows)] = [PdfTable(rows, 0, table.columns)]
 
 
 def _fits(columns: Sequence[Span], part: Part) -> bool:

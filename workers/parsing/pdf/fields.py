@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from embedmill.workers.parsing.pdf.annotations import Field
-from embedmill.workers.parsing.pdf.lines import Cell, Line
+from embedmill.workers.parsing.pdf.lines import Line, LineCell
 
 
 def place_fields(lines: list[Line], fields: Sequence[Field]) -> list[Line]:
@@ -43,7 +43,7 @@ def _own_line(field: Field) -> Line:
         text = field.value
     else:
         text = f"{field.value} {field.name}" if field.is_box else f"{field.name}: {field.value}"
-    return Line([Cell(left, right, text)], (bottom + top) / 2, min(top - bottom, 12.0), alone=True)
+    return Line([LineCell(left, right, text)], (bottom + top) / 2, min(top - bottom, 12.0), alone=True)
 
 
 def _position(lines: Sequence[Line], field: Field) -> int:

@@ -16,7 +16,7 @@ _FIRST_WORD = re.compile(r"[^\W_]+")
 _SHORTEST = 4
 
 
-class Words:
+class DocumentWords:
     """The words of a document that no line's end cuts, counted without regard to case."""
 
     def __init__(self, lines: Iterable[str] = (), is_listed: Callable[[str], bool] | None = None) -> None:

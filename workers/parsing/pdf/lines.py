@@ -26,7 +26,7 @@ RAISED = 0.6
 
 
 @dataclass(slots=True)
-class Cell:
+class LineCell:
     """Text without wide gaps, and where it begins and ends on the line, in points."""
 
     left: float
@@ -42,7 +42,7 @@ class Line:
     running text.
     """
 
-    cells: list[Cell]
+    cells: list[LineCell]
     base: float
     size: float
     bold: bool = False
@@ -63,7 +63,7 @@ class Line:
     def text(self) -> str:
         return self.cells[0].text if len(self.cells) == 1 else " ".join([cell.text for cell in self.cells])
 
-    def part(self, cells: list[Cell]) -> "Line":
+    def part(self, cells: list[LineCell]) -> "Line":
         """The same line with only these of its cells."""
         line = copy(self)
         line.cells = cells
@@ -126,7 +126,7 @@ def _take_script(before: Line, line: Line) -> None:
         text = f"{written('', before.text, raised=True)} {following.text}"
         before.size, before.base = line.size, line.base
         before.bold, before.fixed = line.bold, line.fixed
-    before.cells[-1] = Cell(cell.left, max(cell.right, following.right), text)
+    before.cells[-1] = LineCell(cell.left, max(cell.right, following.right), text)
     before.cells += line.cells[1:]
 
 
@@ -135,10 +135,10 @@ def _goes_on(before: Line, line: Line) -> bool:
     return same_base and not before.backward and line.left >= before.right - 0.25 * line.size
 
 
-def _joined(cell: Cell, following: Cell, size: float) -> Cell:
+def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:
     """Two pieces of one cell, with a blank where there is room for one."""
     blank = " " if following.left - cell.right > BLANK * size else ""
-    return Cell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}")
+    return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}")
 
 
 def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -193,11 +193,11 @@ def _parted(walls: Sequence[Rule], right: float, left: float, base: float) -> bo
     return any(right - 1 <= wall.at <= left + 1 and wall.start <= base + 1 <= wall.end + 2 for wall in walls)
 
 
-def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -> list[Cell]:
+def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -> list[LineCell]:
     """Words of a line as cells, parted by gaps wider than `widest` points and by walls."""
     if len(words) == 1:
-        return [Cell(words[0].left, words[0].right, words[0].text)]
-    cells: list[Cell] = []
+        return [LineCell(words[0].left, words[0].right, words[0].text)]
+    cells: list[LineCell] = []
     text: list[str] = []
     left = right = 0.0
     for word in words:
@@ -207,7 +207,7 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
             left, right = min(left, word.left), max(right, word.right)
             continue
         if text:
-            cells.append(Cell(left, right, " ".join(text)))
+            cells.append(LineCell(left, right, " ".join(text)))
         text, left, right = [word.text], word.left, word.right
-    cells.append(Cell(left, right, " ".join(text)))
+    cells.append(LineCell(left, right, " ".join(text)))
     return cells

@@ -42,7 +42,7 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TESSDATA_P
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PageReading:
     """What was read of a page, and how sure the program is of it, in percent."""
 
     lines: list[Line]
@@ -61,7 +61,7 @@ class Ocr:
         self._pages_left = limits.ocr_pages
         self._until = min(monotonic() + limits.seconds, limits.deadline) - (1 - SHARE_OF_TIME) * limits.seconds
 
-    def read(self, page: "PdfPage", box: Box) -> Reading:
+    def read(self, page: "PdfPage", box: Box) -> PageReading:
         """OcrFailed when the page cannot be read, and for every page beyond the bounds."""
         seconds = self._until - monotonic()
         if self._pages_left <= 0 or seconds < LEAST_SECONDS:
@@ -163,7 +163,7 @@ def _why(errors: bytes) -> str:
     return "OCR failed"
 
 
-def _reading(table: str, scale: float, box: Box) -> Reading:
+def _reading(table: str, scale: float, box: Box) -> PageReading:
     """The words of tesseract's table, in its order of blocks, paragraphs and lines, at their places on the page."""
     rows = [row for row in csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE) if _is_word(row)]
     lines = [
@@ -171,7 +171,7 @@ def _reading(table: str, scale: float, box: Box) -> Reading:
         for _, words in groupby(rows, key=lambda row: (row["block_num"], row["par_num"], row["line_num"]))
     ]
     sure = sum(float(row["conf"]) for row in rows) / max(len(rows), 1)
-    return Reading(_evened(lines), sure)
+    return PageReading(_evened(lines), sure)
 
 
 def _is_word(row: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ ANGLE_DIGITS = 1
 
 
 @dataclass(slots=True)
-class Page:
+class PdfPage:
     """`lines` are those of the direction that most of its text has; `turned` are the others, direction by direction.
 
     Where that direction is not upright, no rules are kept. `garbled`: its text says nothing; `scanned`: OCR read it;
@@ -44,7 +44,7 @@ class Page:
         return bool(self.lines or self.fields or self.comments)
 
 
-def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool) -> Page | None:
+def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool) -> PdfPage | None:
     """None of a page that is damaged. Text outside the visible box is another page's, as in spreads that were cut."""
     from pypdfium2 import PdfiumError
 
@@ -60,7 +60,7 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool
                 drawings = drawings.without_rules()
             tags = read_tags(page.raw) if tagged else {}
             lines = build_lines(upright, text_page.raw, fonts, drawings.upright, tags)
-            return Page(
+            return PdfPage(
                 box,
                 lines,
                 [build_lines(stretches, text_page.raw, fonts) for stretches in turned],

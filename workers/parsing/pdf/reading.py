@@ -13,16 +13,16 @@ from embedmill.workers.parsing.pdf.counters import mark_counters
 from embedmill.workers.parsing.pdf.fields import place_fields
 from embedmill.workers.parsing.pdf.fonts import Fonts
 from embedmill.workers.parsing.pdf.headings import body_size, find_headings
-from embedmill.workers.parsing.pdf.hyphens import Words
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line
 from embedmill.workers.parsing.pdf.outline import read_outline
-from embedmill.workers.parsing.pdf.pages import Page, read_page
+from embedmill.workers.parsing.pdf.pages import PdfPage, read_page
 from embedmill.workers.parsing.pdf.ruled import with_ruled_tables
 from embedmill.workers.parsing.pdf.running import drop_running_lines
 from embedmill.workers.parsing.pdf.silent import read_silent_pages
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.tags import is_tagged
-from embedmill.workers.parsing.pdf.writing import Writer
+from embedmill.workers.parsing.pdf.writing import PageWriter
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -55,9 +55,9 @@ def _open(data: bytes) -> "PdfDocument":
         raise UnreadableDocument("the PDF is damaged or cut short") from None
 
 
-def _read_pages(document: "PdfDocument", draft: Draft) -> list[Page | None]:
+def _read_pages(document: "PdfDocument", draft: Draft) -> list[PdfPage | None]:
     fonts, tagged, characters = Fonts(), is_tagged(document.raw), 0
-    pages: list[Page | None] = []
+    pages: list[PdfPage | None] = []
     for index in range(len(document)):
         page = read_page(document, index, fonts, tagged=tagged)
         pages.append(page)
@@ -67,17 +67,17 @@ def _read_pages(document: "PdfDocument", draft: Draft) -> list[Page | None]:
     return pages
 
 
-def _write(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) -> None:
+def _write(document: "PdfDocument", pages: Sequence[PdfPage | None], draft: Draft) -> None:
     lines = [line for page in pages if page for line in page.lines]
     body = body_size([line for page in pages if page and not page.scanned for line in page.lines]) or body_size(lines)
     for page in pages:
         if page and page.scanned:
             _liken(page.lines, body)
-    words = Words([line.text for page in pages if page for line in page.lines])
+    words = DocumentWords([line.text for page in pages if page for line in page.lines])
     told = [_parts(page, words) if page else [] for page in pages]
     carry_over(told, words)
     headings = find_headings(told, read_outline(document), body)
-    writer = Writer(draft, headings, words, code=not _is_typewritten(lines))
+    writer = PageWriter(draft, headings, words, code=not _is_typewritten(lines))
     for index, (page, parts) in enumerate(zip(pages, told, strict=True)):
         writer.write(parts, index)
         for comment in page.comments if page else ():
@@ -92,7 +92,7 @@ def _liken(lines: Sequence[Line], body: float) -> None:
         line.size *= body / usual
 
 
-def _parts(page: Page, words: Words) -> list[Part]:
+def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
     lines = place_fields(page.lines, page.fields)
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)

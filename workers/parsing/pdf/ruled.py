@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Drawings, Rule
-from embedmill.workers.parsing.pdf.hyphens import Words
-from embedmill.workers.parsing.pdf.lines import Cell, Line
-from embedmill.workers.parsing.pdf.tables import Part, Row, Table, count_heads, join_cells, without_wraps
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
+from embedmill.workers.parsing.pdf.lines import Line, LineCell
+from embedmill.workers.parsing.pdf.tables import Part, PdfTable, Row, count_heads, join_cells, without_wraps
 
 NEAR = 3.0
 """Points: rules that are nearer touch or are one."""
@@ -25,7 +25,7 @@ CROWDED = 3
 
 
 @dataclass(slots=True)
-class Grid:
+class RuledGrid:
     """The rules of one table: `columns` from left to right, `rows` from top to bottom, and all its pieces of rules."""
 
     columns: list[float]
@@ -39,7 +39,7 @@ class Grid:
         return self.rows[-1] < middle < self.rows[0] and self.columns[0] - NEAR < across < self.columns[-1] + NEAR
 
 
-def with_ruled_tables(parts: Sequence[Line], drawings: Drawings, words: Words) -> list[Part]:
+def with_ruled_tables(parts: Sequence[Line], drawings: Drawings, words: DocumentWords) -> list[Part]:
     """The lines, and in their place the tables whose rules lie around them."""
     found: list[Part] = list(parts)
     for grid in find_grids(drawings):
@@ -52,7 +52,7 @@ def with_ruled_tables(parts: Sequence[Line], drawings: Drawings, words: Words) -
     return found
 
 
-def find_grids(drawings: Drawings) -> Iterator[Grid]:
+def find_grids(drawings: Drawings) -> Iterator[RuledGrid]:
     """Rules that touch one another and form at least two columns and two rows."""
     if not drawings.upright or len(drawings.level) * len(drawings.upright) > MOST_CROSSINGS:
         return
@@ -62,7 +62,7 @@ def find_grids(drawings: Drawings) -> Iterator[Grid]:
         rows = _merged([*(rule.at for rule in level), *_shared_ends(upright)])[::-1]
         work = len(columns) * len(rows) * max(len(level), len(upright))
         if len(columns) > 2 and len(rows) > 1 and work < MOST_WORK:
-            yield Grid(columns, rows, level, upright)
+            yield RuledGrid(columns, rows, level, upright)
 
 
 def _touching(level: Sequence[Rule], upright: Sequence[Rule]) -> Iterator[tuple[list[Rule], list[Rule]]]:
@@ -128,7 +128,7 @@ def _merged(places: Iterable[float]) -> list[float]:
     return merged
 
 
-def _table(grid: Grid, lines: Sequence[Line], words: Words) -> Table | None:
+def _table(grid: RuledGrid, lines: Sequence[Line], words: DocumentWords) -> PdfTable | None:
     cells = _fill(grid, lines)
     distinct = {id(held): held for held in cells.values() if held}.values()
     texts = [join_cells(held, words) for held in distinct]
@@ -139,14 +139,14 @@ def _table(grid: Grid, lines: Sequence[Line], words: Words) -> Table | None:
     if not any(sum(row.is_filled) > 1 for row in rows):
         return None
     told = [row.texts(words) for row in rows]
-    return Table(told, count_heads(told, [row.bold for row in rows]))
+    return PdfTable(told, count_heads(told, [row.bold for row in rows]))
 
 
-def _fill(grid: Grid, lines: Sequence[Line]) -> dict[int, list[Cell]]:
+def _fill(grid: RuledGrid, lines: Sequence[Line]) -> dict[int, list[LineCell]]:
     """The lines of each cell, by its number row by row; what cells share that no rule parts stands in the first."""
     groups = _spans(grid)
     width = len(grid.columns) - 1
-    held: dict[int, list[Cell]] = defaultdict(list)
+    held: dict[int, list[LineCell]] = defaultdict(list)
     for line in sorted(lines, key=lambda line: -line.base):
         band = _place([-row for row in grid.rows], -(line.base + line.size / 4))
         for cell in line.cells:
@@ -160,7 +160,7 @@ def _place(edges: Sequence[float], at: float) -> int:
     return min(max(bisect_right(edges, at) - 1, 0), len(edges) - 2)
 
 
-def _spans(grid: Grid) -> _Groups:
+def _spans(grid: RuledGrid) -> _Groups:
     """Cells that no rule parts are united."""
     width, height = len(grid.columns) - 1, len(grid.rows) - 1
     groups = _Groups(width * height)
@@ -177,7 +177,7 @@ def _spans(grid: Grid) -> _Groups:
     return groups
 
 
-def _is_ruled(grid: Grid, band: int) -> bool:
+def _is_ruled(grid: RuledGrid, band: int) -> bool:
     """Whether there is a level rule below a band, so that it is missing where a cell reaches over it."""
     return any(abs(rule.at - grid.rows[band + 1]) <= NEAR for rule in grid.level)
 
@@ -186,7 +186,7 @@ def _stands(rules: Sequence[Rule], at: float, along: float) -> bool:
     return any(abs(rule.at - at) <= NEAR and rule.start <= along <= rule.end for rule in rules)
 
 
-def _rows_of_band(grid: Grid, cells: dict[int, list[Cell]], band: int, lines: Sequence[Line]) -> list[Row]:
+def _rows_of_band(grid: RuledGrid, cells: dict[int, list[LineCell]], band: int, lines: Sequence[Line]) -> list[Row]:
     """What lies between two level rules: a row, or several where the table has no rules between its rows."""
     width = len(grid.columns) - 1
     inside = [line for line in lines if grid.rows[band + 1] < line.base + line.size / 4 < grid.rows[band]]
@@ -197,7 +197,7 @@ def _rows_of_band(grid: Grid, cells: dict[int, list[Cell]], band: int, lines: Se
     return [Row(grid.rows[band], 0.0, [cells[band * width + column] for column in range(width)], bold)]
 
 
-def _rows_by_base(grid: Grid, lines: Sequence[Line]) -> list[Row]:
+def _rows_by_base(grid: RuledGrid, lines: Sequence[Line]) -> list[Row]:
     """Lines at one height are one row."""
     rows: list[Row] = []
     for line in sorted(lines, key=lambda line: -line.base):

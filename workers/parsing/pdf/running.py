@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from embedmill.workers.parsing.pdf.lines import Line
-from embedmill.workers.parsing.pdf.pages import Page
+from embedmill.workers.parsing.pdf.pages import PdfPage
 
 SAME_HEIGHT = 2.0
 """Points: lines of several pages that differ less are at one height."""
@@ -43,7 +43,7 @@ class _Edge(NamedTuple):
     in_margin: bool
 
 
-def drop_running_lines(pages: Sequence[Page | None], body: float) -> None:
+def drop_running_lines(pages: Sequence[PdfPage | None], body: float) -> None:
     """Takes the running lines out of `pages`, unless nothing would be left; `body` is the size of running text."""
     held = [(number, page) for number, page in enumerate(pages, start=1) if page]
     running = {id(edge.line) for slot in _slots(held) for edge in _running(slot, len(held), body)}
@@ -56,13 +56,13 @@ def drop_running_lines(pages: Sequence[Page | None], body: float) -> None:
         page.turned = [[line for line in lines if line.text not in stamps] for lines in page.turned]
 
 
-def _stamps(pages: Sequence[tuple[int, Page]]) -> set[str]:
+def _stamps(pages: Sequence[tuple[int, PdfPage]]) -> set[str]:
     """Turned text that is the same on several pages."""
     texts = Counter(text for _, page in pages for text in {line.text for lines in page.turned for line in lines})
     return {text for text, count in texts.items() if count >= PAGES}
 
 
-def _slots(pages: Sequence[tuple[int, Page]]) -> Iterator[list[_Edge]]:
+def _slots(pages: Sequence[tuple[int, PdfPage]]) -> Iterator[list[_Edge]]:
     """Edge lines of several pages at one height."""
     leading = _leading([page for _, page in pages])
     found = (edge for number, page in pages for edge in _edges(number, page, leading))
@@ -77,7 +77,7 @@ def _slots(pages: Sequence[tuple[int, Page]]) -> Iterator[list[_Edge]]:
         yield slot
 
 
-def _edges(number: int, page: Page, leading: float) -> Iterator[_Edge]:
+def _edges(number: int, page: PdfPage, leading: float) -> Iterator[_Edge]:
     down = sorted((line for line in page.lines if not line.alone), key=lambda line: -line.base)
     if not down:
         return
@@ -98,7 +98,7 @@ def _edge(lines: Sequence[Line], leading: float) -> Sequence[Line]:
     return lines if len(lines) <= MOST_LINES else ()
 
 
-def _leading(pages: Sequence[Page]) -> float:
+def _leading(pages: Sequence[PdfPage]) -> float:
     """The usual distance of lines."""
     lines = (sorted(page.lines, key=lambda line: -line.base) for page in pages)
     gaps = (above.base - line.base for down in lines for above, line in pairwise(down))

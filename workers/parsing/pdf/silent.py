@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft, ranges
 from embedmill.workers.parsing.pdf.ocr import UNSURE, Ocr, OcrFailed
-from embedmill.workers.parsing.pdf.pages import Page
+from embedmill.workers.parsing.pdf.pages import PdfPage
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -21,7 +21,7 @@ MANY_PATHS = 200
 OFF = "OCR is off: EMBEDMILL_OCR=auto reads such pages from their picture, with the program tesseract"
 
 
-def read_silent_pages(document: "PdfDocument", pages: Sequence[Page | None], draft: Draft) -> None:
+def read_silent_pages(document: "PdfDocument", pages: Sequence[PdfPage | None], draft: Draft) -> None:
     """Puts what OCR reads into the pages that want it, and notes which pages hold no text, or none that can be read."""
     wanting = [index for index, page in enumerate(pages) if page and _wants_ocr(page)]
     notes = _read(document, pages, wanting, draft) if wanting else []
@@ -32,12 +32,12 @@ def read_silent_pages(document: "PdfDocument", pages: Sequence[Page | None], dra
         draft.note(note)
 
 
-def _wants_ocr(page: Page) -> bool:
+def _wants_ocr(page: PdfPage) -> bool:
     shows = page.drawings.picture >= SMALLEST_PICTURE or page.drawings.paths >= MANY_PATHS
     return page.garbled or (_is_silent(page) and shows)
 
 
-def _is_silent(page: Page) -> bool:
+def _is_silent(page: PdfPage) -> bool:
     """Whether a page has no text of its own: none, or a stamp that all pages have on the picture of a page."""
     if page.scanned:
         return False
@@ -45,7 +45,7 @@ def _is_silent(page: Page) -> bool:
     return is_stamped or not (page.holds_text or page.only_runs)
 
 
-def _read(document: "PdfDocument", pages: Sequence[Page | None], wanting: Sequence[int], draft: Draft) -> list[str]:
+def _read(document: "PdfDocument", pages: Sequence[PdfPage | None], wanting: Sequence[int], draft: Draft) -> list[str]:
     """What there is to note of it."""
     if not draft.limits.ocr_pages:
         return [OFF]
@@ -73,7 +73,7 @@ def _read(document: "PdfDocument", pages: Sequence[Page | None], wanting: Sequen
     return notes
 
 
-def _read_page(ocr: Ocr, document: "PdfDocument", index: int, pages: Sequence[Page | None]) -> float:
+def _read_page(ocr: Ocr, document: "PdfDocument", index: int, pages: Sequence[PdfPage | None]) -> float:
     """How sure OCR is of what it put into the page; 0 where it found nothing."""
     page = pages[index]
     assert page
@@ -85,7 +85,7 @@ def _read_page(ocr: Ocr, document: "PdfDocument", index: int, pages: Sequence[Pa
     return reading.confidence
 
 
-def _note(draft: Draft, pages: Sequence[Page | None], what: str, are: Sequence[bool]) -> None:
+def _note(draft: Draft, pages: Sequence[PdfPage | None], what: str, are: Sequence[bool]) -> None:
     numbers = [number for number, is_one in enumerate(are, start=1) if is_one]
     if numbers:
         draft.note(f"{len(numbers)} of {len(pages)} pages {what}: {ranges(numbers)}")

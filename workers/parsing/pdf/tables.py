@@ -7,8 +7,8 @@ from functools import reduce
 from itertools import pairwise
 from statistics import median
 
-from embedmill.workers.parsing.pdf.hyphens import Words
-from embedmill.workers.parsing.pdf.lines import Cell, Line
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
+from embedmill.workers.parsing.pdf.lines import Line, LineCell
 
 NUMBER = re.compile(r"^[(+\u2212-]?[$€£¥]?\s?\d[\d.,'\s]*\s?[%‰$€£¥)]*$")
 
@@ -19,7 +19,7 @@ NEARER = 0.85
 
 
 @dataclass(slots=True)
-class Table:
+class PdfTable:
     """`rows` have as many texts as there are columns; the first `heads` of them are its header.
 
     `columns` are where those of a table without rules begin and end.
@@ -30,11 +30,11 @@ class Table:
     columns: Sequence[tuple[float, float]] = ()
 
 
-Part = Line | Table
+Part = Line | PdfTable
 """What a page consists of, in reading order."""
 
 
-def join_cells(cells: Iterable[Cell], words: Words) -> str:
+def join_cells(cells: Iterable[LineCell], words: DocumentWords) -> str:
     """The lines of one cell as one text."""
     return reduce(words.join, (cell.text for cell in cells), "")
 
@@ -85,7 +85,7 @@ class Row:
 
     base: float
     size: float
-    cells: list[list[Cell]]
+    cells: list[list[LineCell]]
     bold: bool
 
     @property
@@ -98,7 +98,7 @@ class Row:
             cell.extend(more)
         self.base = min(self.base, row.base)
 
-    def texts(self, words: Words) -> list[str]:
+    def texts(self, words: DocumentWords) -> list[str]:
         return [join_cells(cell, words) for cell in self.cells]
 
 
@@ -157,7 +157,7 @@ def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[flo
     return all(_had_no_room(whole.cells[number][-1], row.cells[number][0], edges[number]) for number in filled)
 
 
-def _had_no_room(cell: Cell, following: Cell, edge: float) -> bool:
+def _had_no_room(cell: LineCell, following: LineCell, edge: float) -> bool:
     if NUMBER.match(following.text):
         return False
     first = following.text.partition(" ")[0]

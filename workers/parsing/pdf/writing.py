@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
-from embedmill.workers.parsing.pdf.hyphens import HYPHENS, Words
+from embedmill.workers.parsing.pdf.hyphens import HYPHENS, DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, from_place
 from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
-from embedmill.workers.parsing.pdf.tables import Part, Table
+from embedmill.workers.parsing.pdf.tables import Part, PdfTable
 
 if TYPE_CHECKING:
     from embedmill.workers.parsing.table import Table as DraftTable
@@ -25,13 +25,13 @@ LONGEST_CAPTION = 600
 _ADDRESS = re.compile(r"\S+(?: \S+)?@\S+|(?:https?://|www\.)\S+")
 
 
-class Writer:
+class PageWriter:
     """Puts the parts of one page after another into a draft.
 
     A paragraph waits for its lines; an open item knows where its marker stands, and those of the items around it.
     """
 
-    def __init__(self, draft: Draft, headings: Headings, words: Words, *, code: bool) -> None:
+    def __init__(self, draft: Draft, headings: Headings, words: DocumentWords, *, code: bool) -> None:
         self._draft = draft
         self._headings = headings
         self._words = words
@@ -41,7 +41,7 @@ class Writer:
         self._since = 0
         self._marker = ""
         self._markers: list[float] = []
-        self._table: tuple[DraftTable, Table, int] | None = None
+        self._table: tuple[DraftTable, PdfTable, int] | None = None
 
     def write(self, parts: Sequence[Part], page: int) -> None:
         """The parts of a page, whose number counts from 0."""
@@ -70,7 +70,7 @@ class Writer:
         part = parts[at]
         if heading := self._headings.get((self._page, at)):
             return self._take_heading(parts, heading)
-        if isinstance(part, Table):
+        if isinstance(part, PdfTable):
             below = self._caption_below(parts, at + 1, paragraphs)
             self._take_table(part, below)
             return 1 + len(below)
@@ -151,7 +151,7 @@ class Writer:
         text = self._words.join_all([line.text for line in lines])
         return text.replace("\ufffe ", "-").replace("\x02 ", "-").replace("\ufffe", "-").replace("\x02", "-")
 
-    def _take_table(self, table: Table, below: Sequence[Line]) -> None:
+    def _take_table(self, table: PdfTable, below: Sequence[Line]) -> None:
         """A table that goes on from the page before keeps its header, and does not repeat it."""
         caption = self._caption_above() or (self._joined(below) if below else "")
         rows = table.rows
@@ -185,7 +185,7 @@ class Writer:
             if not isinstance(part, Line) or (lines and not paragraphs.goes_on(lines[-1], part)):
                 break
             lines.append(part)
-        is_followed = at + len(lines) < len(parts) and isinstance(parts[at + len(lines)], Table)
+        is_followed = at + len(lines) < len(parts) and isinstance(parts[at + len(lines)], PdfTable)
         if not lines or is_followed or _is_caption(waiting) or not _is_caption(self._joined(lines)):
             return []
         return lines
@@ -197,7 +197,7 @@ def _is_caption(text: str) -> bool:
     return bool(found)
 
 
-def _goes_on(before: Table, table: Table) -> bool:
+def _goes_on(before: PdfTable, table: PdfTable) -> bool:
     if len(before.rows[0]) != len(table.rows[0]):
         return False
     return not table.heads or before.rows[: before.heads] == table.rows[: table.heads]

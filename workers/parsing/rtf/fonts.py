@@ -19,7 +19,7 @@ ALL = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 
 
 @dataclass(slots=True)
-class Font:
+class RtfFont:
     """A font's name and the encoding of text in it; "" where the document's own holds."""
 
     name: str = ""
@@ -33,7 +33,7 @@ class Font:
 
 
 @dataclass(slots=True)
-class Style:
+class RtfStyle:
     """A paragraph style: its name, and the level of heading that it is, 0 for none."""
 
     name: str = ""
@@ -57,17 +57,17 @@ class Style:
 
 
 @dataclass(slots=True)
-class Fonts:
+class RtfFonts:
     """The fonts by their number, and the document's own encoding."""
 
     own: str = "cp1252"
     default: int = 0
-    by_number: dict[int, Font] = field(default_factory=dict)
-    defined: Font = field(default_factory=Font)
+    by_number: dict[int, RtfFont] = field(default_factory=dict)
+    defined: RtfFont = field(default_factory=RtfFont)
 
     def define(self, number: int) -> None:
         """The font that is described from here on."""
-        self.defined = self.by_number.setdefault(number, Font())
+        self.defined = self.by_number.setdefault(number, RtfFont())
 
     def describe(self, word: str, number: int) -> None:
         if word == "fcharset":
@@ -79,10 +79,12 @@ class Fonts:
 
     def is_code(self, number: int) -> bool:
         """Whether text in a font is set as code is: not where the whole document is."""
-        return self.by_number.get(number, Font()).is_fixed and not self.by_number.get(self.default, Font()).is_fixed
+        return (
+            self.by_number.get(number, RtfFont()).is_fixed and not self.by_number.get(self.default, RtfFont()).is_fixed
+        )
 
     def decode(self, data: bytes, number: int) -> str:
-        font = self.by_number.get(number, Font())
+        font = self.by_number.get(number, RtfFont())
         if font.encoding == SYMBOLS:
             return "".join(symbol(font.name.strip().rstrip(";"), f"{byte:x}") or chr(byte) for byte in data)
         try:

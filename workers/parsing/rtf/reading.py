@@ -10,10 +10,10 @@ from enum import Enum
 
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.rtf.fonts import ALL, Fonts, Style, page
+from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
 from embedmill.workers.parsing.rtf.stories import Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
-from embedmill.workers.parsing.rtf.tokens import Kind, Token, Tokens
+from embedmill.workers.parsing.rtf.tokens import RtfToken, RtfTokenKind, RtfTokens
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER
 
 DEEPEST = 5000
@@ -89,12 +89,12 @@ def read(data: bytes, draft: Draft) -> None:
 
 class _Reader:
     def __init__(self, data: bytes, draft: Draft) -> None:
-        self._tokens = Tokens(data, _MEANT)
+        self._tokens = RtfTokens(data, _MEANT)
         self._draft = draft
         self._body = Body(draft)
-        self._fonts = Fonts()
-        self._styles: dict[int, Style] = {}
-        self._style = Style()
+        self._fonts = RtfFonts()
+        self._styles: dict[int, RtfStyle] = {}
+        self._style = RtfStyle()
         self._state = _State(self._body)
         self._outer: list[_State] = []
         self._bytes = bytearray()
@@ -109,14 +109,14 @@ class _Reader:
     def read(self) -> bool:
         """Whether the outermost group was closed; what stands behind it is nobody's."""
         for token in self._tokens:
-            if token.kind is Kind.BYTES:
+            if token.kind is RtfTokenKind.BYTES:
                 self._take_bytes(token.data)
                 continue
             if self._bytes:
                 self._flush()
-            if token.kind is Kind.OPEN:
+            if token.kind is RtfTokenKind.OPEN:
                 self._open()
-            elif token.kind is Kind.CLOSE:
+            elif token.kind is RtfTokenKind.CLOSE:
                 if self._close():
                     self._finish()
                     return True
@@ -131,7 +131,7 @@ class _Reader:
         self._state = self._state.inner()
         self._is_first, self._to_skip = True, 0
         if self._state.target is _Target.STYLES:
-            self._style = Style()
+            self._style = RtfStyle()
 
     def _close(self) -> bool:
         """Whether that was the outermost group."""
@@ -176,8 +176,8 @@ class _Reader:
             case _Target.AUTHOR:
                 self._author += text
 
-    def _control(self, token: Token) -> None:
-        is_optional = token.kind is Kind.OPTIONAL and self._is_first
+    def _control(self, token: RtfToken) -> None:
+        is_optional = token.kind is RtfTokenKind.OPTIONAL and self._is_first
         self._is_first = False
         if self._to_skip:
             self._to_skip -= 1
@@ -214,7 +214,7 @@ class _Reader:
             self._fonts.describe(word, number or 0)
 
     def use_style(self, _word: str, number: int | None) -> None:
-        style = self._styles.setdefault(number or 0, Style())
+        style = self._styles.setdefault(number or 0, RtfStyle())
         if self._state.target is _Target.STYLES:
             self._style = style
         else:
@@ -225,7 +225,7 @@ class _Reader:
         if self._state.target is _Target.STYLES:
             self._style.outline = str(number or 0)
         else:
-            self._state.paragraph.level = Style(outline=str(number or 0)).level
+            self._state.paragraph.level = RtfStyle(outline=str(number or 0)).level
 
     def plain(self, _word: str, _number: int | None) -> None:
         state = self._state

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(StrEnum):
+class RtfTokenKind(StrEnum):
     """What a token is."""
 
     OPEN = "{"
@@ -16,13 +16,13 @@ class Kind(StrEnum):
     BYTES = "bytes"
 
 
-class Token(NamedTuple):
+class RtfToken(NamedTuple):
     r"""`word` is a control word's or symbol's name, `number` what stands behind it; `data` are bytes of text.
 
     An OPTIONAL word has `\\*` before it. A WORD without a name stands for words that mean nothing to the reader.
     """
 
-    kind: Kind
+    kind: RtfTokenKind
     word: str = ""
     number: int | None = None
     data: bytes = b""
@@ -39,21 +39,21 @@ _BRACE = re.compile(rb"[{}]|\\bin(?P<bin>-?\d{1,10}) ?|\\[^a-zA-Z]", re.DOTALL)
 _MOST_REMEMBERED = 4096
 
 
-class Tokens:
+class RtfTokens:
     r"""In order; the binary data behind `\\bin` is passed over, however it looks. `known` are the words that count."""
 
     def __init__(self, data: bytes, known: frozenset[str]) -> None:
         self._data = data
         self._known = known
         self._position = 0
-        self._met: dict[bytes, tuple[Token, ...]] = {}
+        self._met: dict[bytes, tuple[RtfToken, ...]] = {}
 
-    def __iter__(self) -> Iterator[Token]:
+    def __iter__(self) -> Iterator[RtfToken]:
         """What was not skipped."""
         while match := _TOKEN.search(self._data, self._position):
             self._position = match.end()
             if match.lastgroup == "text":
-                yield Token(Kind.BYTES, "", None, match[0])
+                yield RtfToken(RtfTokenKind.BYTES, "", None, match[0])
             elif match.lastgroup == "bin":
                 self._position += max(int(match["bin"]), 0)
             else:
@@ -70,27 +70,27 @@ class Tokens:
             depth += {b"{": 1, b"}": -1}.get(match[0], 0)
         self._position = len(self._data)
 
-    def _remember(self, match: re.Match[bytes]) -> tuple[Token, ...]:
+    def _remember(self, match: re.Match[bytes]) -> tuple[RtfToken, ...]:
         """Few runs of control words make up a file, so that each is looked at once."""
         tokens = self._read(match)
         if len(self._met) < _MOST_REMEMBERED:
             self._met[match[0]] = tokens
         return tokens
 
-    def _read(self, match: re.Match[bytes]) -> tuple[Token, ...]:
+    def _read(self, match: re.Match[bytes]) -> tuple[RtfToken, ...]:
         match match.lastgroup:
             case "brace":
-                return (Token(Kind.OPEN if match[0] == b"{" else Kind.CLOSE),)
+                return (RtfToken(RtfTokenKind.OPEN if match[0] == b"{" else RtfTokenKind.CLOSE),)
             case "hex":
-                return (Token(Kind.BYTES, data=bytes.fromhex(match["hex"].decode())),)
+                return (RtfToken(RtfTokenKind.BYTES, data=bytes.fromhex(match["hex"].decode())),)
             case "symbol":
-                return (Token(Kind.WORD, match["symbol"].decode("latin-1")),)
+                return (RtfToken(RtfTokenKind.WORD, match["symbol"].decode("latin-1")),)
             case "optional":
-                return tuple(_words(match["optional"], Kind.OPTIONAL))
-        found = tuple(token for token in _words(match[0], Kind.WORD) if token.word in self._known)
-        return found or (Token(Kind.WORD),)
+                return tuple(_words(match["optional"], RtfTokenKind.OPTIONAL))
+        found = tuple(token for token in _words(match[0], RtfTokenKind.WORD) if token.word in self._known)
+        return found or (RtfToken(RtfTokenKind.WORD),)
 
 
-def _words(run: bytes, kind: Kind) -> Iterator[Token]:
+def _words(run: bytes, kind: RtfTokenKind) -> Iterator[RtfToken]:
     for word, number in _PARTS.findall(run):
-        yield Token(kind, word.decode(), int(number) if number else None)
+        yield RtfToken(kind, word.decode(), int(number) if number else None)

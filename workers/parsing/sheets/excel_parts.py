@@ -7,7 +7,7 @@ from functools import cached_property
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.package import Relation, parts_of_kind, read_embedded, relation_id, relations
+from embedmill.workers.parsing.package import PartRelation, parts_of_kind, read_embedded, relation_id, relations
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
 from embedmill.workers.parsing.sheets.far_records import Errors
 from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
@@ -123,7 +123,7 @@ class SheetParts:
         self._authors = authors or {}
         self._xml = archive.read(part) if archive else b""
         self._near = near or self._xml
-        self._related: Sequence[Relation] = list(relations(archive, part).values()) if archive else []
+        self._related: Sequence[PartRelation] = list(relations(archive, part).values()) if archive else []
 
     def formats(self) -> "FormatsByRow":
         """The formats of its cells, for rows in their order."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedmill.workers.parsing.sheets.shaping import Row
+from embedmill.workers.parsing.sheets.shaping import SheetRow
 
 Range = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged one, each (row, column)."""
@@ -28,19 +28,19 @@ class Merges:
             columns = range(left - first_column, right - first_column + 1)
             self._begin.setdefault(row, []).append(Merged(columns, last_row))
 
-    def place(self, number: int, cells: list[str]) -> Row:
+    def place(self, number: int, cells: list[str]) -> SheetRow:
         """The row with that number."""
         if not self._hanging and number not in self._begin:
-            return Row(cells)
+            return SheetRow(cells)
         return self.place_with(number, cells, self._begin.get(number, ()))
 
-    def place_with(self, number: int, cells: list[str], merged: Sequence[Merged]) -> Row:
+    def place_with(self, number: int, cells: list[str], merged: Sequence[Merged]) -> SheetRow:
         """The row in which these merged cells begin; a lone one over several columns is a title, and not repeated."""
         beginning = [one for one in merged if 0 <= one.columns.start < len(cells)]
         if not beginning and not self._hanging:
-            return Row(cells)
+            return SheetRow(cells)
         if self._is_title(cells, beginning):
-            return Row(cells, is_title=True)
+            return SheetRow(cells, is_title=True)
         self._hanging = [one for one in self._hanging if one.last_row >= number]
         for one in self._hanging:
             _fill(cells, one.columns, one.text)
@@ -50,7 +50,7 @@ class Merges:
             if one.last_row > number:
                 self._hanging.append(Merged(one.columns, one.last_row, text))
         reaches = max((one.last_row - number for one in beginning), default=0)
-        return Row(cells, reaches, splits=any(len(one.columns) > 1 for one in beginning))
+        return SheetRow(cells, reaches, splits=any(len(one.columns) > 1 for one in beginning))
 
     def _is_title(self, cells: Sequence[str], beginning: Sequence[Merged]) -> bool:
         filled = [number for number, cell in enumerate(cells) if cell]

@@ -8,7 +8,7 @@ from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
 from embedmill.workers.parsing.sheets.far_cells import column_name
 from embedmill.workers.parsing.sheets.merges import Merged, Merges
-from embedmill.workers.parsing.sheets.shaping import Row, add_rows
+from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
 from embedmill.workers.parsing.sheets.workbook import comment_line, note_unvalued
 from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml, stream_xml
 
@@ -79,12 +79,12 @@ class _Sheets:
         note_unvalued(beside.unvalued, name, self._draft)
 
 
-def _with_first(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
+def _with_first(first: SheetRow, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
     yield first
     yield from rows
 
 
-def _rows(events: Iterator[tuple[str, Element]], beside: _Beside) -> Iterator[Row]:
+def _rows(events: Iterator[tuple[str, Element]], beside: _Beside) -> Iterator[SheetRow]:
     """The rows up to the end of their table; tables within cells are words of these."""
     merges = Merges((), first_column=0)
     depth, number = 1, 0

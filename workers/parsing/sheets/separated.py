@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.sheets.shaping import Row, add_rows, is_value
+from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows, is_value
 from embedmill.workers.parsing.text import read_text
 
 DELIMITERS = ",;\t|"
@@ -25,7 +25,7 @@ def read(data: bytes, draft: Draft) -> None:
     delimiter, text = _delimiter(text, draft.name)
     try:
         if delimiter:
-            add_rows((Row(list(map(str.strip, row))) for row in _rows(text, delimiter)), draft)
+            add_rows((SheetRow(list(map(str.strip, row))) for row in _rows(text, delimiter)), draft)
             return
     except csv.Error:
         pass

@@ -23,7 +23,7 @@ _VALUE = re.compile(
 )
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """Cells as texts. `reaches` says how many further rows a cell of it spans, `splits` that one spans columns."""
 
     cells: Sequence[str]
@@ -41,7 +41,7 @@ class Row(NamedTuple):
         return self.is_title or len(self.filled) == 1
 
 
-def add_rows(rows: Iterable[Row], draft: Draft) -> None:
+def add_rows(rows: Iterable[SheetRow], draft: Draft) -> None:
     """Adds what rows are: blocks between empty rows are tables, or go on with the one before, or are remarks."""
     shaper = _Shaper(draft)
     waiting = iter(rows)
@@ -50,7 +50,7 @@ def add_rows(rows: Iterable[Row], draft: Draft) -> None:
             shaper.add(chain([first], _filled(waiting)))
 
 
-def _filled(rows: Iterator[Row]) -> Iterator[Row]:
+def _filled(rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
     for row in rows:
         if not any(row.cells):
             return
@@ -65,7 +65,7 @@ class _Shaper:
         self._table: Table | None = None
         self._columns = range(0)
 
-    def add(self, block: Iterator[Row]) -> None:
+    def add(self, block: Iterator[SheetRow]) -> None:
         """One block; its rows are read as they come."""
         looked_at = list(islice(block, LOOKED_AT))
         titles = _count_titles(looked_at)
@@ -80,7 +80,7 @@ class _Shaper:
             rows = rows[heads.rows :]
         self._add_rows(chain(rows, block))
 
-    def _begin(self, titles: Sequence[Row], columns: range, heads: Sequence[Row]) -> None:
+    def _begin(self, titles: Sequence[SheetRow], columns: range, heads: Sequence[SheetRow]) -> None:
         """The one line above a table is its caption; several are paragraphs."""
         for row in titles if len(titles) > 1 else ():
             self._draft.paragraph(_text(row))
@@ -89,13 +89,13 @@ class _Shaper:
         for row in heads:
             self._table.head(row.cells[columns.start :])
 
-    def _add_rows(self, rows: Iterable[Row]) -> None:
+    def _add_rows(self, rows: Iterable[SheetRow]) -> None:
         assert self._table is not None
         start = self._columns.start
         for row in rows:
             self._table.row(row.cells[min(start, row.filled[0]) :] if start else row.cells)
 
-    def _add_remarks(self, rows: Sequence[Row]) -> None:
+    def _add_remarks(self, rows: Sequence[SheetRow]) -> None:
         if len(rows) >= LIST_ROWS and not any(row.is_title for row in rows):
             self._begin((), range(rows[0].filled[0], rows[0].filled[0] + 1), rows[: count_heads(rows).strong])
             self._add_rows(rows[count_heads(rows).strong :])
@@ -104,7 +104,7 @@ class _Shaper:
             self._draft.paragraph(_text(row))
 
 
-def _text(row: Row) -> str:
+def _text(row: SheetRow) -> str:
     return row.cells[row.filled[0]]
 
 
@@ -112,37 +112,37 @@ def _fits(columns: range, before: range) -> bool:
     return before.start <= columns.start and columns.stop <= before.stop
 
 
-def _count_titles(rows: Sequence[Row]) -> int:
+def _count_titles(rows: Sequence[SheetRow]) -> int:
     """Rows of one cell at the top, unless all that follows is a column too."""
     return next((number for number, row in enumerate(rows) if not row.is_single), len(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class HeadRows:
     """How many rows head a table; `strong` where what stands below them is of another kind."""
 
     rows: int
     strong: bool
 
 
-def count_heads(rows: Sequence[Row]) -> Heads:
+def count_heads(rows: Sequence[SheetRow]) -> HeadRows:
     """The header rows at the top of a table, judged by what stands in them and below."""
     if not rows or not _may_head(rows[0]):
-        return Heads(0, strong=False)
+        return HeadRows(0, strong=False)
     heads = 1
     while heads < min(MOST_HEADS, len(rows) - 1) and _goes_on(rows[:heads], rows[heads]):
         heads += 1
     if len(rows) == heads:
-        return Heads(0, strong=False)
-    return Heads(heads, strong=_differs(rows[heads - 1], rows[heads:]))
+        return HeadRows(0, strong=False)
+    return HeadRows(heads, strong=_differs(rows[heads - 1], rows[heads:]))
 
 
-def _may_head(row: Row) -> bool:
+def _may_head(row: SheetRow) -> bool:
     """Short texts, and years; a value such as an amount is none."""
     return all(len(cell) <= HEAD_CHARACTERS and not is_value(cell) for cell in row.cells if cell)
 
 
-def _goes_on(heads: Sequence[Row], row: Row) -> bool:
+def _goes_on(heads: Sequence[SheetRow], row: SheetRow) -> bool:
     """Whether a header has another row: cells of those before span it, or both have gaps where the other has none."""
     if any(head.reaches >= len(heads) - number for number, head in enumerate(heads)):
         return True
@@ -152,12 +152,12 @@ def _goes_on(heads: Sequence[Row], row: Row) -> bool:
     return heads[-1].splits or bool(above - below and below - above)
 
 
-def _differs(head: Row, rows: Sequence[Row]) -> bool:
+def _differs(head: SheetRow, rows: Sequence[SheetRow]) -> bool:
     """Whether some column has values below its name."""
     return any(_has_values(column, rows) for column in head.filled)
 
 
-def _has_values(column: int, rows: Sequence[Row]) -> bool:
+def _has_values(column: int, rows: Sequence[SheetRow]) -> bool:
     cells = [row.cells[column] for row in rows if column < len(row.cells) and row.cells[column]]
     return bool(cells) and 2 * sum(map(is_value, cells)) > len(cells)
 

@@ -15,7 +15,7 @@ from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, 
 from embedmill.workers.parsing.sheets.far_records import Near, draw_together
 from embedmill.workers.parsing.sheets.merges import Merges
 from embedmill.workers.parsing.sheets.number_formats import Moment, shown
-from embedmill.workers.parsing.sheets.shaping import Row, add_rows
+from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -108,7 +108,7 @@ def comment_line(cell: str, author: str, text: str) -> str:
     return f"Comment{by} on {cell}: {text.strip()}"
 
 
-def _rows(sheet: "CalamineSheet", parts: SheetParts) -> Iterator[Row]:
+def _rows(sheet: "CalamineSheet", parts: SheetParts) -> Iterator[SheetRow]:
     if not sheet.height:
         return
     _, first_column = sheet.start or (0, 0)

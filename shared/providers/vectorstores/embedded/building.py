@@ -21,18 +21,18 @@ import numpy as np
 
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.providers.vectorstores.embedded import listing, reading, schema
-from embedmill.shared.providers.vectorstores.embedded.listing import Listed, replace_listed
+from embedmill.shared.providers.vectorstores.embedded.listing import ListedSegment, replace_listed
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, empty
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
     ENGINE,
-    Written,
+    WrittenFile,
     key_id_of,
     open_written,
     remove_others,
     write,
 )
 from embedmill.shared.providers.vectorstores.embedded.shard_file import BUSY_HINT, BUSY_TIMEOUT_SECONDS, ShardFile
-from embedmill.shared.providers.vectorstores.embedded.view import Part, merged
+from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart, merged
 from embedmill.shared.words import cutting
 
 SLICE_ROWS = 8_192
@@ -57,16 +57,16 @@ IDENTITY = "SELECT identity, coalesce((SELECT seq FROM sqlite_sequence WHERE nam
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BuildPlan:
     """What to make next: a segment of a range of keys, instead of the listed ones; from their files if that is said."""
 
     low: int
     high: int
-    replaced: Sequence[Listed] = ()
+    replaced: Sequence[ListedSegment] = ()
     from_files: bool = False
 
 
-class Builder:
+class IndexBuilder:
     """The index of one shard file, in `folder`; `distrusted` are files that a reader found damaged."""
 
     def __init__(self, file: ShardFile, folder: Path, *, dimensions: int, distrusted: Collection[str] = ()) -> None:
@@ -136,22 +136,22 @@ class Builder:
         written = write(self._folder, segment, self._file.ring)
         with self._file.write() as connection:
             if connection.execute(IDENTITY).fetchone()[0] == identity:
-                made = Listed(written, plan.low, plan.high, len(segment), number, ENGINE, cutting.VERSION)
+                made = ListedSegment(written, plan.low, plan.high, len(segment), number, ENGINE, cutting.VERSION)
                 replace_listed(connection, plan.replaced, made)
         return True
 
-    def _plan(self, connection: sqlite3.Connection) -> Plan | None:
+    def _plan(self, connection: sqlite3.Connection) -> BuildPlan | None:
         remove_others(self._folder, {one.written.name for one in listing.read_list(connection)})
         listed = listing.of_cutter(connection, cutting.VERSION)
         for one in listed:
             if not self._is_there(one.written):
-                return Plan(one.low, one.high, [one])
+                return BuildPlan(one.low, one.high, [one])
             if self._seals_anew and not self._is_under_current(one.written):
-                return Plan(one.low, one.high, [one], from_files=True)
+                return BuildPlan(one.low, one.high, [one], from_files=True)
         end = listed[-1].high if listed else 0
         found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone() or _uncut(connection, end)
         if found is not None:
-            return Plan(end, found[0])
+            return BuildPlan(end, found[0])
         return _smaller(listed) or _thinner(connection, listed, self._gone_share)
 
     def _drop_former(self) -> None:
@@ -180,38 +180,38 @@ class Builder:
         finally:
             file.close()
 
-    def _is_there(self, written: Written) -> bool:
+    def _is_there(self, written: WrittenFile) -> bool:
         file = self._folder / written.name
         return written.name not in self._distrusted and file.exists() and file.stat().st_size == written.size
 
-    def _is_under_current(self, written: Written) -> bool:
+    def _is_under_current(self, written: WrittenFile) -> bool:
         key = self._file.ring.current()
         return key_id_of(self._folder / written.name) == (key.id if key else None)
 
-    def _make(self, connection: sqlite3.Connection, plan: Plan) -> Segment:
+    def _make(self, connection: sqlite3.Connection, plan: BuildPlan) -> Segment:
         parts = self._opened(connection, plan.replaced) if plan.from_files else None
         if parts is None:
             parts = list(self._read(connection, plan))
-        return merged(connection, parts or [Part(empty(self._dimensions))]).segment
+        return merged(connection, parts or [SegmentPart(empty(self._dimensions))]).segment
 
-    def _opened(self, connection: sqlite3.Connection, listed: Sequence[Listed]) -> list[Part] | None:
+    def _opened(self, connection: sqlite3.Connection, listed: Sequence[ListedSegment]) -> list[SegmentPart] | None:
         """The segments without the rows that are gone; None when one of them cannot be believed."""
-        parts: list[Part] = []
+        parts: list[SegmentPart] = []
         for one in listed:
             segment = open_written(self._folder, one.written, self._file.ring)
             if segment is None:
                 return None
             gone = [key for (key,) in connection.execute(GONE, (one.low, one.high, one.number))]
-            parts.append(Part(segment).without(np.sort(np.array(gone, np.int64))))
+            parts.append(SegmentPart(segment).without(np.sort(np.array(gone, np.int64))))
         return parts
 
-    def _read(self, connection: sqlite3.Connection, plan: Plan) -> Iterator[Part]:
+    def _read(self, connection: sqlite3.Connection, plan: BuildPlan) -> Iterator[SegmentPart]:
         after = plan.low
         while segment := reading.read_segment(
             connection, after, plan.high, limit=SLICE_ROWS, dimensions=self._dimensions, cutter=cutting.VERSION
         ):
             after = int(segment.keys[-1])
-            yield Part(segment)
+            yield SegmentPart(segment)
 
 
 def _group(path: Path) -> str:
@@ -246,20 +246,20 @@ def _uncut(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
     return None if uncut is None else (uncut,)
 
 
-def _smaller(listed: Sequence[Listed]) -> Plan | None:
+def _smaller(listed: Sequence[ListedSegment]) -> BuildPlan | None:
     """The last segments as one, when they are as many as are merged at once and it would not be too large."""
-    run: list[Listed] = []
+    run: list[ListedSegment] = []
     for one in reversed(listed):
         if sum(other.rows for other in (one, *run)) > MOST_ROWS:
             break
         run.insert(0, one)
-    return Plan(run[0].low, run[-1].high, run, from_files=True) if len(run) >= MERGED_AT_ONCE else None
+    return BuildPlan(run[0].low, run[-1].high, run, from_files=True) if len(run) >= MERGED_AT_ONCE else None
 
 
-def _thinner(connection: sqlite3.Connection, listed: Sequence[Listed], share: float) -> Plan | None:
+def _thinner(connection: sqlite3.Connection, listed: Sequence[ListedSegment], share: float) -> BuildPlan | None:
     """A segment that lost more than a share of its rows, without them."""
     for one in listed:
         gone = connection.execute(f"SELECT count(*) FROM ({GONE})", (one.low, one.high, one.number)).fetchone()[0]
         if gone > share * one.rows:
-            return Plan(one.low, one.high, [one], from_files=True)
+            return BuildPlan(one.low, one.high, [one], from_files=True)
     return None

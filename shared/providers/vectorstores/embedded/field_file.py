@@ -19,7 +19,7 @@ import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.filtering.columns import Column, Columns, Keys, Mask, Name
+from embedmill.shared.filtering.columns import Columns, FieldColumn, FieldKeys, Mask, Name
 from embedmill.shared.privacy.envelope import MAGIC, is_sealed
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 
@@ -33,7 +33,7 @@ KINDS: tuple[type[np.generic], ...] = (np.int64, np.uint8, np.int64, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FieldBlock:
     """The rows whose keys are above `after` and up to `last`: their keys, ascending, and their fields."""
 
     after: int
@@ -117,13 +117,13 @@ def _named(name: Sequence[str]) -> Name:
     return field, axis
 
 
-def _arrays(column: Column) -> tuple[NDArray[Any], ...]:
+def _arrays(column: FieldColumn) -> tuple[NDArray[Any], ...]:
     return column.keys.ends, column.keys.data, column.ends, column.rows
 
 
-def _column(arrays: Sequence[NDArray[Any]]) -> Column:
+def _column(arrays: Sequence[NDArray[Any]]) -> FieldColumn:
     key_ends, data, ends, rows = arrays
-    return Column(Keys(key_ends, data), ends, rows)
+    return FieldColumn(FieldKeys(key_ends, data), ends, rows)
 
 
 def _mapped(

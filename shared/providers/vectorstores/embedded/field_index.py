@@ -24,7 +24,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.fields import own_values
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import schema
-from embedmill.shared.providers.vectorstores.embedded.field_file import Block
+from embedmill.shared.providers.vectorstores.embedded.field_file import FieldBlock
 
 FILE_ROWS = 4_096
 """A block of fewer stays in memory."""
@@ -74,7 +74,7 @@ class FieldIndex:
 
     def _forget(self, identity: str) -> None:
         self._identity = identity
-        self._blocks: list[Block] = []
+        self._blocks: list[FieldBlock] = []
         self._selections: dict[str, Selected] = {}
 
     def select(self, connection: sqlite3.Connection, condition: Condition) -> Selected:
@@ -115,16 +115,16 @@ class FieldIndex:
             if len(block) >= FILE_ROWS:
                 block.save(self._path(block), self._ring)
 
-    def _path(self, block: Block) -> Path:
+    def _path(self, block: FieldBlock) -> Path:
         return self._folder / f"{self._identity}-{block.after}-{block.last}"
 
-    def _found(self) -> list[Block]:
+    def _found(self) -> list[FieldBlock]:
         """The blocks of files that follow each other from the first key on; files that add nothing to them go."""
-        blocks: list[Block] = []
+        blocks: list[FieldBlock] = []
         for path in self._files():
             reached = blocks[-1].last if blocks else 0
             after, last = _range(path)
-            block = Block.load(path, self._ring) if after == reached else None
+            block = FieldBlock.load(path, self._ring) if after == reached else None
             if block is not None and (block.after, block.last) == (after, last):
                 blocks.append(block)
             elif after <= reached:
@@ -161,7 +161,7 @@ def _range(path: Path) -> tuple[int, int]:
     return int(after), int(last)
 
 
-def _read(connection: sqlite3.Connection, after: int, last: int) -> Block:
+def _read(connection: sqlite3.Connection, after: int, last: int) -> FieldBlock:
     """The rows within a range of keys, or the first of them if they are too many for one block."""
     builder, keys = Builder(), list[int]()
     places: dict[tuple[str, int | None], list[Places[int]]] = {}
@@ -175,7 +175,7 @@ def _read(connection: sqlite3.Connection, after: int, last: int) -> Block:
             keys.append(key)
         builder.mark(_of_document(builder, *of_document), range(first, len(keys)))
     reached = keys[-1] if len(keys) == MOST_ROWS else last
-    return Block(after, reached, np.array(keys, np.int64), builder.build(len(keys)))
+    return FieldBlock(after, reached, np.array(keys, np.int64), builder.build(len(keys)))
 
 
 def _in_pages(rows: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedmill.shared.providers.vectorstores.embedded.segment_files import ENGINE, Written
+from embedmill.shared.providers.vectorstores.embedded.segment_files import ENGINE, WrittenFile
 from embedmill.shared.words import cutting
 
 LISTED = """
@@ -44,10 +44,10 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSegment:
     """A segment of a shard: its file, the keys that it covers, its rows, and the tombstones that it knows."""
 
-    written: Written
+    written: WrittenFile
     low: int
     high: int
     rows: int
@@ -60,12 +60,12 @@ class Listed:
         return (self.engine, self.cutter) == (ENGINE, cutter)
 
 
-def read_list(connection: sqlite3.Connection) -> list[Listed]:
+def read_list(connection: sqlite3.Connection) -> list[ListedSegment]:
     """The segments of a shard, of every cutter, by their keys."""
-    return [Listed(Written(*row[:3]), *row[3:]) for row in connection.execute(LISTED)]
+    return [ListedSegment(WrittenFile(*row[:3]), *row[3:]) for row in connection.execute(LISTED)]
 
 
-def of_cutter(connection: sqlite3.Connection, cutter: int) -> list[Listed]:
+def of_cutter(connection: sqlite3.Connection, cutter: int) -> list[ListedSegment]:
     """The segments of one cutter, by their keys, which do not overlap."""
     return [one for one in read_list(connection) if one.is_of(cutter)]
 
@@ -112,7 +112,7 @@ def drop_former(connection: sqlite3.Connection) -> None:
     prune_tombstones(connection)
 
 
-def replace_listed(connection: sqlite3.Connection, old: Sequence[Listed], new: Listed) -> None:
+def replace_listed(connection: sqlite3.Connection, old: Sequence[ListedSegment], new: ListedSegment) -> None:
     """List a segment instead of those that it has the rows of, and forget what waited for it."""
     connection.executemany("DELETE FROM segments WHERE name = ?", ((listed.written.name,) for listed in old))
     file = new.written

@@ -6,7 +6,7 @@ MOST = 20_000
 """Names that are remembered of a shard."""
 
 
-class Names:
+class RowNames:
     """The keys of some rows by their ids, as they were; whoever uses one sees to it that the row is still there."""
 
     def __init__(self) -> None:

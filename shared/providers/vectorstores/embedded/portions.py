@@ -15,7 +15,7 @@ from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex, Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard_file import patience
-from embedmill.shared.providers.vectorstores.embedded.view import Part
+from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart
 from embedmill.shared.providers.vectorstores.exact import best
 
 Mask = NDArray[np.bool_]
@@ -86,7 +86,7 @@ class Pass:
 
 
 def select(
-    shard: str, connection: sqlite3.Connection, parts: Sequence[Part], fields: FieldIndex, selection: Selection
+    shard: str, connection: sqlite3.Connection, parts: Sequence[SegmentPart], fields: FieldIndex, selection: Selection
 ) -> list[Portion]:
     """The portions of a shard that a search with this selection looks through."""
     allowed = None if selection.where is None else fields.select(connection, selection.where)
@@ -96,11 +96,11 @@ def select(
     ]
 
 
-def _allowed(part: Part, allowed: Selected | None) -> list[Mask]:
+def _allowed(part: SegmentPart, allowed: Selected | None) -> list[Mask]:
     return [] if allowed is None else [allowed.mask(part.segment.keys)]
 
 
-def _words_masks(part: Part, selection: Selection) -> list[Mask]:
+def _words_masks(part: SegmentPart, selection: Selection) -> list[Mask]:
     wanted = [_holding_all(part.segment, selection.required)] if selection.required else []
     return [*wanted, ~_holding(part.segment, selection.excluded)] if selection.excluded else wanted
 

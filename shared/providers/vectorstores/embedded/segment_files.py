@@ -37,7 +37,7 @@ CODES = ("signs", "levels", "scales", "slacks")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """A file that was written: its name in the folder, its bytes and their checksum."""
 
     name: str
@@ -45,7 +45,7 @@ class Written:
     checksum: int
 
 
-def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> Written:
+def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> WrittenFile:
     """Write a segment; when this returns it is on disk, under a name that no other file ever had. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{secrets.token_hex(8)}{SUFFIX}"
@@ -58,7 +58,7 @@ def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> Written:
         draft.unlink(missing_ok=True)
         raise
     _sync(folder)
-    return Written(name, size, checksum)
+    return WrittenFile(name, size, checksum)
 
 
 def _sealed(parts: "list[bytes | memoryview]", name: str, ring: KeyRing) -> "list[bytes | memoryview]":
@@ -103,7 +103,7 @@ def key_id_of(path: Path) -> str | None:
     return envelope.key_id_of(head) if is_sealed(head) else None
 
 
-def open_written(folder: Path, written: Written, ring: KeyRing = PLAIN) -> Segment | None:
+def open_written(folder: Path, written: WrittenFile, ring: KeyRing = PLAIN) -> Segment | None:
     """The segment of a file, mapped, or in memory if encrypted; None unless its bytes are those that were written.
 
     Raises OSError, KeyUnavailable.

@@ -16,12 +16,12 @@ from embedmill.shared.logs import get_logger
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import IndexChanged
 from embedmill.shared.providers.vectorstores.embedded import building, high_water, schema
-from embedmill.shared.providers.vectorstores.embedded.building import Builder
+from embedmill.shared.providers.vectorstores.embedded.building import IndexBuilder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
-from embedmill.shared.providers.vectorstores.embedded.names import Names
+from embedmill.shared.providers.vectorstores.embedded.names import RowNames
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
-from embedmill.shared.providers.vectorstores.embedded.view import Part, View
+from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart, ShardView
 from embedmill.shared.sqlite_files import is_writable
 from embedmill.shared.words import cutting
 
@@ -42,20 +42,20 @@ class Shard:
         self._ring = ring
         self.file = self._opened(path, dimensions)
         self._index = high_water.folder_of(path)
-        self._views: dict[int, View] = {}
+        self._views: dict[int, ShardView] = {}
         self._is_cut = self._is_rid = False
         self._whole: sqlite3.Connection | None = None
         """The connection to the file that was last found to be the shard; another file has another."""
         self._fields = path.with_suffix(".fields")
         self.fields = FieldIndex(self._fields, ring)
-        self.names = Names()
+        self.names = RowNames()
         self._dimensions = dimensions
 
     def _opened(self, path: Path, dimensions: int) -> ShardFile:
         return ShardFile(path, dimensions=dimensions, ring=self._ring)
 
     @property
-    def _view(self) -> View:
+    def _view(self) -> ShardView:
         return self._view_of(cutting.VERSION)
 
     def lags(self) -> bool:
@@ -85,9 +85,9 @@ class Shard:
         in_memory = READ_SLICES * building.SLICE_ROWS
         return known and read <= in_memory and building.is_cut(connection, [cutter, cutting.VERSION])
 
-    def _view_of(self, cutter: int) -> View:
+    def _view_of(self, cutter: int) -> ShardView:
         if cutter not in self._views:
-            self._views[cutter] = View(self._index, self._dimensions, cutter, self._ring)
+            self._views[cutter] = ShardView(self._index, self._dimensions, cutter, self._ring)
         return self._views[cutter]
 
     def catch_up(self, is_in_time: Callable[[], bool]) -> None:
@@ -109,7 +109,7 @@ class Shard:
     @contextmanager
     def viewed(
         self, is_in_time: Callable[[], bool], *, former: int | None = None
-    ) -> Iterator[tuple[sqlite3.Connection, Sequence[Part]] | None]:
+    ) -> Iterator[tuple[sqlite3.Connection, Sequence[SegmentPart]] | None]:
         """A transaction and the parts that hold its rows; None when the shard was never written.
 
         With `former` the words are those of that cutter; rows that it never met have none. Raises StorageFailed,
@@ -142,7 +142,7 @@ class Shard:
         with self.file.read() as connection:
             yield self._see(connection)
 
-    def _see(self, connection: sqlite3.Connection | None) -> tuple[sqlite3.Connection, Sequence[Part]] | None:
+    def _see(self, connection: sqlite3.Connection | None) -> tuple[sqlite3.Connection, Sequence[SegmentPart]] | None:
         return None if connection is None else (connection, self._view.refresh(connection))
 
     def _settle(self, is_in_time: Callable[[], bool]) -> None:
@@ -211,10 +211,10 @@ class Shard:
     def _build(self, goes_on: Callable[[], bool]) -> bool:
         return self._with_builder(lambda builder: builder.run(goes_on))
 
-    def _with_builder(self, work: Callable[[Builder], bool]) -> bool:
+    def _with_builder(self, work: Callable[[IndexBuilder], bool]) -> bool:
         file = self._opened(self.file.path, self._dimensions)
         try:
-            return work(Builder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted))
+            return work(IndexBuilder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted))
         finally:
             file.close()
 
@@ -229,7 +229,7 @@ class Shard:
         with self.file.read() as connection:
             if connection is None:
                 return
-        self._with_builder(Builder.reseal)
+        self._with_builder(IndexBuilder.reseal)
         shutil.rmtree(self._fields, ignore_errors=True)
         self.fields = FieldIndex(self._fields, self._ring)
 
@@ -238,7 +238,7 @@ class Shard:
         with self.file.read() as connection:
             if connection is None:
                 return
-        self._with_builder(Builder.forget_deleted)
+        self._with_builder(IndexBuilder.forget_deleted)
         shutil.rmtree(self._fields, ignore_errors=True)
         self.file.compact()
 

@@ -36,7 +36,7 @@ SPARE = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RowShare:
     """How many rows are looked at, at least: so many, one in so many of all rows, and so many for each hit."""
 
     least: int
@@ -48,9 +48,9 @@ class Share:
         return max(self.least, size // self.one_in, self.for_each * top_k)
 
 
-NEAR = Share(16_000, 20, 16)
+NEAR = RowShare(16_000, 20, 16)
 """Whose signs differ in the fewest bits."""
-CANDIDATES = Share(2_000, 320, 4)
+CANDIDATES = RowShare(2_000, 320, 4)
 """Of these, whose differing bits weigh least."""
 
 KEPT_BYTES = 16 * 2**20

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
-from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, Listed, Range, between, of_cutter
+from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, ListedSegment, Range, between, of_cutter
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 
@@ -23,7 +23,7 @@ LOAD_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SegmentPart:
     """A segment and which of its rows are gone; None for none of them."""
 
     segment: Segment
@@ -45,16 +45,16 @@ class Part:
         held: list[int] = self.segment.keys[rows if self.gone is None else rows[~self.gone[rows]]].tolist()
         return held
 
-    def without(self, keys: NDArray[np.int64]) -> "Part":
+    def without(self, keys: NDArray[np.int64]) -> "SegmentPart":
         """The same part when these keys are gone too."""
         return self._without_rows(self.segment.rows_of(keys))
 
-    def without_range(self, low: int, high: int) -> "Part":
+    def without_range(self, low: int, high: int) -> "SegmentPart":
         """The same part when the keys of a range are gone too."""
         first, last = np.searchsorted(self.segment.keys, (low, high), side="right")
         return self._without_rows(np.arange(first, last))
 
-    def _without_rows(self, rows: NDArray[np.intp]) -> "Part":
+    def _without_rows(self, rows: NDArray[np.intp]) -> "SegmentPart":
         if not len(rows):
             return self
         gone = np.zeros(len(self.segment), np.bool_) if self.gone is None else self.gone.copy()
@@ -62,13 +62,13 @@ class Part:
         return replace(self, gone=gone)
 
 
-def held_by(parts: Sequence[Part], keys: Sequence[int]) -> set[int]:
+def held_by(parts: Sequence[SegmentPart], keys: Sequence[int]) -> set[int]:
     """Those of some keys whose rows the parts hold and are not gone."""
     wanted = np.array(sorted(keys), np.int64)
     return {key for part in parts for key in part.held(wanted)}
 
 
-class View:
+class ShardView:
     """The rows of one shard with their words by one cutter, kept current.
 
     Call `refresh` inside the read transaction whose view it has to show.
@@ -85,8 +85,8 @@ class View:
 
     def _clear(self) -> None:
         self._seq = self._number = self._last_key = 0
-        self._mapped: dict[str, Part] = {}
-        self._fresh: tuple[Part, ...] = ()
+        self._mapped: dict[str, SegmentPart] = {}
+        self._fresh: tuple[SegmentPart, ...] = ()
         self._uncovered: list[Range] = []
 
     @property
@@ -94,7 +94,7 @@ class View:
         """The files that are missing or not what was written."""
         return {name for name, segment in self._opened.items() if segment is None}
 
-    def refresh(self, connection: sqlite3.Connection) -> tuple[Part, ...]:
+    def refresh(self, connection: sqlite3.Connection) -> tuple[SegmentPart, ...]:
         """The parts that hold the connection's rows; what is returned never changes."""
         identity, seq, floor = connection.execute("SELECT identity, seq, floor FROM shard").fetchone()
         if (identity, seq) != (self._identity, self._seq):
@@ -111,10 +111,10 @@ class View:
         return self._parts
 
     @property
-    def _parts(self) -> tuple[Part, ...]:
+    def _parts(self) -> tuple[SegmentPart, ...]:
         return (*self._mapped.values(), *self._fresh)
 
-    def current(self, connection: sqlite3.Connection) -> tuple[Part, ...] | None:
+    def current(self, connection: sqlite3.Connection) -> tuple[SegmentPart, ...] | None:
         """The parts that hold the connection's rows, if none of them changed since the last look."""
         seen = connection.execute("SELECT identity, seq FROM shard").fetchone()
         return self._parts if seen == (self._identity, self._seq) and not self.distrusted else None
@@ -130,21 +130,21 @@ class View:
         uncovered = between([(one.low, one.high) for one, _ in self._usable(of_cutter(connection, self._cutter))])
         return sum(max(min(high, last) - low, 0) for low, high in uncovered)
 
-    def _usable(self, listed: Sequence[Listed]) -> list[tuple[Listed, Segment]]:
+    def _usable(self, listed: Sequence[ListedSegment]) -> list[tuple[ListedSegment, Segment]]:
         return [(one, segment) for one in listed if (segment := self._segment(one)) is not None]
 
-    def _segment(self, listed: Listed) -> Segment | None:
+    def _segment(self, listed: ListedSegment) -> Segment | None:
         name = listed.written.name
         if name not in self._opened:
             self._opened[name] = open_written(self._folder, listed.written, self._ring)
         return self._opened[name]
 
-    def _follow(self, listed: Sequence[Listed]) -> None:
+    def _follow(self, listed: Sequence[ListedSegment]) -> None:
         """Take up the segments that are listed now; rows in memory that one of them has are gone from there."""
         usable = self._usable(listed)
         self._opened = {one.written.name: self._opened.get(one.written.name) for one in listed}
         known = self._mapped
-        self._mapped = {one.written.name: known.get(one.written.name, Part(segment)) for one, segment in usable}
+        self._mapped = {one.written.name: known.get(one.written.name, SegmentPart(segment)) for one, segment in usable}
         self._number = min([self._number, *(one.number for one, _ in usable if one.written.name not in known)])
         ranges = [(one.low, one.high) for one, _ in usable if one.written.name not in known]
         for low, high in ranges:
@@ -170,7 +170,7 @@ class View:
             after = max(low, self._last_key)
             while segment := self._read(connection, after, high):
                 after = int(segment.keys[-1])
-                self._fresh = _added(connection, self._fresh, Part(segment))
+                self._fresh = _added(connection, self._fresh, SegmentPart(segment))
         self._last_key = max([self._last_key, *(int(part.segment.keys[-1]) for part in self._fresh)])
 
     def _read(self, connection: sqlite3.Connection, after: int, upto: int) -> Segment | None:
@@ -178,7 +178,7 @@ class View:
         return reading.read_segment(connection, after, upto, limit=LOAD_ROWS, **kind)
 
 
-def _added(connection: sqlite3.Connection, parts: tuple[Part, ...], new: Part) -> tuple[Part, ...]:
+def _added(connection: sqlite3.Connection, parts: tuple[SegmentPart, ...], new: SegmentPart) -> tuple[SegmentPart, ...]:
     """The parts with one more; the last ones are merged while they are not larger than twice what follows."""
     *before, last = (*parts, new)
     while before and len(before[-1].segment) <= min(2 * len(last.segment), MOST_ROWS - len(last.segment)):
@@ -186,10 +186,10 @@ def _added(connection: sqlite3.Connection, parts: tuple[Part, ...], new: Part) -
     return (*before, last)
 
 
-def merged(connection: sqlite3.Connection, parts: Sequence[Part]) -> Part:
+def merged(connection: sqlite3.Connection, parts: Sequence[SegmentPart]) -> SegmentPart:
     """One part of several, of the rows that are not gone."""
     if len(parts) == 1 and parts[0].gone is None:
         return parts[0]
     keys = [key for part in parts for key in part.kept_keys()]
     ids = reading.read_ids(connection, keys)
-    return Part(merge([part.segment for part in parts], [part.kept for part in parts], ids))
+    return SegmentPart(merge([part.segment for part in parts], [part.kept for part in parts], ids))

@@ -41,7 +41,7 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Query:
+class WeighedQuery:
     """A wording as arrays: `terms` uint32, and their `weights` float64, the heaviest first."""
 
     terms: NDArray[np.uint32]
@@ -49,7 +49,7 @@ class Query:
     mean_length: float
 
     @classmethod
-    def of(cls, wording: Wording) -> "Query":
+    def of(cls, wording: Wording) -> "WeighedQuery":
         terms = sorted(wording.weights, key=lambda term: (-wording.weights[term], term))
         return cls(
             np.array(terms, np.uint32),
@@ -57,9 +57,9 @@ class Query:
             wording.mean_length,
         )
 
-    def only(self, places: NDArray[np.intp]) -> "Query":
+    def only(self, places: NDArray[np.intp]) -> "WeighedQuery":
         """The same without the other terms."""
-        return Query(self.terms[places], self.weights[places], self.mean_length)
+        return WeighedQuery(self.terms[places], self.weights[places], self.mean_length)
 
     @cached_property
     def slack(self) -> float:
@@ -69,7 +69,7 @@ class Query:
 
 def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way: Pass) -> list[Chosen]:
     """The rows of each portion that may be among the best `top_k` of all."""
-    query, cut = Query.of(wording), Cut(top_k)
+    query, cut = WeighedQuery.of(wording), Cut(top_k)
 
     def look_through(portion: Portion) -> None:
         scores = rough_scores(portion, query, bar=cut.bar)
@@ -82,7 +82,7 @@ def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way
     return cut.candidates()
 
 
-def rough_scores(portion: Portion, query: Query, *, bar: float) -> Floats:
+def rough_scores(portion: Portion, query: WeighedQuery, *, bar: float) -> Floats:
     """The score of every row of a portion, 0 for those that hold no word or may not be found.
 
     What cannot reach the bar may have less than its score: terms that weigh little are only looked up for the rows that
@@ -113,7 +113,7 @@ def _from_each_on(values: NDArray[Any]) -> NDArray[Any]:
     return sums
 
 
-def _add_up(scores: Floats, segment: Segment, query: Query, begins: Places, ends: Places, terms: slice) -> None:
+def _add_up(scores: Floats, segment: Segment, query: WeighedQuery, begins: Places, ends: Places, terms: slice) -> None:
     """Add what some terms add to each row of a segment, as `impacts` has it."""
     postings, norms = segment.postings, segment.norms(query.mean_length)
     sizes, weights = ends[terms] - begins[terms], (query.weights[terms] * MOST_IMPACT).astype(np.float32)
@@ -135,7 +135,7 @@ def _at_once(sizes: Places) -> list[slice]:
     return [slice(*border) for border in pairwise(borders)]
 
 
-def _looked_up(segment: Segment, rows: NDArray[np.intp], query: Query, place: int) -> Floats:
+def _looked_up(segment: Segment, rows: NDArray[np.intp], query: WeighedQuery, place: int) -> Floats:
     """What the terms from a place on add to some rows."""
     often = segment.postings.counts_of(query.terms[place:], rows) * QUARTER
     norms = segment.norms(query.mean_length)[rows]
@@ -184,7 +184,7 @@ def true_scores(segment: Segment, rows: NDArray[np.intp], wording: Wording) -> l
     """The score of each of some rows as `weighing.score` has it."""
     if not len(rows):
         return []
-    query = Query.of(wording)
+    query = WeighedQuery.of(wording)
     counts = segment.postings.counts_of(query.terms, rows)
     added = query.weights * impacts(counts, segment.lengths[rows][:, None], query.mean_length)
     return [math.fsum(row) for row in added.tolist()]

@@ -10,7 +10,7 @@ import psycopg
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, SettingsError
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pgvector.connections import ABSENT, LATE, Connections
-from embedmill.shared.providers.vectorstores.pgvector.tables import Table, Tables
+from embedmill.shared.providers.vectorstores.pgvector.tables import ShardTable, Tables
 
 T = TypeVar("T")
 
@@ -21,12 +21,12 @@ LONGEST_LOCK_SECONDS = 1.0
 SERVER = (FlowControl, ProviderUnavailable, SettingsError, KeyRefused)
 """What is wrong with the server is wrong with every shard."""
 
-Ask = Callable[[psycopg.Connection[Any], Mapping[str, Table]], list[T]]
+Ask = Callable[[psycopg.Connection[Any], Mapping[str, ShardTable]], list[T]]
 """Rows of the tables of some shards."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PassAnswer:
     """The rows of the shards that answered, and why others did not."""
 
     rows: list[Any]
@@ -40,23 +40,23 @@ class Passes:
         self._connections = connections
         self._tables = tables
 
-    def over(self, names: Mapping[str, str], ask: Ask[T], *, deadline: float | None) -> Answer:
+    def over(self, names: Mapping[str, str], ask: Ask[T], *, deadline: float | None) -> PassAnswer:
         """The rows of these shards' tables; a shard that nothing was written to has none."""
         try:
             found = self._persist(lambda: self._find(names), deadline)
-            return Answer(self._ask(found, ask, deadline) if found else [], {})
+            return PassAnswer(self._ask(found, ask, deadline) if found else [], {})
         except SERVER as error:
-            return Answer([], dict.fromkeys(names, str(error)))
+            return PassAnswer([], dict.fromkeys(names, str(error)))
         except TimeoutError:
-            return Answer([], dict.fromkeys(names, TOO_LATE))
+            return PassAnswer([], dict.fromkeys(names, TOO_LATE))
         except (EmbedmillError, *ABSENT, *LATE):
             return self._one_by_one(names, ask, deadline)
 
-    def _find(self, names: Mapping[str, str]) -> dict[str, Table]:
+    def _find(self, names: Mapping[str, str]) -> dict[str, ShardTable]:
         found = self._tables.find(list(names.values()))
         return {shard: found[name] for shard, name in names.items() if name in found}
 
-    def _one_by_one(self, names: Mapping[str, str], ask: Ask[T], deadline: float | None) -> Answer:
+    def _one_by_one(self, names: Mapping[str, str], ask: Ask[T], deadline: float | None) -> PassAnswer:
         rows: list[T] = []
         failed: dict[str, str] = {}
         for shard, name in names.items():
@@ -69,9 +69,9 @@ class Passes:
                 failed[shard] = TOO_LATE
             except EmbedmillError as error:
                 failed[shard] = str(error)
-        return Answer(rows, failed)
+        return PassAnswer(rows, failed)
 
-    def _ask(self, found: Mapping[str, Table], ask: Ask[T], deadline: float | None) -> list[T]:
+    def _ask(self, found: Mapping[str, ShardTable], ask: Ask[T], deadline: float | None) -> list[T]:
         def once() -> list[T]:
             with self._connections.use() as connection:
                 _limit(connection, deadline)
@@ -99,11 +99,11 @@ def _limit(connection: psycopg.Connection[Any], deadline: float | None) -> None:
         connection.execute("SELECT set_config(%s, %s, true)", (name, f"{max(int(1000 * seconds), 1)}ms"))
 
 
-def union(found: Mapping[str, Table], select: Callable[[int, Table], str]) -> str:
+def union(found: Mapping[str, ShardTable], select: Callable[[int, ShardTable], str]) -> str:
     """One statement of a part for each table; parts number their shards."""
     return " UNION ALL ".join(f"({select(n, table)})" for n, table in enumerate(found.values()))
 
 
-def numbered(found: Mapping[str, Table]) -> Sequence[str]:
+def numbered(found: Mapping[str, ShardTable]) -> Sequence[str]:
     """The shards by the numbers that `union` gives them."""
     return list(found)

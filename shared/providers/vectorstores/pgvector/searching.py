@@ -17,9 +17,9 @@ from embedmill.shared.providers.vectorstores.exact import best, cosines
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
 from embedmill.shared.providers.vectorstores.pgvector.filters import Translation
-from embedmill.shared.providers.vectorstores.pgvector.passes import Answer, Passes, union
+from embedmill.shared.providers.vectorstores.pgvector.passes import PassAnswer, Passes, union
 from embedmill.shared.providers.vectorstores.pgvector.rows import as_array
-from embedmill.shared.providers.vectorstores.pgvector.tables import Table, Tables
+from embedmill.shared.providers.vectorstores.pgvector.tables import ShardTable, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul
 from embedmill.shared.words.weighing import Wording, impacts
 
@@ -65,7 +65,7 @@ def _where_of_terms(selection: Selection) -> Where:
     )
 
 
-class Searching:
+class TableSearching:
     """The two searches, over the tables of one schema."""
 
     def __init__(self, passes: Passes, tables: Tables, *, dimensions: int) -> None:
@@ -85,10 +85,10 @@ class Searching:
         """The nearest rows by cosine; exactly, where a table has no index or the condition leaves few of its rows."""
         parameters = {"vector": vector, "most": top_k + SPARE, **(where.parameters or {})}
 
-        def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+        def ask(connection: psycopg.Connection[Any], found: Mapping[str, ShardTable]) -> list[Any]:
             exactly = self._few(connection, found, where)
 
-            def select(number: int, table: Table) -> str:
+            def select(number: int, table: ShardTable) -> str:
                 ways = self._exactly if table.name in exactly else self._by_index
                 return self._about(ways(number, where), table)
 
@@ -108,14 +108,14 @@ class Searching:
         selected = f"SELECT {number} AS shard, {MATCHED}, vector, {far} AS far FROM {{table}}"
         return f"{selected} WHERE {where.sql} ORDER BY {far} LIMIT %(most)s"
 
-    def _few(self, connection: psycopg.Connection[Any], found: Mapping[str, Table], where: Where) -> set[str]:
+    def _few(self, connection: psycopg.Connection[Any], found: Mapping[str, ShardTable], where: Where) -> set[str]:
         """The tables that are searched exactly."""
         indexed = {shard: table for shard, table in found.items() if table.has_index}
         few = {table.name for table in found.values() if not table.has_index}
         if not indexed or where.is_everything:
             return few
 
-        def count(number: int, table: Table) -> str:
+        def count(number: int, table: ShardTable) -> str:
             some = self._about(f"SELECT FROM {{table}} WHERE {where.sql} LIMIT {FEW}", table)
             return f"SELECT {number}, count(*) FROM ({some}) AS met"
 
@@ -132,7 +132,7 @@ class Searching:
         """
         parameters = {"most": top_k + SPARE, **(where.parameters or {})}
 
-        def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+        def ask(connection: psycopg.Connection[Any], found: Mapping[str, ShardTable]) -> list[Any]:
             rows: list[Any] = []
             connection.execute(BY_TERMS)
             for telling, rest in words.steps_of(wording):
@@ -145,10 +145,10 @@ class Searching:
         answer = self._passes.over(names, ask, deadline=deadline)
         return _found(answer, _worded(answer.rows, wording), top_k)
 
-    def _best(self, found: Mapping[str, Table], wording: Wording, where: Where) -> str:
+    def _best(self, found: Mapping[str, ShardTable], wording: Wording, where: Where) -> str:
         often, spread = words.often_of(list(wording.weights)), words.spread_of(wording)
 
-        def select(number: int, table: Table) -> str:
+        def select(number: int, table: ShardTable) -> str:
             columns = f"{number} AS shard, {MATCHED}, length, {often} AS often, {spread} AS spread"
             rows = f"SELECT {columns} FROM {{table}} WHERE terms && %(telling)s::int[] AND {where.sql} OFFSET 0"
             return self._about(rows, table)
@@ -158,11 +158,11 @@ class Searching:
             f"ORDER BY ({words.score_of(wording)})::float4 DESC, id LIMIT %(most)s"
         )
 
-    def _about(self, statement: str, table: Table) -> str:
+    def _about(self, statement: str, table: ShardTable) -> str:
         return self._tables.statement(statement, table.name).as_string(None)
 
     def _run(
-        self, connection: psycopg.Connection[Any], statement: str, parameters: Any, found: Mapping[str, Table]
+        self, connection: psycopg.Connection[Any], statement: str, parameters: Any, found: Mapping[str, ShardTable]
     ) -> list[Any]:
         shards = list(found)
         rows = connection.execute(psycopg.sql.SQL(statement), parameters or None, binary=True).fetchall()
@@ -198,5 +198,5 @@ def _match(row: Sequence[Any], score: float) -> Match:
     return Match(with_nul(id), with_nul(document), with_nul(version), score, shard)
 
 
-def _found(answer: Answer, matches: list[Match], top_k: int) -> Found:
+def _found(answer: PassAnswer, matches: list[Match], top_k: int) -> Found:
     return Found(best(matches, top_k), answer.failed)

@@ -34,8 +34,8 @@ from embedmill.shared.providers.vectorstores.pgvector.cutting import Cutter
 from embedmill.shared.providers.vectorstores.pgvector.filters import Translation
 from embedmill.shared.providers.vectorstores.pgvector.passes import Passes
 from embedmill.shared.providers.vectorstores.pgvector.rows import held_of, row_of, selected, written
-from embedmill.shared.providers.vectorstores.pgvector.searching import Searching, score_rows, where_of
-from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, INDEX_FROM_ROWS, Table, Tables
+from embedmill.shared.providers.vectorstores.pgvector.searching import TableSearching, score_rows, where_of
+from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, INDEX_FROM_ROWS, ShardTable, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul, without_nul
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
@@ -74,7 +74,7 @@ class PgVectorStore(VectorStore):
         self._tables = Tables(self._connections, self._schema, dimensions=dimensions, index_from_rows=index_from_rows)
         self._cutter = Cutter(self._connections, self._tables)
         self._passes = Passes(self._connections, self._tables)
-        self._searching = Searching(self._passes, self._tables, dimensions=dimensions)
+        self._searching = TableSearching(self._passes, self._tables, dimensions=dimensions)
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -172,7 +172,7 @@ class PgVectorStore(VectorStore):
     ) -> Counted:
         names, failed = self._with_words(shards, deadline)
 
-        def ask(connection: psycopg.Connection[Any], found: Mapping[str, Table]) -> list[Any]:
+        def ask(connection: psycopg.Connection[Any], found: Mapping[str, ShardTable]) -> list[Any]:
             if within is not None:
                 return [row for table in found.values() for row in self._count_within(connection, table, terms, within)]
             places = [table.name for table in found.values()]
@@ -183,7 +183,7 @@ class PgVectorStore(VectorStore):
         return Counted(_counts(answer.rows, terms), {**failed, **answer.failed})
 
     def _count_within(
-        self, connection: psycopg.Connection[Any], table: Table, terms: Sequence[int], within: Condition
+        self, connection: psycopg.Connection[Any], table: ShardTable, terms: Sequence[int], within: Condition
     ) -> list[Any]:
         """The words of the rows that meet a condition, each row read: nobody has counted them before."""
         met = Translation(within)

@@ -24,7 +24,7 @@ COUNTED = "word_deltas"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ShardTable:
     """A shard's table as it is found; `is_current` unless a version made it that kept other words."""
 
     name: str
@@ -55,11 +55,11 @@ class Tables:
         filled = statement.replace("{table}", f"{_quoted(self.schema)}.{_quoted(table)}")
         return sql.SQL(filled.replace("{schema}", _quoted(self.schema)))
 
-    def find(self, names: Sequence[str]) -> dict[str, Table]:
+    def find(self, names: Sequence[str]) -> dict[str, ShardTable]:
         """Those of these tables that are there."""
         with self._connections.use() as connection:
             found = connection.execute(statements.STATES, (self.schema, list(names))).fetchall()
-        return {name: Table(name, is_current, has_index) for name, is_current, has_index in found}
+        return {name: ShardTable(name, is_current, has_index) for name, is_current, has_index in found}
 
     def make(self, name: str) -> None:
         """Make a table, or bring it up to date; nothing when this process has done so before."""

@@ -159,13 +159,13 @@ class Asking:
                 raise error
         return [future.result() for future in futures]
 
-    def each(self, shards: Sequence[str], ask: Callable[[str], T], *, deadline: float | None) -> "Answers[T]":
+    def each(self, shards: Sequence[str], ask: Callable[[str], T], *, deadline: float | None) -> "ShardAnswers[T]":
         """The answers of the shards that gave one in time, asked at once; and why the others did not.
 
         Raises FlowControl when there is no money for them.
         """
         if not shards:
-            return Answers({}, {})
+            return ShardAnswers({}, {})
         if deadline is None and len(shards) == 1:
             return _answers({shards[0]: _done(lambda: ask(shards[0]))})
         futures = {shard: self._threads.submit(ask, shard) for shard in shards}
@@ -174,15 +174,15 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[T]):
+class ShardAnswers(Generic[T]):
     """What shards answered, and why others did not."""
 
     found: dict[str, T]
     failed: dict[str, str]
 
 
-def _answers(futures: Mapping[str, Future[T]]) -> Answers[T]:
-    answers: Answers[T] = Answers({}, {})
+def _answers(futures: Mapping[str, Future[T]]) -> ShardAnswers[T]:
+    answers: ShardAnswers[T] = ShardAnswers({}, {})
     for shard, future in futures.items():
         if not future.done():
             future.cancel()

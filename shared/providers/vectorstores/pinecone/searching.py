@@ -52,7 +52,7 @@ class _Brought:
 ALL, TEXT, NOTHING = _Brought(vector=True, text=True), _Brought(text=True), _Brought()
 
 
-class Searching:
+class NamespaceSearching:
     """Searches the namespaces of one index; `space_of` names a shard's, `fetch` reads rows with their vectors.
 
     `met` is told what came along with the answer of a namespace.

@@ -47,13 +47,13 @@ from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
 from embedmill.shared.providers.vectorstores.pinecone.limiter import Pause
 from embedmill.shared.providers.vectorstores.pinecone.marks import NamespaceMarks
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
-from embedmill.shared.providers.vectorstores.pinecone.searching import Searching
+from embedmill.shared.providers.vectorstores.pinecone.searching import NamespaceSearching
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
 from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
     COSINE_INDEX,
     NEW_INDEX,
     SPLIT_INDEX,
-    Kept,
+    KnownWhole,
     Wholeness,
 )
 from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
@@ -93,7 +93,7 @@ class PineconeVectorStore(VectorStore):
         self._spills = Spills(spills)
         self._unseen = Unseen()
         self._recent = Recent()
-        self._wholeness = Wholeness(dimensions=dimensions, kept=Kept(home, self._asking.client.identity))
+        self._wholeness = Wholeness(dimensions=dimensions, kept=KnownWhole(home, self._asking.client.identity))
         self._count_words = count_words
 
     def with_meter(self, meter: Meter) -> "PineconeVectorStore":
@@ -295,8 +295,8 @@ class PineconeVectorStore(VectorStore):
         return held | fetched
 
     @property
-    def _searching(self) -> Searching:
-        return Searching(
+    def _searching(self) -> NamespaceSearching:
+        return NamespaceSearching(
             self._asking,
             self._recent,
             dimensions=self._dimensions,

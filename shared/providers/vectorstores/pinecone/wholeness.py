@@ -25,7 +25,7 @@ BELIEVED_SECONDS = 86_400.0
 NEW_INDEX = "For a search by words name an index in EMBEDMILL_VECTOR_URL that is not there yet, and ingest again"
 
 
-class Kept:
+class KnownWhole:
     """Which namespaces a home knows to be whole: a file for each, with the version of the cutter, for other processes.
 
     `index` tells the index from all others that there are. It is believed for a day: a fleet may have workers of an
@@ -68,7 +68,7 @@ def _says(file: Path) -> bool:
 class Wholeness:
     """What is known of the namespaces of one index. A look costs a query: there is one for each, once."""
 
-    def __init__(self, *, dimensions: int, kept: Kept) -> None:
+    def __init__(self, *, dimensions: int, kept: KnownWhole) -> None:
         self._vector = records.stand_in(dimensions).tolist()
         self._kept = kept
         self._whole: set[str] = set()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from embedmill.console.services.held_against import Index
+from embedmill.console.services.held_against import CollectionIndex
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.producers.sources.open import open_sources, source_from_spec
 from embedmill.producers.sources.options import gather_options
 from embedmill.shared.buckets import access as access_module
 from embedmill.shared.buckets.access import Access, read_key
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.names import BucketPlace
 from embedmill.shared.db.schema import document
 from embedmill.shared.db.schema import source as source_table
 from embedmill.shared.errors import SourceError, UsageError
@@ -143,10 +143,10 @@ def test_a_bucket_that_an_older_release_read_keeps_its_documents(
     desk: Desk, stores: dict[str, MemoryBucket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores[ONE].put("a.txt", text_of(1).encode())
-    old = S3Source(Place("wiki", ""))
+    old = S3Source(BucketPlace("wiki", ""))
     assert "endpoint" not in old.spec
     desk.ingest(old)
-    index = Index(desk.runtime, "default", desk.tracker.collection)
+    index = CollectionIndex(desk.runtime, "default", desk.tracker.collection)
     assert index.find_source(opened("s3://wiki/")) == buckets_of(desk)[0]["id"]
     report = desk.ingest(opened("s3://wiki/"))
     assert (report.documents.unchanged, report.documents.completed, report.documents.deleted) == (1, 0, 0)
@@ -163,17 +163,17 @@ def test_a_bucket_that_an_older_release_read_keeps_its_documents(
 @pytest.mark.parametrize(
     ("uri", "place"),
     [
-        ("s3://wiki/a/b", Place("wiki", "a/b")),
-        ("s3://two.corp:443/wiki/a/b", Place("wiki", "a/b", "two.corp:443")),
-        ("s3://[fd00::1]:9000/wiki/", Place("wiki", "", "[fd00::1]:9000")),
-        ("s3://arn:aws:s3:eu-west-1:123:accesspoint/x/y", Place("arn:aws:s3:eu-west-1:123:accesspoint", "x/y")),
+        ("s3://wiki/a/b", BucketPlace("wiki", "a/b")),
+        ("s3://two.corp:443/wiki/a/b", BucketPlace("wiki", "a/b", "two.corp:443")),
+        ("s3://[fd00::1]:9000/wiki/", BucketPlace("wiki", "", "[fd00::1]:9000")),
+        ("s3://arn:aws:s3:eu-west-1:123:accesspoint/x/y", BucketPlace("arn:aws:s3:eu-west-1:123:accesspoint", "x/y")),
     ],
 )
-def test_a_store_may_stand_before_the_bucket(uri: str, place: Place) -> None:
-    assert Place.parse(uri) == place
+def test_a_store_may_stand_before_the_bucket(uri: str, place: BucketPlace) -> None:
+    assert BucketPlace.parse(uri) == place
     assert place.uri == uri
 
 
 def test_amazons_own_store_is_no_part_of_a_source(bucket: Bucket) -> None:
-    assert opened("s3://embedmill-test/").identity == S3Source(Place("embedmill-test", "")).identity
+    assert opened("s3://embedmill-test/").identity == S3Source(BucketPlace("embedmill-test", "")).identity
     assert Access("").told == {}

@@ -8,7 +8,7 @@ import pytest
 
 from embedmill.producers.sources.buckets.events import S3Changes
 from embedmill.producers.sources.buckets.source import S3Source
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.names import BucketPlace
 from embedmill.shared.db.schema import scan_note, source_memory
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
@@ -16,7 +16,7 @@ from tests.services.buckets import Bucket, refusal
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
-WHOLE = S3Source(Place("embedmill-test", ""))
+WHOLE = S3Source(BucketPlace("embedmill-test", ""))
 KEY = "in/notes.zip"
 
 
@@ -92,7 +92,7 @@ def test_one_that_is_gone_takes_all_with_it(bucket: Bucket, filled: Desk) -> Non
 
 def test_events_name_it_too(bucket: Bucket, filled: Desk) -> None:
     bucket.put(KEY, packed({**TEXTS, "1.txt": text_of(30)}))
-    named = [Place("embedmill-test", KEY)]
+    named = [BucketPlace("embedmill-test", KEY)]
     filled.ingest(S3Changes.of(WHOLE, named, []), allow_deletes=True)
     assert filled.indexed()[f"s3://embedmill-test/{KEY}!/1.txt"] == text_of(30)
     bucket.remove(KEY)

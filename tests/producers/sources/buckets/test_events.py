@@ -15,7 +15,7 @@ from embedmill.console.services.watching import schedule_sources
 from embedmill.producers.sources.buckets.events import TEST, UNKNOWN, NoEvent, read_message
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.producers.sources.folder import FolderSource
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.names import BucketPlace
 from embedmill.shared.db import presence, schedules
 from embedmill.shared.db.schedules import Claimant
 from embedmill.shared.db.schema import document, scan_note
@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 from tests.workers.conftest import runtime, tracker
 
 __all__ = ["desk", "runtime", "tracker"]
-WHOLE = S3Source(Place("embedmill-test", ""))
+WHOLE = S3Source(BucketPlace("embedmill-test", ""))
 
 
 class Queue:
@@ -77,11 +77,11 @@ def uris(desk: Desk) -> set[str]:
 
 @pytest.mark.parametrize("key", ["a b", "a+b", "ä", "x=1", "a%2Bb", "folder/x?y"])
 def test_keys_are_read_as_events_write_them(key: str) -> None:
-    assert read_message(json.dumps(event(key))) == [Place("embedmill-test", key)]
+    assert read_message(json.dumps(event(key))) == [BucketPlace("embedmill-test", key)]
     wrapped = {"Type": "Notification", "Message": json.dumps(event(key))}
-    assert read_message(json.dumps(wrapped)) == [Place("embedmill-test", key)]
+    assert read_message(json.dumps(wrapped)) == [BucketPlace("embedmill-test", key)]
     bridge = {"source": "aws.s3", "detail": {"bucket": {"name": "embedmill-test"}, "object": {"key": key}}}
-    assert read_message(json.dumps(bridge)) == [Place("embedmill-test", key)]
+    assert read_message(json.dumps(bridge)) == [BucketPlace("embedmill-test", key)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_the_source_does_not_want_is_not_asked_for(bucket: Bucket, desk: De
         bucket.put(key, text_of(0))
     queue.send(*(event(key) for key in keys))
     bucket.take_asked("HEAD")
-    queue.read(S3Source(Place("embedmill-test", "in/"), include=("*.md",)))
+    queue.read(S3Source(BucketPlace("embedmill-test", "in/"), include=("*.md",)))
     assert uris(desk) == {"in/a.md"}
     assert len(bucket.take_asked("HEAD")) == 1
 

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from embedmill.producers.sources.base import Problem, ReadContext
-from embedmill.producers.sources.buckets.listing import Listing
+from embedmill.producers.sources.buckets.listing import BucketListing
 from embedmill.producers.sources.buckets.source import S3Source
-from embedmill.shared.buckets.names import Place
+from embedmill.shared.buckets.names import BucketPlace
 from embedmill.shared.db.schema import document, scan_note
 from tests.contracts.sources import Desk, desk
 from tests.corpus import text_of
@@ -20,7 +20,7 @@ __all__ = ["desk", "runtime", "tracker"]
 
 NAME = "embedmill-test"
 HTML = "<html><body><form>Please log in</form></body></html>"
-SOURCE = S3Source(Place(NAME, "p/"))
+SOURCE = S3Source(BucketPlace(NAME, "p/"))
 KEYS = [f"p/{number}.txt" for number in range(6)]
 
 
@@ -130,7 +130,7 @@ def test_a_bucket_that_is_elsewhere_is_not_busy(bucket: Bucket, desk: Desk) -> N
 
 def test_a_pattern_in_an_address_is_explained(bucket: Bucket) -> None:
     context = ReadContext()
-    assert not list(S3Source(Place(NAME, "wiki/docs/*.md")).read(context))
+    assert not list(S3Source(BucketPlace(NAME, "wiki/docs/*.md")).read(context))
     assert [remark.reason for remark in context.remarks] == [
         f"no pattern is expanded in an address: name s3://{NAME}/wiki/docs/, and give --include '*.md'"
     ]
@@ -146,4 +146,4 @@ def test_keys_are_read_as_stores_of_amazons_write_them(bucket: Bucket) -> None:
 
 def _listed(bucket: Bucket, body: str) -> list[Any]:
     with bucket.answering(lambda request: told(request, body) if "list-type" in request.url else None):
-        return sorted(Listing(bucket.made, SOURCE.place), key=lambda each: str(each["Key"]))
+        return sorted(BucketListing(bucket.made, SOURCE.place), key=lambda each: str(each["Key"]))

@@ -15,12 +15,12 @@ from embedmill.console.services.sources import show_source
 from embedmill.producers.departing import close_source
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source
 from embedmill.producers.sources.buckets import source as source_module
-from embedmill.producers.sources.buckets.listing import Listing
+from embedmill.producers.sources.buckets.listing import BucketListing
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.buckets.loading import read_object
-from embedmill.shared.buckets.names import ObjectState, Place
+from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.db.schema import dead_letter, document, scan_note
 from embedmill.shared.db.schema import source as source_table
 from embedmill.shared.errors import ProviderUnavailable, UsageError
@@ -53,7 +53,7 @@ class Objects(Shelf):
         self.bucket.remove(name)
 
     def open(self) -> Source:
-        return S3Source(Place(self.bucket.name, ""))
+        return S3Source(BucketPlace(self.bucket.name, ""))
 
     def uri(self, name: str) -> str:
         return f"s3://{self.bucket.name}/{name}"
@@ -94,7 +94,7 @@ def names(items: list[Item]) -> list[str]:
 
 
 def of_bucket(key: str = "", **options: Any) -> S3Source:
-    return S3Source(Place("embedmill-test", key), **options)
+    return S3Source(BucketPlace("embedmill-test", key), **options)
 
 
 def reasons(desk: Desk) -> dict[str, str]:
@@ -294,7 +294,7 @@ def test_a_body_that_is_cut_is_asked_for_again_and_then_waited_for(bucket: Bucke
     left = 99
     state = ObjectState("e", 1)
     with bucket.answering(cut), pytest.raises(ProviderUnavailable, match="IncompleteReadError"):
-        read_object(bucket.made, Place(bucket.name, "a.txt"), state, most=10_000)
+        read_object(bucket.made, BucketPlace(bucket.name, "a.txt"), state, most=10_000)
 
 
 def test_what_is_larger_than_a_document_may_be_is_not_read(bucket: Bucket, desk: Desk) -> None:
@@ -339,13 +339,13 @@ def test_an_object_of_two_sources_leaves_with_the_last(bucket: Bucket, desk: Des
 def test_a_listing_is_read_on_whatever_its_pages_hold(bucket: Bucket) -> None:
     listing = [f"{number:04}.txt" for number in range(25)]
     pages = [listing[:10], [], listing[10:20], [], [], listing[20:]]
-    assert [entry["Key"] for entry in Listing(Pages(pages), Place("b", ""))] == listing
+    assert [entry["Key"] for entry in BucketListing(Pages(pages), BucketPlace("b", ""))] == listing
 
 
 def test_a_listing_that_expired_goes_on_after_its_last_key(bucket: Bucket) -> None:
     listing = [f"{number:04}.txt" for number in range(25)]
     client = Pages([listing[:10], listing[10:20], listing[20:]], expires_at=2)
-    assert [entry["Key"] for entry in Listing(client, Place("b", ""))] == listing
+    assert [entry["Key"] for entry in BucketListing(client, BucketPlace("b", ""))] == listing
     assert client.started_after == ["0019.txt"]
 
 
@@ -374,7 +374,7 @@ def test_a_listing_that_breaks_off_departs_nothing(
 
 
 def test_a_bucket_that_there_is_not_departs_nothing(bucket: Bucket, desk: Desk) -> None:
-    (problem,) = read(S3Source(Place("embedmill-none", "")))
+    (problem,) = read(S3Source(BucketPlace("embedmill-none", "")))
     assert isinstance(problem, Problem)
     assert "NoSuchBucket" in problem.reason
 

@@ -12,7 +12,7 @@ from embedmill.producers.sources.base import Item, Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 from embedmill.producers.sources.sql.documents import Maker
-from embedmill.producers.sources.sql.values import Kind, as_id
+from embedmill.producers.sources.sql.values import ColumnKind, as_id
 from tests.contracts.sources import Shelf, SourceContract, desk
 from tests.producers.sources.sql.databases import KINDS, Database, running_database
 from tests.producers.sources.test_contract import Lines
@@ -81,7 +81,7 @@ class Rows(Shelf):
         return source
 
     def uri(self, name: str) -> str:
-        return f"{self.open().spec['uri']}/{as_id(name, Kind.TEXT)}"
+        return f"{self.open().spec['uri']}/{as_id(name, ColumnKind.TEXT)}"
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from embedmill.producers.sources.base import Problem
 from embedmill.producers.sources.sql import reading, sessions
 from embedmill.producers.sources.sql.mysql import is_older
 from embedmill.producers.sources.sql.places import read_place
-from embedmill.producers.sources.sql.sessions import Interrupted, Refused, Session
+from embedmill.producers.sources.sql.sessions import Interrupted, Session, StatementRefused
 from tests.producers.sources.sql.databases import Database, texts
 from tests.services.needed import free_port
 
@@ -34,7 +34,7 @@ WRITES = (
 def test_a_session_writes_nothing(database: Database, statement: str) -> None:
     database.fill(3)
     session = session_of(database)
-    with pytest.raises(Refused):
+    with pytest.raises(StatementRefused):
         session.value(statement)
     session.close()
     assert len(texts(database.read())) == 3
@@ -63,7 +63,7 @@ def test_a_query_cannot_make_the_next_page_of_postgres_writable(postgresql: Data
 def test_sqlite_attaches_nothing_and_makes_no_file(sqlite: Database, tmp_path: Path) -> None:
     session = session_of(sqlite)
     for statement in (f"ATTACH '{tmp_path}/made.db' AS made", "PRAGMA journal_mode=DELETE", "VACUUM INTO 'x.db'"):
-        with pytest.raises(Refused):
+        with pytest.raises(StatementRefused):
             session.value(statement)
     assert not (tmp_path / "made.db").exists()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from embedmill.producers.sources.base import Item, RowItem
-from embedmill.producers.sources.sql.values import Kind, as_id, as_metadata, as_text, is_set
+from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
 from tests.producers.sources.sql.databases import Database
 
 
@@ -105,22 +105,22 @@ def test_bytes_that_are_no_text_are_skipped_with_the_reason(database: Database) 
 @pytest.mark.parametrize(
     ("value", "kind", "part"),
     [
-        (1, Kind.TEXT, "1"),
-        ("1", Kind.INTEGER, "1"),
-        ("1", Kind.TEXT, "'1'"),
-        ("'1'", Kind.TEXT, "''1''"),
-        ("x'31'", Kind.TEXT, "'x'31''"),
-        (b"1", Kind.TEXT, "x'31'"),
-        ("NULL", Kind.TEXT, "'NULL'"),
-        ("1e+16", Kind.TEXT, "'1e+16'"),
-        ("2024-report", Kind.TEXT, "2024-report"),
-        ("0eb3f2c1-9c0b-4ef8-bb6d-6bb9bd380a11", Kind.TEXT, "0eb3f2c1-9c0b-4ef8-bb6d-6bb9bd380a11"),
-        ("a/b c", Kind.TEXT, "a%2Fb%20c"),
-        ("a%2Fb", Kind.TEXT, "a%252Fb"),
-        ("é", Kind.TEXT, "é"),
+        (1, ColumnKind.TEXT, "1"),
+        ("1", ColumnKind.INTEGER, "1"),
+        ("1", ColumnKind.TEXT, "'1'"),
+        ("'1'", ColumnKind.TEXT, "''1''"),
+        ("x'31'", ColumnKind.TEXT, "'x'31''"),
+        (b"1", ColumnKind.TEXT, "x'31'"),
+        ("NULL", ColumnKind.TEXT, "'NULL'"),
+        ("1e+16", ColumnKind.TEXT, "'1e+16'"),
+        ("2024-report", ColumnKind.TEXT, "2024-report"),
+        ("0eb3f2c1-9c0b-4ef8-bb6d-6bb9bd380a11", ColumnKind.TEXT, "0eb3f2c1-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("a/b c", ColumnKind.TEXT, "a%2Fb%20c"),
+        ("a%2Fb", ColumnKind.TEXT, "a%252Fb"),
+        ("é", ColumnKind.TEXT, "é"),
     ],
 )
-def test_ids_that_differ_have_parts_that_differ(value: Any, kind: Kind, part: str) -> None:
+def test_ids_that_differ_have_parts_that_differ(value: Any, kind: ColumnKind, part: str) -> None:
     assert as_id(value, kind) == part
 
 
@@ -135,6 +135,9 @@ def test_a_mark_of_deletion_is_not_set(value: Any) -> None:
 
 
 def test_numbers_that_floats_cannot_keep_stay_as_they_are_written() -> None:
-    assert as_metadata("0.1000000000000000055511151231257827", Kind.DECIMAL) == "0.1000000000000000055511151231257827"
-    assert as_metadata("NaN", Kind.DECIMAL) == "NaN"
-    assert as_text("t", Kind.BOOLEAN) == "true"
+    assert (
+        as_metadata("0.1000000000000000055511151231257827", ColumnKind.DECIMAL)
+        == "0.1000000000000000055511151231257827"
+    )
+    assert as_metadata("NaN", ColumnKind.DECIMAL) == "NaN"
+    assert as_text("t", ColumnKind.BOOLEAN) == "true"

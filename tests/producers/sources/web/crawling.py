@@ -7,14 +7,14 @@ from typing import Any, cast
 from embedmill.producers.sources.base import Departed, HeldItem, Item, Kept, Problem, ReadContext, Remark, Skipped
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import Crawling, Selection, SourceOptions
-from embedmill.producers.sources.web.politeness import Clock
+from embedmill.producers.sources.options import Crawling, FileSelection, SourceOptions
+from embedmill.producers.sources.web.politeness import WebClock
 from embedmill.producers.sources.web.source import WebSource
 from embedmill.shared.settings import Settings, load_settings
 from tests.services.site import Site
 
 
-class FakeClock(Clock):
+class FakeClock(WebClock):
     """Moves when somebody waits, and is otherwise moved by tests."""
 
     def __init__(self) -> None:
@@ -91,14 +91,20 @@ class Reader:
 
 
 def reader(
-    site: Site, path: str = "/", *, asked: str = "", selection: Selection | None = None, allow: str = "1", **how: Any
+    site: Site,
+    path: str = "/",
+    *,
+    asked: str = "",
+    selection: FileSelection | None = None,
+    allow: str = "1",
+    **how: Any,
 ) -> Reader:
     """A reader of a page of the site, or of a whole address."""
     crawling = Crawling(**{"max_pages": 500, **how})
     clock = FakeClock()
     (source,) = open_sources(
         [asked or site.url + path],
-        options=SourceOptions(crawling=crawling, selection=selection or Selection()),
+        options=SourceOptions(crawling=crawling, selection=selection or FileSelection()),
         stdin=None,  # type: ignore[arg-type]  # no list is read from it
     )
     assert isinstance(source, WebSource)

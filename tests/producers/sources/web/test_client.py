@@ -7,19 +7,19 @@ from itertools import count
 
 import pytest
 
-from embedmill.producers.sources.web.client import Answer, Bounds, Client, Failure, FailureKind
+from embedmill.producers.sources.web.client import Client, Failure, FailureKind, RequestBounds, WebAnswer
 from embedmill.producers.sources.web.guard import Allowed
 from tests.services.site import Asked, Reply, Site
 
-SMALL = Bounds(most_bytes=100_000)
+SMALL = RequestBounds(most_bytes=100_000)
 
 
-def ask(site: Site, path: str = "/", *, bounds: Bounds = SMALL) -> Answer | Failure:
+def ask(site: Site, path: str = "/", *, bounds: RequestBounds = SMALL) -> WebAnswer | Failure:
     with Client("Embedmill/test", Allowed(everything=True), bounds) as client:
         return client.ask(site.url + path, wants=lambda head: head.status == 200)
 
 
-def ask_all(client: Client, *addresses: str) -> list[Answer | Failure]:
+def ask_all(client: Client, *addresses: str) -> list[WebAnswer | Failure]:
     with client:
         return [client.ask(address, wants=lambda _head: True) for address in addresses]
 
@@ -27,11 +27,11 @@ def ask_all(client: Client, *addresses: str) -> list[Answer | Failure]:
 def body(site: Site, reply: Reply) -> bytes:
     site.at("/", reply)
     answer = ask(site)
-    assert isinstance(answer, Answer), answer
+    assert isinstance(answer, WebAnswer), answer
     return answer.body
 
 
-def failure(site: Site, reply: Reply, *, bounds: Bounds = SMALL) -> Failure:
+def failure(site: Site, reply: Reply, *, bounds: RequestBounds = SMALL) -> Failure:
     site.at("/", reply)
     answer = ask(site, bounds=bounds)
     assert isinstance(answer, Failure)
@@ -46,7 +46,7 @@ def deflated(data: bytes) -> bytes:
 def test_an_answer_is_its_status_headers_and_body(site: Site) -> None:
     site.at("/", Reply(b"text", headers={"X-Robots-Tag": "noindex", "ETag": '"1"'}, media_type="text/plain; charset=x"))
     answer = ask(site)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, WebAnswer)
     assert (answer.status, answer.body, answer.media_type) == (200, b"text", "text/plain")
     assert answer.headers["etag"] == '"1"'
     assert site.asked[0].headers["user-agent"] == "Embedmill/test"
@@ -61,7 +61,7 @@ def test_an_address_is_asked_to_the_letter(site: Site) -> None:
 def test_a_redirect_is_an_answer_and_no_cookie_is_kept(site: Site) -> None:
     site.at("/", Reply(b"", 302, {"Location": "/there", "Set-Cookie": "id=1"}))
     answers = ask_all(Client("test", Allowed(everything=True)), site.url, site.url)
-    assert [answer.status for answer in answers if isinstance(answer, Answer)] == [302, 302]
+    assert [answer.status for answer in answers if isinstance(answer, WebAnswer)] == [302, 302]
     assert "cookie" not in site.asked[1].headers
 
 
@@ -102,7 +102,7 @@ def test_a_page_without_end_is_stopped_at_the_limit(site: Site) -> None:
 def test_a_body_that_nobody_wants_is_not_read(site: Site) -> None:
     site.at("/", Reply(b"x" * 50_000, 404))
     answer = ask(site)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, WebAnswer)
     assert answer.body == b""
 
 
@@ -115,7 +115,7 @@ def test_a_slow_drip_ends_with_the_deadline_though_no_step_is_slow(site: Site) -
 
     site.at("/", Reply(dripping()))
     ticks = count()
-    client = Client("test", Allowed(everything=True), Bounds(seconds=60.0), clock=lambda: float(next(ticks)))
+    client = Client("test", Allowed(everything=True), RequestBounds(seconds=60.0), clock=lambda: float(next(ticks)))
     (answer,) = ask_all(client, site.url)
     assert isinstance(answer, Failure)
     assert answer == Failure("its answer took too long", FailureKind.SLOW)
@@ -124,7 +124,7 @@ def test_a_slow_drip_ends_with_the_deadline_though_no_step_is_slow(site: Site) -
 def test_headers_that_drip_end_with_the_deadline_too(site: Site) -> None:
     site.at("/", Reply(b"", headers={f"X-{number}": "x" * 1000 for number in range(60)}))
     ticks = count(step=30)
-    client = Client("test", Allowed(everything=True), Bounds(seconds=60.0), clock=lambda: float(next(ticks)))
+    client = Client("test", Allowed(everything=True), RequestBounds(seconds=60.0), clock=lambda: float(next(ticks)))
     (answer,) = ask_all(client, site.url)
     assert isinstance(answer, Failure)
     assert answer.kind is FailureKind.SLOW

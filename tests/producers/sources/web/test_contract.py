@@ -10,7 +10,7 @@ from embedmill.producers import scanning
 from embedmill.producers.scanning import SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import Crawling, Selection, SourceOptions
+from embedmill.producers.sources.options import Crawling, FileSelection, SourceOptions
 from tests.contracts.sources import Desk, Killed, Shelf, SourceContract, desk, killed
 from tests.producers.sources.web.crawling import FakeClock
 from tests.services.site import Asked, Reply, Site
@@ -65,7 +65,7 @@ class Pages(Shelf):
 
     def open(self) -> Source:
         address = f"http://me:{SECRET}@127.0.0.1:{self.site.port}/"
-        options = SourceOptions(crawling=Crawling(crawl=True), selection=Selection(include=("d/",)))
+        options = SourceOptions(crawling=Crawling(crawl=True), selection=FileSelection(include=("d/",)))
         (source,) = open_sources([address], options=options, stdin=None)  # type: ignore[arg-type]  # it names no list
         object.__setattr__(source, "clock", self.clock)
         return source

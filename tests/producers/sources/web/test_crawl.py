@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from embedmill.producers.sources.base import Departed, HeldItem, Kept, Problem, Skipped
-from embedmill.producers.sources.options import Selection
+from embedmill.producers.sources.options import FileSelection
 from tests.producers.sources.web.crawling import reader
 from tests.services.site import Asked, Reply, Site, html, prose
 
@@ -90,7 +90,7 @@ def test_limits_are_kept_and_nothing_leaves_when_one_is_reached(site: Site) -> N
 
 def test_patterns_choose_pages(site: Site) -> None:
     build(site, {"/": ("/docs/a", "/blog/b"), "/docs/a": ("/docs/old/c",), "/blog/b": (), "/docs/old/c": ()})
-    read = reader(site, crawl=True, selection=Selection(include=("docs/",), exclude=("old/",))).read()
+    read = reader(site, crawl=True, selection=FileSelection(include=("docs/",), exclude=("old/",))).read()
     assert read.pages == ["/docs/a"]
     assert "2 not asked: left out by the patterns" in read.remarks
 
@@ -323,7 +323,7 @@ def test_a_home_that_is_not_asked_makes_no_other_name(site: Site) -> None:
     for path, home in many.items():
         site.at(path, prose(path), head=f'<link rel="canonical" href="{home}">')
         site.at(home, prose(home), head=f'<link rel="canonical" href="{home}">')
-    read = reader(site, crawl=True, selection=Selection(exclude=("old/",))).read()
+    read = reader(site, crawl=True, selection=FileSelection(exclude=("old/",))).read()
     assert read.pages == sorted(["/", *many])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.producers.sources.web.client import Answer, Client, Failure, FailureKind
+from embedmill.producers.sources.web.client import Client, Failure, FailureKind, WebAnswer
 from embedmill.producers.sources.web.guard import AddressRefused, Allowed, Deadline, GuardedBackend, is_public
 from tests.services.site import Site
 
@@ -51,7 +51,7 @@ def test_what_was_checked_is_connected_to_whatever_the_name_leads_to_by_then(sit
 
     site.at("/", "<p>here")
     with Client("test", Allowed.parse("docs.example"), resolver=resolve) as client:
-        assert isinstance(client.ask(f"http://docs.example:{site.port}/", wants=lambda _head: True), Answer)
+        assert isinstance(client.ask(f"http://docs.example:{site.port}/", wants=lambda _head: True), WebAnswer)
     assert looked_up == ["docs.example"]
 
 

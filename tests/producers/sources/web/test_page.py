@@ -2,18 +2,18 @@
 
 import pytest
 
-from embedmill.producers.sources.web.client import Head
-from embedmill.producers.sources.web.page import Page, decoded, directives, read_page
+from embedmill.producers.sources.web.client import AnswerHead
+from embedmill.producers.sources.web.page import HtmlPage, decoded, directives, read_page
 from tests.services.site import HTML, html, prose
 
 ADDRESS = "https://docs.example/guide/a.html"
 
 
-def read(data: bytes, **headers: str) -> Page:
-    return read_page(data, Head(ADDRESS, 200, {"content-type": HTML, **headers}))
+def read(data: bytes, **headers: str) -> HtmlPage:
+    return read_page(data, AnswerHead(ADDRESS, 200, {"content-type": HTML, **headers}))
 
 
-def addresses(page: Page) -> list[str]:
+def addresses(page: HtmlPage) -> list[str]:
     return [link.address.removeprefix("https://docs.example") for link in page.links]
 
 
@@ -77,7 +77,7 @@ def test_a_home_is_named_by_a_header_and_not_by_the_body() -> None:
     ],
 )
 def test_headers_ask_everybody_or_one_by_name(line: str, found: set[str]) -> None:
-    assert directives(Head(ADDRESS, 200, {"x-robots-tag": line})) == found
+    assert directives(AnswerHead(ADDRESS, 200, {"x-robots-tag": line})) == found
 
 
 def test_a_page_is_moved_by_a_refresh_at_once_and_not_by_a_reload_later() -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from embedmill.producers.sources.turns import Turns
 from embedmill.producers.sources.web.addresses import Link
-from embedmill.producers.sources.web.politeness import Entry, Queue, seconds_of
+from embedmill.producers.sources.web.politeness import FrontierEntry, Queue, seconds_of
 from tests.producers.sources.web.crawling import FakeClock
 
 
-def entry(address: str) -> Entry:
-    return Entry(Link(address, address))
+def entry(address: str) -> FrontierEntry:
+    return FrontierEntry(Link(address, address))
 
 
 def ready(queue: Queue) -> list[str]:

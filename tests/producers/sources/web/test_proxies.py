@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from embedmill.producers.sources.web.client import Answer, Client, Failure, FailureKind
+from embedmill.producers.sources.web.client import Client, Failure, FailureKind, WebAnswer
 from embedmill.producers.sources.web.guard import Allowed, NameLeadsNowhere
 from embedmill.producers.sources.web.proxies import Proxy
 from tests.services.site import Site
@@ -23,7 +23,7 @@ def proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tunnels]:
         yield tunnels
 
 
-def ask(client: Client, address: str) -> Answer | Failure:
+def ask(client: Client, address: str) -> WebAnswer | Failure:
     with client:
         return client.ask(address, wants=lambda _head: True)
 
@@ -32,7 +32,7 @@ def test_a_proxy_is_asked_for_the_address_that_was_checked_and_the_host_for_its_
     proxy: Tunnels, site: Site
 ) -> None:
     answer = ask(Client("test", resolver=lambda *_: [PUBLIC]), "http://docs.example/")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, WebAnswer)
     assert b"<p>here" in answer.body
     (head,) = proxy.asked
     assert head.startswith(f"CONNECT {PUBLIC}:80 HTTP/1.1\r\n")
@@ -60,18 +60,18 @@ def test_a_name_that_nobody_here_knows_is_given_to_a_proxy_that_is_trusted_with_
         raise NameLeadsNowhere
 
     answer = ask(Client("test", resolver=resolve, proxy_resolves=resolves), "http://docs.example/")
-    assert isinstance(answer, Answer) == resolves
+    assert isinstance(answer, WebAnswer) == resolves
     assert [head.split()[1] for head in proxy.asked] == ["docs.example:80"] * resolves
 
 
 def test_what_is_allowed_in_the_network_and_what_no_proxy_names_is_reached_without_it(
     proxy: Tunnels, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(ask(Client("test", Allowed.parse("127.0.0.1")), site.url), Answer)
+    assert isinstance(ask(Client("test", Allowed.parse("127.0.0.1")), site.url), WebAnswer)
     monkeypatch.setenv("no_proxy", "docs.example")
     there = f"http://docs.example:{site.port}/"
     client = Client("test", Allowed.parse("docs.example"), resolver=lambda *_: ["127.0.0.1"])
-    assert isinstance(ask(client, there), Answer)
+    assert isinstance(ask(client, there), WebAnswer)
     assert not proxy.asked
 
 

@@ -2,22 +2,22 @@
 
 import pytest
 
-from embedmill.producers.sources.web.client import Bounds, Client
+from embedmill.producers.sources.web.client import Client, RequestBounds
 from embedmill.producers.sources.web.guard import Allowed
-from embedmill.producers.sources.web.robots import KEPT_SECONDS, Rules, Unknown, find_rules
+from embedmill.producers.sources.web.robots import KEPT_SECONDS, RobotsRules, Unknown, find_rules
 from tests.services.site import Reply, Site
 
 PAGE = "https://docs.example"
 NOTHING = b"User-agent: *\nDisallow: /\n"
 
 
-def find(site: Site) -> Rules | Unknown:
-    with Client("Embedmill/test", Allowed(everything=True), Bounds(most_bytes=1_000_000)) as client:
+def find(site: Site) -> RobotsRules | Unknown:
+    with Client("Embedmill/test", Allowed(everything=True), RequestBounds(most_bytes=1_000_000)) as client:
         return find_rules(client, site.url, now=lambda: 1000.0)
 
 
-def rules(text: str) -> Rules:
-    return Rules.of(text, 0.0)
+def rules(text: str) -> RobotsRules:
+    return RobotsRules.of(text, 0.0)
 
 
 ANSWERS = {
@@ -42,7 +42,7 @@ def test_every_answer_means_rules_none_or_that_nothing_may_be_asked(site: Site, 
     site.at("/real.txt", NOTHING)
     site.at("/robots.txt", reply)
     found = find(site)
-    assert (found.allow(site.url + "/x") if isinstance(found, Rules) else None) is allowed
+    assert (found.allow(site.url + "/x") if isinstance(found, RobotsRules) else None) is allowed
 
 
 def test_five_redirects_are_followed_and_six_mean_no_rules(site: Site) -> None:
@@ -53,8 +53,8 @@ def test_five_redirects_are_followed_and_six_mean_no_rules(site: Site) -> None:
     five = find(site)
     site.move("/robots.txt", "/r1")
     six = find(site)
-    assert isinstance(five, Rules)
-    assert isinstance(six, Rules)
+    assert isinstance(five, RobotsRules)
+    assert isinstance(six, RobotsRules)
     assert (five.allow(PAGE), six.allow(PAGE)) == (False, True)
 
 
@@ -93,8 +93,8 @@ def test_a_delay_is_kept_up_to_a_minute() -> None:
 
 
 def test_rules_are_kept_for_a_day() -> None:
-    kept = Rules.of("User-agent: *\nDisallow: /x", 1000.0).value
-    young, old = (Rules.recall(kept, 1000.0 + age) for age in (KEPT_SECONDS - 1, KEPT_SECONDS))
+    kept = RobotsRules.of("User-agent: *\nDisallow: /x", 1000.0).value
+    young, old = (RobotsRules.recall(kept, 1000.0 + age) for age in (KEPT_SECONDS - 1, KEPT_SECONDS))
     assert young
     assert not young.allow(PAGE + "/x")
     assert old is None

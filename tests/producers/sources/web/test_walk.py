@@ -10,7 +10,7 @@ from embedmill.producers import scanning
 from embedmill.producers.scanning import SourceScan
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import Crawling, Selection, SourceOptions
+from embedmill.producers.sources.options import Crawling, FileSelection, SourceOptions
 from tests.contracts.sources import Desk, Killed, desk, killed
 from tests.corpus import text_of
 from tests.producers.sources.web.crawling import FakeClock
@@ -70,7 +70,7 @@ class Walk:
         self.linked.discard(path)
 
     def source(self, **limits: int) -> Source:
-        options = SourceOptions(crawling=Crawling(crawl=True, **limits), selection=Selection(include=("d/",)))
+        options = SourceOptions(crawling=Crawling(crawl=True, **limits), selection=FileSelection(include=("d/",)))
         (source,) = open_sources([self.site.url + "/"], options=options, stdin=None)  # type: ignore[arg-type]
         object.__setattr__(source, "clock", self.clock)
         return source

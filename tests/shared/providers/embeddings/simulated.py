@@ -12,14 +12,14 @@ from embedmill.simulators.base import Simulator
 from embedmill.simulators.bedrock import BedrockSimulator
 from embedmill.simulators.cohere import CohereSimulator
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 VENDORS: dict[str, type[Simulator]] = {
     "openai": OpenAISimulator,
     "cohere": CohereSimulator,
     "bedrock": BedrockSimulator,
 }
-Servers = dict[str, Running[Simulator]]
+Servers = dict[str, SimulatorServer[Simulator]]
 
 
 @contextmanager

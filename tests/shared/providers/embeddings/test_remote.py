@@ -28,7 +28,7 @@ from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
 from embedmill.simulators.base import Options, Simulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from tests.shared.providers.books import Books, Noted
 from tests.shared.providers.embeddings.simulated import Servers, open_remote
 
@@ -59,7 +59,7 @@ def simulator_of(embedder: RemoteEmbedder, servers: Servers) -> Simulator:
     return servers[embedder.provider].simulator
 
 
-def point_at(server: Running[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def point_at(server: SimulatorServer[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in server.environment.items():
         monkeypatch.setenv(variable, value)
 

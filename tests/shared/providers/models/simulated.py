@@ -12,7 +12,7 @@ from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator
 from embedmill.simulators.openai import OpenAISimulator
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 
 NAMES = ("anthropic/claude-opus-4-7", "bedrock/anthropic.claude-opus-4-7", "openai/gpt-5-mini")
 SCHEMA = {
@@ -28,7 +28,7 @@ class Served:
     """A model and the simulator that it talks to."""
 
     model: Model
-    server: Running[Any]
+    server: SimulatorServer[Any]
 
     @property
     def simulator(self) -> Any:

@@ -18,7 +18,7 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.providers.models.base import ModelAnswer, Stop
 from embedmill.shared.providers.models.table import open_model
-from embedmill.simulators.base import Call, Reply
+from embedmill.simulators.base import Call, SimulatedReply
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict
 from tests.shared.providers.models.simulated import NAMES, Served, question, served
@@ -314,9 +314,9 @@ def test_a_server_that_cannot_stream_is_heard_all_the_same(model: Served, monkey
 
 def answer_plainly(model: Served, handler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a server does that knows nothing of `stream`."""
-    answer: Callable[[Call], Reply] = getattr(model.simulator, handler)
+    answer: Callable[[Call], SimulatedReply] = getattr(model.simulator, handler)
 
-    def plainly(call: Call) -> Reply:
+    def plainly(call: Call) -> SimulatedReply:
         return answer(replace(call, body={name: value for name, value in call.body.items() if name != "stream"}))
 
     monkeypatch.setattr(model.simulator, handler, plainly)

@@ -9,7 +9,7 @@ import pytest
 
 from embedmill.shared.providers.rerankers.base import Reranker
 from embedmill.shared.providers.rerankers.table import open_reranker
-from embedmill.simulators.serving import Running, running
+from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.simulators.table import simulator_class
 
 NAMES = (
@@ -25,7 +25,7 @@ class Served:
     """A reranker and the simulator that it talks to."""
 
     reranker: Reranker
-    server: Running[Any]
+    server: SimulatorServer[Any]
 
     @property
     def simulator(self) -> Any:

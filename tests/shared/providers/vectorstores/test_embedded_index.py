@@ -351,8 +351,8 @@ def test_above_the_exact_size_layouts_agree_and_little_is_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_search, "EXACT_ROWS", 100)
-    monkeypatch.setattr(vector_search, "NEAR", vector_search.Share(300, 16, 16))
-    monkeypatch.setattr(vector_search, "CANDIDATES", vector_search.Share(100, 256, 4))
+    monkeypatch.setattr(vector_search, "NEAR", vector_search.RowShare(300, 16, 16))
+    monkeypatch.setattr(vector_search, "CANDIDATES", vector_search.RowShare(100, 256, 4))
     rng = np.random.default_rng(6)
     rows = [any_row(rng, f"d{n}") for n in range(600)]
     one, three = opened(tmp_path / "one"), opened(tmp_path / "three")

@@ -30,7 +30,7 @@ from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVecto
 from embedmill.shared.providers.vectorstores.places import Owner
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running
+from embedmill.simulators.serving import SimulatorServer
 from tests.contracts.vectorstore import (
     DIMENSIONS,
     StoreFactory,
@@ -51,13 +51,13 @@ URL = f"pinecone://{INDEX}?timeout=3&fresh=10"
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Running[PineconeSimulator]]:
+def service() -> Iterator[SimulatorServer[PineconeSimulator]]:
     with running_pinecone() as service:
         yield service
 
 
 @pytest.fixture
-def simulator(service: Running[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
+def simulator(service: SimulatorServer[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
     for name, value in service.environment.items():
         monkeypatch.setenv(name, value)
     service.simulator.indexes.clear()
@@ -480,7 +480,7 @@ def test_an_index_of_other_dimensions_is_refused_and_names_can_hold_them(
 
 
 def test_the_data_planes_host_can_be_given(
-    store: PineconeVectorStore, service: Running[PineconeSimulator], tmp_path: Path
+    store: PineconeVectorStore, service: SimulatorServer[PineconeSimulator], tmp_path: Path
 ) -> None:
     store.upsert("s", [make_row()])
     direct = open_pinecone(tmp_path, f"pinecone://?host={service.url}/i/{INDEX}")

@@ -21,20 +21,20 @@ from embedmill.shared.words.queries import parse_query
 from embedmill.shared.words.weighing import WordCounts, Wording
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
-from embedmill.simulators.serving import Running
+from embedmill.simulators.serving import SimulatorServer
 from tests.contracts.vectorstore import DIMENSIONS, eventually, make_row, near, unit_vector, wording_of
 from tests.services.pinecone import billed, running_pinecone
 from tests.shared.providers.vectorstores.test_pinecone import INDEX, open_pinecone
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Running[PineconeSimulator]]:
+def service() -> Iterator[SimulatorServer[PineconeSimulator]]:
     with running_pinecone(lag_seconds=0) as service:
         yield service
 
 
 @pytest.fixture
-def simulator(service: Running[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
+def simulator(service: SimulatorServer[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
     for name, value in service.environment.items():
         monkeypatch.setenv(name, value)
     service.simulator.indexes.clear()

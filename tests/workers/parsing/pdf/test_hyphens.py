@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.workers.parsing.pdf.hyphens import Words
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from tests.workers.parsing.making import texts
 from tests.workers.parsing.pdf.drawing import Page, read
 
@@ -12,7 +12,7 @@ def unlisted(_: str) -> bool:
 
 
 def test_the_document_s_own_form_decides() -> None:
-    words = Words(["the multicolumn page and the open-domain question"], unlisted)
+    words = DocumentWords(["the multicolumn page and the open-domain question"], unlisted)
     assert words.join("a multi-", "column page") == "a multicolumn page"
     assert words.join("an open\ufffe", "domain task") == "an open-domain task"
 
@@ -34,7 +34,7 @@ def test_the_document_s_own_form_decides() -> None:
     ],
 )
 def test_a_list_of_words_decides_what_the_document_does_not(line: str, following: str, joined: str) -> None:
-    assert Words().join(line, following) == joined
+    assert DocumentWords().join(line, following) == joined
 
 
 def test_soft_hyphens_and_the_marks_of_pdfium_never_reach_the_text() -> None:
