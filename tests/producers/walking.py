@@ -31,7 +31,7 @@ from embedmill.shared.buckets.loading import read_object
 from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Generations, find_read_versions, switch_versions
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import chore, claim, document, job, source
 from embedmill.shared.db.schema import work as work_table
@@ -300,10 +300,16 @@ class Walk:
             rows = connection.execute(queued.order_by(work_table.c.id).limit(limit)).all()
             for stage in {row.stage for row in rows}:
                 ids = [row.id for row in rows if row.stage == stage]
-                taken = leases.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
-                if taken.items:
-                    self.held.append(taken)
+                self.take(connection, stage, ids)
+                # Who is a suspect is taken in no company.
+                for id_ in {*ids} - {item.id for held in self.held for item in held.items}:
+                    self.take(connection, stage, [id_])
         return bool(rows)
+
+    def take(self, connection: Connection, stage: str, ids: list[int]) -> None:
+        taken = leases.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
+        if taken.items:
+            self.held.append(taken)
 
     def finish(self, held: Lease) -> None:
         """What the stages write; a worker whose lease was lost comes here too."""
