@@ -72,6 +72,8 @@ def test_documents_move_while_readers_see_each_whole_and_once(
     before = command.export()
     for name, value in command.environment.items():
         monkeypatch.setenv(name, value)
+    # However slow the machine is, no shard is too late.
+    monkeypatch.setenv("EMBEDMILL_SEARCH_SECONDS", "120")
     monkeypatch.chdir(tmp_path)
     count = 2
     with open_runtime(load_settings()) as runtime, open_searcher(runtime, "default") as readers:
@@ -81,10 +83,10 @@ def test_documents_move_while_readers_see_each_whole_and_once(
             while process.poll() is None or rounds == 0:
                 rounds += 1
                 for uri, expected in chunks(before).items():
-                    hits = readers.search(
+                    found = readers.search(
                         "Document", mode="dense", where=Compare("uri", "=", uri), top_k=50, view=EVERY_CHUNK
-                    ).hits
-                    assert sorted(hit.chunk for hit in hits) == sorted(expected), uri
+                    )
+                    assert sorted(hit.chunk for hit in found.hits) == sorted(expected), (uri, found)
             ran = finish(process)
             assert ran.status == 0, ran
             moved = movers(before, count, shards)
