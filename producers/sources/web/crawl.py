@@ -28,7 +28,7 @@ RESUMED_SECONDS = 24 * 3600.0
 LONGEST_WAIT_SECONDS = 60.0
 """So long a crawl waits to ask a second time for what is gone; else the next one does."""
 FEED_SECONDS = 24 * 3600.0
-"""What has fallen out of a feed is asked once a day."""
+"""What has fallen out of a feed that was named is asked once a day; a crawl asks whatever it does not meet."""
 
 _NOT_ENDED = "it stays, as not everything was asked"
 
@@ -174,7 +174,7 @@ class Crawl:
             elif page.why and not progress.context.settled([address]):
                 yield Departed(address)
                 memory.forget([page_key(address)])
-            elif not progress.is_feed or progress.clock.now() - page.at >= FEED_SECONDS:
+            elif progress.task.follows or not progress.is_feed or progress.clock.now() - page.at >= FEED_SECONDS:
                 progress.queue.add(FrontierEntry(Link(address, address), is_orphan=True))
         yield from self._work()
         yield from self._telling.end()

@@ -108,6 +108,16 @@ def test_what_falls_out_of_a_feed_stays_and_is_asked_once_a_day(pages: Site) -> 
     assert read.of(Departed) == ["/0"]
 
 
+def test_a_crawl_that_meets_a_feed_asks_at_once_what_nothing_leads_to(pages: Site) -> None:
+    pages.at("/feed.xml", feed(pages, "/0"), media_type="application/rss+xml")
+    pages.at("/", prose("start") + '<a href="/feed.xml">feed</a> <a href="/1">1</a>')
+    read = reader(pages, crawl=True).read()
+    assert read.pages == ["/", "/0", "/1"]
+    pages.at("/", prose("start") + '<a href="/feed.xml">feed</a>')
+    del pages.replies["/1"]
+    assert read.read().of(Departed) == ["/1"]
+
+
 def test_a_feed_leads_to_several_sites_at_once(pages: Site) -> None:
     pages.at("/x", prose("x"))
     other = f"http://localhost:{pages.port}"
