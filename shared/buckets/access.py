@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from embedmill.shared.buckets.client import connect
 from embedmill.shared.errors import SourceError
+from embedmill.shared.references import ENVIRONMENT
 
-ENVIRONMENT = "env:"
 KEY_BYTES = 32
 _PORTS = {"http": 80, "https": 443}
 _OF_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")

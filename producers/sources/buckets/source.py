@@ -31,6 +31,7 @@ from embedmill.shared.buckets.access import USUAL, Access, endpoint_of, read_key
 from embedmill.shared.buckets.client import errors
 from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.errors import EmbedmillError, UsageError
+from embedmill.shared.references import anchor
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Classes whose objects cannot be read before they are restored."""
@@ -71,7 +72,7 @@ class S3Source(Source):
         place = BucketPlace.parse(url)
         if of_bucket.sse_c:
             read_key(of_bucket.sse_c)
-        access = Access(endpoint_of(Access().connect()), of_bucket.requester_pays, of_bucket.sse_c)
+        access = Access(endpoint_of(Access().connect()), of_bucket.requester_pays, anchor(of_bucket.sse_c))
         if place.host and place.host != access.host:
             told = f"s3://{place.host}/… is another store than the one that the SDK is led to"
             raise UsageError(told, hint=f"Set AWS_ENDPOINT_URL_S3 to the address of {place.host}.")

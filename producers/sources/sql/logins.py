@@ -9,10 +9,10 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from embedmill.shared.errors import SourceError
 from embedmill.shared.logs import get_logger
+from embedmill.shared.references import ENVIRONMENT
 
 log = get_logger()
 
-ENVIRONMENT = "env:"
 _ENTRY = re.compile(r"\s*(user|username|password)\s*[=:]\s*(.*?)\s*$", re.IGNORECASE)
 _IGNORED = ("#", ";", "[")
 _HINT = "It holds a password, or lines as user=NAME and password=WORD, or the database's URL with both."

@@ -12,6 +12,7 @@ from embedmill.producers.sources.paths import canonical_path, shown
 from embedmill.producers.sources.sql.logins import NO_LOGIN, Login
 from embedmill.producers.sources.sql.sessions import Session
 from embedmill.shared.errors import MissingExtra, SourceError
+from embedmill.shared.references import anchor
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
 KINDS = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
@@ -24,6 +25,9 @@ PARAMETERS = {
     ),
     "mysql": frozenset(["socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_mode"]),
 }
+# Those of them that are files of this host; Postgres means its system's certificates by a word.
+_FILES = frozenset("sslrootcert sslcert sslkey sslcrl ssl_ca ssl_cert ssl_key".split())
+_NO_FILE = "system"
 _SESSIONS = {
     "postgresql": "embedmill.producers.sources.sql.postgres:PostgresSession",
     "mysql": "embedmill.producers.sources.sql.mysql:MySqlSession",
@@ -139,8 +143,12 @@ def read_url(url: str) -> tuple[DatabasePlace, Login]:
     login = Login.of(
         unquote(parts.username or "") or _pop(fields, _USER), unquote(parts.password or "") or _pop(fields, _PASSWORD)
     )
-    kept = tuple(sorted((name, value) for name, value in fields.items() if name in PARAMETERS[kind]))
+    kept = tuple(sorted((name, _anchored(name, value)) for name, value in fields.items() if name in PARAMETERS[kind]))
     return DatabasePlace(place.kind, place.host, place.port, place.database, kept), login or NO_LOGIN
+
+
+def _anchored(name: str, value: str) -> str:
+    return anchor(value) if name in _FILES and value != _NO_FILE else value
 
 
 def _known(kind: str) -> set[str]:

@@ -16,6 +16,7 @@ from embedmill.producers.sources.sql.runs import TableRun, TableTask
 from embedmill.producers.sources.sql.sessions import Session
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.logs import get_logger
+from embedmill.shared.references import anchor
 
 log = get_logger()
 
@@ -55,7 +56,7 @@ class SqlSource(Source):
             asked.table,
             asked.query,
             _wanted(asked, options.rows.fields),
-            asked.credentials,
+            anchor(asked.credentials),
             login.user,
             asked.statement_seconds,
             asked.overlap,

@@ -111,6 +111,18 @@ def lead_to(stores: dict[str, MemoryBucket], usual: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(access_module, "connect", lambda *_, endpoint=None, **__: stores[endpoint or usual])
 
 
+def test_a_key_is_found_by_workers_in_another_folder(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_bytes(KEY)
+    monkeypatch.chdir(tmp_path)
+    kept = opened("s3://embedmill-test/", sse_c="key").spec
+    assert kept["sse_c"] == f"{tmp_path}/key"
+    monkeypatch.chdir("/")
+    assert Access.recall(kept).reading["SSECustomerKey"] == KEY
+    assert opened("s3://embedmill-test/", sse_c="").access.key == ""
+
+
 def test_buckets_of_one_name_in_two_stores_are_two_sources_whose_documents_are_told_apart(
     desk: Desk, stores: dict[str, MemoryBucket], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,19 @@
 """Where a database is, and who logs in there: what URLs, files and variables say of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from embedmill.producers.sources.options import gather_options
 from embedmill.producers.sources.sql.logins import Login, read_login
 from embedmill.producers.sources.sql.places import read_place
+from embedmill.producers.sources.sql.source import SqlSource
 from embedmill.shared.errors import SourceError
+
+
+def opened(url: str, **options: Any) -> SqlSource:
+    return SqlSource.open(url, gather_options({"table": "t", **options}))
 
 
 def test_a_password_is_masked_in_every_spelling() -> None:
@@ -38,6 +45,23 @@ def test_a_url_that_cannot_be_read_is_not_quoted(url: str) -> None:
     with pytest.raises(SourceError) as caught:
         read_place(url)
     assert "a" not in str(caught.value).replace("database", "").replace("read", "").replace("cannot", "")
+
+
+def test_files_are_named_so_that_processes_in_other_folders_find_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "postgresql://h/d?sslrootcert=ca.crt&sslmode=verify-full&sslcert=/etc/c.crt"
+    found = opened(url, credentials="login").spec
+    assert found["credentials"] == f"{tmp_path}/login"
+    assert found["parameters"] == {
+        "sslcert": "/etc/c.crt",
+        "sslmode": "verify-full",
+        "sslrootcert": f"{tmp_path}/ca.crt",
+    }
+    kept = opened("postgresql://h/d?sslrootcert=system", credentials="env:LOGIN").spec
+    assert (kept["credentials"], kept["parameters"]) == ("env:LOGIN", {"sslrootcert": "system"})
+    assert opened("postgresql://h/d").spec["credentials"] == ""
 
 
 def test_credentials_are_read_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
