@@ -77,7 +77,7 @@ def _describe_left_out(left: "Mapping[LeftOut, Reason]", report: Noted) -> str:
 
 def _folder_names(row: "Reason", report: Noted) -> list[str]:
     """The names of the folders, each once."""
-    places = (place.rpartition("/")[2] for place in _places(row, report, most=len(report.notes)))
+    places = (place.rstrip("/").rpartition("/")[2] for place in _places(row, report, most=len(report.notes)))
     names = list(dict.fromkeys(places))
     return names[:FOLDERS_NAMED] + (["…"] if len(names) > FOLDERS_NAMED else [])
 

@@ -52,7 +52,7 @@ def test_what_was_left_out_is_one_line_and_other_reasons_are_one_each(capsys: py
     print_passed_over(
         report(
             *(Skipped(f"{ROOT}/{name}", LeftOut.HIDDEN) for name in (".a", ".b", ".c")),
-            *(Skipped(f"{ROOT}/{name}", LeftOut.DEPENDENCIES) for name in ("node_modules", "x/node_modules", ".venv")),
+            *(Skipped(f"{ROOT}/{name}", LeftOut.DEPENDENCIES) for name in ("node_modules", "x/node_modules/", ".venv")),
             Skipped(f"{ROOT}/id_rsa", LeftOut.PRIVATE_KEY),
             *(Skipped(f"{ROOT}/{n}.png", "an image by its name (.png) holds no text") for n in range(5)),
             *(Problem(ROOT + "/r.jsonl", "no 'text'", line) for line in (3, 4)),
