@@ -90,7 +90,7 @@ class Submitter:
             if not self._take(connection, found.id):
                 return Submitted(found.id, resumed, to_scan=False)
             if resumed:
-                jobs.begin_enumeration(connection, found.id)
+                jobs.begin_enumeration(connection, found.id, goes_on=all(source.is_news for source in sources))
             ids = [
                 scans.ensure_source(
                     connection,

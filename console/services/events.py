@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,9 @@ log = get_logger()
 WAIT_SECONDS = 20
 """How long the queue holds a request for a message: the longest that it allows."""
 MOST_MESSAGES = 500
+MOST_TRIES = 10
+"""So often a message may come whose object cannot be asked for; then the next listing makes up for it."""
+COUNT = "ApproximateReceiveCount"
 LEASE_SECONDS = 60.0
 """Of one process on a queue; long enough for a request that waits."""
 LOOK_SECONDS = 10.0
@@ -63,7 +66,8 @@ class EventQueue:
 def read_events(runtime: Runtime, queue: EventQueue, client: Any, *, wait_seconds: int) -> int | None:
     """Take what is in the queue, read the objects that it names, and remove the messages; returns the job, if any.
 
-    Messages leave only when what they brought is durable. Raises what the SDK does, UserError.
+    Messages leave only when what they brought is durable. One of an object of which the store could say nothing stays,
+    and comes again. Raises what the SDK does, UserError.
     """
     from embedmill.producers.sources.buckets.events import NoEvent, S3Changes, read_message
 
@@ -71,13 +75,19 @@ def read_events(runtime: Runtime, queue: EventQueue, client: Any, *, wait_second
     named, notes = [], []
     for message in messages:
         try:
-            named += read_message(message["Body"])
+            message["Places"] = read_message(message["Body"])
+            named += message["Places"]
         except NoEvent as error:
             notes.append(str(error))
     changes = S3Changes.of(queue.source, named, notes)
     job = _submit(runtime, queue, changes) if changes.keys or changes.notes else None
-    _remove(client, queue.url, messages)
+    _remove(client, queue.url, [message for message in messages if not _comes_again(message, changes.away)])
     return job
+
+
+def _comes_again(message: dict[str, Any], away: Container[str]) -> bool:
+    tries = int(message.get("Attributes", {}).get(COUNT, MOST_TRIES))
+    return tries < MOST_TRIES and any(place.key in away for place in message.get("Places", ()))
 
 
 def _submit(runtime: Runtime, queue: EventQueue, changes: "Source") -> int:
@@ -92,7 +102,8 @@ def _receive(client: Any, url: str, wait_seconds: int) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     while len(messages) < MOST_MESSAGES:
         wait = 0 if messages else wait_seconds
-        answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=AT_ONCE, WaitTimeSeconds=wait)
+        asked = {"MaxNumberOfMessages": AT_ONCE, "WaitTimeSeconds": wait, "AttributeNames": [COUNT]}
+        answer = client.receive_message(QueueUrl=url, **asked)
         if not answer.get("Messages"):
             break
         messages += answer["Messages"]

@@ -234,7 +234,7 @@ class Source(ABC):
     (`embedmill.producers.sources.options`). `prefix` is what has to follow `scheme:` where it is named by an address.
     `has_namesakes` where others of the collection may be called as it is (`beside`).
     `part` says what a reading is about that is not of all of it, "" otherwise:
-    its job is another then.
+    its job is another then. `is_news` where each reading is of other things than the one before: what that said stays.
     """
 
     __slots__ = ()
@@ -245,6 +245,7 @@ class Source(ABC):
     takes: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = "there is nothing in it"
     has_namesakes: ClassVar[bool] = False
+    is_news: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
 
     @classmethod

@@ -205,14 +205,17 @@ def require_running(connection: Connection, job_id: int) -> None:
         raise ScanStopped(f"job {job_id} is {state or 'deleted'}: it takes on nothing more")
 
 
-def begin_enumeration(connection: Connection, job_id: int) -> None:
-    """Start counting a scan from nothing, also when an earlier one was cut short."""
-    connection.execute(delete(scan_note).where(scan_note.c.job_id == job_id))
-    connection.execute(
-        update(job)
-        .where(job.c.id == job_id)
-        .values(unchanged=0, skipped=0, problems=0, unmet=0, held_deletions=0, enumerated_at=None)
-    )
+def begin_enumeration(connection: Connection, job_id: int, *, goes_on: bool = False) -> None:
+    """Start counting a scan from nothing, also when an earlier one was cut short; `goes_on` from one that ended."""
+    if not (goes_on and _is_enumerated(connection, job_id)):
+        connection.execute(delete(scan_note).where(scan_note.c.job_id == job_id))
+        nothing = {"unchanged": 0, "skipped": 0, "problems": 0, "unmet": 0, "held_deletions": 0}
+        connection.execute(update(job).where(job.c.id == job_id).values(nothing))
+    connection.execute(update(job).where(job.c.id == job_id).values(enumerated_at=None))
+
+
+def _is_enumerated(connection: Connection, job_id: int) -> bool:
+    return connection.execute(select(job.c.enumerated_at).where(job.c.id == job_id)).scalar() is not None
 
 
 def end_enumeration(connection: Connection, job_id: int, *, held_deletions: int) -> None:

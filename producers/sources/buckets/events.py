@@ -7,7 +7,7 @@ came late, twice, or after a newer one; one that never came is made up for by th
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote_plus
@@ -72,15 +72,20 @@ def _named(told: Any) -> BucketPlace:
 
 @dataclass(frozen=True, slots=True)
 class S3Changes(Source):
-    """Some keys of a bucket, asked for one by one; `notes` are what there is to say of the messages that named them."""
+    """Some keys of a bucket, asked for one by one; `notes` are what there is to say of the messages that named them.
+
+    A reading puts those into `away` of which the store could say nothing now.
+    """
 
     kind: ClassVar[str] = S3Source.kind
     detects_deletions: ClassVar[bool] = False
     hides_only_below: ClassVar[bool] = True
+    is_news: ClassVar[bool] = True
 
     whole: S3Source
     keys: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    away: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def of(cls, whole: S3Source, named: Sequence[BucketPlace], notes: Sequence[str]) -> "S3Changes":
@@ -104,6 +109,7 @@ class S3Changes(Source):
     def read(self, context: ReadContext) -> Iterator[Item]:
         access = self.whole.access
         client, how = access.connect(), access.reading
+        context.is_increment = True
         context.remarks += [Remark(self.whole.place.uri, note, RemarkKind.READ) for note in self.notes]
         containers = Containers(client, context, self.whole.hidden, how)
         is_there = _is_there(client, self.whole.place.bucket, access.listing)
@@ -111,6 +117,7 @@ class S3Changes(Source):
         with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="events") as threads:
             for place, found in zip(places, threads.map(partial(_ask, client, how), places), strict=True):
                 if isinstance(found, BucketFault):
+                    self.away.update([place.key] if found.kind is BucketFaultKind.AWAY else [])
                     yield from _without(place, found, containers, is_there=is_there)
                 else:
                     yield from self._items(place, found, containers)

@@ -146,6 +146,49 @@ def test_a_store_in_trouble_departs_nothing(bucket: Bucket, desk: Desk, queue: Q
     assert uris(desk) == {"a.md"}
 
 
+def test_a_message_of_what_the_store_cannot_give_now_comes_again_but_not_for_ever(
+    bucket: Bucket, desk: Desk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.md", "b.md"):
+        bucket.put(name, text_of(0))
+    desk.ingest(WHOLE)
+    for name in ("a.md", "b.md"):
+        bucket.put(name, text_of(1))
+    queue.send(event("a.md"), event("b.md"), "nonsense")
+
+    def answer(request: Any) -> Any:
+        return refusal(request, 503, "SlowDown") if request.url.endswith("a.md") else None
+
+    with bucket.answering(answer):
+        queue.read()
+        assert queue.length == 1
+        assert text_of(1) in desk.indexed()["s3://embedmill-test/b.md"]
+        queue.send(event("a.md"))
+        monkeypatch.setattr(events_module, "MOST_TRIES", 1)
+        queue.read()
+    assert queue.length == 1
+    assert text_of(0) in desk.indexed()["s3://embedmill-test/a.md"]
+
+
+def test_what_was_said_of_messages_stays_when_more_come_before_their_job_has_ended(
+    bucket: Bucket, desk: Desk, queue: Queue
+) -> None:
+    whole = EventQueue.of([WHOLE], queue.url, "default", JobOptions())
+    jobs = []
+    for body in ("nonsense", event("a.md")):
+        bucket.put("a.md", text_of(0))
+        queue.send(event("a.md"), body)
+        jobs.append(read_events(desk.runtime, whole, queue.client, wait_seconds=0))
+    assert jobs[0] == jobs[1] is not None
+    assert [(row["kind"], row["reason"]) for row in desk.tracker.rows(scan_note)] == [("note", UNKNOWN)]
+
+
+def test_messages_that_bring_nothing_say_nothing_of_the_bucket(bucket: Bucket, desk: Desk, queue: Queue) -> None:
+    queue.send("nonsense")
+    queue.read()
+    assert [row["reason"] for row in desk.tracker.rows(scan_note)] == [UNKNOWN]
+
+
 def test_a_listing_and_an_event_see_one_state(bucket: Bucket, desk: Desk, queue: Queue) -> None:
     for number in range(6):
         bucket.put(f"{number}.md", text_of(number))
