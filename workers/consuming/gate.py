@@ -30,6 +30,11 @@ class Gate:
         """How many are inside."""
         return self._inside
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody else gets in before one of those inside has left."""
+        return self._is_exclusive or self._inside >= self._slots or self._suspects_waiting > 0
+
     def resize(self, slots: int) -> None:
         """Change the number of slots; those inside stay."""
         with self._changed:

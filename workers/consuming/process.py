@@ -41,7 +41,7 @@ class Process:
         """What this process is, said once, before its first message."""
         self._runtime = runtime
         self.gate = Gate(slots)
-        runtime.streams.is_full = lambda: self.gate.inside >= self.gate.slots
+        runtime.streams.is_full = lambda: self.gate.is_shut
         self._is_shared = is_shared
         self._max_batches = max_batches
 

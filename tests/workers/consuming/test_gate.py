@@ -113,3 +113,21 @@ def test_without_slots_nobody_enters_until_there_are_some() -> None:
     gate.resize(1)
     thread.join(30)
     assert entered.is_set()
+
+
+def test_it_is_shut_while_a_suspect_is_alone_inside_or_waits_for_that() -> None:
+    gate = Gate(16)
+
+    def come_alone() -> None:
+        with gate.entered(alone=True):
+            assert gate.is_shut, "fifteen slots are free, and nobody may take one"
+
+    with gate.entered(alone=False):
+        assert not gate.is_shut
+        suspect = threading.Thread(target=come_alone)
+        suspect.start()
+        wait_until(lambda: gate.is_shut, "nobody enters before the suspect that waits")
+    suspect.join(30)
+    assert not gate.is_shut
+    with gate.entered(alone=True):
+        assert gate.is_shut

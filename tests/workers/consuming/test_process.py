@@ -52,6 +52,20 @@ def queue(tracker: Tracker, count: int) -> list[int]:
     return tracker.queue()
 
 
+def test_nobody_waits_for_texts_of_others_while_a_message_is_alone(process: Ended, tracker: Tracker) -> None:
+    share(process, 4)
+    full: list[bool] = []
+
+    def look(runtime: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
+        full.append(runtime.streams.is_full())
+        return complete(runtime, claim)
+
+    company, suspect = queue(tracker, 2)
+    process.work(BatchMessage("chunk", (company,)), look)
+    process.work(BatchMessage("chunk", (suspect,), alone=True), look)
+    assert full == [False, True]
+
+
 def test_a_claim_is_alone_only_if_nothing_else_can_run_beside_it(process: Ended, tracker: Tracker) -> None:
     ids = queue(tracker, 3)
     process.work(BatchMessage("chunk", (ids[0],)), complete)
