@@ -215,6 +215,8 @@ _ACCOUNT_SPACED = re.compile(
     rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
     re.IGNORECASE,
 )
+_JOINING = ("-", "_")
+"""What joins it with the rest of a file's name; its check digits are evidence enough."""
 MOST_LETTERS = 0.4
 """What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
 _SIGN = re.compile("[A-Za-z0-9]")
@@ -256,7 +258,7 @@ def _account(text: str, match: re.Match[str]) -> Finding | None:
     if len(code) < length or not _is_number(code) or not is_iban(code.upper()):
         return None
     end = match.end() if len(written) == length else _end_of(length, text, start)
-    return Finding("IBAN_CODE", start, end, Certainty.CHECKED) if closes_at(text, end) else None
+    return Finding("IBAN_CODE", start, end, Certainty.CHECKED) if _ends_account(text, end) else None
 
 
 def _end_of(length: int, text: str, start: int) -> int:
@@ -270,7 +272,12 @@ def _is_number(written: str) -> bool:
 
 
 def _begins_account(text: str, start: int) -> bool:
-    return opens_at(text, start) or text[max(0, start - 4) : start].upper() == "IBAN"
+    before = text[max(0, start - 4) : start]
+    return opens_at(text, start) or before.endswith(_JOINING) or before.upper() == "IBAN"
+
+
+def _ends_account(text: str, end: int) -> bool:
+    return closes_at(text, end) or text.startswith(_JOINING, end)
 
 
 def find_codes(glance: Glance) -> Iterator[Finding]:

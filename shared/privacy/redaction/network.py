@@ -47,6 +47,11 @@ _LOOSE_TAIL = frozenset(
     "bg gr tr ru ua jp cn kr tw in au nz br mx ar cl za ca us example".split()
 )
 """Ends of domains that are believed where blanks stand beside the sign: `x @ w.weight` is a product of matrices."""
+_WITHIN_NAME = re.compile(
+    rf"(?:[a-z0-9-]{{1,63}}\.){{0,9}}(?=[0-9-]{{0,62}}[a-z])[a-z0-9-]{{1,63}}\.(?:{'|'.join(_LOOSE_TAIL)})(?=[._-])",
+    re.IGNORECASE,
+)
+"""A domain at whose end the name of a file goes on, as in `jane@example.com_old.pdf`."""
 _LOOSE_LOCAL = re.compile(r"[\w.+-]{0,63}[\w](?=([ \t]?\n|[ \t]{1,2})\Z)")
 _SOFTWARE = frozenset({"git", "hg", "svn"})
 
@@ -76,7 +81,9 @@ def _mail(text: str, sign: re.Match[str]) -> Finding | None:
     elif text[end : end + 1] == " " and sign[0] == "@":
         loose, end = True, end + 1
     domain = _DOMAIN.match(text, end)
-    if domain is None or _is_no_mail(text, local, domain):
+    if domain is None or domain[0].rpartition(".")[2].lower() in _NO_MAIL:
+        domain = _WITHIN_NAME.match(text, end)
+    if domain is None or _is_no_mail(text, local):
         return None
     if (loose or sign[0] == "=40") and not _is_believed(text, local, domain):
         return None
@@ -98,8 +105,8 @@ def _without_sign(text: str, local: re.Match[str]) -> int:
     return start
 
 
-def _is_no_mail(text: str, local: re.Match[str], domain: re.Match[str]) -> bool:
-    if domain[0].rpartition(".")[2].lower() in _NO_MAIL or local[0].lower() in _SOFTWARE:
+def _is_no_mail(text: str, local: re.Match[str]) -> bool:
+    if local[0].lower() in _SOFTWARE:
         return True
     return text[local.start() - 1 : local.start()] == ":" and "//" in _word_before(text, local.start())
 

@@ -1,8 +1,9 @@
 """Runs of digits and how they are grouped: one pass over a text finds them, and rules by length and grouping judge."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +20,7 @@ _GROUP = re.compile("0+")
 _WITHOUT_BLANKS = "\u0e00"
 """From here on are scripts in which no blank parts a number from a word."""
 _PLAIN = frozenset({" ", "-", "."})
+_JOINING = frozenset("-_")
 _JOINED = frozenset("-.)")
 """Separators that are within numbers only, if they stand alone."""
 
@@ -154,10 +156,10 @@ def _is_narrow(gap: str) -> bool:
     return "\n" in gap or "(" in gap or ")" in gap or gap in {" - ", " / "}
 
 
-def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[DigitRun]:
+def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[str]) -> Iterator[DigitRun]:
     """The runs of a folded text with digits enough for a number of a person; none that is within a known finding.
 
-    The known ones are in order and apart.
+    The known ones are in order and apart. `naming` are heads of words that a number may be joined to: `ssn-…`.
     """
     left = iter((*known, Finding("", len(text) + 1, len(text) + 1, Certainty.HINTED)))
     next_known = next(left)
@@ -170,11 +172,20 @@ def runs(text: str, lowered: str, known: Sequence[Finding] = ()) -> Iterator[Dig
         written = match[0]
         grouping = _grouping(
             written.translate(_SHAPE),
-            opens=opens_at(text, start) and not _is_thousands(text, start, written),
+            opens=(opens_at(text, start) and not _is_thousands(text, start, written))
+            or _is_joined(lowered, start, naming),
             closes=closes_at(text, end),
         )
         if grouping is not None and not (grouping.lengths[0] == 2 and _ends_a_code(text, start, grouping.gaps)):
             yield DigitRun(text, lowered, start, written, grouping)
+
+
+def _is_joined(lowered: str, start: int, naming: Container[str]) -> bool:
+    """Whether a word that says what it is stands right before it, as in the name of a file."""
+    if lowered[start - 1 : start] not in _JOINING:
+        return False
+    before = Before(lowered, start - 1)
+    return before.text[-1:].isalpha() and before.heads[-1] in naming
 
 
 def _ends_a_code(text: str, start: int, gaps: Sequence[str]) -> bool:
@@ -280,6 +291,12 @@ class NumberRules:
     def heads_of(self, grouping: Grouping) -> frozenset[str]:
         """The heads of words before a grouping that a rule asks for."""
         return frozenset(self._judged(grouping)[1])
+
+    @cached_property
+    def naming(self) -> frozenset[str]:
+        """The heads of all words that a rule asks for."""
+        hints = [rule.hint for rules in self._by_total.values() for rule in rules]
+        return frozenset().union(*(hint.heads for hint in hints if hint is not None))
 
     def find(self, run: DigitRun) -> list[Finding]:
         """Every number in a run that a rule knows; one that is the whole run and sure is the only one."""

@@ -22,7 +22,7 @@ Detector = Callable[[Glance], Iterator[Finding]]
 
 def find_numbers(glance: Glance, known: Sequence[Finding]) -> Iterator[Finding]:
     """Cards, telephone numbers and every id that is only digits, but for what is within a known finding."""
-    for run in runs(glance.text, glance.lowered, known):
+    for run in runs(glance.text, glance.lowered, known, RULES.naming):
         if not _is_worth_a_look(run):
             continue
         found = RULES.find(run)
