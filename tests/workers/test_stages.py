@@ -130,14 +130,24 @@ def test_what_was_embedded_once_is_never_embedded_again(
     assert calls.texts == paid
 
 
-@pytest.mark.usefixtures("slow")
-def test_texts_that_are_equal_are_embedded_once(
-    runtime: WorkerRuntime, tracker: Tracker, folder: Path, calls: Calls
+@pytest.mark.parametrize("is_instant", [True, False])
+def test_texts_that_are_equal_are_embedded_and_counted_once(
+    runtime: WorkerRuntime,
+    tracker: Tracker,
+    folder: Path,
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_instant: bool,
 ) -> None:
+    monkeypatch.setattr(HashEmbedder, "is_instant", is_instant)
     for number in (1, 2):
         (folder / f"{number}.txt").write_text(text_of(0))
-    run(runtime, tracker, tracker.take(uris(folder)))
-    assert len(calls.texts) == len(set(calls.texts)) == tracker.rows()[0]["chunks_expected"]
+    for claim in (tracker.take(uris(folder)[:2]), tracker.take(uris(folder)[2:])):
+        finish(runtime, tracker, run(runtime, tracker, claim))
+    expected = tracker.rows()[0]["chunks_expected"]
+    assert len(set(calls.texts)) == sum(row["chunks_embedded"] for row in tracker.rows()) == expected
+    assert is_instant or len(calls.texts) == expected
 
 
 def test_a_vector_that_is_made_as_quickly_as_it_is_read_is_not_kept_and_counted_once(

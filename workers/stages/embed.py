@@ -81,7 +81,7 @@ def _leave_to_index(
     made = Made({address: text for address, text in unique.items() if address in fresh})
     _record(embedder, meter, {address: text for address, text in unique.items() if address not in fresh}, made.texts)
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
-    return {id_: _outcome(texts, made, (), stage) for id_, texts in texts_of.items()}
+    return _outcomes(texts_of, made, {}, stage)
 
 
 def _embed_now(
@@ -102,7 +102,7 @@ def _embed_now(
     stream = None if is_free(embedder) else runtime.streams.find(key, embedder, meter)
     made = _make(runtime, cache, embedder, unique, Account(stream, _documents_of(stored, texts_of)))
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))
-    outcomes = {id_: _outcome(texts, made, paid.get(id_, ()), stage) for id_, texts in texts_of.items()}
+    outcomes = _outcomes(texts_of, made, paid, stage)
     # What waits or failed comes back, and would be counted again.
     done = {a: t for id_, texts in texts_of.items() if isinstance(outcomes[id_], Advance) for a, t in texts.items()}
     batched = {bytes.fromhex(address) for addresses in paid.values() for address in addresses}
@@ -189,12 +189,22 @@ def _embed_share(
     return {addresses[position]: error for position, error in result.errors.items()}
 
 
-def _outcome(texts: Mapping[bytes, Text], made: Made, batched: Collection[str], following: str) -> Outcome:
-    errors = [made.errors[address] for address in texts if address in made.errors]
-    if errors:
-        return worst_outcome(errors)
-    embedded = sum(address in made.texts for address in texts) + len(batched)
-    return Advance(following, {"chunks_embedded": embedded})
+def _outcomes(
+    texts_of: Mapping[int, Mapping[bytes, Text]], made: Made, paid: Mapping[int, Collection[str]], following: str
+) -> dict[int, Outcome]:
+    """What becomes of each document; a text that several of them have is counted for the first that goes on."""
+    outcomes: dict[int, Outcome] = {}
+    counted: set[bytes] = set()
+    for id_, texts in texts_of.items():
+        errors = [made.errors[address] for address in texts if address in made.errors]
+        if errors:
+            outcomes[id_] = worst_outcome(errors)
+            continue
+        batched = set(map(bytes.fromhex, paid.get(id_, ())))
+        new = {address for address in texts if address in made.texts or address in batched} - counted
+        counted |= new
+        outcomes[id_] = Advance(following, {"chunks_embedded": len(new)})
+    return outcomes
 
 
 def _record(embedder: Embedder, meter: LedgerMeter, cached: Mapping[bytes, Text], free: Mapping[bytes, Text]) -> None:
