@@ -249,5 +249,12 @@ def _open_embedder(runtime: Runtime, collection: Collection, tally: Tally, opene
     kept = opened.enter_context(closing(runtime.open_cache()))
     meter = LedgerMeter(runtime.spender, collection_id=collection.id, tally=tally)
     cache = runtime.cache_of(collection.id, kept)
-    scope, seconds = runtime.principal.scope, runtime.settings.search_seconds
-    return RememberedQueries(embedder, cache, meter, seconds=seconds, scope=scope)
+    return RememberedQueries(
+        embedder,
+        cache,
+        meter,
+        seconds=runtime.settings.search_seconds,
+        process_id=runtime.process_id,
+        run_folder=runtime.run_folder,
+        scope=runtime.principal.scope,
+    )

@@ -1,5 +1,6 @@
 """Single flight: what several threads and processes lack at the same moment is asked for by one, and paid once."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,11 +44,12 @@ class SingleFlight:
         *,
         find_known: Callable[[Sequence[AddressT]], Collection[AddressT]],
         ask: Callable[[dict[AddressT, ItemT]], Mapping[AddressT, EmbedmillError]],
+        until: float = math.inf,
     ) -> dict[AddressT, EmbedmillError]:
         """Have everything that is missing stored, by this thread or by others; returns the errors of one's own share.
 
         `ask` stores its share, all but the errors that it returns. One's own share comes first, so that two never wait
-        for each other.
+        for each other. What others have not stored `until` then, by the monotonic clock, is not waited for any longer.
         """
         errors: dict[AddressT, EmbedmillError] = {}
         waiting = dict(missing)
@@ -55,8 +57,10 @@ class SingleFlight:
             mine = self.reservations.reserve(list(waiting), owner=self.owner, seconds=self.seconds)
             if mine:
                 errors |= self._ask({a: item for a, item in waiting.items() if a in mine}, ask)
-            else:
+            elif time.monotonic() < until:
                 self._await_others(list(waiting))
+            else:
+                break
             left = [address for address in waiting if address not in mine]
             known = find_known(left) if left else ()
             waiting = {address: waiting[address] for address in left if address not in known}
