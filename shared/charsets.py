@@ -9,15 +9,23 @@ import re
 from codecs import lookup
 from collections.abc import Iterator
 
-from embedmill.shared.latin import COMMONEST, guess_latin, reads_clean, stray
+from embedmill.shared.latin import COMMONEST, guess_latin, is_western, reads_clean, speaks_worse, stray
 
+# It has eight signs that windows-1252 has elsewhere, and is written where one of them is needed.
+_WESTERN = frozenset({"iso8859-15"})
 _TURKISH = frozenset({"cp1254", "iso8859-9", "cp857"})
 _MIXED = re.compile(r"[a-zà-ɏ][\u0370-\u06ff\u2500-\u259f]|[\u0370-\u06ff\u2500-\u259f][a-zà-ɏ]", re.IGNORECASE)
 _BEYOND_ASCII = re.compile(r"[^\W\d_]*[^\x00-\x7f]\w*")
+# Places that an encoding leaves to others' own signs: no text has them, another encoding read as this one does.
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+# Letters of scripts other than Latin; words of theirs may read as short ones of ours.
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u1dff\u2c00-\ua6ff\ua800-\ufaff]")
 MOST_MIXED = 0.25
 """Of the words with letters beyond ASCII."""
 # In bytes: so much has letters enough for statistics.
 SENTENCE = 60
+# In bytes: beyond it, letters of a rarer page are no accident.
+PASSAGE = 400
 # A text of more than a sentence has more different bytes than this.
 FEWEST_BYTES = 5
 MOST_BYTES = 200_000
@@ -67,8 +75,10 @@ def _others(sample: bytes) -> Iterator[str]:
 
 
 def _mixes_scripts(sample: bytes, encoding: str) -> bool:
-    """Whether many words would have letters of two scripts, or parts of frames between letters, as no writer has."""
+    """Whether many words would have letters of two scripts, parts of frames between letters, or signs of nobody's."""
     text = sample[:MOST_BYTES].decode(encoding, errors="replace")
+    if _PRIVATE.search(text):
+        return True
     return len(_MIXED.findall(text)) > MOST_MIXED * len(_BEYOND_ASCII.findall(text))
 
 
@@ -81,14 +91,31 @@ def larger(encoding: str) -> str:
 def _corrected(found: str, sample: bytes) -> str:
     """What was found, unless windows-1252 reads as well and is likelier, or the sample is too short for statistics.
 
-    Latvian is taken for Turkish where its letters are few.
+    A short text with words of several languages (`naïve niño`) is no evidence for a page that has only letters of
+    several, too. Latvian is taken for Turkish where its letters are few.
     """
     is_short = len(sample) <= SENTENCE
     if (is_short or found.startswith(_OLD)) and reads_clean(sample, COMMONEST) and not stray(sample):
         return COMMONEST
     if found.startswith("mac") and not stray(sample):
         return COMMONEST
+    is_passage = len(sample) <= PASSAGE or found in _WESTERN
+    if is_passage and is_western(sample) and not stray(sample) and _says_less(found, sample, is_short=is_short):
+        return COMMONEST
     if found == "mac-cyrillic" and (_OF_WINDOWS.search(sample) or not _OF_A_MAC.search(sample)):
         return "cp1251"
     latin = guess_latin(sample) if is_short or found in _TURKISH else None
     return latin if latin and reads_clean(sample, latin) else found
+
+
+def _says_less(found: str, sample: bytes, *, is_short: bool) -> bool:
+    """Whether more of it would be foreign to the language of what was found, and it is in no other script.
+
+    Of a sentence as much is enough: statistics say little there.
+    """
+    if found.startswith(_OLD) or found in _WESTERN:
+        return True
+    if _OTHER_SCRIPT.search(sample.decode(found, errors="replace")):
+        return False
+    worse = speaks_worse(sample, larger(found))
+    return worse >= 0 if is_short else worse > 0

@@ -36,6 +36,8 @@ _ALPHABETS = {name: [frozenset(letters) for letters in words.split()] for name, 
 # So rare by now that they have to fit without a fault.
 _RARE = frozenset({"cp850", "mac_roman"})
 _FAMILIES = {name: frozenset().union(*alphabets) for name, alphabets in _ALPHABETS.items()}
+# Encodings whose letters stand in the same places.
+_TWINS = {"iso8859_13": "cp1257", "iso8859_9": "cp1254", "iso8859_15": "cp1252"}
 # Turkish has its circumflexes seldom and its dotless i everywhere; Latvian has long vowels in their place.
 _TURKISH, _DOTLESS, _CIRCUMFLEXES = "cp1254", "ı", frozenset("âîû")
 # Its letters stand for common ones of Turkish: few write it, so it is taken when nothing else fits.
@@ -80,6 +82,26 @@ def reads_clean(sample: bytes, encoding: str) -> bool:
     """Whether every letter is one of a single language of the encoding's, and nothing is where no language has it."""
     text = _words(sample).decode(encoding, errors="replace")
     return not _count_misplaced(text) and not _count_foreign(text, encoding)
+
+
+def is_western(sample: bytes) -> bool:
+    """Whether, read as windows-1252, every letter is one of some language of its own, and nothing is out of place."""
+    text = _words(sample).decode(COMMONEST, errors="replace")
+    letters = {letter for letter in text.lower() if letter > "\x7f" and letter.isalpha()}
+    return letters <= _FAMILIES[COMMONEST] and not _count_misplaced(text)
+
+
+def speaks_worse(sample: bytes, encoding: str) -> float:
+    """How many letters more are foreign to one language of an encoding's than to one of windows-1252's.
+
+    Of an encoding whose languages are not known here all are.
+    """
+    words = _words(sample)
+    known = _TWINS.get(encoding, encoding)
+    usual = _count_foreign(words.decode(COMMONEST, errors="replace"), COMMONEST)
+    if known not in _ALPHABETS:
+        return _count(words, _BEYOND_ASCII) - usual
+    return _count_foreign(words.decode(known, errors="replace"), known) - usual
 
 
 def stray(sample: bytes) -> bool:

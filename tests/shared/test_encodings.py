@@ -32,6 +32,28 @@ def test_windows_1252_is_read_right_before_its_look_alikes() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "naïve café £5 niño",
+        "Zoë's piñata",
+        "garçon & niña: £5 and €6",
+        "the price of jalapeño, piñata and smörgås was £5, and the Ærø of São Paulo is no façade",
+        "crème the garçon piñata résumé to this ± 2 when naïveté was this",
+    ],
+)
+def test_words_of_several_languages_are_no_evidence_against_windows_1252(text: str) -> None:
+    assert decode(text.encode("cp1252")).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("สวัสดีชาวโลก", "cp874"), ("Łódź jest miastem.", "cp1250"), ("Nő a fű.", "cp1250"), ("Он и я", "cp1251")],
+)
+def test_a_sentence_of_another_page_stays_what_it_is(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)).text == text
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize(
     "text", [RUSSIAN, JAPANESE, "안녕하세요 여러분, 반갑습니다.", "هذه جملة قصيرة", "Größe", "Hi!\n"]
