@@ -6,6 +6,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.odt_blocks import OdtBlocks
 from embedmill.workers.parsing.odt_styles import OdtStyles
 from embedmill.workers.parsing.odt_text import OdtMarks
+from embedmill.workers.parsing.package import read_embedded
 from embedmill.workers.parsing.xml import Element, all_text, local_name, parse_xml
 
 CONTENT = "content.xml"
@@ -35,6 +36,7 @@ def _read_document(archive: Archive, root: Element, pages: Element | None, draft
     _read_asides(blocks, marks)
     if pages is not None:
         _read_running(pages, blocks)
+    read_embedded(archive, marks.embedded, draft)
     for thing in marks.left_out:
         draft.note(f"{thing} left out")
 

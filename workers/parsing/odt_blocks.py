@@ -95,7 +95,7 @@ class OdtBlocks:
         line = self._line(element)
         style = self._styles[attribute(element, "style-name")]
         if not line.text.strip():
-            pass
+            self._waiting.add_empty_line()
         elif style.is_code:
             self._waiting.add_code(line.text)
         elif style.is_caption:
@@ -140,7 +140,7 @@ class OdtBlocks:
         return read_odt_line(element, self._styles, self._marks, self._equation)
 
     def _equation(self, frame: Element) -> str:
-        for found in frame.iterfind("{*}object"):
+        for found in (*frame.iterfind("{*}object"), *frame.iterfind("{*}object-ole")):
             root = next(iter(found), None)
             root = self._object(found) if root is None else root
             if root is not None and local_name(root) == "math":
@@ -157,10 +157,8 @@ class OdtBlocks:
                 case "text-box" | "p" | "list":
                     self._waiting.settle()
                     self._read_block(child, local_name(child), None)
-                case "object":
+                case "object" | "object-ole":
                     self._read_object(child)
-                case "object-ole":
-                    self._marks.left_out["embedded objects"] = None
                 case "frame" | "g" | "custom-shape" | "rect" | "ellipse":
                     self._read_drawing(child)
                 case "desc":
@@ -169,13 +167,19 @@ class OdtBlocks:
                     self._waiting.add_alternative(all_text(child))
 
     def _object(self, element: Element) -> Element | None:
-        part = f"{self._folder}{attribute(element, 'href').removeprefix('./')}/content.xml"
+        part = f"{self._inner_folder(element)}content.xml"
         return parse_xml(self._archive.read(part)) if part in self._archive else None
+
+    def _inner_folder(self, element: Element) -> str:
+        """Where an object is kept, however its maker writes the path."""
+        return f"{self._folder}{attribute(element, 'href').removeprefix('./').rstrip('/')}/"
 
     def _read_object(self, element: Element) -> None:
         root = self._object(element)
-        folder = f"{self._folder}{attribute(element, 'href').removeprefix('./')}/"
-        if root is None or folder.count("/") > OBJECTS_DEEP:
+        folder = self._inner_folder(element)
+        if root is None and (part := folder.rstrip("/")) in self._archive:
+            self._marks.embedded[part] = None
+        elif root is None or folder.count("/") > OBJECTS_DEEP:
             self._marks.left_out["embedded objects"] = None
         elif local_name(root) != "math":
             self._waiting.settle()
@@ -230,7 +234,7 @@ class OdtBlocks:
         marker = item.take()[0] if item and line.text.strip() else ""
         yield f"{marker} {line.text}".strip()
         for drawing in line.drawings:
-            if drawing.find("{*}object") is not None:
+            if drawing.find("{*}object") is not None or drawing.find("{*}object-ole") is not None:
                 spread.then(partial(self._read_drawing, drawing))
             else:
                 yield from self._cell_pieces(drawing, None, spread)

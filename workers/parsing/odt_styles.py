@@ -91,7 +91,7 @@ class OdtStyles:
 
     def _own(self, name: str) -> OdtStyle:
         element = self._elements.get(name)
-        return OdtStyle() if element is None else _read_style(element)
+        return OdtStyle(names=(_plain(name),)) if element is None else _read_style(element)
 
 
 @dataclass(slots=True)
@@ -124,16 +124,19 @@ class Counter:
 def _read_style(style: Element) -> OdtStyle:
     said = attributes(style)
     name, shown = said.get("name", ""), said.get("display-name", "")
-    plain = _ESCAPED.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), shown or name).lower()
     properties = next(style.iterfind("{*}text-properties"), None)
     shape = {} if properties is None else attributes(properties)
     return OdtStyle(
-        names=(plain,),
+        names=(_plain(shown or name),),
         parent=said.get("parent-style-name", ""),
         script=_script(shape.get("text-position", "")),
         is_hidden=shape.get("display") == "none",
         is_struck=_is_struck(shape),
     )
+
+
+def _plain(name: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), name).lower()
 
 
 def _is_struck(shape: Mapping[str, str]) -> bool | None:

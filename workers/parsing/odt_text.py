@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.odt_styles import OdtStyles
 from embedmill.workers.parsing.scripts import STRUCK, Piece, marked
+from embedmill.workers.parsing.symbols import shown
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name
 
 _SPACES_AT_MOST = 1000
@@ -27,10 +28,11 @@ class OdtLine:
 
 @dataclass(slots=True)
 class OdtMarks:
-    """What a text refers to, in its order, and what was left out of it."""
+    """What a text refers to, in its order, the parts that are files of other programs, and what was left out of it."""
 
     notes: list[tuple[str, Element]] = field(default_factory=list)
     comments: list[Element] = field(default_factory=list)
+    embedded: dict[str, None] = field(default_factory=dict)
     left_out: dict[str, None] = field(default_factory=dict)
 
 
@@ -73,7 +75,7 @@ class _Reader:
 
     def _add(self, text: str | None, mark: str) -> None:
         if text:
-            self._pieces.append((mark, _SPACE_RUN.sub(" ", text)))
+            self._pieces.append((mark, shown(_SPACE_RUN.sub(" ", text))))
 
     def _read_child(self, child: Element, name: str, mark: str) -> None:
         match name:

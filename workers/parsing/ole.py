@@ -1,6 +1,6 @@
 """Owns objects of other programs (OLE): the file that was put into a document as one, or the name of what it is.
 
-Layout: [MS-OLEDS] 2.3.6 for a packed file, 2.3.8 for the name of a kind.
+Layout: [MS-OLEDS] 2.2.5 for an object in a stream, 2.3.6 for a packed file, 2.3.8 for the name of a kind.
 """
 
 import struct
@@ -20,6 +20,7 @@ _PACKAGES = ("Package", "CONTENTS", "Contents")
 _FILES = (b"PK\x03\x04", b"%PDF-", b"{\\rtf")
 _PACKED, _KIND = "\x01Ole10Native", "\x01CompObj"
 _DOCUMENTS = {"Workbook": ".xls", "Book": ".xls", "WordDocument": ".doc", "PowerPoint Document": ".ppt"}
+_EMBEDDED, _PACKAGE = 2, "Package"
 _KIND_AT = 28
 _KIND_BYTES = 100
 
@@ -38,6 +39,31 @@ def unwrapped(data: bytes, name: str) -> tuple[bytes, str]:
             return _file_in(ole, data, name)
     except (OSError, struct.error, IndexError, ValueError):
         raise UnreadableDocument("the object is damaged or cut short") from None
+
+
+def embedded(stream: bytes) -> tuple[bytes, str]:
+    """What RTF embeds, and its name: an object, or a packed file.
+
+    Raises UnsupportedDocument for what is linked or a mere picture, and UnreadableDocument where it is cut short.
+    """
+    try:
+        _, form = struct.unpack_from("<II", stream, 0)
+        kind, at = _counted(stream, 8)
+        if form != _EMBEDDED:
+            raise UnsupportedDocument("it is an object that is only linked")
+        for _ in range(2):
+            _, at = _counted(stream, at)
+        (size,) = struct.unpack_from("<I", stream, at)
+        content = stream[at + 4 : at + 4 + size]
+        return _packed_file(bytes(4) + content, kind) if kind == _PACKAGE else (content, kind)
+    except (struct.error, ValueError):
+        raise UnreadableDocument("the object is damaged or cut short") from None
+
+
+def _counted(content: bytes, at: int) -> tuple[str, int]:
+    (size,) = struct.unpack_from("<I", content, at)
+    end = at + 4 + size
+    return content[at + 4 : end].partition(b"\0")[0].decode("cp1252", "replace"), end
 
 
 def _file_in(ole: "OleFileIO", data: bytes, name: str) -> tuple[bytes, str]:

@@ -1,7 +1,8 @@
 """Owns office packages: how a part names others, what their properties say, and documents that lie in them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from posixpath import basename, dirname, join, normpath
 
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
@@ -60,12 +61,21 @@ def core_title(archive: Archive) -> str:
 
 
 def read_embedded(archive: Archive, parts: Iterable[str], draft: Draft) -> None:
-    """Each embedded file as a document of its own, under its name; what cannot be read is noted by name."""
-    for number, part in enumerate(parts, start=1):
-        name = basename(part)
+    """Each embedded part as a document of its own, under its name; what cannot be read is noted by name."""
+
+    def read(part: str) -> tuple[bytes, str]:
+        return archive.read(part), basename(part)
+
+    read_files(((basename(part), partial(read, part)) for part in parts), draft)
+
+
+def read_files(files: Iterable[tuple[str, Callable[[], tuple[bytes, str]]]], draft: Draft) -> None:
+    """The same of files that are asked for when their turn comes, and may know a better name for themselves."""
+    for number, (label, read) in enumerate(files, start=1):
+        name = label
         try:
             _require_room(number, draft)
-            data, name = unwrapped(archive.read(part), name)
+            data, name = unwrapped(*read())
             document = _parsed(data, name, draft)
         except DocumentError as error:
             if isinstance(error.__cause__, MemoryError):

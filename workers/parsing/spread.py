@@ -1,7 +1,7 @@
 """Owns a table between its file and its rows: cells are collected, then laid out on the grid with what stands below."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.draft import Draft
@@ -10,6 +10,7 @@ from embedmill.workers.parsing.grid import Cell, place
 HEADER_CHARS = 80
 """A longer cell is a text, and no name of a column."""
 
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _NUMBER = re.compile(r"[\W\d_]*\d[\W\d_]*")
 
 
@@ -32,7 +33,7 @@ class Spread:
     def lay_out(self, draft: Draft, *, page: int | None = None) -> None:
         table = draft.table(self.caption, page=page)
         lines = place(self.rows)
-        heads = _heads(lines) if self.heads is None else self.heads
+        heads = _heads(lines, self.rows) if self.heads is None else self.heads
         for number, line in enumerate(lines):
             add = table.head if number < heads else table.row
             add(line)
@@ -48,15 +49,30 @@ def in_line(rows: Sequence[Sequence[str]]) -> str | None:
     return ", ".join(cell for cells in filled for cell in cells)
 
 
-def _heads(lines: Sequence[Sequence[str]]) -> int:
-    """The first row heads the others when each of its cells is a short name and no two of them are the same."""
+def _heads(lines: Sequence[Sequence[str]], rows: Sequence[Sequence[Cell]]) -> int:
+    """The first row heads the others when each of its cells is a short name and no two of them are the same.
+
+    Where some of these span others, a second row of names goes on with it.
+    """
     if len(lines) < 2 or len(lines[0]) < 2:
         return 0
     first = [cell.strip() for cell in lines[0]]
-    named = first if first[0] else first[1:]
-    is_header = len(set(named)) == len(named) >= len(max(lines, key=len)) - 1 and all(map(_is_name, named))
-    return int(is_header)
+    own = [cell.text.strip() for cell in rows[0]]
+    named = own if own[0] else own[1:]
+    reaches = len(first if first[0] else first[1:])
+    is_header = len(set(named)) == len(named) and reaches >= len(max(lines, key=len)) - 1 and _are_names(named)
+    if not is_header:
+        return 0
+    goes_on = any(cell.columns > 1 for cell in rows[0]) and len(lines) > 2 and _are_names(filter(None, lines[1]))
+    return 1 + goes_on
 
 
-def _is_name(cell: str) -> bool:
-    return 0 < len(cell) <= HEADER_CHARS and not _NUMBER.fullmatch(cell)
+def _are_names(cells: Iterable[str]) -> bool:
+    """Numbers are none, but for years that go up."""
+    found = [cell.strip() for cell in cells]
+    years = [cell for cell in found if _YEAR.fullmatch(cell)]
+    are_years = len(years) > 1 and years == sorted(set(years))
+    return all(
+        0 < len(cell) <= HEADER_CHARS and (not _NUMBER.fullmatch(cell) or (are_years and cell in years))
+        for cell in found
+    ) and len(years) < len(found)

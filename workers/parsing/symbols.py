@@ -1,5 +1,7 @@
 """Owns characters of symbol fonts, which office files write as numbers of a font that only their maker has."""
 
+import re
+
 _GREEK = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", "αβχδεφγηιϕκλμνοπθρστυϖωξψζ"
 _SYMBOL = {
     0xA3: "≤", 0xA5: "∞", 0xAB: "↔", 0xAC: "←", 0xAD: "↑", 0xAE: "→", 0xAF: "↓", 0xB0: "°", 0xB1: "±", 0xB3: "≥",
@@ -17,6 +19,19 @@ _WINGDINGS = {
 _WINGDINGS_2 = {0x50: "✓", 0x4F: "✗", 0x51: "☒", 0x52: "☑", 0xA3: "☐"}
 _FONTS = {"symbol": _SYMBOL, "wingdings": _WINGDINGS, "wingdings 2": _WINGDINGS_2}
 _PRIVATE = range(0xE000, 0xF900)
+_SHOWN = re.compile("[\uf020-\uf0ff]")
+# Signs that stand for bullets in Symbol's place, where Wingdings has others.
+_BULLETS = {0xB7: "•", 0xD7: "·"}
+
+
+def private(code: int) -> str:
+    """The likeliest character for a place of a symbol font that is not named: most are Wingdings'."""
+    return (_BULLETS | _WINGDINGS).get(code & 0xFF, chr(code)) if code in _PRIVATE else chr(code)
+
+
+def shown(text: str) -> str:
+    """The same for what is in a text."""
+    return text if text.isascii() else _SHOWN.sub(lambda found: private(ord(found[0])), text)
 
 
 def symbol(font: str, code: str) -> str:

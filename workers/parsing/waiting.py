@@ -18,6 +18,11 @@ class WaitingParagraphs:
         self._settle_captions()
         self._code.append(line)
 
+    def add_empty_line(self) -> None:
+        """An empty paragraph between lines of code is one of them; anywhere else it is none."""
+        if self._code:
+            self._code.append("")
+
     def hold_caption(self, text: str) -> None:
         """A caption waits for its table; words of a picture that it says again go."""
         said = " ".join(text.split())

@@ -174,6 +174,7 @@ class Blocks:
     def _add_text(self, text: str, properties: "_Properties") -> None:
         marker, depth = self._marker(properties)
         if not text.strip():
+            self._waiting.add_empty_line()
             return
         style = properties.style
         if style.name in CODE:

@@ -40,6 +40,7 @@ class ListLevel:
     start: int = 1
     restart: int | None = None
     is_legal: bool = False
+    has_picture: bool = False
     paragraph_style: str = ""
 
     def begins_anew_after(self, depth: int) -> bool:
@@ -80,7 +81,9 @@ class Numbering:
         if found is None or level is None:
             return None
         counts = self._count(number, found, depth, level)
-        return BULLET if level.style == "bullet" else _written(level, found.levels, counts)
+        if level.style == "bullet":
+            return BULLET if level.text.strip() or level.has_picture else ""
+        return _written(level, found.levels, counts)
 
     def _list(self, number: str) -> "_List | None":
         """A list, read when it is first asked for."""
@@ -147,6 +150,7 @@ def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, ListLevel]]
                 start=_integer(value(own.get("start")), 0),
                 restart=int(restart) if restart.isdecimal() else None,
                 is_legal="isLgl" in own,
+                has_picture="lvlPicBulletId" in own,
                 paragraph_style=value(own.get("pStyle")),
             ),
         )

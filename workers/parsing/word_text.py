@@ -7,12 +7,14 @@ from embedmill.workers.parsing.equations import omml
 from embedmill.workers.parsing.numerals import roman
 from embedmill.workers.parsing.package import relation_id
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, Piece, marked
-from embedmill.workers.parsing.symbols import symbol
+from embedmill.workers.parsing.symbols import shown, symbol
 from embedmill.workers.parsing.word_styles import Style, Styles, is_on, struck
 from embedmill.workers.parsing.xml import Element, attribute, children, local_name, value
 
 _SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 _SCRIPTS = {"superscript": SUPER, "subscript": SUB}
+_RAISED = 3
+"""Half points that a script is moved by at least."""
 _BOXES = {True: "☒", False: "☐"}
 # Deleted text, text that moved elsewhere, and properties.
 _LEFT_OUT = frozenset({"del", "moveFrom", "delText", "pPr", "rPr", "sdtPr", "sdtEndPr", "rubyPr"})
@@ -87,7 +89,7 @@ class _Reader:
         if name == "r":
             self._read_run(child)
         elif name == "t":
-            self._pieces.append((self._struck + self._script, child.text or ""))
+            self._pieces.append((self._struck + self._script, shown(child.text or "")))
         elif name in _SPACES:
             self._add(_SPACES[name])
         elif name in _DRAWINGS:
@@ -129,7 +131,7 @@ class _Reader:
         own = children(properties)
         style = self._styles[value(own.get("rStyle"))]
         is_hidden = is_on(own["vanish"]) if "vanish" in own else style.is_hidden
-        self._script = _SCRIPTS.get(value(own.get("vertAlign")) or style.script, "")
+        self._script = _SCRIPTS.get(value(own.get("vertAlign")) or style.script, "") or _moved(own)
         said = (struck(own), style.is_struck, self._style.is_struck)
         self._struck = STRUCK if next((each for each in said if each is not None), False) else ""
         if is_hidden:
@@ -163,6 +165,14 @@ class _Reader:
         for box in element.iterfind("{*}ffData/{*}checkBox"):
             checked = box.find("{*}checked")
             self._add(_BOXES[is_on(checked if checked is not None else box.find("{*}default"))])
+
+
+def _moved(properties: dict[str, Element]) -> str:
+    """A script that is smaller letters above or below the line, as some programs write it."""
+    position = value(properties.get("position"))
+    if "sz" not in properties or not position.lstrip("-").isdecimal() or abs(int(position)) < _RAISED:
+        return ""
+    return SUB if position.startswith("-") else SUPER
 
 
 def chosen(element: Element) -> Element:

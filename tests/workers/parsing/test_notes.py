@@ -159,7 +159,11 @@ def test_slides_without_text_are_noted() -> None:
 @pytest.mark.parametrize(
     ("data", "name", "note"),
     [
-        (rb"{\rtf1 a{\object{\*\objdata 00}}b}", "a.rtf", "embedded objects were left out"),
+        (
+            rb"{\rtf1 a{\object{\*\objdata 00}}b}",
+            "a.rtf",
+            "embedded file left out: object 1: the object is damaged or cut short",
+        ),
         (b"Text\n\n.. include:: other.rst\n", "a.rst", "a file that it includes was left out: other.rst"),
         (b'<p>a</p><iframe src="b.html"></iframe>', "a.html", "1 embedded page left out"),
         (b'{"a": 1}\n{"a": 2}\n', "a.json", "not valid JSON; kept as plain text"),

@@ -3,7 +3,7 @@
 import pytest
 
 from embedmill.workers.parsing.document import BlockKind, ParsedDocument
-from tests.workers.parsing.making import read, shape, texts, zipped
+from tests.workers.parsing.making import read, shape, texts, word, word_paragraph, zipped
 
 H, P, L, C, T, N = (
     BlockKind.HEADING,
@@ -240,3 +240,23 @@ STRUCK = """<office:styles><style:style style:name="S"><style:text-properties st
 )
 def test_what_is_struck_is_marked(inside: str, line: str) -> None:
     assert lines(inside, styles=STRUCK) == [line]
+
+
+def test_an_object_is_found_however_its_path_is_written_and_a_file_in_one_is_read() -> None:
+    frame = '<draw:frame><draw:{} xlink:href="{}"/></draw:frame>'.format
+    formula = '<math xmlns="http://www.w3.org/1998/Math/MathML"><mfrac><mi>a</mi><mi>b</mi></mfrac></math>'
+    body = (
+        f"<text:p>E={frame('object', 'Formula-0/')} and {frame('object-ole', './Formula-0')}</text:p>"
+        f"<text:p>x {frame('object-ole', './Object 1')}{frame('object-ole', './Object 2')}</text:p>"
+    )
+    parts: dict[str, bytes | str] = {"Formula-0/content.xml": formula, "Object 1": word(word_paragraph("inside"))}
+    found = document(body, parts=parts)  # type: ignore[arg-type]
+    assert texts(found) == ["E=a/b and a/b", "x", "Object 1", "inside"]
+    assert found.notes == ("embedded objects left out",)
+
+
+def test_a_style_that_the_file_does_not_define_is_known_by_its_name() -> None:
+    body = '<text:p text:style-name="Title">T</text:p>' + "".join(
+        f'<text:p text:style-name="Source_20_Code">{line}</text:p>' for line in ("def f():", "", "return 1")
+    )
+    assert shape(document(body)) == [(H, "T"), (C, "def f():\n\nreturn 1")]

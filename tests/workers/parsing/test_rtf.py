@@ -1,13 +1,16 @@
 """RTF is read with its structure: every font's characters, headings, lists, tables, and what stands beside the text."""
 
+import struct
+
 import pytest
 
 from embedmill.shared.errors import UnreadableDocument
-from tests.workers.parsing.making import read, texts
+from tests.workers.parsing.making import read, texts, word, word_paragraph
 
 HEAD = (
     rb"{\rtf1\ansi\ansicpg1252\deff0\uc1{\fonttbl{\f0\fnil Arial;}{\f1\fnil\fcharset204 Arial Cyr;}"
-    rb"{\f2\fnil\fcharset161 Arial Greek;}{\f3\fnil\fcharset128 MS Gothic;}{\f4\ftech\fcharset2 Symbol;}}"
+    rb"{\f2\fnil\fcharset161 Arial Greek;}{\f3\fnil\fcharset128 MS Gothic;}{\f4\ftech\fcharset2 Symbol;}"
+    rb"{\f5\fcharset2 Wingdings;}}"
     rb"{\colortbl;\red0\green0\blue0;}{\stylesheet{\s0 Normal;}{\s1\sb240\outlinelevel0 heading 1;}{\s2 heading 2;}"
     rb"{\*\cs10 Default Paragraph Font;}}{\info{\title The title}{\author Ada}}\f0 "
 )
@@ -41,6 +44,8 @@ def test_an_emoji_is_two_halves_and_a_star_counts_only_where_a_group_begins() ->
         (rb"a{\pict\pngblip\bin5 }}}{{b}c", "ac"),
         (rb"EUR {\strike 1}{\striked1 00\striked0  80}\strike x\plain y", "EUR ~~100~~ 80~~x~~y"),
         (rb"10{\super -3} H{\sub 2}O 1{\super st}", "10^-3 H_2O 1st"),
+        (rb"10{\up8\fs14 -3}\up0  H{\dn6 2}O {\up2 a}", "10^-3 H_2O a"),
+        (rb"{\f5\u61692\'3f}{\f4\u61540 ?}\u61623 ?", "✓δ•"),
     ],
 )
 def test_characters_are_those_that_were_written(body: bytes, text: str) -> None:
@@ -105,7 +110,10 @@ def test_what_stands_beside_the_text_follows_it() -> None:
 def test_hidden_text_is_left_out_and_said_deleted_text_is_left_out() -> None:
     document = read(HEAD + rb"a {\v secret }b {\deleted gone }c\par{\object{\*\objdata 00}{\result shown}}}", "a.rtf")
     assert texts(document) == ["a b c", "shown"]
-    assert document.notes == ("hidden text left out", "embedded objects were left out")
+    assert document.notes == (
+        "hidden text left out",
+        "embedded file left out: object 1: the object is damaged or cut short",
+    )
 
 
 def test_a_link_keeps_its_words() -> None:
@@ -137,3 +145,48 @@ def test_lines_of_code_are_one_block_and_words_in_its_font_are_none() -> None:
         ("code", "a = 1\n\n  b = 2"),
         ("paragraph", "Text"),
     ]
+
+
+def nested_row(*cells: bytes) -> bytes:
+    return b"".join(rb"\pard\intbl\itap2 %b\nestcell" % cell for cell in cells) + (
+        rb"{\*\nesttableprops\trowd\cellx500\cellx900\nestrow}{\nonesttables\par}"
+    )
+
+
+def test_a_table_in_a_cell_stands_in_it_as_a_line_or_behind_the_row() -> None:
+    row = rb"\trowd\cellx2000\cellx4000\pard\intbl %b\cell\pard\intbl %b\cell\row"
+    two = nested_row(b"in", b"ner") + nested_row(b"p", b"1")
+    body = (
+        row % (b"Name", b"Sum")
+        + row % (b"Hill " + nested_row(b"i", b"ii"), b"3")
+        + row % (two + rb"\pard\intbl ", b"4")
+    )
+    found = read(HEAD + body + rb"\pard after\par}", "a.rtf")
+    assert texts(found) == ["Name | Sum", "Hill i, ii | 3", " | 4", "in | ner", "p | 1", "after"]
+    assert [block.head for block in found.blocks[:4]] == [(0, 1)] * 3 + [(3, 4)]
+
+
+def test_what_a_picture_shows_is_read_and_its_bytes_are_not() -> None:
+    said = rb"{\*\picprop{\sp{\sn wzName}{\sv x}}{\sp{\sn wzDescription}{\sv A mill at \u8217\'92dawn}}}"
+    assert kinds(
+        rb"a {\*\shppict{\pict" + said + rb"\picw20\pngblip 89504e47}}{\nonshppict{\pict" + said + rb"}} b\par"
+    ) == [
+        ("paragraph", 0, "a  b"),
+        ("caption", 0, "A mill at ’dawn"),
+    ]
+
+
+def test_objects_are_read_as_the_files_that_they_hold_and_linked_ones_are_named() -> None:
+    def counted(text: bytes) -> bytes:
+        return struct.pack("<I", len(text)) + text
+
+    def written(kind: bytes, content: bytes, form: int = 2) -> bytes:
+        data = struct.pack("<II", 0x501, form) + counted(kind + b"\0") + bytes(8) + counted(content)
+        return rb"{\object\objemb{\*\objclass X}{\*\objdata " + data.hex("\n", 40).encode() + rb"}{\result{\pict 00}}}"
+
+    packed = b"\2\0list.csv\0C:\\x\0" + bytes(4) + counted(b"y\0") + counted(b"a,b\n1,2\n")
+    inside = word(word_paragraph("inside"))
+    body = b"body" + written(b"Package", packed) + written(b"Word.Document.12", inside) + written(b"Y", b"", form=1)
+    found = read(HEAD + body + rb"\par}", "a.rtf")
+    assert texts(found) == ["body", "list.csv", "a | b", "1 | 2", "Word.Document.12", "inside"]
+    assert found.notes == ("embedded file left out: object 3: it is an object that is only linked",)

@@ -8,6 +8,7 @@ from embedmill.workers.chunking import normalise
 from embedmill.workers.parsing.document import Block, BlockKind, ParsedDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import COLUMNS, Cell, bands, place
+from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.table import WAITING_ROWS
 from tests.workers.parsing.making import LIMITS, read, shape, texts
 
@@ -215,3 +216,20 @@ def test_what_a_formula_failed_with_stands_in_its_cell() -> None:
         sheet.write_formula("C3", "=1/0", book.add_format({"num_format": "0%"}), "#DIV/0!")
         sheet.write_formula("C4", "=NA()", None, "#N/A")
     assert texts(read(stream.getvalue(), "a.xlsx")) == ["One", "name | share", "plum | #DIV/0!", " | #N/A"]
+
+
+def test_a_header_is_known_by_its_looks_where_cells_span_others_and_where_years_go_up() -> None:
+    def heads_of(*rows: list[Cell]) -> int:
+        made = draft()
+        Spread(rows=list(rows)).lay_out(made)
+        head = made.finish().blocks[0].head
+        assert head
+        return head[1]
+
+    values = [Cell("North"), Cell("1"), Cell("2")]
+    assert heads_of([Cell("Shop"), Cell("Sales", columns=2)], values, values) == 1
+    assert heads_of([Cell("Shop", rows=2), Cell("Sales", columns=2)], [Cell("H1"), Cell("H2")], values) == 2
+    assert heads_of([Cell("Shop"), Cell("2025"), Cell("2026")], values) == 1
+    assert heads_of([Cell("Ada"), Cell("1815"), Cell("1852")], values) == 0
+    assert heads_of([Cell("Ada"), Cell("1952"), Cell("2")], values) == 0
+    assert heads_of([Cell("Shop"), Cell("Sales"), Cell("Sales")], values) == 0

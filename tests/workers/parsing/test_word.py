@@ -91,6 +91,13 @@ def test_a_level_may_be_bullets_letters_legal_or_never_begin_anew() -> None:
     assert lines(made(body, numbering(levels))) == ["I. a", "  1.1 b", "II. c", "  2.2 d", "    - e"]
 
 
+def test_a_bullet_without_a_sign_continues_the_item_before() -> None:
+    levels = numbering(
+        level(0, "bullet", " "), "", f'<w:lvlOverride w:ilvl="0">{level(0, "bullet", "o")}</w:lvlOverride>'
+    )
+    assert lines(made(item("a", 2) + item("more of a", 1) + item("b", 2), levels)) == ["- a", "more of a", "- b"]
+
+
 def test_headings_keep_the_numbers_of_their_style() -> None:
     styles = (
         f'<w:styles {SPACES}><w:style w:styleId="H1"><w:name w:val="heading 1"/><w:pPr><w:numPr>'
@@ -340,3 +347,25 @@ def test_what_a_style_strikes_is_struck_but_where_a_run_says_otherwise() -> None
     body = f'<w:p><w:pPr><w:pStyle w:val="Gone"/></w:pPr><w:r><w:t>a </w:t></w:r>{others}</w:p>'
     body += "<w:p>" + run("d", '<w:rStyle w:val="Gone"/>') + "</w:p>"
     assert lines(made(body, {"word/styles.xml": styles})) == ["~~a b~~ c", "~~d~~"]
+
+
+def test_small_letters_above_or_below_the_line_are_scripts_and_signs_of_fonts_are_characters() -> None:
+    def moved(text: str, by: int, more: str = '<w:sz w:val="14"/>') -> str:
+        return f'<w:r><w:rPr><w:position w:val="{by}"/>{more}</w:rPr><w:t>{text}</w:t></w:r>'
+
+    plain = "<w:r><w:t>{}</w:t></w:r>".format
+    body = (
+        plain("10") + moved("-3", 8) + plain(" H") + moved("2", -6) + plain("O ") + moved("up", 8, "") + plain("\uf0fc")
+    )
+    assert lines(made(f"<w:p>{body}</w:p>")) == ["10^-3 H_2O up✓"]
+
+
+def test_an_empty_paragraph_between_lines_of_code_is_one_of_them() -> None:
+    def code(text: str) -> str:
+        return f'<w:p><w:pPr><w:pStyle w:val="C"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
+
+    styles = f'<w:styles {SPACES}><w:style w:styleId="C"><w:name w:val="Source Code"/></w:style></w:styles>'
+    document = made(
+        code("def f():") + "<w:p/>" + code("  return 1") + "<w:p/>" + word_paragraph("x"), {"word/styles.xml": styles}
+    )
+    assert shape(read(document, "a.docx")) == [(C, "def f():\n\n  return 1"), (P, "x")]

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from embedmill.workers.parsing.symbols import symbol
+from embedmill.workers.parsing.symbols import private, symbol
 from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, heading_level
 
 SYMBOLS = "symbols"
@@ -82,6 +82,11 @@ class RtfFonts:
         return (
             self.by_number.get(number, RtfFont()).is_fixed and not self.by_number.get(self.default, RtfFont()).is_fixed
         )
+
+    def symbol(self, code: int, number: int) -> str:
+        """A sign of a symbol font that stands where no character does; as it is where the font is not known."""
+        name = self.by_number.get(number, RtfFont()).name.strip().rstrip(";")
+        return symbol(name, f"{code:x}") or private(code)
 
     def decode(self, data: bytes, number: int) -> str:
         font = self.by_number.get(number, RtfFont())

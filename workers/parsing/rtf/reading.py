@@ -7,11 +7,14 @@ that begins with `\\*` is passed over unless it is known; anywhere else `\\*` me
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.ole import embedded
+from embedmill.workers.parsing.package import read_files
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
-from embedmill.workers.parsing.rtf.stories import Body, Paragraph, Story
+from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
 from embedmill.workers.parsing.rtf.tokens import RtfToken, RtfTokenKind, RtfTokens
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER
@@ -21,20 +24,29 @@ DEEPEST = 5000
 _SIGNS = {
     "tab": "\t", "line": "\n", "softline": "\n", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
     "bullet": "•", "endash": "–", "emdash": "—", "enspace": " ", "emspace": " ", "qmspace": " ", "zwj": "\u200d",
-    "zwnj": "\u200c", "nestcell": " | ", "nestrow": "\n", "~": "\xa0", "_": "\u2011", "{": "{", "}": "}", "\\": "\\",
+    "zwnj": "\u200c", "~": "\xa0", "_": "\u2011", "{": "{", "}": "}", "\\": "\\",
     "\t": "\t",
 }  # fmt: skip
 _SKIPPED = frozenset(
-    "colortbl pict objdata objclass objname themedata colorschememapping datastore listtable listoverridetable rsidtbl "
-    "generator latentstyles fldinst datafield bkmkstart bkmkend sp shprslt nonshppict nesttableprops nonesttables xe "
+    "colortbl objclass objname themedata colorschememapping datastore listtable listoverridetable rsidtbl "
+    "generator latentstyles fldinst datafield bkmkstart bkmkend shprslt nonshppict nonesttables xe "
     "tc atrfstart atrfend atndate atnref atntime atnicon atnid atnparent filetbl revtbl xmlnstbl userprops ftnsep "
-    "ftnsepc ftncn aftnsep aftnsepc aftncn htmltag mhtmltag pnseclvl keycode blipuid picprop wgrffmtfilter mmathPr "
+    "ftnsepc ftncn aftnsep aftnsepc aftncn htmltag mhtmltag pnseclvl keycode blipuid wgrffmtfilter mmathPr "
     "passwordhash protusertbl fontemb falt panose pntxta pntxtb".split()
 )
 _HEADERS = frozenset("header headerl headerr headerf footer footerl footerr footerf".split())
 _BOXES = frozenset(("shptxt", "dptxbxtext"))
-_KNOWN = frozenset("shpinst shppict annotation atnauthor footnote ud fldrslt shptxt dptxbxtext do".split())
-"""Destinations that `\\*` marks as optional, and that hold text."""
+_KNOWN = frozenset(
+    "shpinst shppict picprop nesttableprops objdata annotation atnauthor footnote ud fldrslt shptxt dptxbxtext "
+    "do".split()
+)
+"""Destinations that `\\*` marks as optional, and that hold text, or say what is here."""
+# What a picture or a shape is called for those who do not see it.
+_ALTERNATIVE = "wzDescription"
+_PICTURES = "pngblip jpegblip emfblip wmetafile dibitmap wbitmap macpict pmmetafile"
+_SYMBOLS = range(0xF020, 0xF100)
+_RAISED = 4
+"""Half points that a digit is moved by at least, to be a script."""
 
 
 class _Target(Enum):
@@ -47,6 +59,8 @@ class _Target(Enum):
     TITLE = "title"
     MARKER = "marker"
     AUTHOR = "author"
+    NAME = "name"
+    VALUE = "value"
 
 
 @dataclass(slots=True)
@@ -100,10 +114,11 @@ class _Reader:
         self._bytes = bytearray()
         self._to_skip = 0
         self._is_first = False
-        self._marker = self._author = ""
+        self._marker = self._author = self._name = self._value = ""
         self._notes: list[Story] = []
         self._comments: list[tuple[str, Story]] = []
         self._running: list[Story] = []
+        self._objects: list[bytes] = []
         self._row = RowDefinition()
 
     def read(self) -> bool:
@@ -140,6 +155,8 @@ class _Reader:
         if not self._outer:
             return True
         inner, self._state = self._state, self._outer.pop()
+        if inner.target is _Target.VALUE and self._state.target is not _Target.VALUE:
+            self._end_property()
         if inner.story is not self._state.story:
             inner.story.end_paragraph(Paragraph(), "")
         return not self._outer
@@ -175,6 +192,10 @@ class _Reader:
                 self._marker += text
             case _Target.AUTHOR:
                 self._author += text
+            case _Target.NAME:
+                self._name += text
+            case _Target.VALUE:
+                self._value += text
 
     def _control(self, token: RtfToken) -> None:
         is_optional = token.kind is RtfTokenKind.OPTIONAL and self._is_first
@@ -191,7 +212,8 @@ class _Reader:
     def character(self, _word: str, number: int | None) -> None:
         code = number or 0
         if -0x8000 <= code < 0x110000:
-            self._add(chr(code % 0x10000 if code < 0 else code))
+            code = code % 0x10000 if code < 0 else code
+            self._add(self._fonts.symbol(code, self._state.font) if code in _SYMBOLS else chr(code))
         self._to_skip = self._state.spare
 
     def set_spare(self, _word: str, number: int | None) -> None:
@@ -243,6 +265,9 @@ class _Reader:
                 self._state.is_struck = is_on
             case "htmlrtf":
                 self._state.is_markup = is_on
+            case "up" | "dn":
+                is_moved = is_on and (number or 0) >= _RAISED
+                self._state.mark = {"up": SUPER, "dn": SUB}[word] if is_moved else ""
             case _:
                 self._state.mark = {"super": SUPER, "sub": SUB}.get(word, "") if is_on else ""
 
@@ -263,6 +288,10 @@ class _Reader:
             self._marker = ""
         if target is _Target.AUTHOR:
             self._author = ""
+        if target is _Target.NAME:
+            self._name = ""
+        if target is _Target.VALUE:
+            self._value = ""
         self._state.target = target
 
     def end(self, word: str, _number: int | None) -> None:
@@ -273,6 +302,12 @@ class _Reader:
                 self._end_cell()
             case "row":
                 self._state.story.end_row()
+            case "nestcell":
+                self._state.story.end_nested_cell()
+            case "nestrow" | "nesttableprops":
+                self._state.story.end_nested_row()
+                if word == "nesttableprops":
+                    self._tokens.skip_group()
             case _:
                 self._end_paragraph()
 
@@ -317,8 +352,22 @@ class _Reader:
             False,
         )
 
-    def object(self, _word: str, _number: int | None) -> None:
-        self._draft.note("embedded objects were left out")
+    def object(self, word: str, _number: int | None) -> None:
+        if word == "objdata":
+            self._objects.append(self._tokens.take_group())
+        else:
+            self._draft.note("a linked object was left out")
+
+    def picture(self, word: str, _number: int | None) -> None:
+        """What its maker says of it is read, and its bytes are not."""
+        if word == "pict":
+            self._state.target = _Target.NOWHERE
+        elif self._state.target is _Target.NOWHERE:
+            self._tokens.skip_group()
+
+    def _end_property(self) -> None:
+        if self._name.strip() == _ALTERNATIVE and (said := self._value.strip()):
+            self._body.beside.append(Alternative(said))
 
     def begin_unicode(self, _word: str, _number: int | None) -> None:
         r"""`\\upr` has the text twice: in bytes, and in Unicode behind `\\ud`."""
@@ -334,6 +383,16 @@ class _Reader:
         for text in dict.fromkeys(story.text for story in self._running):
             if any(map(str.isalpha, text)):
                 self._draft.paragraph(text)
+        files = ((f"object {number}", partial(_embedded, data)) for number, data in enumerate(self._objects, start=1))
+        read_files(files, self._draft)
+
+
+def _embedded(digits: bytes) -> tuple[bytes, str]:
+    """An object that is written in hexadecimal digits."""
+    try:
+        return embedded(bytes.fromhex(digits.decode("ascii")))
+    except ValueError:
+        raise UnreadableDocument("the object is damaged or cut short") from None
 
 
 _Follow = Callable[[_Reader, str, int | None], None]
@@ -341,6 +400,7 @@ _TARGETS = {
     "info": _Target.NOWHERE,
     "fonttbl": _Target.FONTS, "stylesheet": _Target.STYLES, "title": _Target.TITLE, "listtext": _Target.MARKER,
     "pntext": _Target.MARKER, "atnauthor": _Target.AUTHOR,
+    "sn": _Target.NAME, "sv": _Target.VALUE, "sp": _Target.NOWHERE,
 }  # fmt: skip
 _FOLLOWED: dict[_Follow, str] = {
     _Reader.character: "u",
@@ -352,13 +412,14 @@ _FOLLOWED: dict[_Follow, str] = {
     _Reader.use_style: "s",
     _Reader.outline: "outlinelevel",
     _Reader.plain: "plain",
-    _Reader.flag: "v deleted strike striked htmlrtf super sub nosupersub",
+    _Reader.flag: "v deleted strike striked htmlrtf super sub nosupersub up dn",
     _Reader.paragraph: "pard intbl ilvl li",
     _Reader.target: " ".join(_TARGETS),
-    _Reader.end: "par \r \n sect page column cell row",
+    _Reader.end: "par \r \n sect page column cell row nestcell nestrow nesttableprops",
     _Reader.define_row: "trowd cellx clmrg clvmrg trhdr",
     _Reader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
-    _Reader.object: "object",
+    _Reader.object: "objdata objautlink objlink",
+    _Reader.picture: f"pict {_PICTURES}",
     _Reader.begin_unicode: "upr ud",
 }
 _WORDS: dict[str, _Follow] = {word: follow for follow, words in _FOLLOWED.items() for word in words.split(" ")}

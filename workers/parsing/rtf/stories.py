@@ -1,12 +1,16 @@
 """Owns the texts of an RTF file while they are read: the body as blocks, and what stands beside it as lines."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.rtf.tables import RowDefinition, TableReader
 from embedmill.workers.parsing.scripts import Piece, marked
+from embedmill.workers.parsing.spread import Spread, in_line
 
 # A list whose numbers are text, as pandoc writes them.
 _WRITTEN_MARKER = re.compile(r"\s*([•◦▪·–-]|\w{1,4}[.)])\t\s*(?=\S)")
@@ -49,6 +53,12 @@ class Story:
     def end_row(self) -> None:
         self.end_paragraph(Paragraph(), "")
 
+    def end_nested_cell(self) -> None:
+        self.end_cell()
+
+    def end_nested_row(self) -> None:
+        self.add(" ", "")
+
     def define_row(self) -> RowDefinition:
         return RowDefinition()
 
@@ -62,6 +72,14 @@ class Story:
         return found
 
 
+class Alternative(Story):
+    """What stands for a picture."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.lines = [said] if (said := spoken(text)) else []
+
+
 class Body(Story):
     """The document's own text."""
 
@@ -71,6 +89,8 @@ class Body(Story):
         self._draft = draft
         self._cell: list[str] = []
         self._cells: list[str] = []
+        self._nested: list[list[Cell]] = [[]]
+        self._below: list[Callable[[], None]] = []
         self._table = TableReader()
         self._row = RowDefinition()
         self._fonts: set[bool] = set()
@@ -95,18 +115,46 @@ class Body(Story):
         else:
             self._end_code()
             self._emit(text, paragraph, marker)
-        for line in self._lines_beside():
-            self._draft.paragraph(line)
+        beside, self.beside = self.beside, []
+        for story in beside:
+            add = self._draft.caption if isinstance(story, Alternative) else self._draft.paragraph
+            for line in story.lines:
+                add(line)
 
     def end_cell(self) -> None:
-        self._cells.append("\n".join([*self._cell, self.take()]))
+        self._cell.append(self.take())
+        self._end_nested()
+        self._cells.append("\n".join(self._cell))
         self._cell = []
 
     def end_row(self) -> None:
         if self._parts:
             self.end_cell()
-        self._table.add(self._row, self._cells)
-        self._cells = []
+        self._table.add(self._row, self._cells, self._below)
+        self._cells, self._below = [], []
+
+    def end_nested_cell(self) -> None:
+        """Of a table in a cell, however deep it lies."""
+        self._nested[-1].append(Cell(self._nested_text()))
+
+    def end_nested_row(self) -> None:
+        if self._nested[-1]:
+            self._nested.append([])
+
+    def _nested_text(self) -> str:
+        cell, self._cell = self._cell, []
+        return "\n".join([*cell, self.take()])
+
+    def _end_nested(self) -> None:
+        """A table of one row or column stands in its cell, another behind the row."""
+        rows, self._nested = [row for row in self._nested if row], [[]]
+        if not rows:
+            return
+        text = in_line([[cell.text for cell in row] for row in rows])
+        if text is None:
+            self._below.append(partial(Spread(rows=rows).lay_out, self._draft))
+        else:
+            self._cell.insert(0, text)
 
     def define_row(self) -> RowDefinition:
         self._row = RowDefinition()
@@ -153,11 +201,6 @@ class Body(Story):
             self._draft.list_item(text, marker=marker, depth=depth)
         else:
             self._draft.paragraph(text)
-
-    def _lines_beside(self) -> Iterator[str]:
-        beside, self.beside = self.beside, []
-        for story in beside:
-            yield from story.lines
 
 
 def _whole(text: str) -> str:

@@ -1,5 +1,6 @@
 """Owns RTF's tables: rows of cells that end where their definitions say, laid out on the edges of the whole table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.draft import Draft
@@ -51,8 +52,12 @@ class TableReader:
 
     def __init__(self) -> None:
         self._rows: list[_Row] = []
+        self._below: dict[int, list[Callable[[], None]]] = {}
 
-    def add(self, definition: RowDefinition, texts: list[str]) -> None:
+    def add(self, definition: RowDefinition, texts: list[str], below: list[Callable[[], None]]) -> None:
+        """`below` is what is to be read behind the row."""
+        if below:
+            self._below[len(self._rows)] = below
         self._rows.append(_Row(list(definition.cells), texts, definition.is_head))
 
     @property
@@ -64,8 +69,8 @@ class TableReader:
         above: dict[int, str] = {}
         lines = [_line(row, edges, above) for row in self._rows]
         heads = next((number for number, row in enumerate(self._rows) if not row.is_head), len(self._rows))
-        Spread(caption, lines, heads).lay_out(draft)
-        self._rows = []
+        Spread(caption, lines, heads or None, self._below).lay_out(draft)
+        self._rows, self._below = [], {}
 
 
 def _edges(rows: list[_Row]) -> list[int]:

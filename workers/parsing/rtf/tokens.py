@@ -70,6 +70,12 @@ class RtfTokens:
             depth += {b"{": 1, b"}": -1}.get(match[0], 0)
         self._position = len(self._data)
 
+    def take_group(self) -> bytes:
+        """The same as it is written."""
+        begin = self._position
+        self.skip_group()
+        return self._data[begin : self._position]
+
     def _remember(self, match: re.Match[bytes]) -> tuple[RtfToken, ...]:
         """Few runs of control words make up a file, so that each is looked at once."""
         tokens = self._read(match)
