@@ -38,6 +38,7 @@ from embedmill.shared.filtering.conditions import All, Condition
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.sharding import ReadingOrder
 
 LOOKS = 3
 """A query that met a document in the middle of its switch looks again, so that the document is not missing."""
@@ -95,7 +96,7 @@ class Searcher:
     def __init__(
         self,
         store: VectorStore,
-        shards: Sequence[str] | Callable[[], Sequence[str]],
+        shards: Sequence[str] | Callable[[], ReadingOrder],
         embedder: Embedder | Callable[[], Embedder],
         active_editions: ActiveEditions,
         *,
@@ -105,7 +106,7 @@ class Searcher:
         judges: Judges | None = None,
     ) -> None:
         self._store = store
-        self._find_shards = shards if callable(shards) else lambda: shards
+        self._find_shards = shards if callable(shards) else partial(ReadingOrder, tuple(shards))
         self._open_embedder: Callable[[], Embedder] = (lambda: embedder) if isinstance(embedder, Embedder) else embedder
         self._active_editions = active_editions
         self._seconds = seconds
@@ -182,8 +183,8 @@ class Searcher:
         unsettled = None
         page, grader = NO_PAGE, Grader(question.words.plain, self.judges, steps)
         for _ in range(LOOKS):
-            names = tuple(self._find_shards())
-            shards = Shards(self._store, names, seconds=self._seconds, failed=failed, within=self.reach)
+            reading = self._find_shards()
+            shards = Shards(self._store, reading.shards, seconds=self._seconds, failed=failed, within=self.reach)
             _check_words(question, shards)
             visibility = Visibility(_timed(self._active_editions, steps))
             look = Look(question, vector, shards, visibility, steps, fusion=fusion)
@@ -194,7 +195,7 @@ class Searcher:
                 merged = DividedLook(look, look_for, steps)
             order = Order(merged, view, steps, grader.by(judge.similarity, judge.judge))
             page = make_page(order, judge, begin=begin.offset, top_k=top_k)
-            if not (visibility.moved or look.vanished or shards.broke) and tuple(self._find_shards()) == names:
+            if not (visibility.moved or look.vanished or shards.broke) and self._find_shards() == reading:
                 break
         else:
             unsettled = True

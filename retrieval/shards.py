@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.providers.vectorstores.base import IndexChanged, Match, Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import Found, IndexChanged, Match, Selection, VectorRow, VectorStore
 from embedmill.shared.words.weighing import WordCounts, Wording
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Shards:
         """The version of the cutter whose index answers while today's is made; None for today's."""
         self._have_counted = False
         self.broke = False
-        """Whether one failed after it had answered, or its index became another: what was found is not of one piece."""
+        """Whether one failed after it had answered, its index became another, or rows went: it is not of one piece."""
 
     @property
     def answering(self) -> list[str]:
@@ -72,8 +72,7 @@ class Shards:
         found = self._store.search_vectors(
             self.answering, vector, top_k=top_k, selection=selection, deadline=self._deadline()
         )
-        self.leave_out(found.failed)
-        return self._in_order(found.matches)
+        return self._take(found)
 
     def search_words(self, wording: Wording, top_k: int, selection: Selection) -> list[Match]:
         """The best rows by their words, best first."""
@@ -84,7 +83,11 @@ class Shards:
         except IndexChanged:
             self.broke = True
             return []
+        return self._take(found)
+
+    def _take(self, found: Found) -> list[Match]:
         self.leave_out(found.failed)
+        self.broke = self.broke or found.vanished
         return self._in_order(found.matches)
 
     def count_words(self, terms: Sequence[int]) -> WordCounts:
@@ -96,8 +99,11 @@ class Shards:
         return counted.counts
 
     def score(self, matches: Iterable[Match], vector: NDArray[np.float32]) -> dict[str, float]:
-        """Cosines of the given rows."""
-        return self._ask_each(matches, lambda shard, ids: self._store.score(shard, ids, vector))
+        """Cosines of the given rows, as far as they are still there."""
+        listed = list(matches)
+        scores = self._ask_each(listed, lambda shard, ids: self._store.score(shard, ids, vector))
+        self.broke = self.broke or len(scores) < len({match.id for match in listed})
+        return scores
 
     def score_words(self, matches: Iterable[Match], wording: Wording) -> dict[str, float]:
         """Scores of the given rows by their words; those without any are absent."""

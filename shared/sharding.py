@@ -2,11 +2,23 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 
 def shard_for(document: str, shards: Sequence[str]) -> str:
     """The shard that weighs most for this document; a new shard only takes documents, none move between old ones."""
     return max(shards, key=lambda shard: (_weight(document, shard), shard))
+
+
+class ReadingOrder(NamedTuple):
+    """The shards in the order in which readers ask them, and how often documents have moved between them.
+
+    A reader that meets another one after its look than before may have missed what moved meanwhile.
+    """
+
+    shards: tuple[str, ...]
+    moves: int = 0
+    """Counted while a move is under way."""
 
 
 def reading_order(leaving: Sequence[str], shards: Sequence[str]) -> tuple[str, ...]:

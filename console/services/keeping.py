@@ -10,7 +10,7 @@ from embedmill.retrieval.sealing import seal, unseal
 from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.collection_changes import count_changes
-from embedmill.shared.db.collections import Collection, get_reading_shards
+from embedmill.shared.db.collections import Collection, get_reading_order
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.kept_answers import GRADE, PLAN, AnswerOrigin, KeptAnswer, find_kept, forget_beyond, store_kept
 from embedmill.shared.errors import EmbedmillError
@@ -148,7 +148,7 @@ class ResultShelf:
         found = self._collection
 
         def look(connection: Connection) -> tuple[int, Sequence[str]]:
-            return count_changes(connection, found.id), get_reading_shards(connection, found.id)
+            return count_changes(connection, found.id), get_reading_order(connection, found.id).shards
 
         self._changes, shards = self._runtime.database.query(look)
         vectors = (found.index_version, found.model, self._runtime.fingerprint(found))

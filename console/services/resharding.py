@@ -16,6 +16,7 @@ from embedmill.console.services.working import work_on_job
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
 from embedmill.shared.db.clock import read_clock
+from embedmill.shared.db.collection_changes import note_move
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.manifest import Tracked
@@ -146,7 +147,10 @@ class Mover:
         whole = {t.id for t in movers if arrived[t.id] == t.indexed} - changed
         self._store.delete_ids(target, [row.id for row in rows if row.document in changed])
         gone = [id for id, row in held.items() if row.document in whole]
-        self._store.delete_ids(source, gone)
+        if gone:
+            # Whoever asked the new home before the copy came, and asks the old one after it went, looks again.
+            self._runtime.database.transact(lambda connection: note_move(connection, self._collection.id))
+            self._store.delete_ids(source, gone)
         self._note(movers, whole, changed, rows)
 
     def _note(self, movers: Sequence[Tracked], whole: set[str], changed: set[str], rows: Sequence[VectorRow]) -> None:

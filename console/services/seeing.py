@@ -9,10 +9,11 @@ from collections.abc import Mapping, MutableMapping, Sequence
 
 from embedmill.shared.db import documents
 from embedmill.shared.db.collection_changes import count_changes
-from embedmill.shared.db.collections import get_reading_shards
+from embedmill.shared.db.collections import get_reading_order
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.editions import Edition, Seen
 from embedmill.shared.paging import pages
+from embedmill.shared.sharding import ReadingOrder
 
 # Under SQLite's limit of bound values.
 PAGE = 5000
@@ -28,10 +29,10 @@ class Sight:
         self._collection_id = collection_id
         self._seen = seen
 
-    def find_shards(self) -> Sequence[str]:
+    def find_shards(self) -> ReadingOrder:
         """The shards in the order in which readers ask them; raises NotFound when the collection was deleted."""
         with self._database.read() as connection:
-            return get_reading_shards(connection, self._collection_id)
+            return get_reading_order(connection, self._collection_id)
 
     def find_editions(self, ids: Ids[str]) -> Mapping[str, Edition]:
         """The editions of documents that readers see now; those that have none are absent."""

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.collection_changes import count_moves
 from embedmill.shared.db.engine import glance
 from embedmill.shared.db.schema import collection, document, index_version, job
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.privacy.labels import Reach
-from embedmill.shared.sharding import reading_order, shard_for
+from embedmill.shared.sharding import ReadingOrder, reading_order, shard_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def list_index_versions(connection: Connection, found: Collection) -> list[Colle
     ]
 
 
-def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str, ...]:
+def get_reading_order(connection: Connection, collection_id: int) -> ReadingOrder:
     """`reading_shards` alone, which every search asks twice; raises NotFound when the collection was deleted."""
     row: Sequence[Any] | None
     if connection.dialect.name == "sqlite":
@@ -146,7 +147,9 @@ def get_reading_shards(connection: Connection, collection_id: int) -> tuple[str,
     if row is None:
         raise NotFound(f"collection number {collection_id} was deleted")
     shards, leaving = row
-    return reading_order(tuple(leaving or ()), tuple(shards))
+    return ReadingOrder(
+        reading_order(tuple(leaving or ()), tuple(shards)), count_moves(connection, collection_id) if leaving else 0
+    )
 
 
 def list_collections(connection: Connection) -> list[Collection]:

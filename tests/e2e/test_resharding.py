@@ -1,6 +1,7 @@
 """Moving a collection to other shards with the real command, under readers, writers and a kill."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
 from embedmill.retrieval.view import EVERY_CHUNK
+from embedmill.shared.db.collection_changes import count_moves
 from embedmill.shared.filtering.conditions import Compare
 from embedmill.shared.settings import load_settings
 from embedmill.shared.sharding import shard_for
@@ -75,7 +77,7 @@ def test_documents_move_while_readers_see_each_whole_and_once(
     # However slow the machine is, no shard is too late.
     monkeypatch.setenv("EMBEDMILL_SEARCH_SECONDS", "120")
     monkeypatch.chdir(tmp_path)
-    count = 2
+    count, moves = 2, 0
     with open_runtime(load_settings()) as runtime, open_searcher(runtime, "default") as readers:
         for shards in (4, 1):
             process = command.start("collections", "reshard", "default", "--shards", shards, "--json")
@@ -92,6 +94,8 @@ def test_documents_move_while_readers_see_each_whole_and_once(
             moved = movers(before, count, shards)
             assert (ran.json["documents"], ran.json["finished"]) == (len(moved), True)
             assert ran.json["vectors"] == sum(row["document"] in moved for row in before.values())
+            former, moves = moves, runtime.database.query(partial(count_moves, collection_id=1))
+            assert moves > former, "readers are told, whose store asks all shards at once"
             count = shards
             after = command.export()
             assert without_shards(after) == without_shards(before)

@@ -1,6 +1,7 @@
 """The searcher over a real embedded store, with vectors and versions set by hand."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import IsOneOf
 from embedmill.shared.providers.vectorstores.base import Found, VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.sharding import ReadingOrder
+from embedmill.shared.words.weighing import Wording
 from tests.contracts.vectorstore import DIMENSIONS, make_row
 from tests.retrieval.orchard import AngleEmbedder, Tracker, angle, documents, fruit, write
 
@@ -184,30 +187,100 @@ def test_a_row_on_two_shards_is_one_hit(store: EmbeddedVectorStore, tracker: Tra
 
 
 class MovingStore(EmbeddedVectorStore):
-    """Moves a document from one shard to another between two questions of one query, as a resharding does."""
+    """Moves every document of `old` to `new`, as a resharding does, at the point of a search that a subclass takes."""
 
-    moves: tuple[str, str] | None = None
+    moves = 0
+    moving = False
+
+    def move(self) -> None:
+        if self.moving:
+            rows = list(self.list_rows("old", with_vectors=True))
+            self.upsert("new", rows)
+            self.moves += 1
+            self.delete_ids("old", [row.id for row in rows])
+            self.moving = False
+
+    def find_shards(self) -> ReadingOrder:
+        return ReadingOrder(("old", "new"), self.moves)
+
+
+class MovesAfterwards(MovingStore):
+    """Between two questions of one query."""
 
     def search_vectors(self, shards: Sequence[str], vector: NDArray[np.float32], **options: Any) -> Found:
         found = super().search_vectors(shards, vector, **options)
-        if self.moves:
-            self.move(*self.moves)
+        self.move()
         return found
 
-    def move(self, source: str, target: str) -> None:
-        rows = list(self.list_rows(source, with_vectors=True))
-        self.upsert(target, rows)
-        self.delete_ids(source, [row.id for row in rows])
+    def search_words(self, shards: Sequence[str], wording: Wording, **options: Any) -> Found:
+        found = super().search_words(shards, wording, **options)
+        self.move()
+        return found
 
 
-@pytest.mark.parametrize("mode", ["dense", "hybrid"])
-def test_a_document_that_is_moved_during_the_query_is_found_once(tmp_path: Path, tracker: Tracker, mode: Mode) -> None:
-    store = MovingStore(tmp_path, dimensions=DIMENSIONS)
+class MovesWithin(MovingStore):
+    """When all shards were looked through, and what was found is yet to be read."""
+
+    def _named(self, *given: Any) -> list[Any]:
+        self.move()
+        return super()._named(*given)
+
+
+class MovesBetweenShards(MovingStore):
+    """As where shards are asked at once: the old home answers last."""
+
+    def search_vectors(self, shards: Sequence[str], vector: NDArray[np.float32], **options: Any) -> Found:
+        found = super().search_vectors(shards[1:], vector, **options)
+        self.move()
+        return replace(found, matches=found.matches + super().search_vectors(shards[:1], vector, **options).matches)
+
+    def search_words(self, shards: Sequence[str], wording: Wording, **options: Any) -> Found:
+        found = super().search_words(shards[1:], wording, **options)
+        self.move()
+        return replace(found, matches=found.matches + super().search_words(shards[:1], wording, **options).matches)
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+@pytest.mark.parametrize("kind", [MovesAfterwards, MovesWithin, MovesBetweenShards])
+def test_a_document_that_is_moved_during_the_query_is_found_once(
+    tmp_path: Path, tracker: Tracker, mode: Mode, kind: type[MovingStore]
+) -> None:
+    store = kind(tmp_path, dimensions=DIMENSIONS)
     write(store, tracker, make_row("moving", text="apple", vector=angle(0)), shard="old")
-    store.moves = ("old", "new")
-    searcher = Searcher(store, ["old", "new"], AngleEmbedder(), tracker)
+    store.moving = True
+    searcher = Searcher(store, store.find_shards, AngleEmbedder(), tracker)
     assert documents(searcher.search("apple 0", mode=mode, top_k=2).hits) == ["moving"]
     assert store.count("old") == 0
+    store.close()
+
+
+class WrittenWithin(EmbeddedVectorStore):
+    """A document's next version is written, switched to, and its former one deleted, while a search is about to read."""
+
+    write_next: Callable[[], None] | None = None
+
+    def _named(self, *given: Any) -> list[Any]:
+        if self.write_next is not None:
+            write_next, self.write_next = self.write_next, None
+            write_next()
+        return super()._named(*given)
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+def test_a_document_that_is_written_anew_during_the_query_is_found_in_its_new_version(
+    tmp_path: Path, tracker: Tracker, mode: Mode
+) -> None:
+    store = WrittenWithin(tmp_path, dimensions=DIMENSIONS)
+    former = make_row("d1", text="apple", vector=angle(0))
+    write(store, tracker, former)
+
+    def write_next() -> None:
+        write(store, tracker, make_row("d1", version="v2", text="apple pie", vector=angle(0)))
+        store.delete_ids("s0", [former.id])
+
+    store.write_next = write_next
+    hits = Searcher(store, ["s0"], AngleEmbedder(), tracker).search("apple 0", mode=mode).hits
+    assert [hit.text for hit in hits] == ["apple pie"]
     store.close()
 
 
@@ -221,6 +294,6 @@ def test_rows_held_by_two_shards_are_one_hit(store: EmbeddedVectorStore, tracker
 
 def test_a_query_looks_again_when_the_shards_changed_meanwhile(store: EmbeddedVectorStore, tracker: Tracker) -> None:
     write(store, tracker, make_row("moved", text="apple", vector=angle(0)), shard="s1")
-    answers = iter([["s0"], ["s0", "s1"]])
-    known = lambda: next(answers, ["s0", "s1"])  # noqa: E731
+    answers = iter([ReadingOrder(("s0",))])
+    known = lambda: next(answers, ReadingOrder(("s0", "s1")))  # noqa: E731
     assert documents(Searcher(store, known, AngleEmbedder(), tracker).search("apple 0").hits) == ["moved"]

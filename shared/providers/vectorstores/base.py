@@ -102,6 +102,8 @@ class Found:
 
     matches: list[Match]
     failed: Mapping[str, str] = field(default_factory=dict)
+    vanished: bool = False
+    """Whether rows went while they were looked at: others may stand for them by now, which were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

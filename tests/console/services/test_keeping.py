@@ -37,6 +37,7 @@ from embedmill.shared.presence import Presence
 from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.providers.models.base import ModelAnswer, Prompt, Stop
 from embedmill.shared.settings import Settings
+from embedmill.shared.sharding import ReadingOrder
 from embedmill.shared.sqlite_files import read_as_they_stand
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
@@ -280,7 +281,11 @@ def test_what_a_collection_says_of_its_stages_counts(indexed: Indexed, change: d
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("VERSION", "another"), ("EVERYTHING", "one"), ("get_reading_shards", lambda *_: ("v1-000", "v1-001"))],
+    [
+        ("VERSION", "another"),
+        ("EVERYTHING", "one"),
+        ("get_reading_order", lambda *_: ReadingOrder(("v1-000", "v1-001"))),
+    ],
 )
 def test_the_cutter_of_words_the_rights_of_the_caller_and_the_shards_count(
     indexed: Indexed, monkeypatch: pytest.MonkeyPatch, name: str, value: object

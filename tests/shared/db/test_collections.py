@@ -9,10 +9,12 @@ from sqlalchemy import create_engine, text
 
 from embedmill.shared.db import collections, leases
 from embedmill.shared.db.clock import read_clock
+from embedmill.shared.db.collection_changes import add_up_changes, count_changes, count_moves, note_move
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import NotFound, UserError
 from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.sharding import ReadingOrder
 from embedmill.shared.states import Result
 from tests.shared.db.tracker import Tracker
 
@@ -51,9 +53,29 @@ def test_a_move_writes_to_the_new_shards_and_reads_the_old_ones_too(tracker: Tra
     move(tracker, 2)
     assert read(tracker).reading_shards == ("v1-002", "v1-000", "v1-001")
     with tracker.database.read() as connection:
-        assert collections.get_reading_shards(connection, found.id) == read(tracker).reading_shards
+        assert collections.get_reading_order(connection, found.id).shards == read(tracker).reading_shards
         with pytest.raises(NotFound):
-            collections.get_reading_shards(connection, found.id + 1)
+            collections.get_reading_order(connection, found.id + 1)
+
+
+def test_readers_are_told_of_documents_that_go_while_a_move_is_under_way(tracker: Tracker) -> None:
+    id = read(tracker).id
+
+    def look() -> tuple[int, int, ReadingOrder]:
+        with tracker.database.read() as connection:
+            order = collections.get_reading_order(connection, id)
+            return count_moves(connection, id), count_changes(connection, id), order
+
+    move(tracker, 3)
+    before = look()
+    with tracker.database.write() as connection:
+        note_move(connection, id)
+        add_up_changes(connection)
+    after = look()
+    assert (after[0], after[1]) == (before[0] + 1, before[1] + 1)
+    assert after[2] == before[2]._replace(moves=after[0]) != before[2]
+    end(tracker)
+    assert look()[2] == ReadingOrder(("v1-000", "v1-001", "v1-002")), "nothing is compared that can move no more"
 
 
 def test_a_move_is_taken_up_and_another_waits_until_it_is_finished(tracker: Tracker) -> None:

@@ -43,6 +43,8 @@ class Pass:
 
     deadline: float | None = None
     failed: dict[str, str] = field(default_factory=dict)
+    vanished: bool = False
+    """Whether rows that a view holds were there no more when they were read."""
 
     def ask(self, shard: str, step: Callable[[], None]) -> None:
         """Take a step of a shard's; its failure is noted, and a shard that has failed is not asked again."""
@@ -82,7 +84,8 @@ class Pass:
 
     def found(self, matches: Sequence[Match], top_k: int) -> Found:
         """The best of the matches of shards that did not fail."""
-        return Found(best([match for match in matches if match.shard not in self.failed], top_k), self.failed)
+        answering = [match for match in matches if match.shard not in self.failed]
+        return Found(best(answering, top_k), self.failed, self.vanished)
 
 
 def select(

@@ -161,7 +161,7 @@ class EmbeddedVectorStore(VectorStore):
         matches: list[Match] = []
 
         def compare(shard: str, keys: Sequence[int]) -> None:
-            found = self._named(shard, VECTORS, keys)
+            found = self._named(shard, VECTORS, keys, under_way)
             scores = cosines(unpack_vectors([kept for *_, kept in found], self._dimensions), vector).tolist()
             for (_, id, document, version, _), score in zip(found, scores, strict=True):
                 matches.append(Match(id, document, version, score, shard))
@@ -187,7 +187,7 @@ class EmbeddedVectorStore(VectorStore):
         matches: list[Match] = []
 
         def name(shard: str, scored: Mapping[int, float]) -> None:
-            found = self._named(shard, NAMES, list(scored))
+            found = self._named(shard, NAMES, list(scored), under_way)
             matches.extend(Match(id, document, version, scored[key], shard) for key, id, document, version in found)
 
         for shard, scored in scores.items():
@@ -261,12 +261,13 @@ class EmbeddedVectorStore(VectorStore):
             keys |= changes.keys_by_id(connection, [id for id in ids if id not in keys])
         return keys, [part.segment for part in parts]
 
-    def _named(self, shard: str, select: str, keys: Sequence[int]) -> list[Any]:
+    def _named(self, shard: str, select: str, keys: Sequence[int], under_way: Pass) -> list[Any]:
         """The rows of some keys, each with key and id first, which are remembered."""
         opened = self._shard(shard)
         with opened.file.read() as connection:
             found = [] if connection is None else connection.execute(select, (_json(keys),)).fetchall()
         opened.names.remember({id: key for key, id, *_ in found})
+        under_way.vanished = under_way.vanished or len(found) < len(keys)
         return found
 
     def _by_id(self, shard: str, select: Callable[[int], str], ids: Sequence[str]) -> list[Any]:

@@ -5,7 +5,7 @@ an answer has room for them (four megabytes), and otherwise with less.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,7 @@ class NamespaceSearching:
     ) -> Found:
         """The nearest rows by cosine."""
         unit = (vector / np.linalg.norm(vector)).astype(np.float32).tolist()
+        gone: set[str] = set()
         has_terms = bool(selection.required or selection.excluded)
         plain = {"vector": unit, "filter": filter_of(selection.where)}
 
@@ -100,10 +101,11 @@ class NamespaceSearching:
             ways = [plain]
             if has_terms and self._asking.client.takes_words():
                 ways.append(plain | {"sparse_vector": asked_for({}, selection)})
-            rows = [row for way in ways for row in self._selected(requests, shard, way, selection, top_k)]
-            return _matches(shard, self._with_vectors(shard, rows), scored)
+            rows = [row for way in ways for row in self._selected(requests, shard, way, selection, top_k, gone)]
+            return _matches(shard, self._with_vectors(shard, rows, gone), scored)
 
-        return self._over(shards, ask, top_k=top_k, times=1 + has_terms, deadline=deadline)
+        found = self._over(shards, ask, top_k=top_k, times=1 + has_terms, deadline=deadline)
+        return replace(found, vanished=bool(gone))
 
     def worded(
         self, shards: Sequence[str], wording: Wording, selection: Selection, *, top_k: int, deadline: float | None
@@ -115,13 +117,17 @@ class NamespaceSearching:
             "filter": filter_of(selection.where),
         }
 
+        gone: set[str] = set()
+
         def scored(row: VectorRow) -> float | None:
             return word_score(row, wording)
 
         def ask(requests: MeteredRequests, shard: str) -> list[Match]:
-            return _matches(shard, self._selected(requests, shard, way, selection, DEPTH_OF_WORDS * top_k), scored)
+            rows = self._selected(requests, shard, way, selection, DEPTH_OF_WORDS * top_k, gone)
+            return _matches(shard, rows, scored)
 
-        return self._over(shards, ask, top_k=top_k, times=1, deadline=deadline)
+        found = self._over(shards, ask, top_k=top_k, times=1, deadline=deadline)
+        return replace(found, vanished=bool(gone))
 
     def _over(
         self,
@@ -152,14 +158,20 @@ class NamespaceSearching:
         return [exactly.get(m.id) or Match(m.id, m.document, m.version, m.score, shard) for m in matches]
 
     def _selected(
-        self, requests: MeteredRequests, shard: str, way: Mapping[str, Any], selection: Selection, wanted: int
+        self,
+        requests: MeteredRequests,
+        shard: str,
+        way: Mapping[str, Any],
+        selection: Selection,
+        wanted: int,
+        gone: set[str],
     ) -> list[VectorRow]:
         """The first rows that are selected, with their texts."""
         rows: dict[str, VectorRow] = {}
 
         def select(found: Sequence[Any]) -> list[Any]:
             rows.clear()
-            rows.update((row.id, row) for row in self._texts(shard, found) if selects(selection, row))
+            rows.update((row.id, row) for row in self._texts(shard, found, gone) if selects(selection, row))
             return [one for one in found if one.id in rows]
 
         most = MOST_CANDIDATES if selection.where is None else MAX_TOP_K
@@ -229,18 +241,25 @@ class NamespaceSearching:
         self._recent.keep(shard, (row for row in rows if row.vector.size))
         return iter(rows)
 
-    def _texts(self, shard: str, found: Sequence[Any]) -> list[VectorRow]:
+    def _texts(self, shard: str, found: Sequence[Any], gone: set[str]) -> list[VectorRow]:
         """The rows of matches, read where they brought none, in the order of the matches."""
         rows = {row.id: row for row in self._rows(shard, found)}
         ours = [match.id for one in found if (match := records.match_of(one)) is not None]
         if not rows and ours:
-            rows = self._fetch(shard, ours)
+            rows = self._read(shard, ours, gone)
         return [rows[id] for id in ours if id in rows]
 
-    def _with_vectors(self, shard: str, rows: Sequence[VectorRow]) -> list[VectorRow]:
+    def _with_vectors(self, shard: str, rows: Sequence[VectorRow], gone: set[str]) -> list[VectorRow]:
         held = {row.id: row for row in rows}
         lean = [row.id for row in held.values() if not row.vector.size]
-        return list((held | (self._fetch(shard, lean) if lean else {})).values())
+        read = self._read(shard, lean, gone) if lean else {}
+        return list((held | read).values())
+
+    def _read(self, shard: str, ids: Sequence[str], gone: set[str]) -> dict[str, VectorRow]:
+        """The rows that were found a moment ago, as far as they are still there."""
+        rows = self._fetch(shard, ids)
+        gone.update(set(ids) - rows.keys())
+        return rows
 
 
 def _ends_below(found: Sequence[Any], last_wanted: Any) -> bool:

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 from pinecone import Pinecone, ServerlessSpec
 
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
+from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.pinecone import asking
+from embedmill.shared.providers.vectorstores.pinecone.searching import ANSWER_BYTES, TEXT_BYTES
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query
@@ -70,6 +72,25 @@ def test_a_new_index_takes_words(store: PineconeVectorStore, simulator: Pinecone
     held = counts_of(make_row(text="apple pie")).terms.tolist()
     assert record["sparseValues"]["indices"] == held
     assert store.lacks_words == ""
+
+
+def test_rows_that_went_before_they_were_read_are_told(
+    store: PineconeVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_row(text="apple")
+    store.upsert("s", [row, make_row("d2", text="apple pie")])
+    wording, fetch = wording_of(store, ["s"], "apple"), store.fetch
+
+    def late(*given: Any, **options: Any) -> dict[str, VectorRow]:
+        store.delete_ids("s", [row.id])
+        return fetch(*given, **options)
+
+    # So deep that an answer has no room for texts, which are read afterwards.
+    depth = ANSWER_BYTES // TEXT_BYTES
+    assert not store.search_words(["s"], wording, top_k=depth).vanished
+    monkeypatch.setattr(store, "fetch", late)
+    found = store.search_words(["s"], wording, top_k=depth)
+    assert ([match.document for match in found.matches], found.vanished) == (["d2"], True)
 
 
 def test_an_index_of_before_goes_on_without_words_and_says_so(
