@@ -255,14 +255,14 @@ def test_a_document_that_is_moved_during_the_query_is_found_once(
 
 
 class WrittenWithin(EmbeddedVectorStore):
-    """A document's next version is written, switched to, and its former one deleted, while a search is about to read."""
+    """Something is written while a search is about to read what it found."""
 
-    write_next: Callable[[], None] | None = None
+    writes: tuple[Callable[[], None], ...] = ()
 
     def _named(self, *given: Any) -> list[Any]:
-        if self.write_next is not None:
-            write_next, self.write_next = self.write_next, None
-            write_next()
+        writes, self.writes = self.writes, ()
+        for step in writes:
+            step()
         return super()._named(*given)
 
 
@@ -278,7 +278,7 @@ def test_a_document_that_is_written_anew_during_the_query_is_found_in_its_new_ve
         write(store, tracker, make_row("d1", version="v2", text="apple pie", vector=angle(0)))
         store.delete_ids("s0", [former.id])
 
-    store.write_next = write_next
+    store.writes = (write_next,)
     hits = Searcher(store, ["s0"], AngleEmbedder(), tracker).search("apple 0", mode=mode).hits
     assert [hit.text for hit in hits] == ["apple pie"]
     store.close()

@@ -186,11 +186,17 @@ def test_counts_of_a_large_job_are_those_of_its_rows(large: Tracker) -> None:
     assert active == sum(n for state, n in counted.items() if state not in ("completed", "dead", "cancelled"))
 
 
+@pytest.fixture(scope="module")
+def small() -> Iterator[Server]:
+    with postgres.running_database() as server:
+        yield server
+
+
 @pytest.fixture
-def tracker(server: Server) -> Iterator[Tracker]:
-    """An empty database on the same server; it comes after what looks at the large one."""
-    empty(server.url)
-    database = open_database(server.url)
+def tracker(small: Server) -> Iterator[Tracker]:
+    """An empty database beside the large one, which any test may still need."""
+    empty(small.url)
+    database = open_database(small.url)
     yield Tracker(database)
     database.close()
 
