@@ -1,10 +1,13 @@
 """Owns the charts of office files: the title, the axes, and the numbers as the table that a chart draws."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.sheets.number_formats import shown
 from embedmill.workers.parsing.xml import Element, local_name
 
+_FIRST_DAY, _LAST_DAY = datetime(1899, 12, 30), 2_958_465  # noqa: DTZ001 - a sheet's days have no zone
 POINTS = 10_000
 """Most categories that are read of one chart."""
 
@@ -99,24 +102,36 @@ def _filled(points: dict[int, str], last: int) -> list[str]:
 
 def _points(part: Element) -> dict[int, str]:
     points: dict[int, str] = {}
+    code = next((found.text or "" for found in part.iter("{*}formatCode")), "") or next(
+        (found.get("formatCode", "") for found in part.iter("{*}lvl")), ""
+    )
     for point in part.iter("{*}pt"):
         if len(points) >= POINTS:
             break
         index = point.get("idx", "")
         text = point.findtext("{*}v") or point.text or ""
-        points[int(index) if index.isdecimal() else len(points)] = _shown(text.strip())
+        points[int(index) if index.isdecimal() else len(points)] = _shown(text.strip(), point.get("formatCode") or code)
     return points
 
 
-def _shown(value: str) -> str:
-    """Without the noise of binary fractions: `4.3` for `4.2999999999999998`."""
+def _shown(value: str, code: str) -> str:
+    """In its format; else without the noise of binary fractions: `4.3` for `4.2999999999999998`."""
     try:
         number = float(value)
     except ValueError:
         return value
+    if code and code.lower() != "general" and (text := _formatted(number, code)) is not None:
+        return text
     if "." not in value or len(value) < 15 or number in {float("inf"), float("-inf")}:
         return value
     return f"{number:.12g}"
+
+
+def _formatted(number: float, code: str) -> str | None:
+    """A date is a number of days, as sheets count them."""
+    if (text := shown(number, code)) is not None or not 0 < number < _LAST_DAY:
+        return text
+    return shown(_FIRST_DAY + timedelta(days=number), code)
 
 
 def add_chart(chart: Chart, draft: Draft, *, page: int | None = None) -> None:

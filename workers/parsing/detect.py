@@ -210,7 +210,7 @@ def _detect_text(data: bytes, suffix: str) -> str:
         return HTML if media_type == XML and _HTML_START.match(head) else media_type
     if has_many_nuls(data) and decode_unicode(data) is None:
         raise UnsupportedDocument(BINARY)
-    if suffix in ("", ".txt", ".text") and (media_type := _detect_marked(head, data)):
+    if media_type := _detect_marked(head, data):
         return media_type
     return EML if not suffix and _looks_like_mail(head) else PLAIN
 

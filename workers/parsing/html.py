@@ -18,7 +18,7 @@ _SKIPPED = [
 # What nobody sees, numbers of lines beside code, and equations that are drawn beside their markup.
 _UNSEEN = (
     '[hidden]:not([hidden="until-found"]), [style*="display:none"], [style*="display: none"], td.linenos, .linenodiv, '
-    "pre .lineno, pre .linenos, .katex-html, del"
+    'pre .lineno, pre .linenos, .katex-html, del, [role="doc-backlink"], .footnote-back'
 )
 # What stands over a table or code and is no `caption`, as DocBook, Sphinx and WordPress write it.
 _CAPTIONS = (
@@ -52,11 +52,20 @@ def _says(block: Block, title: str) -> bool:
 
 
 def read_markup(markup: str, draft: Draft) -> None:
-    """Adds the blocks of a fragment, a chapter or a message; its `title` becomes the draft's when that has none."""
+    """Adds the blocks of a fragment or a chapter; its `title` becomes the draft's when that has none."""
+    _read_fragment(markup, draft, quotation="")
+
+
+def read_message(markup: str, draft: Draft) -> None:
+    """The same of a mail, where what is quoted is what another said."""
+    _read_fragment(markup, draft, quotation="> ")
+
+
+def _read_fragment(markup: str, draft: Draft, *, quotation: str) -> None:
     tree = _tree(markup, draft)
     if tree.body is not None:
         unseen = _nodes(tree, f"{_UNSEEN}, {_NAVIGATION}")
-        Walk(draft, skipped=unseen, captions=_nodes(tree, _CAPTIONS)).run(tree.body)
+        Walk(draft, skipped=unseen, captions=_nodes(tree, _CAPTIONS), quotation=quotation).run(tree.body)
 
 
 def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":

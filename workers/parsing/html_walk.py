@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BREAKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
+    "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "dd", "details", "dialog",
+    "dir", "div",
     "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
     "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
-    "tbody", "td", "text", "tfoot", "th", "thead", "tr", "ul",
+    "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
 _HEADING_ROLES = ", ".join(f'{tag}[role="heading"]' for tag in ("div", "p", "span", "strong", "b", "a", *_HEADINGS))
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
@@ -36,6 +37,8 @@ _LABEL_WORDS = 2
 _MENU = 0.7
 """Share of a line that must be links to be a menu or a path above the title."""
 
+DEEPEST_QUOTATION = 20
+
 _SOFT_HYPHEN = "\xad"
 _NOTE_MARK = re.compile(r"\s*(\w{1,4}|[*†‡§]{1,3})\s*")
 _ENTITIES = re.compile(r"&(?!amp;|lt;|gt;|quot;|#)\w+;")
@@ -45,9 +48,14 @@ _CHECKED = {True: "[x] ", False: "[ ] "}
 class Walk:
     """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
 
-    def __init__(self, draft: Draft, *, skipped: set[int], captions: set[int]) -> None:
-        """`skipped` and `captions` name nodes by their `mem_id`: what is not read, and what stands over a table."""
+    def __init__(self, draft: Draft, *, skipped: set[int], captions: set[int], quotation: str = "") -> None:
+        """`skipped` and `captions` name nodes by their `mem_id`: what is not read, and what stands over a table.
+
+        `quotation` stands before paragraphs and items that are quoted, as often as they are.
+        """
         self._draft = draft
+        self._quotation = quotation
+        self._quoted = 0
         self._skipped = skipped
         self._captions = captions
         self._caption = ""
@@ -63,6 +71,7 @@ class Walk:
         self._alone = ""
         self._link = 0
         self._linked = 0
+        self._is_note = False
         self._is_before_title = False
 
     def run(self, root: "LexborNode", *, has_title: bool = False) -> None:
@@ -94,6 +103,7 @@ class Walk:
             self._parts.append(_QUOTES[tag][0])
         elif tag == "a":
             self._link = len(self._parts)
+            self._is_note = _names_note(node)
         elif tag == "br":
             self._parts.append("\n")
         elif tag == "img":
@@ -111,6 +121,9 @@ class Walk:
         elif tag in _QUOTES:
             self._parts.append(_QUOTES[tag][1])
         elif tag == "a":
+            if self._is_note and (found := _NOTE_MARK.fullmatch("".join(self._parts[self._link :]))):
+                self._parts[self._link :] = [f"[{found[1]}]"]
+            self._is_note = False
             self._linked += sum(map(len, self._parts[self._link :]))
 
     def _enter_block(self, tag: str, node: "LexborNode") -> None:
@@ -132,6 +145,8 @@ class Walk:
                 self._open_frame([])
             case "pre":
                 self._pres += 1
+            case "blockquote":
+                self._quoted += 1
             case _ if tag in _LISTS:
                 self._lists.append(HtmlList.of(tag, node))
 
@@ -159,6 +174,8 @@ class Walk:
                 self._settle()
             case "pre":
                 self._pres -= 1
+            case "blockquote":
+                self._quoted -= 1
             case _ if tag in _LISTS:
                 self._lists.pop()
 
@@ -220,9 +237,13 @@ class Walk:
             self._alone, self._said = line, ""
         elif self._items:
             marker, depth = self._items[-1].take()
-            self._add_block(BlockKind.LIST_ITEM, line, depth, marker)
+            self._add_block(BlockKind.LIST_ITEM, line, depth, self._marks + marker)
         else:
-            self._add_block(BlockKind.PARAGRAPH, line)
+            self._add_block(BlockKind.PARAGRAPH, self._marks + line)
+
+    @property
+    def _marks(self) -> str:
+        return self._quotation * min(self._quoted, DEEPEST_QUOTATION) if self._quotation else ""
 
     def _add_heading(self, text: str, level: int) -> None:
         if text and self._items and not self._items[-1].is_begun:
@@ -305,6 +326,16 @@ class _Around:
         self.lists = lists
         self.items = items
         self.pres = pres
+
+
+def _names_note(node: "LexborNode") -> bool:
+    """Whether a link says that it leads to a note, as in books."""
+    attributes = node.attributes
+    return (
+        "noteref" in (attributes.get("epub:type") or "")
+        or attributes.get("role") == "doc-noteref"
+        or "footnote-ref" in (attributes.get("class") or "")
+    )
 
 
 def _refers(node: "LexborNode") -> bool:

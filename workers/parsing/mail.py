@@ -12,9 +12,9 @@ from typing import Any
 from embedmill.shared.encoding import decode, decode_unicode
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.html import read_message
 from embedmill.workers.parsing.parse import parse
-from embedmill.workers.parsing.replies import read_body
+from embedmill.workers.parsing.replies import read_body, unflowed
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
 _READ_HEADERS = frozenset({"subject", "content-type", "content-disposition", *(name.lower() for name in SHOWN_HEADERS)})
@@ -160,7 +160,9 @@ class _Reader:
         text = self._draft.decode(payload, declared=_charset(part))
         self._note_damage(part, "a body")
         if kind == "text/html":
-            read_markup(text, self._draft)
+            read_message(text, self._draft)
+        elif str(part.get_param("format", "")).lower() == "flowed":
+            read_body(unflowed(text, keeps_blanks=str(part.get_param("delsp", "")).lower() != "yes"), self._draft)
         else:
             read_body(text, self._draft)
 

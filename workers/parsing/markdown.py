@@ -27,6 +27,8 @@ _FRONT_MATTER = re.compile(
 _TITLE = re.compile(r"""^title(?:[ \t]*=|:)[ \t]+(["']?)([^\s!&*>|\[{"'][^\n]*?)\1[ \t]*$""", re.MULTILINE)
 _CAPTION = re.compile(r"\A(?:Table)?:[ \t]+(\S[^\n]*)\Z")
 _NOTE = re.compile(r"\[\^[^\]\n]+\]:")
+_LEAD = re.compile(r"\A[\s>]*(?:[-*+]\s+|\d+[.)]\s+)?")
+_PIPE = re.compile(r"(?<!\\)\|")
 _HEADING_ID = re.compile(r"\s*\{\s*#[^{}]*\}\s*$")
 
 
@@ -49,7 +51,7 @@ def read_marked(text: str, draft: Draft) -> None:
         draft.note("nested too deeply for Markdown; kept as plain text")
         read_text(text, draft)
         return
-    _Reader(draft).read(tokens)
+    _Reader(draft).read(tokens, text)
 
 
 @cache
@@ -81,9 +83,12 @@ class _Reader:
         self._as_written = ""
         self._is_behind_table = False
         self._is_in_note = False
+        self._lines: list[str] = []
+        self._line = 0
 
-    def read(self, tokens: "list[Token]") -> None:
+    def read(self, tokens: "list[Token]", text: str) -> None:
         """Blocks of HTML that follow one another are one: an empty line ends the block, and not the table in it."""
+        self._lines = text.split("\n")
         for is_html, group in groupby(tokens, key=lambda token: token.type == "html_block"):
             if is_html:
                 self._settle()
@@ -135,9 +140,20 @@ class _Reader:
                 self._is_head = token.type == "thead_open"
             case "tr_open":
                 self._cells = []
+                self._line = token.map[0] if token.map else 0
             case "tr_close" if self._table:
                 add = self._table.head if self._is_head else self._table.row
-                add(self._cells)
+                add([*self._cells, *self._beyond()])
+
+    def _beyond(self) -> list[str]:
+        """The cells that a row has more than its table's header, which the grammar drops."""
+        line = self._lines[self._line] if self._line < len(self._lines) else ""
+        line = _LEAD.sub("", line).rstrip()
+        if line.count("|") < len(self._cells):
+            return []
+        cells = [cell.strip().replace("\\|", "|") for cell in _PIPE.split(line)]
+        first = int(line.startswith("|"))
+        return cells[first + len(self._cells) : len(cells) - (not cells[-1])]
 
     def _read_inline(self, text: str) -> None:
         if self._table:

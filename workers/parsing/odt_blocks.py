@@ -1,6 +1,6 @@
 """Owns what the blocks of an OpenDocument text become: headings, list items, code, captions, rows, drawings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 
 from embedmill.workers.parsing.archive import Archive
@@ -146,6 +146,12 @@ class OdtBlocks:
             if root is not None and local_name(root) == "math":
                 return mathml(root)
         return ""
+
+    def read_drawings(self, drawings: Iterable[Element]) -> None:
+        """What is drawn apart from any text."""
+        for drawing in drawings:
+            self._read_block(drawing, local_name(drawing), None)
+        self._waiting.settle()
 
     def _read_drawings(self, line: OdtLine) -> None:
         for drawing in line.drawings:

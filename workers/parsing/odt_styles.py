@@ -129,7 +129,7 @@ def _read_style(style: Element) -> OdtStyle:
     return OdtStyle(
         names=(_plain(shown or name),),
         parent=said.get("parent-style-name", ""),
-        script=_script(shape.get("text-position", "")),
+        script=raised(shape.get("text-position", "")),
         is_hidden=shape.get("display") == "none",
         is_struck=_is_struck(shape),
     )
@@ -144,8 +144,8 @@ def _is_struck(shape: Mapping[str, str]) -> bool | None:
     return "none" not in said if any(said) else None
 
 
-def _script(position: str) -> str:
-    """`super 58%`, `sub 58%`, or how far above the line in percent."""
+def raised(position: str) -> str:
+    """The script that a text's position is: `super 58%`, `sub 58%`, or how far above the line in percent."""
     raised = position.split(" ", maxsplit=1)[0].rstrip("%")
     if raised in {"", "0"}:
         return ""

@@ -8,6 +8,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.text import read_text
 
 _QUOTED = re.compile(r"[ \t]{0,3}>")
+_MARKS = re.compile(">+")
 _SIGNATURE = re.compile(r"(?m)^-- ?$")
 
 
@@ -22,6 +23,25 @@ def read_body(text: str, draft: Draft) -> None:
             read_text("\n".join(lines), draft)
     for words in signature:
         draft.paragraph(f"-- \n{words.strip()}" if words.strip() else "")
+
+
+def unflowed(text: str, *, keeps_blanks: bool) -> str:
+    """Lines that end in a blank go on in the next one of the same depth (RFC 3676); a signature's line does not."""
+    lines: list[str] = []
+    depth, is_open = "", False
+    for line in text.replace("\r\n", "\n").split("\n"):
+        marks = _MARKS.match(line)
+        quoted = marks[0] if marks else ""
+        words = line[len(quoted) :].removeprefix(" ")
+        is_signature = words == "-- "
+        if is_open and quoted == depth and not is_signature:
+            lines[-1] += words
+        else:
+            lines.append(f"{quoted} {words}" if quoted else words)
+        depth, is_open = quoted, words.endswith(" ") and not is_signature
+        if is_open and not keeps_blanks:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def _runs(text: str) -> Iterator[tuple[bool, list[str]]]:

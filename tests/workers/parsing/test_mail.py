@@ -148,3 +148,18 @@ def test_a_part_without_a_heading_stays_below_what_its_document_lies_in() -> Non
     found = sections(message("x", (inner, "a.zip"), (b"The terms.", "terms.txt")))
     assert found["1 | 2"] == "S > a.zip > a.csv"
     assert found["The terms."] == "S > terms.txt"
+
+
+def test_what_a_mail_in_html_quotes_is_marked() -> None:
+    inner = "Will it <b>grind</b>?<ul><li>oats</ul><blockquote>Old</blockquote>"
+    page = f"<p>Yes.</p><blockquote type=cite>{inner}</blockquote>No.".encode()
+    mail = b"Subject: S\nContent-Type: text/html\n\n" + page
+    assert texts(read(mail, "a.eml")) == ["S", "Yes.", "> Will it grind?", "> - oats", "> > Old", "No."]
+
+
+@pytest.mark.parametrize(("parameter", "joined"), [("", "a long line"), ("; delsp=yes", "a longline")])
+def test_flowing_lines_are_joined_and_those_of_a_signature_are_not(parameter: str, joined: str) -> None:
+    body = "a long \nline\nshort\n> they \n> said\n> it \nmine\n\n-- \nAda\n"
+    mail = f"Subject: S\nContent-Type: text/plain; format=flowed{parameter}\n\n{body}".encode()
+    blank = "" if parameter else " "
+    assert texts(read(mail, "a.eml"))[1:] == [f"{joined}\nshort", f"> they{blank}said\n> it", "mine", "-- \nAda"]

@@ -191,3 +191,69 @@ def test_restructuredtext_keeps_notes_captions_and_alternative_texts() -> None:
         ("paragraph", "[1] A note."), ("caption", "A pump, open"), ("caption", "A valve"), ("paragraph", "Title"),
         ("paragraph", "Body."),
     ]  # fmt: skip
+
+
+def test_markdown_keeps_cells_beyond_its_header() -> None:
+    source = (
+        b"| a | b |\n|---|---|\n| x | y | more | `p | q` |\n| `a \\| b` | c |\n\n> | q | r |\n> |-|-|\n> | 1 | 2 |\n"
+    )
+    assert texts(read(source, "a.md")) == ["a | b", "x | y | more | `p | q`", "`a | b` | c", "q | r", "1 | 2"]
+
+
+DOCBOOK = """<article><title>T</title><para>10<superscript>-3</superscript> m of H<subscript>2</subscript>O
+<footnote><para>A note.</para></footnote> go on.</para>
+<orderedlist numeration="loweralpha" startingnumber="3"><listitem><para>c</para><para>more</para></listitem>
+</orderedlist>
+<orderedlist numeration="loweralpha" continuation="continues"><listitem><para>d</para></listitem>
+<listitem override="9"><para>i</para></listitem></orderedlist>
+<variablelist><varlistentry><term>Mill</term><listitem><para>Grinds.</para></listitem></varlistentry></variablelist>
+<figure><title>A mill</title><mediaobject><imageobject/><textobject><phrase>A mill</phrase>
+</textobject></mediaobject></figure>
+<table><title>Sales</title><tgroup><colspec colname="a"/><colspec colname="b"/><colspec colname="c"/>
+<thead><row><entry>Shop</entry><entry namest="b" nameend="c">2026</entry></row></thead>
+<tbody><row><entry>North</entry><entry>1</entry><entry>2</entry></row></tbody></tgroup></table></article>"""
+JATS = """<?xml version="1.0"?><!DOCTYPE article><article><front><article-title>T</article-title></front><body><sec>
+<title>S</title><p>See<xref ref-type="fn" rid="f">1</xref> 10<sup>-3</sup> and <inline-formula><alternatives>
+<tex-math>x</tex-math><mml:math xmlns:mml="http://www.w3.org/1998/Math/MathML"><mml:mfrac><mml:mi>a</mml:mi>
+<mml:mi>b</mml:mi>
+</mml:mfrac></mml:math></alternatives></inline-formula>.</p>
+<list list-type="order"><list-item><label>4.</label><p>Dig.</p></list-item>
+</list><fig><caption><p>A mill</p></caption></fig></sec></body></article>"""
+OPML = """<opml><head><title>T</title></head><body>
+<outline text="a" _note="n"><outline text="b"/></outline></body></opml>"""
+BOOK = """<FictionBook><body><section><title><p>T</p></title>
+<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr>
+</table></section></body><binary id="x">iVBORw0KGgo=</binary></FictionBook>"""
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "found"),
+    [
+        (
+            DOCBOOK,
+            "a.dbk",
+            [
+                "T", "10^-3 m of H_2O [1] go on.", "[1] A note.", "c. c", "  more", "d. d", "i. i", "Mill", "  Grinds.",
+                "A mill", "Sales", "Shop | 2026 | 2026", "North | 1 | 2",
+            ],
+        ),
+        (JATS, "a.nxml", ["T", "S", "See[1] 10^-3 and a/b.", "4. Dig.", "A mill"]),
+        (OPML, "a.opml", ["T", "- a\nn", "  - b"]),
+        (BOOK, "a.fb2", ["T", "a | b", "1 | 2"]),
+    ],
+)  # fmt: skip
+def test_xml_keeps_scripts_notes_numbers_terms_captions_and_spans(source: str, name: str, found: list[str]) -> None:
+    assert texts(read(source.encode(), name)) == found
+
+
+def test_of_xml_what_is_left_out_is_said() -> None:
+    assert read(BOOK.encode(), "a.fb2").notes == ("pictures left out",)
+    entity = b'<!DOCTYPE a [<!ENTITY co "Mill">]><a><p>x &co; y</p></a>'
+    assert read(entity, "a.xml").notes == ("entities that the file defines were left out",)
+
+
+def test_a_book_s_marks_of_notes_are_in_brackets_and_links_back_go() -> None:
+    page = b"""<p>Step<a href="#n" epub:type="noteref">1</a> and <a href="x">2</a></p>
+    <ol><li id=n>A note. <a href="#r" role="doc-backlink">back</a></li></ol>
+    <textarea>area</textarea><button>Send</button>"""
+    assert texts(read(page, "a.html")) == ["Step[1] and 2", "1. A note.", "area", "Send"]

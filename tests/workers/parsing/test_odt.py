@@ -260,3 +260,25 @@ def test_a_style_that_the_file_does_not_define_is_known_by_its_name() -> None:
         f'<text:p text:style-name="Source_20_Code">{line}</text:p>' for line in ("def f():", "", "return 1")
     )
     assert shape(document(body)) == [(H, "T"), (C, "def f():\n\nreturn 1")]
+
+
+def test_what_is_drawn_on_a_sheet_is_read_behind_its_rows() -> None:
+    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p>{}</table:table-cell>'.format
+    box = "<draw:frame><draw:text-box><text:p>In a box</text:p></draw:text-box></draw:frame>"
+    picture = "<draw:frame><draw:image/><svg:desc>A mill</svg:desc></draw:frame>"
+    embedded = '<draw:frame><draw:object-ole xlink:href="./Object 1"/></draw:frame>'
+    script = '<style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>'
+    ten = cell('10<text:span text:style-name="T1">-3</text:span> m', box)
+    sheet = (
+        f"<table:table table:name='One'><table:shapes>{picture}{embedded}</table:shapes>"
+        f"<table:table-row>{ten}</table:table-row></table:table>"
+    )
+    content = (
+        f"<office:document-content {SPACES}><office:automatic-styles>{script}</office:automatic-styles>"
+        f"<office:body><office:spreadsheet>{sheet}</office:spreadsheet></office:body></office:document-content>"
+    )
+    data = zipped({
+        "mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": content,
+        "Object 1": word(word_paragraph("inside")),
+    })  # fmt: skip
+    assert texts(read(data, "a.ods")) == ["One", "10^-3 m", "A mill", "In a box", "Object 1", "inside"]

@@ -88,11 +88,16 @@ def test_a_chart_is_read_as_its_table_and_its_workbook_is_not_read_again() -> No
     data = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["January", "February"]
     data.add_series("Ptarmigans", (41, None))  # type: ignore[no-untyped-call]
+    data.add_series("Share", (0.25, 0.5), number_format="0.0%")  # type: ignore[no-untyped-call]
+    data.add_series("Since", (45000, 45001), number_format="dd.mm.yyyy")  # type: ignore[no-untyped-call]
     chart = blank(made).shapes.add_chart(XL_CHART_TYPE.BAR_CLUSTERED, 0, 0, Inches(2), Inches(2), data).chart
     chart.has_title = True
     chart.chart_title.text_frame.text = "Birds"
     document = read(saved(made.save), "a.pptx")
-    assert texts(document) == ["Birds", " | Ptarmigans", "January | 41", "February"]
+    assert texts(document) == [
+        "Birds", " | Ptarmigans | Share | Since", "January | 41 | 25.0% | 15.03.2023",
+        "February |  | 50.0% | 16.03.2023",
+    ]  # fmt: skip
     assert document.notes == ()
 
 

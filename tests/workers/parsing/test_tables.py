@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 import xlsxwriter
 
 from embedmill.workers.chunking import normalise
@@ -15,6 +16,12 @@ from tests.workers.parsing.making import LIMITS, read, shape, texts
 H, P, L, T, C = (
     BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW, BlockKind.CAPTION,
 )  # fmt: skip
+
+
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
+    "53de0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
 
 
 def draft() -> Draft:
@@ -233,3 +240,30 @@ def test_a_header_is_known_by_its_looks_where_cells_span_others_and_where_years_
     assert heads_of([Cell("Ada"), Cell("1815"), Cell("1852")], values) == 0
     assert heads_of([Cell("Ada"), Cell("1952"), Cell("2")], values) == 0
     assert heads_of([Cell("Shop"), Cell("Sales"), Cell("Sales")], values) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "rows"),
+    [
+        (b"a;b;c\n1;2\n1;2;3;4\n1;2;3;4;5\n", ["a | b | c", "1 | 2", "1 | 2 | 3 | 4", "1 | 2 | 3 | 4 | 5"]),
+        (b"List\n\na;b;c\n1;x;\n2;y;z;w\n3;q\n", ["List", "a | b | c", "1 | x", "2 | y | z | w", "3 | q"]),
+    ],
+)
+def test_rows_of_different_lengths_make_no_text_of_a_table(source: bytes, rows: list[str]) -> None:
+    found = read(source, "a.csv")
+    assert (texts(found), found.notes) == (rows, ())
+
+
+def test_a_sheet_keeps_scripts_pictures_words_and_what_runs_over_its_pages() -> None:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as book:
+        sheet = book.add_worksheet("One")
+        up, down = book.add_format({"font_script": 1}), book.add_format({"font_script": 2})
+        sheet.write_rich_string("A1", "10", up, "-3", " m of H", down, "2", "O")
+        sheet.write_rich_string("A2", "1", up, "2")
+        sheet.write("A3", "12")
+        sheet.insert_image("A5", "p.png", {"image_data": io.BytesIO(PICTURE), "description": "A mill"})
+        sheet.set_header('&L&"Arial,Bold"&14Ledger of R&&D &D&CPage &P of &N')
+        sheet.set_footer("&LLedger of R&&D")
+    found = texts(read(stream.getvalue(), "a.xlsx"))
+    assert found == ["One", "10^-3 m of H_2O", "12", "12", "A mill", "Ledger of R&D Page of", "Ledger of R&D"]

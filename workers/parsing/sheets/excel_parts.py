@@ -3,18 +3,22 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from html import unescape
 
+from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.package import PartRelation, parts_of_kind, read_embedded, relation_id, relations
+from embedmill.workers.parsing.scripts import SUB, SUPER, marked
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
 from embedmill.workers.parsing.sheets.far_records import Errors
 from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
-from embedmill.workers.parsing.xml import Element, parse_xml
+from embedmill.workers.parsing.xml import Element, child_value, parse_xml
 
 WORKBOOK = "xl/workbook.xml"
 STYLES = "xl/styles.xml"
+STRINGS = "xl/sharedStrings.xml"
 PLAIN = frozenset({"general", "@", ""})
 """Formats that show a value as it is."""
 EMPTY = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData/></worksheet>'
@@ -39,6 +43,11 @@ _FORMULA = re.compile(
     rb'<(?:\w+:)?c r="([A-Z]{1,3}\d{1,7})"([^>]*)>\s*<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
     rb"(<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+
+_RUNNING = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)\b[^>]*>([^<]+)<")
+# Where it stands, how it is set, and what a program fills in; `&&` is one sign.
+_CODED = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&K\d\d[+-]\d{3}|&\d{1,3}|&[A-Za-z&]')
+_SCRIPTS = {"superscript": SUPER, "subscript": SUB}
 
 _BUILT_IN = {str(number): code for number, code in BUILT_IN.items()}
 
@@ -96,6 +105,24 @@ class ExcelPackage:
         known = {number: code for number, code in (_BUILT_IN | own).items() if code.lower() not in PLAIN}
         styles = (style.get("numFmtId", "") for style in root.iterfind("{*}cellXfs/{*}xf"))
         return {b"%d" % number: known[format_] for number, format_ in enumerate(styles) if format_ in known}
+
+    @cached_property
+    def scripted(self) -> Mapping[str, str]:
+        """Texts with their scripts apart from their bases, by the same texts as they are without."""
+        if STRINGS not in self._archive or b"vertAlign" not in (xml := self._archive.read(STRINGS)):
+            return {}
+        found: dict[str, str] = {}
+        plain: set[str] = set()
+        for item in parse_xml(xml).iterfind("{*}si"):
+            pieces = [
+                (_SCRIPTS.get(child_value(run, "{*}rPr/{*}vertAlign"), ""), run.findtext("{*}t") or "")
+                for run in item.iterfind("{*}r")
+            ]
+            if any(mark for mark, _ in pieces):
+                found["".join(text for _, text in pieces)] = marked(pieces)
+            else:
+                plain.add("".join(text for _, text in pieces) or item.findtext("{*}t") or "")
+        return {text: shown for text, shown in found.items() if text not in plain}
 
     @cached_property
     def _authors(self) -> Mapping[str, str]:
@@ -172,21 +199,38 @@ class SheetParts:
                     yield comment.get("ref", ""), author, text.removeprefix(f"{author}:")
 
     def add_drawings(self, draft: Draft) -> None:
-        """Charts as the tables that they draw, and the words of shapes."""
+        """Charts as the tables that they draw, the words of shapes, and those that stand for pictures."""
         if self._archive is None:
             return
         for part in parts_of_kind(self._archive, self._related, "drawing"):
-            for shape in parse_xml(self._archive.read(part)).iter("{*}sp"):
+            for shape in parse_xml(self._archive.read(part)).iter("{*}sp", "{*}pic"):
                 for body in shape.iterfind("{*}txBody"):
                     draft.paragraph(drawn_text(body))
+                for named in shape.iterfind("*/{*}cNvPr"):
+                    draft.caption(spoken(named.get("descr", "")))
             drawn = relations(self._archive, part).values()
             for chart in parts_of_kind(self._archive, drawn, "chart", "chartEx"):
                 add_chart(read_chart(parse_xml(self._archive.read(chart))), draft)
+
+    def running(self) -> Iterator[str]:
+        """The words of its header and footer, each once; numbers of pages, dates and names of files are none."""
+        begin = self._xml.rfind(b"headerFooter>", 0, self._xml.rfind(b"headerFooter>"))
+        if begin < 0:
+            return
+        found = _RUNNING.findall(self._xml, begin)
+        texts = (_CODED.sub(_sign, unescape(text.decode("utf-8", "replace"))) for text in found)
+        for text in dict.fromkeys(" ".join(text.split()) for text in texts):
+            if any(map(str.isalpha, text)):
+                yield text
 
     def _roots(self, kind: str) -> Iterator[Element]:
         if self._archive is not None:
             for part in parts_of_kind(self._archive, self._related, kind):
                 yield parse_xml(self._archive.read(part))
+
+
+def _sign(code: re.Match[str]) -> str:
+    return "&" if code[0] == "&&" else " "
 
 
 def _pieces(xml: bytes) -> Iterator[tuple[int, int]]:

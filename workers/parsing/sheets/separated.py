@@ -14,6 +14,10 @@ from embedmill.workers.parsing.text import read_text
 DELIMITERS = ",;\t|"
 SNIFFED_LINES = 200
 SNIFFED_CHARACTERS = 65_536
+FEWEST_NAMES = 3
+NAME_CHARACTERS = 40
+LEAST_OF_WIDTH = 0.75
+"""Of the rows, that have over half as many cells as there are names."""
 
 _NAMED = "sep="
 
@@ -67,6 +71,8 @@ def _delimiter(text: str, name: str) -> tuple[str, str]:
     best = max(scores, key=lambda delimiter: scores[delimiter])
     if scores[best][0] > 0:
         return best, text
+    if headed := [delimiter for delimiter in DELIMITERS if _is_headed(lines, delimiter)]:
+        return headed[0], text
     return ("", text) if any(delimiter in line for line in lines for delimiter in ",;\t") else (",", text)
 
 
@@ -76,10 +82,7 @@ def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
     The first is 0 where under half of the rows agree. A cell that another sign would divide is not whole, unless it is
     a number as `1.234,50`.
     """
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))]
-    except csv.Error:
-        return 0, 0, 0
+    rows = _without_titles(_filled(lines, delimiter))
     counts = Counter(len(row) for row in rows if len(row) > 1)
     if not counts:
         return 0, 0, 0
@@ -88,6 +91,32 @@ def _evenness(lines: list[str], delimiter: str) -> tuple[float, float, int]:
     whole = sum(_count_whole(row, others) for row in rows if len(row) == width) / (agreeing * width)
     share = agreeing / len(rows)
     return (round(share, 1) if 2 * agreeing > len(rows) else 0.0), round(whole, 2), width
+
+
+def _is_headed(lines: list[str], delimiter: str) -> bool:
+    """Whether names of columns open rows of different lengths: one odd cell makes no text of a table."""
+    rows = _without_titles(_filled(lines, delimiter))
+    if len(rows) < 2 or len(rows[0]) < FEWEST_NAMES:
+        return False
+    names = [cell.strip() for cell in rows[0]]
+    are_names = len(set(names)) == len(names) and all(
+        0 < len(name) <= NAME_CHARACTERS and not is_value(name) and name[-1].isalnum() for name in names
+    )
+    return are_names and sum(2 * len(row) > len(names) for row in rows) > LEAST_OF_WIDTH * len(rows)
+
+
+def _filled(lines: list[str], delimiter: str) -> list[list[str]]:
+    """Rows that have a cell; none where the syntax forbids it."""
+    try:
+        return [row for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))]
+    except csv.Error:
+        return []
+
+
+def _without_titles(rows: list[list[str]]) -> list[list[str]]:
+    """From the first row of several cells, unless titles are most of it."""
+    begin = next((number for number, row in enumerate(rows) if len(row) > 1), 0)
+    return rows[begin:] if 2 * begin <= len(rows) else rows
 
 
 def _count_whole(row: list[str], others: re.Pattern[str]) -> int:

@@ -38,11 +38,12 @@ def read(data: bytes, draft: Draft) -> None:
         with CalamineWorkbook.from_filelike(io.BytesIO(near.data)) as workbook:
             names = workbook.sheet_names
             _note_sheets(workbook, draft)
+            scripted = package.scripted if package else {}
             _note_scattered(package.scattered if package else _named(near.scattered, names), draft)
             for number, name in enumerate(names):
                 errors = near.errors[number] if len(near.errors) == len(names) else {}
                 parts = package.sheet(name) if package else SheetParts(errors=errors)
-                _read_sheet(workbook.get_sheet_by_name(name), parts, draft)
+                _read_sheet(workbook.get_sheet_by_name(name), parts, scripted, draft)
         if package:
             package.add_embedded(draft)
     except PasswordError:
@@ -77,8 +78,10 @@ def _note_sheets(workbook: "CalamineWorkbook", draft: Draft) -> None:
             draft.note(f"a hidden sheet was read: {sheet.name}")
 
 
-def _read_sheet(sheet: "CalamineSheet", parts: SheetParts, draft: Draft) -> None:
+def _read_sheet(sheet: "CalamineSheet", parts: SheetParts, scripted: Mapping[str, str], draft: Draft) -> None:
     rows = _rows(sheet, parts)
+    if scripted:
+        rows = (row._replace(cells=[scripted.get(cell, cell) for cell in row.cells]) for row in rows)
     first = next((row for row in rows if any(row.cells)), None)
     comments = [comment_line(*comment) for comment in parts.comments()]
     drawn = Draft(draft.media_type, name=draft.name, limits=draft.room, depth=draft.depth)
@@ -92,6 +95,8 @@ def _read_sheet(sheet: "CalamineSheet", parts: SheetParts, draft: Draft) -> None
     for comment in comments:
         draft.paragraph(comment)
     draft.extend(drawn.finish())
+    for line in parts.running():
+        draft.paragraph(line)
     note_unvalued(parts.unvalued(), sheet.name, draft)
 
 
@@ -104,7 +109,7 @@ def note_unvalued(cells: Sequence[str], sheet: str, draft: Draft) -> None:
 
 def comment_line(cell: str, author: str, text: str) -> str:
     """A comment as a line of text."""
-    by = f" by {author}" if author else ""
+    by = f" by {author.strip()}" if author.strip() else ""
     return f"Comment{by} on {cell}: {text.strip()}"
 
 
