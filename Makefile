@@ -18,6 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
 FUZZ_QUERIES ?= 10000
 FUZZ_SEED ?= 1
+PLANTED ?= ../shared/data/pii/docs.jsonl
 # What the lock file holds; minilm is left out because it would bring torch.
 EXTRAS := anthropic bedrock cohere encryption eval kms mysql openai pgvector pinecone postgres redis s3 simulate sqs web
 
@@ -78,6 +79,10 @@ format: setup ## Format the code, mend what can be mended, regenerate blocks in 
 .PHONY: fuzz
 fuzz: setup ## Ask every store ten thousand odd queries (FUZZ_QUERIES=, FUZZ_SEED=)
 	FUZZ_QUERIES=$(FUZZ_QUERIES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest --timeout 0 tests/retrieval/test_fuzz.py
+
+.PHONY: planted
+planted: setup ## Plant every value of a file and look for it in all that is written (PLANTED=../shared/data/pii/docs.jsonl)
+	PLANTED=$(abspath $(PLANTED)) $(PYTEST) --timeout 3600 tests/e2e/test_planted_values.py
 
 .PHONY: adversarial
 adversarial: setup ## Ask real models 168 questions that tempt them (needs a key; ADVERSARIAL_USD=10 is the most it may cost)

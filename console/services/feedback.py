@@ -98,15 +98,18 @@ def add_feedback(runtime: Runtime, result: str, chunk: str, *, helpful: bool, wh
     A result goes by its id, the newest by `last`; a hit by its chunk, by document/chunk, or by its rank. Raises
     NotFound, and UsageError for a chunk that several documents have.
     """
+    judged = runtime.database.query(_find_result, result)
+    # Outside of the transaction, as it may take a key that is not opened yet.
+    said = why and make_storable(runtime.redactor(judged.collection_id).redact(why).text)
 
     def put(connection: Connection) -> Judged:
-        shown = _find_result(connection, result)
+        shown = _find_result(connection, judged.id)
         document, chunk_ = find_hit(shown, chunk).split("/")
         _require_seen(runtime, connection, shown, document, chunk)
-        kept = None if why is None else runtime.vault.seal_text(shown.collection_id, FEEDBACK, make_storable(why))
+        kept = said and runtime.vault.seal_text(shown.collection_id, FEEDBACK, said)
         feedback.put_feedback(connection, shown.id, document, chunk_, helpful=helpful, why=kept)
         uri = feedback.find_uri(connection, document)
-        return Judged(shown.id, shown.collection, shown.hash, shown.text, document, uri, chunk_, helpful, why)
+        return Judged(shown.id, shown.collection, shown.hash, shown.text, document, uri, chunk_, helpful, said)
 
     return runtime.database.transact(put)
 

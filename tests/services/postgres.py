@@ -61,6 +61,19 @@ class Server:
         with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def dump(self) -> bytes:
+        """All rows of all tables, as text; bytes are in hex."""
+        import psycopg
+
+        with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
+            tables = connection.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            ).fetchall()
+            # The names are the server's own, quoted by it.
+            rows = [connection.execute(f"SELECT t::text FROM {table} t".encode()).fetchall() for (table,) in tables]
+        return "\n".join(text for some in rows for (text,) in some).encode()
+
     def terminate_sessions(self) -> None:
         """pg_terminate_backend for everybody else in this database."""
         self.execute(

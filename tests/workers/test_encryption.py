@@ -188,19 +188,6 @@ def test_verdicts_are_the_collections_own_and_say_nothing(sealed: WorkerRuntime)
     assert find_planted(["zebrafinch"], sealed.home) == []
 
 
-def rows_of(url: str) -> bytes:
-    """Everything that the tables of a server hold, as text and as bytes in hex."""
-    import psycopg
-
-    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
-        tables = connection.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        ).fetchall()
-        texts = [row[0] for (table,) in tables for row in connection.execute(f"SELECT t::text FROM {table} t")]
-    return "\n".join(texts).encode()
-
-
 def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings, source: Path) -> None:
     require(postgres.why_not(extension="vector"))
     with postgres.running_database(extension="vector") as server:
@@ -210,7 +197,7 @@ def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings,
         ingest(runtime, "sealed", source)
         (best, *_) = search(runtime, "zebrafinch sings of contracts")
         assert (best.uri, best.title) == ("r1", ROWS[0]["title"])
-        rows = rows_of(server.url)
+        rows = server.dump()
         assert not [word for word in PLANTED for form in forms(word) if form in rows]
         assert find_planted(PLANTED, runtime.home) == []
         with pytest.raises(SettingsError, match="encrypted"):

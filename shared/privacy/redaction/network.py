@@ -149,8 +149,8 @@ _DOTS = re.compile(_DOT)
 _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
 _COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
 _HEX_OR_COLON = frozenset("0123456789abcdefABCDEF:")
-_MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?![-\\w])")
-_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?!\.?\w)")
+_MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?!-|[^\\W_])")
+_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![^\W_]|\.[0-9A-Fa-f]{4})")
 _MAC_NAMED = re.compile(r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12})(?![0-9a-f])")
 _MAC = re.compile("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
 
@@ -180,7 +180,9 @@ def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
     before = Before(lowered, start)
     if len(written) == SHORTEST or not _is_told(written) or VERSION.precedes(before):
         return None
-    if _is_small(written) and (SECTION.precedes(before) or _is_heading(text, start, end)):
+    if _is_small(written) and (
+        SECTION.precedes(before) or _is_heading(text, start, end) or _is_joined(text, start, end)
+    ):
         return None
     return Finding("IP_ADDRESS", start, end, Certainty.FORMED)
 
@@ -190,6 +192,11 @@ def _is_small(written: str) -> bool:
     return all(int(part) <= MOST_SECTIONS for part in written.split("."))
 
 
+def _is_joined(text: str, start: int, end: int) -> bool:
+    """It is a part of a file's name, as a version is."""
+    return "_" in {text[start - 1 : start], text[end : end + 1]}
+
+
 def _is_heading(text: str, start: int, end: int) -> bool:
     """It begins a line, and a title follows."""
     before = text[max(0, start - 2) : start]
@@ -197,16 +204,28 @@ def _is_heading(text: str, start: int, end: int) -> bool:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word or number goes on with it; a dash parts two addresses, and a large one from what is counted."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if before and (is_word(before[-1]) or (before[-1] in ".-" and len(before) > 1 and is_word(before[0]))):
+    dashed = _is_large(text[start:end])
+    if before and (
+        is_word(before[-1])
+        or (len(before) > 1 and is_word(before[0]) and (before[-1] == "." or (before[-1] == "-" and not dashed)))
+    ):
         return False
-    return not (
-        after
-        and (
-            is_word(after[0])
-            or (after[0] in ".-" and len(after) > 1 and is_word(after[1]) and (after[0] == "-" or after[1].isdigit()))
-        )
-    )
+    if not after:
+        return True
+    if (
+        len(after) > 1
+        and is_word(after[1])
+        and ((after[0] == "-" and not dashed) or (after[0] == "." and after[1].isdigit()))
+    ):
+        return False
+    return not is_word(after[0])
+
+
+def _is_large(written: str) -> bool:
+    """As the numbers of no release are."""
+    return sum(int(part) > MOST_SECTIONS for part in written.split(".")) > 1
 
 
 def _is_told(written: str) -> bool:

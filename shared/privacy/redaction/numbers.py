@@ -203,8 +203,11 @@ def _is_thousands(text: str, start: int, written: str) -> bool:
 
 
 def is_word(character: str) -> bool:
-    """A letter or digit that goes on with a word or number; of scripts without blanks, none does."""
-    return character == "_" or (character < _WITHOUT_BLANKS and character.isalnum())
+    """A letter or digit that goes on with a word or number; of scripts without blanks, none does.
+
+    An underscore parts what a file's name is made of: `call_+1-714-719-5847_2.wav`.
+    """
+    return character < _WITHOUT_BLANKS and character.isalnum()
 
 
 def opens_at(text: str, start: int) -> bool:

@@ -32,8 +32,12 @@ ADDRESS_CHARACTERS = 12
 
 GAP = "\n\n"
 
-_PARTS = re.compile("([/?&#=])")
-_MAY_HOLD = re.compile("@|%40|[0-9](?:[^0-9]{0,6}[0-9]){3}|:[0-9A-Fa-f]*:|[A-Za-z0-9_-]{16}")
+_PARTS = re.compile("([/?&#])")
+_MAY_HOLD = re.compile(
+    r"@|%40|=40|[0-9](?:[^0-9]{0,6}[0-9]){3}|:[0-9A-Fa-f]*:|[A-Za-z0-9_-]{16}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\."
+    r"|[=:].{6}|[\[({<] ?(?:at|dot|\.|@)|dot ",
+    re.IGNORECASE,
+)
 """What every value has that a part of a URI could be."""
 
 
@@ -176,7 +180,7 @@ class Redactor:
         return frozenset(form for value in self._keep for form in _forms_of(value))
 
     def _looked_for(self, text: str) -> Iterable[Finding]:
-        found = _scan(text)
+        found = _with_repeats(_scan(text), text)
         if self.policy == NAMES:
             from embedmill.shared.privacy.redaction.names import find_names
 
@@ -190,12 +194,12 @@ class Redactor:
         return found
 
     def _address(self, uri: str) -> str:
-        return "".join(map(self._part, _PARTS.split(uri))) if _MAY_HOLD.search(uri) else uri
+        return "".join(map(self._part, _PARTS.split(uri)))
 
     def _part(self, part: str) -> str:
-        if not _MAY_HOLD.search(part):
-            return part
         readable = unquote(part)
+        if not _MAY_HOLD.search(readable):
+            return part
         found = [each for each in _scan(readable) if not (self._keep and self._stays(each, readable))]
         if not found:
             return part
@@ -270,6 +274,14 @@ def _scan(text: str) -> list[Finding]:
     from embedmill.shared.privacy.redaction.scanning import scan
 
     return scan(text)
+
+
+def _with_repeats(found: list[Finding], text: str) -> list[Finding]:
+    """With the places where a value stands again that only a word before it gave away."""
+    from embedmill.shared.privacy.redaction.repeats import find_repeats
+
+    again = find_repeats(found, text)
+    return united([*found, *again]) if again else found
 
 
 def _letters(mac: bytes) -> str:

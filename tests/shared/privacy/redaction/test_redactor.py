@@ -35,6 +35,18 @@ def test_a_value_has_one_placeholder_however_it_is_written() -> None:
     assert found.text == "[EMAIL_1], [EMAIL_1], [PHONE_1] or [PHONE_1]; [EMAIL_2]"
 
 
+def test_a_value_that_a_word_gave_away_is_hidden_wherever_it_stands_in_its_document() -> None:
+    numbers = [f"60{number:07}" for number in range(300)]
+    named = "\n".join(f"call {number}" for number in numbers)
+
+    few = REDACTOR.redact_all(["600123456.pdf", "Phone: 600123456, order 6001234567", "600123456"])
+    many = REDACTOR.redact_all([named, " | ".join(numbers)])
+
+    assert [each.text for each in few.texts] == ["[PHONE_1].pdf", "Phone: [PHONE_1], order 6001234567", "[PHONE_1]"]
+    assert few.counts == {"PHONE_NUMBER": 1}
+    assert many.texts[1].text == " | ".join(f"[PHONE_{number + 1}]" for number in range(300))
+
+
 def test_a_placeholder_that_stands_in_the_source_is_nobody_elses() -> None:
     found = REDACTOR.redact("[EMAIL_2] wrote to jane@example.com")
 
