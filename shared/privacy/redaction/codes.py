@@ -42,17 +42,16 @@ class Code:
     certainty: Certainty = Certainty.CHECKED
     names_things: bool = False
 
-    def find(self, text: str, lowered: str, span: tuple[int, int], pattern: re.Pattern[str]) -> Iterator[Finding]:
-        """Where it stands within a span."""
-        for match in pattern.finditer(text, *span):
-            start, end = match.span()
-            if (
-                opens_at(text, start)
-                and closes_at(text, end)
-                and self.check(bare(match[0]))
-                and self._is_meant(lowered, start)
-            ):
-                yield Finding(self.type, start, end, self.certainty)
+    def judge(self, match: re.Match[str], lowered: str) -> Iterator[Finding]:
+        """It, if what its pattern found is one."""
+        text, (start, end) = match.string, match.span()
+        if (
+            opens_at(text, start)
+            and closes_at(text, end)
+            and self.check(bare(match[0]))
+            and self._is_meant(lowered, start)
+        ):
+            yield Finding(self.type, start, end, self.certainty)
 
     def _is_meant(self, lowered: str, start: int) -> bool:
         if self.hint is None and not self.names_things:
@@ -206,11 +205,9 @@ _HINTED_CODES = (
     ),
 )
 
-_COUNTRIES = "|".join(sorted(IBAN_LENGTHS))
-_ACCOUNT = re.compile(
-    rf"[0-9](?<=[A-Za-z]{{2}}[0-9])[0-9](?<=(?i:{_COUNTRIES})[0-9]{{2}})(?:{GAP}[A-Za-z0-9]){{11,30}}"
-)
+_ACCOUNT = re.compile(rf"[0-9]{{2}}(?:{GAP}[A-Za-z0-9]){{11,30}}")
 """From its check digits on; its country stands before."""
+_ACCOUNT_HEADS = frozenset(f"{country.lower()}{digit}" for country in IBAN_LENGTHS for digit in range(10))
 _ACCOUNT_SPACED = re.compile(
     rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
     re.IGNORECASE,
@@ -232,14 +229,19 @@ def _any_code() -> Any:
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
     """IBANs, to the length that their country has; parted from its country where the text speaks of one."""
-    yield from _accounts(glance.text, _ACCOUNT, (0, len(glance.text)))
+    text, end = glance.text, 0
+    for place in sorted(glance.words.of(_ACCOUNT_HEADS)):
+        match = _ACCOUNT.match(text, place + 2) if place >= end else None
+        if match and (found := _account(text, match)):
+            yield found
+            end = found.end
     for span in glance.words.around(("iban",), before=0, after=80):
-        yield from _accounts(glance.text, _ACCOUNT_SPACED, span)
+        yield from _spaced_accounts(text, span)
 
 
-def _accounts(text: str, pattern: re.Pattern[str], span: tuple[int, int]) -> Iterator[Finding]:
+def _spaced_accounts(text: str, span: tuple[int, int]) -> Iterator[Finding]:
     place, last = span
-    while match := pattern.search(text, place, last):
+    while match := _ACCOUNT_SPACED.search(text, place, last):
         found = _account(text, match)
         place = match.start() + 1
         if found:
@@ -286,10 +288,12 @@ def find_codes(glance: Glance) -> Iterator[Finding]:
     found = ((match.start(), match.end() + _LONGEST) for match in _any_code().finditer(text))
     for span in merged(found, len(text)):
         for code in CODES:
-            yield from code.find(text, lowered, span, code.pattern)
+            for match in code.pattern.finditer(text, *span):
+                yield from code.judge(match, lowered)
     for code in {code: None for word in glance.words for code in _BY_WORD.get(word, ())}:
         for span in glance.words.around(code.words, before=0, after=70):
-            yield from code.find(text, lowered, span, code.in_any_case)
+            for match in code.in_any_case.finditer(text, *span):
+                yield from code.judge(match, lowered)
 
 
 _BY_WORD = {
@@ -297,5 +301,5 @@ _BY_WORD = {
     for named in (*CODES, *_HINTED_CODES)
     for word in named.words
 }
-WORDS = ("iban", *_BY_WORD)
+WORDS = ("iban", *sorted(_ACCOUNT_HEADS), *_BY_WORD)
 """What stands before codes in small letters."""

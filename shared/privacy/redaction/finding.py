@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -29,10 +30,13 @@ class Finding(NamedTuple):
         return self.certainty, self.end - self.start
 
 
+_START = itemgetter(1)
+
+
 def united(findings: Iterable[Finding]) -> list[Finding]:
     """In order and apart: what overlaps is one finding, from its first to its last character, of the surest type."""
     apart: list[Finding] = []
-    for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
+    for finding in sorted(findings, key=_START):
         if apart and finding.start < apart[-1].end:
             best = max(apart[-1], finding, key=lambda f: f.rank)
             end = max(apart[-1].end, finding.end)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 
 from embedmill.shared.privacy.redaction.folding import fold_words
 
@@ -15,6 +16,9 @@ _NEAR = r"(?:[^0-9\n]{0,24}|[^0-9.\n]{0,20}\r?\n[^0-9.\n]{0,12})"
 _WORDS = re.compile("[a-z]+|[^\x00-\x7f]")
 _TOO_SHORT = re.compile(rf"[a-z]{{1,{HEAD - 1}}}\*")
 _HEADS = re.compile(f"([a-z]{{1,{HEAD}}}|[^\x00-\x7f])(?:(?<=[a-z])[a-z]*+)?")
+_HEAD = itemgetter(slice(HEAD))
+_LETTERS = "".join(chr(code) if chr(code).islower() else " " for code in range(128))
+"""Of ASCII, letters stay and all else is a blank."""
 
 
 class Before:
@@ -24,7 +28,15 @@ class Before:
 
     def __init__(self, lowered: str, place: int) -> None:
         self.text = lowered[max(0, place - REACH) : place]
-        self.heads: list[str] = _HEADS.findall(self.text)
+        self.heads: list[str] = _heads(self.text)
+
+
+def _heads(text: str) -> list[str]:
+    """The heads of its words, in order."""
+    if text.isascii():
+        return list(map(_HEAD, text.translate(_LETTERS).split()))
+    found: list[str] = _HEADS.findall(text)
+    return found
 
 
 NOTHING = Before("", 0)

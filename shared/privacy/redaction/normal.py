@@ -9,11 +9,13 @@ from embedmill.shared.privacy.redaction.folding import fold
 
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 _SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
+_NO_SIGNS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 _AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|&(?:#64|#x40|commat);", re.IGNORECASE)
 _DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
 _PLAIN_MAIL = re.compile("[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _PLAIN_V4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _PLAIN_IP = re.compile("[0-9A-Fa-f.:]+")
+_PLAIN_PHONE = re.compile("[0-9 +().-]+")
 _DIGITS = re.compile("[^0-9]+")
 _HYPHENATED = re.compile(r"-\r?\n")
 _EXTENSION = re.compile(r"\s*(?:ext|x|#|int|poste|durchwahl).*\Z", re.IGNORECASE | re.DOTALL)
@@ -32,13 +34,18 @@ def normal_form(type_: str, written: str) -> str:
         return "secret:" + "".join(written.split())
     if type_ == "IP_ADDRESS":
         return "ip:" + _ip(folded)
-    return "code:" + _SEPARATORS.sub("", folded).upper()
+    return "code:" + (_bare(folded) if folded.isascii() else _SEPARATORS.sub("", folded)).upper()
 
 
 def possible_forms(written: str) -> Iterator[str]:
     """The forms of a value of which nobody says what it is."""
     for type_ in ("EMAIL_ADDRESS", "PHONE_NUMBER", "PERSON", "SECRET", "IP_ADDRESS", "US_SSN"):
         yield normal_form(type_, written.strip())
+
+
+def _bare(written: str) -> str:
+    """Letters and digits of a text in ASCII."""
+    return "".join(written.translate(_NO_SIGNS).split())
 
 
 def _mail(folded: str) -> str:
@@ -49,8 +56,9 @@ def _mail(folded: str) -> str:
 
 def _phone(folded: str) -> str:
     """With its country's code where it is written with one; of ten digits and a North American form, with a 1."""
-    plain = _EXTENSION.sub("", folded).replace("(0)", "")
-    digits = _DIGITS.sub("", plain) or plain.upper()
+    is_plain = _PLAIN_PHONE.fullmatch(folded) is not None
+    plain = (folded if is_plain else _EXTENSION.sub("", folded)).replace("(0)", "")
+    digits = _bare(plain) if is_plain else _DIGITS.sub("", plain) or plain.upper()
     if "+" in plain:
         return digits
     if digits.startswith("00"):

@@ -110,6 +110,8 @@ _NOTHING = PhonePlace((), (), (), is_formed=False)
 
 def find_phones(run: DigitRun) -> Iterator[Finding]:
     """The telephone numbers of a run of digits."""
+    if not _is_worth_a_look(run):
+        return
     places = _places(run.grouping)
     first = 0
     while first < len(places):
@@ -123,9 +125,24 @@ def find_phones(run: DigitRun) -> Iterator[Finding]:
         first = last + 1
 
 
-def is_formed(grouping: Grouping) -> bool:
+def _is_worth_a_look(run: DigitRun) -> bool:
+    """Whether its form, a sign or word before it, or a zero says that it may be a number."""
+    return (
+        _is_formed(run.grouping)
+        or run.has_zero()
+        or run.sign(0) == "("
+        or has_plus(run)
+        or not PHONE.heads.isdisjoint(run.before(0).heads)
+    )
+
+
+def _is_formed(grouping: Grouping) -> bool:
     """Whether a number may be in it by its form alone."""
-    return any(place.is_formed or place.forms for place in _places(grouping))
+    formed: bool | None = grouping.judged.get("formed")
+    if formed is None:
+        formed = any(place.is_formed or place.forms for place in _places(grouping))
+        grouping.judged["formed"] = formed
+    return formed
 
 
 def _places(grouping: Grouping) -> tuple[PhonePlace, ...]:

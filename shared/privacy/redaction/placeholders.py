@@ -45,6 +45,11 @@ class Placeholders:
         return self._given[stem, normal]
 
 
+def has_placeholder(text: str) -> bool:
+    """Whether any stands in it."""
+    return "[" in text and _PLACEHOLDER.search(text) is not None
+
+
 def is_beside_placeholder(text: str, start: int, end: int) -> bool:
     """Whether a span touches a placeholder, or is parted from one by a sign that goes on with a number or word."""
     if "]" in text[max(0, start - 2) : start] and _before(text, start):

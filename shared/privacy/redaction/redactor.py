@@ -15,7 +15,12 @@ from urllib.parse import quote, unquote
 from embedmill.shared.errors import EmbedmillError, RedactionFailed
 from embedmill.shared.privacy.redaction.finding import Finding, united
 from embedmill.shared.privacy.redaction.normal import normal_form, possible_forms
-from embedmill.shared.privacy.redaction.placeholders import Placeholders, is_beside_placeholder, stem_of
+from embedmill.shared.privacy.redaction.placeholders import (
+    Placeholders,
+    has_placeholder,
+    is_beside_placeholder,
+    stem_of,
+)
 from embedmill.shared.privacy.redaction.policy import MARK, NAMES, OFF, OWN, policy_id, require_policy
 
 if TYPE_CHECKING:
@@ -41,9 +46,12 @@ _MAY_HOLD = re.compile(
 """What every value has that a part of a URI could be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Span:
-    """`[start, end)`, in characters of the text that was given, became the placeholder."""
+    """`[start, end)`, in characters of the text that was given, became the placeholder.
+
+    It is not frozen, as that makes each of the thousands of a text take three times as long.
+    """
 
     type: str
     start: int
@@ -189,7 +197,7 @@ class Redactor:
             from embedmill.shared.privacy.redaction.vendor_keys import find_vendor_keys
 
             found = united([*found, *find_vendor_keys(text)])
-        if "[" in text:
+        if has_placeholder(text):
             return [f for f in found if not is_beside_placeholder(text, f.start, f.end)]
         return found
 

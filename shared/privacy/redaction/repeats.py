@@ -23,8 +23,9 @@ def find_repeats(found: Sequence[Finding], text: str) -> list[Finding]:
 
 def _find(types: dict[str, str], text: str) -> Iterator[Finding]:
     longest_first = sorted(types, key=len, reverse=True)
-    for start in range(0, len(longest_first), AT_ONCE):
-        values = longest_first[start : start + AT_ONCE]
+    for first in range(0, len(longest_first), AT_ONCE):
+        values = longest_first[first : first + AT_ONCE]
         for match in re2.finditer("|".join(map(re2.escape, values)), text):
-            if opens_at(text, match.start()) and closes_at(text, match.end()):
-                yield Finding(types[match[0]], *match.span(), Certainty.HINTED)
+            start, end = match.span()
+            if opens_at(text, start) and closes_at(text, end):
+                yield Finding(types[match[0]], start, end, Certainty.HINTED)

@@ -11,8 +11,8 @@ from embedmill.shared.privacy.redaction.folding import fold
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.network import find_machines, find_mail
 from embedmill.shared.privacy.redaction.number_rules import RULES
-from embedmill.shared.privacy.redaction.numbers import DigitRun, runs
-from embedmill.shared.privacy.redaction.phones import PHONE, find_phones, find_vanity, has_plus, is_formed
+from embedmill.shared.privacy.redaction.numbers import runs
+from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity, has_plus
 from embedmill.shared.privacy.redaction.placeholders import without_placeholders
 from embedmill.shared.privacy.redaction.secrets import find_secrets
 
@@ -23,23 +23,11 @@ Detector = Callable[[Glance], Iterator[Finding]]
 def find_numbers(glance: Glance, known: Sequence[Finding]) -> Iterator[Finding]:
     """Cards, telephone numbers and every id that is only digits, but for what is within a known finding."""
     for run in runs(glance.text, glance.lowered, known, RULES.naming):
-        if not _is_worth_a_look(run):
-            continue
         found = RULES.find(run)
         yield from found
         if not run.is_one(found) or has_plus(run):
             yield from find_phones(run)
     yield from find_vanity(glance.text)
-
-
-def _is_worth_a_look(run: DigitRun) -> bool:
-    """Whether its form, a sign or word before it, or a zero says that it may be something."""
-    worth = run.grouping.judged.get("worth")
-    if worth is None:
-        heads = RULES.heads_of(run.grouping) | PHONE.heads
-        worth = run.grouping.judged["worth"] = RULES.knows(run.grouping) or is_formed(run.grouping), heads
-    formed, heads = worth
-    return formed or run.has_zero() or run.sign(0) == "(" or has_plus(run) or not heads.isdisjoint(run.before(0).heads)
 
 
 PATTERNS: tuple[Detector, ...] = (
