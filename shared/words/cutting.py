@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.paging import pages
 from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.counts import UNITS, TermCounts
 from embedmill.shared.words.folding import compose, normalise
@@ -63,8 +62,6 @@ FAINT = 0.25
 TERM_BITS, UNIT_BITS = 32, 4
 MOST_UNITS = 2**UNIT_BITS - 1
 """What one word counts in any field is less."""
-COUNTED_AT_ONCE = 1_024
-"""Chunks whose terms are sorted together."""
 
 Reading = tuple[int, Sequence[int], Sequence[int]]
 """How many words, their terms, and those of faint ones."""
@@ -99,21 +96,22 @@ class Words(NamedTuple):
 
 def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str = "") -> TermCounts:
     """What a store keeps of a chunk's words. Its length is that of title, section and text in words."""
-    return count_each([Words(title, uri, section, text)])[0]
+    return count_few([Words(title, uri, section, text)])[0]
 
 
-def count_each(chunks: Sequence[Words]) -> list[TermCounts]:
-    """The same of many chunks, which is quicker."""
-    return [counted for some in pages(chunks, COUNTED_AT_ONCE) for counted in _counted(list(map(_read, some)))]
+def count_few(chunks: Sequence[Words]) -> list[TermCounts]:
+    """The same of some chunks; where there are many, `counting.count_each` is quicker."""
+    return list(_counted(list(map(_read, chunks))))
 
 
 def _read(chunk: Words) -> tuple[int, list[Weighted]]:
     """How many words a chunk has, and its terms by what each of them counts."""
-    title, section, text = cut = [_cut(field) for field in (chunk.title, chunk.section, chunk.text)]
-    known = _known_in(guess(set().union(*map(_WORDS, cut)), "".join(map(_FIELD, cut))))
+    title, section, text = fields = [_cut(field) for field in (chunk.title, chunk.section, chunk.text)]
+    known = known_in(guess(set().union(*map(_WORDS, fields)), "".join(map(_FIELD, fields))))
     shown = [known.headings[title.field], known.headings[section.field], known.read(text.words)]
-    fields = zip(FIELDS.values(), (*shown, *known.names[chunk.uri]), strict=True)
-    return sum(map(_LENGTH, shown)), list(_weighted(fields))
+    name, path = known.names[chunk.uri]
+    weighted = units_of(title=shown[0], section=shown[1], text=shown[2], name=name, path=path)
+    return sum(map(_LENGTH, shown)), list(weighted)
 
 
 def _cut(field: str) -> Cut:
@@ -121,37 +119,53 @@ def _cut(field: str) -> Cut:
     return Cut(composed, composed.split())
 
 
-def _weighted(fields: Iterable[tuple[float, Reading]]) -> Iterator[Weighted]:
-    for weight, (_, terms, faint) in fields:
+def units_of(**fields: Reading) -> Iterator[Weighted]:
+    """What the terms of some fields count there, by the names of `FIELDS`."""
+    for field, (_, terms, faint) in fields.items():
+        units = FIELDS[field] * UNITS
         if terms:
-            yield int(weight * UNITS), terms
+            yield int(units), terms
         if faint:
-            yield max(int(FAINT * weight * UNITS), 1), faint
+            yield max(int(FAINT * units), 1), faint
 
 
 def _counted(chunks: Sequence[tuple[int, Sequence[Weighted]]]) -> Iterator[TermCounts]:
-    """Chunks with the weights of equal terms added up: all are sorted at once, and summed over equal neighbours."""
-    packed = _packed([weighted for _, weighted in chunks])
-    packed.sort()
-    terms_of_chunks = packed >> UNIT_BITS
-    begins = np.flatnonzero(np.diff(terms_of_chunks, prepend=~terms_of_chunks[:1]))
-    summed = np.add.reduceat(packed & MOST_UNITS, begins) if begins.size else packed
-    counts: NDArray[np.uint8] = np.minimum(summed, 255).astype(np.uint8)
-    terms = terms_of_chunks[begins].astype(np.uint32)
-    ends = np.searchsorted(terms_of_chunks[begins] >> TERM_BITS, np.arange(len(chunks) + 1, dtype=np.uint64)).tolist()
-    for (length, _), begin, end in zip(chunks, ends, ends[1:], strict=False):
-        yield TermCounts(terms[begin:end], counts[begin:end], length)
+    runs = [
+        (chunk << TERM_BITS + UNIT_BITS | units, terms) for chunk, (_, run) in enumerate(chunks) for units, terms in run
+    ]
+    return sum_up(packed(runs), [length for length, _ in chunks])
 
 
-def _packed(chunks: Sequence[Sequence[Weighted]]) -> NDArray[np.uint64]:
-    """Chunk, term and units of each occurrence as one number."""
-    runs = [(chunk << TERM_BITS + UNIT_BITS | units, terms) for chunk, run in enumerate(chunks) for units, terms in run]
+def packed(runs: Sequence[Weighted]) -> NDArray[np.uint64]:
+    """Each term with the units of its run behind it, and before it what stands above these, as a chunk's number."""
     ids = np.fromiter(chain.from_iterable(terms for _, terms in runs), np.uint64)
     bases = np.array([base for base, _ in runs], np.uint64)
     return np.asarray((ids << UNIT_BITS) | np.repeat(bases, [len(terms) for _, terms in runs]), np.uint64)
 
 
-class _Known:
+def sum_up(occurrences: NDArray[np.uint64], lengths: Sequence[int]) -> Iterator[TermCounts]:
+    """Chunks with the weights of equal terms added up: all are sorted at once, and summed over equal neighbours.
+
+    An occurrence is the number of its chunk, the term, and its units, in one number; it is sorted where it stands.
+    """
+    occurrences.sort()
+    terms_of_chunks = occurrences >> UNIT_BITS
+    begins = np.flatnonzero(np.diff(terms_of_chunks, prepend=~terms_of_chunks[:1]))
+    summed = np.add.reduceat(occurrences & MOST_UNITS, begins) if begins.size else occurrences
+    counts: NDArray[np.uint8] = np.minimum(summed, 255).astype(np.uint8)
+    distinct = terms_of_chunks[begins]
+    terms = distinct.astype(np.uint32)
+    ends = np.searchsorted(distinct >> TERM_BITS, np.arange(len(lengths) + 1, dtype=np.uint64)).tolist()
+    for length, begin, end in zip(lengths, ends, ends[1:], strict=False):
+        yield TermCounts(terms[begin:end], counts[begin:end], length)
+
+
+def is_word(written: str) -> bool:
+    """Whether it is a plain word with what may stand around one."""
+    return _WORD.fullmatch(written) is not None
+
+
+class Known:
     """The terms of words and tokens in one set of languages; what was met lately is remembered.
 
     Nearly all of a text is plain words, of one term each. Of what is no word beside its punctuation only the tokens are
@@ -179,6 +193,17 @@ class _Known:
         if len(terms) == len(cut):
             return len(terms), terms, ()
         return self._meet([written for written, term in zip(cut, found, strict=True) if term is None], terms)
+
+    def read_word(self, written: str) -> Reading:
+        """What stands between two spaces, by itself."""
+        if word := _WORD.fullmatch(written):
+            return 1, (self._terms[word[1].lower()],), ()
+        return self._read(written)
+
+    def read_rest(self, some: Sequence[str]) -> Reading:
+        """What stands between spaces and is not to be remembered."""
+        beyond = [written for written in some if not written.isascii()]
+        return _together([*self._read_many(list(filter(str.isascii, some))), *map(self._read, beyond)])
 
     def read_tokens(self, cut: Iterable[str]) -> Reading:
         """The same of a text that is in tokens."""
@@ -255,14 +280,10 @@ def _together(found: Sequence[Reading]) -> Reading:
     return sum(map(_LENGTH, found)), terms, list(chain.from_iterable(map(_FAINT, found)))
 
 
-def load() -> None:
-    """Make what the first text would wait for, and what forked processes may share: tables and patterns."""
-    count_terms(text="é")
-
-
 @lru_cache(maxsize=SPOKEN)
-def _known_in(spoken: Languages) -> _Known:
-    return _Known(spoken)
+def known_in(spoken: Languages) -> Known:
+    """What is known in one set of languages."""
+    return Known(spoken)
 
 
 def _stemmed(word: str, shown: str, language: Language) -> list[str]:

@@ -5,13 +5,15 @@ import struct
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import accumulate, chain, pairwise
 
+import numpy as np
 import Stemmer
+from numpy.typing import NDArray
 
 from embedmill.shared.words.folding import fold
 from embedmill.shared.words.scripts import script_of
@@ -20,6 +22,7 @@ LONGEST_STEMMED = 40
 SHORTEST_STEMMED = 3
 ENOUGH_VOTES = 2
 _NO_LETTERS = re.compile(r"[\x00-@\[-`{-\x7f]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 SHORT_TEXT = 8
 """Of a text of up to so many words one function word tells the language."""
 OF_A_WORD, OF_A_LETTER = 2, 1
@@ -85,21 +88,31 @@ class _Votes:
     scripts: tuple[tuple[str, ...], ...]
     read: struct.Struct
 
+    @property
+    def lanes(self) -> int:
+        """How many languages there are."""
+        return self.read.size // 2
+
     def cast(self, words: Set[str], signs: str) -> int:
         """The votes of a text."""
         cast = sum(map(self.words.__getitem__, self.words.keys() & words))
         if signs.isascii():
             return cast
-        return cast + sum(map(self.letters.__getitem__, self.letters.keys() & set(signs)))
+        return cast + self.cast_letters(signs)
+
+    def cast_letters(self, signs: str) -> int:
+        """The votes of rare letters, none of which is of ASCII."""
+        rare = self.letters.keys() & set("".join(_BEYOND_ASCII.findall(signs)))
+        return sum(map(self.letters.__getitem__, rare))
 
     def count(self, cast: int) -> dict[str, float]:
         """The votes for each language that has any, in words."""
-        counts = zip(chain.from_iterable(self.scripts), self._lanes(cast), strict=True)
+        counts = zip(chain.from_iterable(self.scripts), self.read_lanes(cast), strict=True)
         return {code: count / OF_A_WORD for code, count in counts if count}
 
     def elect(self, cast: int, enough: int) -> Languages:
         """The language of each script with the most votes, the default one with too few."""
-        counts = self._lanes(cast)
+        counts = self.read_lanes(cast)
         first, *others = self.scripts
         if not any(counts[len(first) :]):
             return (_most(first, counts, enough), *(codes[0] for codes in others))
@@ -107,7 +120,8 @@ class _Votes:
         lanes = (counts[begin:end] for begin, end in pairwise(ends))
         return tuple(_most(codes, ours, enough) for codes, ours in zip(self.scripts, lanes, strict=True))
 
-    def _lanes(self, cast: int) -> tuple[int, ...]:
+    def read_lanes(self, cast: int) -> tuple[int, ...]:
+        """The votes by lane."""
         return self.read.unpack(cast.to_bytes(self.read.size, "little"))
 
 
@@ -147,6 +161,49 @@ def guess(tokens: Iterable[str], signs: str = "") -> Languages:
 def count_votes(words: Set[str], signs: str = "") -> dict[str, float]:
     """How many of some words in small letters are function words of each language; rare letters count by a share."""
     return _votes().count(_votes().cast(words, signs))
+
+
+def voters() -> Mapping[str, Sequence[int]]:
+    """All function words, each with the lanes of the languages that it speaks for."""
+    found: dict[str, list[int]] = {}
+    for lane, code in enumerate(chain.from_iterable(_votes().scripts)):
+        for word in languages()[code].words:
+            found.setdefault(word, []).append(lane)
+    return found
+
+
+def add_up(voices: NDArray[np.intp], owners: NDArray[np.intp], most: int) -> NDArray[np.int64]:
+    """The votes of function words by owner and lane, of shape (most, lanes): of each word the lanes, and its owner."""
+    lanes = _votes().lanes
+    return OF_A_WORD * np.bincount(owners * lanes + voices, minlength=most * lanes).reshape(most, lanes)
+
+
+def add_letters(votes: NDArray[np.int64], signs: str) -> None:
+    """Add the votes of rare letters to those of a text."""
+    if cast := _votes().cast_letters(signs):
+        votes += _votes().read_lanes(cast)
+
+
+def elect_each(votes: NDArray[np.int64], is_short: Callable[[int], bool]) -> list[Languages]:
+    """The languages of many texts as `guess` tells them; `is_short` is asked where it decides."""
+    begins = [0, *accumulate(map(len, _votes().scripts))]
+    chosen = [_elect(votes[:, begin:end], is_short) for begin, end in pairwise(begins)]
+    return [_spoken(places) for places in zip(*chosen, strict=True)]
+
+
+def _elect(votes: NDArray[np.int64], is_short: Callable[[int], bool]) -> list[int]:
+    most = votes.max(axis=1)
+    best = np.where(most >= OF_A_WORD, votes.argmax(axis=1), 0)
+    for text in np.flatnonzero((most >= OF_A_WORD) & (most < OF_A_WORD * ENOUGH_VOTES) & (best != 0)).tolist():
+        if not is_short(text):
+            best[text] = 0
+    found: list[int] = best.tolist()
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _spoken(places: tuple[int, ...]) -> Languages:
+    return tuple(codes[place] for codes, place in zip(_votes().scripts, places, strict=True))
 
 
 def stems(word: str, shown: str, language: Language) -> tuple[str, ...]:

@@ -112,10 +112,10 @@ def load() -> None:
         importlib.import_module(module)
     from embedmill.shared.providers.embeddings.table import embedder_class
     from embedmill.shared.tokenizer import load_vocabulary
-    from embedmill.shared.words import cutting
+    from embedmill.shared.words import counting
 
     load_vocabulary()
-    cutting.load()
+    counting.load()
     # Wrong settings and missing extras are for a worker to tell.
     with suppress(EmbedmillError, ImportError):
         embedder_class(load_settings().embedding).load()

@@ -7,6 +7,7 @@ instant and the same everywhere.
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit
 
 WORD = re.compile(r"\w+")
 CACHED_WORDS = 1 << 18
+_PARTED = bytes(code if code > 127 or WORD.match(chr(code)) else 32 for code in range(256))
+"""Bytes as they are, but blanks for those of ASCII that stand in no word."""
 
 
 class HashEmbedder(Embedder):
@@ -30,9 +33,9 @@ class HashEmbedder(Embedder):
         self._dimension_of = _Dimensions(self.dimensions)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
-        words = [WORD.findall(text.lower()) for text in texts]
-        rows = np.repeat(np.arange(len(texts)), [len(found) for found in words])
-        columns = np.array([self._dimension_of[word] for found in words for word in found], dtype=np.int64)
+        words = list(map(_words, texts))
+        rows = np.repeat(np.arange(len(texts)), list(map(len, words)))
+        columns = np.fromiter(map(self._dimension_of.__getitem__, chain.from_iterable(words)), np.int64)
         size = len(texts) * self.dimensions
         counts = np.bincount(rows * self.dimensions + columns, minlength=size).reshape(len(texts), self.dimensions)
         return unit_rows(np.sqrt(counts, dtype=np.float32))
@@ -41,15 +44,26 @@ class HashEmbedder(Embedder):
         return [len(WORD.findall(text)) for text in texts]
 
 
-class _Dimensions(dict[str, int]):
+def _words(text: str) -> list[bytes]:
+    """The words of `WORD` in small letters, as UTF-8, in any order; what is of ASCII is told apart as bytes."""
+    small = text.lower()
+    written = small.encode("utf-8", "surrogatepass").translate(_PARTED).split()
+    if small.isascii():
+        return written
+    others = b" ".join(word for word in written if not word.isascii()).decode("utf-8", "surrogatepass")
+    found = (word.encode("utf-8", "surrogatepass") for word in WORD.findall(others))
+    return [*filter(bytes.isascii, written), *found]
+
+
+class _Dimensions(dict[bytes, int]):
     """The dimension of each word, remembered for the usual ones and started afresh when there are too many."""
 
     def __init__(self, dimensions: int) -> None:
         super().__init__()
         self._dimensions = dimensions
 
-    def __missing__(self, word: str) -> int:
+    def __missing__(self, word: bytes) -> int:
         if len(self) >= CACHED_WORDS:
             self.clear()
-        self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass")) % self._dimensions
+        self[word] = zlib.crc32(word) % self._dimensions
         return self[word]

@@ -1,11 +1,9 @@
-"""The name of a file is searched as a title is, and chunks may be counted together."""
-
-from itertools import product
+"""The name of a file is searched as a title is."""
 
 import pytest
 
 from embedmill.shared.words.counts import UNITS
-from embedmill.shared.words.cutting import FIELDS, Words, count_each, count_terms, term_id
+from embedmill.shared.words.cutting import FIELDS, count_terms, term_id
 from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import parse_query
@@ -63,14 +61,3 @@ def test_a_name_adds_no_length() -> None:
 
 def test_a_count_ends_with_its_byte() -> None:
     assert count_terms(text="more " * 1000).counts.tolist() == [255]
-
-
-def test_chunks_that_are_counted_together_are_as_those_that_are_counted_apart() -> None:
-    fields = ("", "user's e-mail", "/a/Überblick-2031.txt", "§ 5 der -24 more", "日本語 tekst", "word " * 300)
-    chunks = [Words(*some) for some in product(fields, repeat=4)]
-    for chunk, counted in zip(chunks, count_each(chunks), strict=True):
-        alone = count_terms(**chunk._asdict())
-        assert counted.length == alone.length
-        assert dict(zip(counted.terms.tolist(), counted.counts.tolist(), strict=True)) == dict(
-            zip(alone.terms.tolist(), alone.counts.tolist(), strict=True)
-        )

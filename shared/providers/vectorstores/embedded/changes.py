@@ -8,7 +8,7 @@ from typing import Any
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded import listing
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, INSERT, pack_vectors, record
-from embedmill.shared.words import cutting
+from embedmill.shared.words import counting, cutting
 from embedmill.shared.words.counts import TermCounts
 
 TOMBSTONES_KEPT = 10_000
@@ -23,7 +23,7 @@ Prepared = Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]
 def prepare(rows: Sequence[VectorRow]) -> Prepared:
     """What takes long of writing rows, and needs no turn at it: texts are compressed, and their words counted."""
     vectors = pack_vectors([row.vector for row in rows])
-    counted = cutting.count_each([cutting.Words(row.title, row.uri, row.section, row.text) for row in rows])
+    counted = counting.count_each([cutting.Words(row.title, row.uri, row.section, row.text) for row in rows])
     return [(record(row, vector), _words(of)) for row, vector, of in zip(rows, vectors, counted, strict=True)]
 
 

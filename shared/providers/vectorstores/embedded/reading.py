@@ -11,7 +11,7 @@ from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.codes import encode
 from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make
-from embedmill.shared.words import cutting
+from embedmill.shared.words import counting, cutting
 from embedmill.shared.words.counts import TermCounts
 
 ROWS = "SELECT key, id, vector FROM vectors WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
@@ -48,7 +48,7 @@ def read_words(connection: sqlite3.Connection, keys: Sequence[int], cutter: int)
         return [known.get(key, UNKNOWN) for key in keys]
     missing = [key for key in keys if key not in known]
     for found in batched(connection.execute(TEXTS, (json.dumps(missing),)) if missing else (), CUT_AT_ONCE):
-        counted = cutting.count_each(
+        counted = counting.count_each(
             [cutting.Words(t, uri, section, unpack_text(text)) for _, t, uri, section, text in found]
         )
         known |= zip((key for key, *_ in found), counted, strict=True)

@@ -20,7 +20,7 @@ from embedmill.shared.providers.vectorstores.embedded.segment_files import open_
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
-from embedmill.shared.words import cutting
+from embedmill.shared.words import counting, cutting
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
@@ -156,13 +156,14 @@ class TestAnotherCutter:
                 store.upsert(shard, [any_row(rng, f"{shard}{n}") for n in range(start, min(start + 10, self.ROWS))])
         found = self.found(store, "w1")[0]
         store.close()
-        count_each = cutting.count_each
+        count_each = counting.count_each
 
         def count_anew(chunks: Sequence[cutting.Words]) -> list[TermCounts]:
             return count_each([chunk._replace(text=f"{chunk.text} anew") for chunk in chunks])
 
         monkeypatch.setattr(cutting, "VERSION", self.OLD + 1)
-        monkeypatch.setattr(cutting, "count_each", count_anew)
+        for place, name in ((counting, "count_each"), (cutting, "count_few")):
+            monkeypatch.setattr(place, name, count_anew)
         monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
         return found
 
