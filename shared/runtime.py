@@ -30,6 +30,7 @@ from embedmill.shared.settings import Settings
 if TYPE_CHECKING:
     from embedmill.shared.audit.trail import Trail
     from embedmill.shared.caches.embeddings import EmbeddingCache
+    from embedmill.shared.containers.places import Places
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
     from embedmill.shared.privacy.principals import Principal
@@ -215,6 +216,13 @@ class Runtime:
         from embedmill.shared.query_log import QueryLog
 
         return QueryLog(self.database, lambda: self.keys.derive("query"), self.vault)
+
+    @cached_property
+    def places(self) -> "Places":
+        """Where readings of containers stopped."""
+        from embedmill.shared.containers.places import Places
+
+        return Places()
 
     @cached_property
     def buckets(self) -> Any:

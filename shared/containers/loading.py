@@ -1,7 +1,12 @@
-"""Reads documents that lie in containers: one pass over a container for all that may be wanted of it."""
+"""Reads documents that lie in containers: one pass over a container for all that may be wanted of it.
+
+When all of a batch was read, the pass waits for the next batch of the same container: a compressed tape of a thousand
+batches is decompressed once and not a thousand times, as long as batches come in its order.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -42,13 +47,18 @@ def read_member(container: bytes, path: str, *, most: int) -> bytes:
 
 
 class MemberLoader(Loader):
-    """A file in an archive, or a message in a mailbox."""
+    """A file in an archive, or a message in a mailbox. A pass is handed on once all of it was asked."""
 
     whence = "the container"
 
     def __init__(self, runtime: "Runtime", located: Sequence[Located]) -> None:
         super().__init__(runtime, located)
         self._passes: dict[str, _Pass] = {}
+        self._wanted: dict[str, set[str]] = defaultdict(set)
+        for each in located:
+            container = str(each.origin.get("container"))
+            self._wanted[container].add(member_path(container, each.uri))
+        self._left = {container: set(paths) for container, paths in self._wanted.items()}
 
     def load(self, located: Located) -> Loaded:
         """One of them; raises SourceGone, UnreadableDocument, ParserLimitExceeded."""
@@ -58,6 +68,9 @@ class MemberLoader(Loader):
         if found is None:
             self._passes[container] = self._begin(container)
             found = self._passes[container].take(path)
+        self._left[container].discard(path)
+        if not self._left[container]:
+            self.runtime.places.leave(container, self._passes.pop(container))
         if found is None:
             raise SourceGone("it is in its container no more")
         if isinstance(found, DocumentError):
@@ -65,20 +78,33 @@ class MemberLoader(Loader):
         return Loaded(self.whence, found)
 
     def _begin(self, container: str) -> "_Pass":
-        wanted = {
-            member_path(container, each.uri) for each in self.located if each.origin.get("container") == container
-        }
-        return _Pass(container, wanted, self.runtime.settings.max_document_bytes)
+        """Where another left it, if all that is left to be asked lies behind that."""
+        found = self.runtime.places.take(container, self._left[container])
+        if isinstance(found, _Pass):
+            return found
+        return _Pass(container, self._wanted[container], self.runtime.settings.max_document_bytes)
 
 
 class _Pass:
     """One reading of a container; what was met before it was asked for is kept until then."""
 
-    def __init__(self, container: str, wanted: set[str], most: int) -> None:
-        self._entered = wanted | {container for path in wanted for container in _around(path)}
+    def __init__(self, container: str, wanted: Set[str], most: int) -> None:
+        self._entered = _entered(wanted)
         self._most = most
         self._met: dict[str, bytes | DocumentError] = {}
-        self._coming = self._read(container)
+        self._path = uri_to_path(container)
+        self._file: tuple[int, ...] = ()
+        self._passed: set[int] = set()
+        self._coming = self._read()
+
+    def goes_on_to(self, wanted: Set[str]) -> bool:
+        """Whether the file is the same, and nothing that leads to what is wanted was met already."""
+        entered = _entered(wanted)
+        if not wanted or any(hash(path) in self._passed for path in entered) or self._file != _identity(self._path):
+            return False
+        self._entered = entered
+        self._met.clear()
+        return True
 
     def take(self, path: str) -> bytes | DocumentError | None:
         """The document, or why it cannot be read; None when it is not there, or was taken before."""
@@ -90,9 +116,10 @@ class _Pass:
             self._met[name] = found
         return self._met.pop(path)
 
-    def _read(self, container: str) -> Iterator[tuple[str, bytes | DocumentError]]:
-        path = uri_to_path(container)
+    def _read(self) -> Iterator[tuple[str, bytes | DocumentError]]:
+        path = self._path
         with os.fdopen(open_regular_file(path), "rb") as stream:
+            self._file = _identity(stream.fileno())
             budget = ContainerBudget(ContainerLimits(), os.fstat(stream.fileno()).st_size)
             for inside in walk(stream, os.fsdecode(os.path.basename(path)), budget, wanted=self._leads_to_wanted):
                 yield inside.path, self._read_one(inside)
@@ -109,7 +136,21 @@ class _Pass:
         return data
 
     def _leads_to_wanted(self, path: str) -> bool:
+        self._passed.add(hash(path))
         return path in self._entered
+
+
+def _entered(wanted: Set[str]) -> Set[str]:
+    return wanted | {container for path in wanted for container in _around(path)}
+
+
+def _identity(file: int | bytes | str) -> tuple[int, ...]:
+    """What changes with a file; nothing for one that is not there."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _around(path: str) -> Iterator[str]:

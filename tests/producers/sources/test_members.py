@@ -1,6 +1,8 @@
 """Documents in archives and mailboxes are items of their own, below a folder and by themselves."""
 
 import hashlib
+import os
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +12,17 @@ import pytest
 from embedmill.producers.sources.base import FileItem, Item, Problem, Skipped
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.named import FileSource
+from embedmill.shared.containers.places import MOST_PLACES, Places
 from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
 from embedmill.shared.loading import Loading, Located
 from tests.shared.containers.making import mailbox, taped, zipped
 
-RUNTIME: Any = SimpleNamespace(settings=SimpleNamespace(max_document_bytes=1000))
+
+def runtime() -> Any:
+    return SimpleNamespace(settings=SimpleNamespace(max_document_bytes=1000), places=Places())
+
+
+RUNTIME = runtime()
 
 
 def by_path(items: list[Item], root: Path) -> dict[str, str]:
@@ -88,3 +96,39 @@ def test_a_member_of_a_container_that_is_gone_or_broken_is_said_to_be(tmp_path: 
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04")
     with pytest.raises(UnreadableDocument):
         Loading(RUNTIME, [wanted]).load(wanted)
+
+
+def load_all(batch: list[Located], of: Any) -> list[bytes]:
+    loading = Loading(of, batch)
+    return [loading.load(each).data for each in batch]
+
+
+def test_batches_of_a_tape_in_its_order_go_on_where_the_one_before_stopped(tmp_path: Path) -> None:
+    noise = random.Random(1)
+    members = {f"{number}.txt": noise.randbytes(900) for number in range(120)}
+    path = tmp_path / "a.tgz"
+    path.write_bytes(taped(members | {"in.zip": zipped({"x.txt": "x", "y.txt": "y"})}, mode="w:gz"))
+    names = [*members, "in.zip!/x.txt", "in.zip!/y.txt"]
+    wanted, of = [located(path, name) for name in names], runtime()
+    assert load_all(wanted[:10], of) == list(members.values())[:10]
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(bytes(500))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Whoever began anew would find the damage.
+    assert load_all(wanted[20:30], of) == list(members.values())[20:30]
+    assert load_all(wanted[60:121], of) == [*list(members.values())[60:], b"x"]
+    for passed in (wanted[121:], wanted[:1]):
+        with pytest.raises(UnreadableDocument):
+            load_all(passed, of)
+
+
+def test_a_tape_that_changed_or_waits_behind_too_many_others_is_begun_anew(tmp_path: Path) -> None:
+    paths, of = [tmp_path / f"{number}.tar" for number in range(MOST_PLACES + 1)], runtime()
+    for path in paths:
+        path.write_bytes(taped({"a.txt": "a", "b.txt": "b", "c.txt": "c"}))
+        assert load_all([located(path, "a.txt")], of) == [b"a"]
+    paths[1].write_bytes(taped({"a.txt": "other", "b.txt": "new"}))
+    assert [load_all([located(path, "b.txt")], of) for path in paths] == [[b"b"], [b"new"], [b"b"]]
+    with pytest.raises(SourceGone):
+        load_all([located(paths[1], "c.txt")], of)
