@@ -119,6 +119,7 @@ class SourceScan:
     # What this source claimed and is proven to have left, by the document's id.
     _departed: set[str] = field(default_factory=set, init=False)
     _watches: bool = field(default=False, init=False)
+    _taken: int = field(default=0, init=False)
     _names_places: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -170,7 +171,9 @@ class SourceScan:
                     recording = recorder.submit(self.record, batch)
                 if recording is not None:
                     self._settle(recording.result())
-            if (spec := self.source.spec_of_newest(self._context)) != self.source.spec:
+            # What could not be read at all may have been told wrong: it is read again as it was before.
+            if self._taken or not self.is_cut:
+                spec = self.source.spec_of_newest(self._context)
                 database.transact(lambda connection: scans.keep_spec(connection, self.scan, spec))
         except SourceClosed as error:
             self._unread.add_all()
@@ -182,6 +185,7 @@ class SourceScan:
         return (self._describe(items) for items in cut(self._redacted.of(self._without_home()), most))
 
     def _settle(self, recorded: Recorded) -> None:
+        self._taken += recorded.seen
         self._context.memory.settle(recorded.memory)
         self.reading.report(recorded)
 

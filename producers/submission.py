@@ -36,13 +36,16 @@ LEASE_SECONDS = 30.0
 class Submitted:
     """A job that was created or taken up; `to_scan` unless another process is scanning its sources.
 
-    `scans` are the readings that were begun, one for each source in the order in which they were given.
+    `scans` are the readings that were begun, one for each source in the order in which they were given, `reopened` the
+    numbers of sources that were closed before; `uris` are those by which they are read.
     """
 
     job_id: int
     resumed: bool
     to_scan: bool
     scans: tuple[Scan, ...] = ()
+    reopened: tuple[int, ...] = ()
+    uris: tuple[str, ...] = ()
 
 
 class Submitter:
@@ -91,6 +94,7 @@ class Submitter:
                 return Submitted(found.id, resumed, to_scan=False)
             if resumed:
                 jobs.begin_enumeration(connection, found.id, goes_on=all(source.is_news for source in sources))
+            closed = scans.list_closed(connection, collection.id, [source.identity for source in sources])
             ids = [
                 scans.ensure_source(
                     connection,
@@ -103,7 +107,9 @@ class Submitter:
                 for s in sources
             ]
             begun = scans.begin_scans(connection, found.id, ids, of_new_job=found.is_new)
-            return Submitted(found.id, resumed, to_scan=True, scans=tuple(begun))
+            reopened = tuple(id_ for id_, source in zip(ids, sources, strict=True) if source.identity in closed)
+            uris = tuple(str(source.spec["uri"]) for source in sources)
+            return Submitted(found.id, resumed, to_scan=True, scans=tuple(begun), reopened=reopened, uris=uris)
 
         return self._database.transact(take_up)
 
@@ -155,7 +161,9 @@ class Submitter:
             jobs.end_enumeration(connection, submitted.job_id, held_deletions=held)
             scans.complete_scans(connection, submitted.job_id, in_part=in_part)
             if in_part:
-                end_unread(connection, submitted.job_id, submitted.scans)
+                pairs = zip(submitted.scans, submitted.uris, strict=True)
+                read = {scan.source_id: uri for scan, uri in pairs}
+                end_unread(connection, submitted.job_id, read, reopened=submitted.reopened)
             presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)
@@ -203,11 +211,16 @@ class Submitter:
 
 
 def called(database: Database, collection_id: int, sources: Sequence[Source]) -> list[Source]:
-    """Sources as they are called beside the others of a collection."""
+    """Sources as they are called beside the others of a collection, and beside those before them; each once."""
     if not any(source.has_namesakes for source in sources):
         return list(sources)
     others = database.query(lambda connection: scans.list_open_specs(connection, collection_id))
-    return [source.beside(others) for source in sources]
+    found: dict[str, Source] = {}
+    for source in sources:
+        named = source.beside(others)
+        found.setdefault(named.identity, named)
+        others.setdefault(named.identity, named.spec)
+    return list(found.values())
 
 
 def _sample(limit: int | None) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
 
@@ -15,10 +16,15 @@ from embedmill.shared.uris import uri_to_path
 if TYPE_CHECKING:
     from embedmill.shared.runtime import Runtime
 
-HOLDERS = (b"cur", b"new")
+SEEN, NEW, INCOMING = b"cur", b"new", b"tmp"
+HOLDERS = (SEEN, NEW)
 """Where messages are; those in `tmp` are still being delivered."""
 MOST_DEPTH = 8
+LOOKED_AT = 100
+"""Files of a folder that lacks a part of a maildir."""
 _FLAGS = re.compile(rb"[:!;]2,[^/]*\Z")
+# As those who deliver name files: by the second, and by what makes them the only one of it.
+_DELIVERED = re.compile(rb"\d{9,}[._].+|.+[:!;]2,[A-Za-z]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,23 @@ class MailFile:
 
 
 def is_maildir(path: bytes) -> bool:
-    """Whether a folder holds messages in the way of a maildir."""
-    return all(os.path.isdir(os.path.join(path, name)) for name in (*HOLDERS, b"tmp"))
+    """Whether a folder holds messages in the way of a maildir.
+
+    A copy may lack what was empty, `new` or `tmp`: the others then have to hold messages, and nothing else.
+    """
+    has_seen, *others = (os.path.isdir(os.path.join(path, name)) for name in (SEEN, NEW, INCOMING))
+    if not has_seen or all(others):
+        return has_seen
+    names = [name for holder in HOLDERS for name in _some(os.path.join(path, holder))]
+    return all(_DELIVERED.fullmatch(name) for name in names) and bool(names or any(others))
+
+
+def _some(holder: bytes) -> list[bytes]:
+    try:
+        with os.scandir(holder) as entries:
+            return [entry.name for entry in islice(entries, LOOKED_AT)]
+    except OSError:
+        return []
 
 
 def list_mail(root: bytes) -> Iterator[MailFile]:
@@ -40,8 +61,10 @@ def list_mail(root: bytes) -> Iterator[MailFile]:
     pending = [(root, 0)]
     while pending:
         folder, depth = pending.pop()
-        for name in HOLDERS:
-            yield from _files(os.path.join(folder, name))
+        yield from _files(os.path.join(folder, SEEN))
+        # It is empty most of the time, and copies leave out what is.
+        if os.path.isdir(new := os.path.join(folder, NEW)):
+            yield from _files(new)
         if depth < MOST_DEPTH:
             pending += [(path, depth + 1) for path in reversed(_folders(folder))]
 
@@ -65,7 +88,8 @@ def _size_of(path: bytes) -> int | None:
 
 def _folders(folder: bytes) -> list[bytes]:
     with os.scandir(folder) as entries:
-        found = sorted(e.path for e in entries if e.is_dir(follow_symlinks=False) and e.name not in (*HOLDERS, b"tmp"))
+        parts = (*HOLDERS, INCOMING)
+        found = sorted(e.path for e in entries if e.is_dir(follow_symlinks=False) and e.name not in parts)
     return [path for path in found if is_maildir(path)]
 
 

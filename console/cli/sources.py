@@ -201,7 +201,7 @@ _WORDS = {
 }
 _USUAL: dict[str, Any] = {"statement-seconds": 60.0, "max-pages": 10_000, "max-depth": 50}
 # Of a database they are in its URI; its columns are told one by one.
-_NOT_TOLD = ("path", "host", "port", "database", "table", "columns")
+_NOT_TOLD = ("path", "host", "port", "database", "table", "columns", "mark")
 
 
 def _option(value: Any) -> str:

@@ -44,11 +44,12 @@ class DocumentCounter:
         self._forecast = outline.forecast() if outline.asks else None
         self._totals = Totals()
 
-    def take_all(self, source: "Source", *, limit: int | None = None) -> None:
-        """Everything in a source, or so many documents of it."""
-        items = source.scan(self._index.context(source, limit))
-        while some := list(islice(items, ITEMS)):
-            self._take(some)
+    def take_all(self, sources: "Sequence[Source]", *, limit: int | None = None) -> None:
+        """Everything in some sources, or so many documents of each."""
+        for source in self._index.called(sources):
+            items = source.scan(self._index.context(source, limit))
+            while some := list(islice(items, ITEMS)):
+                self._take(some)
 
     def _take(self, items: "Sequence[Item | Remark]") -> None:
         from embedmill.producers.sources.base import FileItem, HeldItem, Kept, Problem, RowItem, Skipped

@@ -175,8 +175,7 @@ def estimate(runtime: Runtime, sources: "Sequence[Source]", *, collection: str, 
         found = runtime.database.query(lambda connection: collections.find_collection(connection, collection))
         noticed = Noticed()
         counter = DocumentCounter(runtime, parser, collection, found, noticed)
-        for source in sources:
-            counter.take_all(source, limit=limit)
+        counter.take_all(sources, limit=limit)
         measured = counter.measured()
         priced = _price(runtime, counter.settings, measured)
     return Estimate(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ITEMS = 256
 SHOWN = 100
-NEW, CHANGED, DELETED = "new", "changed", "deleted"
+NEW, CHANGED, DELETED, HELD = "new", "changed", "deleted", "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PreviewCounts:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """One document and what would be done about it: `new`, `changed` or `deleted`."""
+    """One document and what would be done about it: `new`, `changed`, `deleted`, or `held`, which needs a flag."""
 
     uri: str
     change: str
@@ -168,8 +168,11 @@ class Previewer:
         """How many documents would leave, and how many of them would be kept for want of a flag."""
         deleted = held = 0
         for read in self._read:
-            leaving, total = self._leaving(read)
-            if self._is_too_much(leaving, total) and not allow_deletes:
+            leaving, total, first = self._leaving(read)
+            is_held = self._is_too_much(leaving, total) and not allow_deletes
+            for uri in first:
+                self._foresee(uri, HELD if is_held else DELETED)
+            if is_held:
                 held += leaving
             else:
                 deleted += leaving
@@ -180,23 +183,23 @@ class Previewer:
 
         return leaving > total * LARGEST_DEPARTURE
 
-    def _leaving(self, read: "_ReadSource") -> tuple[int, int]:
-        """Of the documents that readers see for a source: those that have left it, and all."""
+    def _leaving(self, read: "_ReadSource") -> tuple[int, int, list[str]]:
+        """Of the documents that readers see for a source: those that have left it, all, and the first of the former."""
         source_id = self._index.find_source(read.source)
         if not source_id:
-            return 0, 0
+            return 0, 0, []
 
         def find(after: str) -> list[claims.Unmet]:
             return self._runtime.database.query(lambda c: claims.list_leaving(c, source_id, after=after))
 
         which = claims.of_source(source_id)
         seen = self._runtime.database.query(lambda c: claims.count_departures(c, which, of=source_id))
-        leaving = 0
+        leaving, first = 0, list[str]()
         for one in (one for some in walk(find, key=lambda unmet: unmet.id) for one in some):
             if one.leaves and self._has_left(read, one):
                 leaving += 1
-                self._foresee(one.uri, DELETED)
-        return leaving, seen.total
+                first += [one.uri] if len(first) < SHOWN else []
+        return leaving, seen.total, first
 
     def _has_left(self, read: "_ReadSource", one: claims.Unmet) -> bool:
         mark = [one.id.encode()]

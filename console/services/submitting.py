@@ -130,7 +130,7 @@ class JobSubmission:
         require_shown(labels.owner, read_collection_settings(self._collection.settings).redact)
         require_prices(runtime, self._collection)
         tell_obstacles(runtime, self._collection, options.lane, listener)
-        tell_spellings(runtime, self._collection, sources, listener)
+        tell_spellings(runtime, self._collection, self._sources, listener)
 
     def open(self) -> Submitted:
         """Create the job, or take up the unfinished one of the same sources; with the urgency that was asked for."""
@@ -191,6 +191,12 @@ def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[
     """Say which sources on record are the same places under other names: their documents are in the index twice."""
     from embedmill.producers.sources.open import find_other_spellings
 
+    for source in sources:
+        if source.name:
+            text = f"this is on record as {source.name}, and its documents go on under that name"
+            listener.on_notice(Notice(text, Severity.INFO))
+        for uri in source.namesakes:
+            listener.on_notice(Notice(_tell_namesake(uri, str(source.spec["uri"]))))
     known = runtime.database.query(lambda c: scans.list_oldest_uris(c, collection.id, limit=SPELLINGS))
     for uri in find_other_spellings(known, sources):
         listener.on_notice(
@@ -199,3 +205,12 @@ def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[
                 f"close that one: embedmill sources remove {uri}"
             )
         )
+
+
+def _tell_namesake(uri: str, own: str) -> str:
+    if uri == own:
+        return f"{uri} is on record twice, with --id and without; close one of them: embedmill sources list, and remove"
+    return (
+        f"{uri} is on record too and is the same as {own}: its documents are in the index twice; close one of them: "
+        f"embedmill sources remove {uri}"
+    )

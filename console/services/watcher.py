@@ -122,7 +122,8 @@ class Watcher:
             if submission.scan(submitted):
                 # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
                 self._runtime.database.transact(jobs.complete_jobs)
-                return job_id, self._runtime.database.query(lambda c: schedules.find_fault(c, job_id, begun.spec))
+                uri = str(begun.spec.get("uri"))
+                return job_id, self._runtime.database.query(lambda c: schedules.find_fault(c, job_id, uri))
         except (Stopped, StorageFailed):
             raise
         except ScanStopped as error:

@@ -234,7 +234,9 @@ class Source(ABC):
     (`embedmill.producers.sources.options`). `prefix` is what has to follow `scheme:` where it is named by an address.
     `has_namesakes` where others of the collection may be called as it is (`beside`).
     `part` says what a reading is about that is not of all of it, "" otherwise:
-    its job is another then. `is_news` where each reading is of other things than the one before: what that said stays.
+    its job is another then. `name` is its URI where it is on record under another than it was called by now, and
+    `namesakes` are the URIs of others on record that are the same things.
+    `is_news` where each reading is of other things than the one before: what that said stays.
     """
 
     __slots__ = ()
@@ -247,6 +249,8 @@ class Source(ABC):
     has_namesakes: ClassVar[bool] = False
     is_news: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
+    name: str = ""
+    namesakes: Sequence[str] = ()
 
     @classmethod
     def open(cls, url: str, options: "SourceOptions") -> Self:

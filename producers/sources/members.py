@@ -11,7 +11,15 @@ from embedmill.producers.sources.file import Opening, hashed_file
 from embedmill.producers.sources.unsupported import reason_by_name
 from embedmill.shared.containers.entries import ContainerEntry, Damaged, LeftOutEntry
 from embedmill.shared.containers.loading import MEMBER, member_uri
-from embedmill.shared.containers.walk import SUFFIXES, WITHIN, ContainerBudget, ContainerLimits, is_container, walk
+from embedmill.shared.containers.walk import (
+    SUFFIXES,
+    WITHIN,
+    ContainerBudget,
+    ContainerLimits,
+    is_container,
+    is_misnamed,
+    walk,
+)
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES, describe_os_error, open_regular_file
 from embedmill.shared.left_out.names import LeftOut as LeftOutReason
@@ -24,6 +32,7 @@ _OF_A_PROGRAM = frozenset({"__MACOSX"})
 
 Judge = Callable[[bytes, bytes], str | None]
 Take = Callable[[str, ContainerEntry], tuple[FileItem | HeldItem, bytes]]
+NO_CONTAINER = "it is no archive and no mailbox, though its name says so"
 MOST_HELD = 64 * 1024 * 1024
 
 
@@ -38,6 +47,9 @@ def read_file(path: bytes, opening: Opening, *, judge: Judge | None = None, hidd
             name = os.fsdecode(os.path.basename(path))
             if stream is not None and is_container(stream, name):
                 yield from Members(uri, hidden=hidden).read(stream, name)
+                return
+            if stream is not None and is_misnamed(stream, name):
+                yield Problem(uri, NO_CONTAINER)
                 return
     except DocumentError as error:
         yield Problem(uri, str(error))

@@ -89,6 +89,9 @@ def opener_of(name: str, head: bytes) -> Opener | None:
     if found is zips.read_zip:
         return found if head.startswith(zips.MAGICS) else None
     if found is None or found is read_mailbox:
+        if found is not None and not head:
+            # A mailbox out of which all messages were taken.
+            return found
         named = found is not None or not dot
         return read_mailbox if named and is_mailbox(head) else None
     return found
@@ -115,6 +118,14 @@ def is_container(stream: BinaryIO, name: str) -> bool:
     opener = opener_of(name, stream.read(_HEAD_BYTES))
     stream.seek(0)
     return opener is not None and not (opener is zips.read_zip and zips.is_document(stream))
+
+
+def is_misnamed(stream: BinaryIO, name: str) -> bool:
+    """Whether a file is called a container and is none, nor a document that is kept as one: it is damaged."""
+    head = stream.read(_HEAD_BYTES)
+    stream.seek(0)
+    stem, _, suffix = name.lower().rpartition(".")
+    return bool(stem) and f".{suffix}" in SUFFIXES and opener_of(name, head) is None
 
 
 def _walk(

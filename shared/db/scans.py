@@ -58,10 +58,10 @@ def ensure_source(
 ) -> int:
     """The number of a collection's source, recorded on first sight and opened again if it was closed.
 
-    What it is read from may have changed, as a file's name, though it is the same source. Labels stay with it until
-    others are given. One that is on record by its `former` identity has this one from now on.
+    How it is read stays as it is on record until a reading by another spec has come to something (`keep_spec`). Labels
+    stay with it until others are given. One that is on record by its `former` identity has this one from now on.
     """
-    find = select(source.c.id, source.c.state, source.c.spec).where(
+    find = select(source.c.id, source.c.state).where(
         source.c.collection_id == collection_id, source.c.identity == identity
     )
     row = connection.execute(find).first()
@@ -72,8 +72,8 @@ def ensure_source(
         connection.execute(query.on_conflict_do_nothing())
         # Another may have recorded it at this moment.
         row = connection.execute(find).one()
-    if row.state != "open" or row.spec != dict(spec):
-        connection.execute(update(source).where(source.c.id == row.id).values(state="open", spec=dict(spec)))
+    if row.state != "open":
+        connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
     _relabel(connection, row.id, labels)
     return int(row.id)
 
@@ -89,9 +89,15 @@ def _adopt(connection: Connection, collection_id: int, former: str, identity: st
     return True
 
 
+def list_closed(connection: Connection, collection_id: int, identities: Sequence[str]) -> list[str]:
+    """Those of some identities whose sources are on record as closed."""
+    known = select(source.c.identity).where(source.c.collection_id == collection_id, source.c.state == "closed")
+    return list(connection.execute(known.where(source.c.identity.in_(identities))).scalars())
+
+
 def list_open_specs(connection: Connection, collection_id: int) -> dict[str, dict[str, Any]]:
-    """What the open sources of a collection are read by, by their identities."""
-    query = select(source.c.identity, source.c.spec)
+    """What the open sources of a collection are read by, by their identities, those first that were recorded first."""
+    query = select(source.c.identity, source.c.spec).order_by(source.c.id)
     rows = connection.execute(query.where(source.c.collection_id == collection_id, source.c.state == "open"))
     return {row.identity: dict(row.spec) for row in rows}
 
@@ -222,7 +228,10 @@ def _stopped(job_id: int, state: JobState) -> ScanStopped:
 
 
 def keep_spec(connection: Connection, current: Scan, spec: Mapping[str, Any]) -> None:
-    """Have a source be read again by another spec than the scan's; raises what `require_current` does."""
+    """Have a source be read again by a spec, after a scan that came to something; raises what `require_current` does.
+
+    What it is read from may have changed, as a file's name, though it is the same source.
+    """
     require_current(connection, current)
     connection.execute(update(source).where(source.c.id == current.source_id).values(spec=dict(spec)))
 

@@ -206,9 +206,9 @@ def _read(connection: Connection, query: Select[Any]) -> list[Schedule]:
     return found
 
 
-def find_fault(connection: Connection, job_id: int, spec: Mapping[str, Any]) -> str | None:
+def find_fault(connection: Connection, job_id: int, uri: str) -> str | None:
     """Why a job's source could not be read at all: a problem with the source itself, and not with a thing in it."""
-    of_itself = and_(scan_note.c.job_id == job_id, scan_note.c.uri == str(spec.get("uri")), scan_note.c.line.is_(None))
+    of_itself = and_(scan_note.c.job_id == job_id, scan_note.c.uri == uri, scan_note.c.line.is_(None))
     query = select(scan_note.c.reason).where(of_itself, scan_note.c.kind == "problem").order_by(scan_note.c.id)
     failed = select(job.c.error).where(job.c.id == job_id, job.c.state == JobState.FAILED)
     return connection.execute(query.limit(1)).scalar() or connection.execute(failed).scalar()

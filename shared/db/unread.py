@@ -2,34 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, select, update
 
 from embedmill.shared.db import jobs, schedules
 from embedmill.shared.db.bulk import among
-from embedmill.shared.db.scans import Scan
 from embedmill.shared.db.schema import claim, scan, schedule, source, work
 from embedmill.shared.db.transitions import move_jobs
 from embedmill.shared.states import JobState
 
 
-def end_unread(connection: Connection, job_id: int, begun: Sequence[Scan]) -> None:
+def end_unread(connection: Connection, job_id: int, read: Mapping[int, str], *, reopened: Sequence[int]) -> None:
     """Fail a job that was read just now if none of its sources could be, and forget sources that it was first to name.
 
-    One that is read by a timetable, or that was read before, stays.
+    `read` are the URIs of its sources by their numbers, as they were named. One that is read by a timetable, or was
+    read before, stays; one that it `reopened` is closed as before.
     """
     if not jobs.get_job(connection, job_id).problems:
         return
-    faults = _find_faults(connection, job_id, [each.source_id for each in begun])
-    if len(faults) == len(begun) and _is_empty(connection, job_id):
+    told = ((id_, schedules.find_fault(connection, job_id, uri)) for id_, uri in read.items())
+    faults = {id_: fault for id_, fault in told if fault is not None}
+    if len(faults) == len(read) and _is_empty(connection, job_id):
         error = "; ".join([*dict.fromkeys(faults.values()), _describe_next(connection, list(faults))])
         move_jobs(connection, [job_id], JobState.FAILED, error=error)
     _forget_new(connection, job_id, list(faults))
-
-
-def _find_faults(connection: Connection, job_id: int, ids: Sequence[int]) -> Mapping[int, str]:
-    rows = connection.execute(select(source.c.id, source.c.spec).where(among(connection, source.c.id, ids)))
-    found = ((row.id, schedules.find_fault(connection, job_id, row.spec)) for row in rows.all())
-    return {id_: fault for id_, fault in found if fault is not None}
+    _close_again(connection, [id_ for id_ in reopened if id_ in faults])
 
 
 def _is_empty(connection: Connection, job_id: int) -> bool:
@@ -43,6 +39,13 @@ def _describe_next(connection: Connection, ids: Sequence[int]) -> str:
     if timetables:
         return f"it is tried again by itself, {' and '.join(sorted(timetables))}"
     return "when that is mended, run the same command again"
+
+
+def _close_again(connection: Connection, ids: Sequence[int]) -> None:
+    claims = exists().where(claim.c.source_id == source.c.id, ~claim.c.leaving)
+    used = claims, exists().where(schedule.c.source_id == source.c.id)
+    unused = among(connection, source.c.id, ids), *(~each for each in used)
+    connection.execute(update(source).where(*unused).values(state="closed"))
 
 
 def _forget_new(connection: Connection, job_id: int, ids: Sequence[int]) -> None:

@@ -90,6 +90,7 @@ def list_waiting_documents(connection: Connection, job_id: int, *, limit: int, a
 def _describe_waiting(row: Any, why: "Circumstances") -> dict[str, Any]:
     found = dict(row._mapping)
     del found["wait_reason"]
+    found["due_in_seconds"] = _not_past(row.due_in_seconds)
     if not _is_still_true(row):
         found["last_error"] = None
     if row.state != State.RUNNING:
@@ -142,7 +143,12 @@ def _find_next(connection: Connection, job_id: int, stage: str, reason: str) -> 
     query = select(func.min(work.c.available_at) - clock()).where(
         work.c.job_id == job_id, in_state(State.WAITING), work.c.stage == stage, work.c.wait_reason == reason
     )
-    return connection.execute(query).scalar()
+    return _not_past(connection.execute(query).scalar())
+
+
+def _not_past(seconds: float | None) -> float | None:
+    """What is due already is due now: nobody has taken it up yet."""
+    return None if seconds is None else max(0.0, seconds)
 
 
 def _find_errors(connection: Connection, job_id: int, why: Circumstances) -> dict[tuple[str, str], str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.services.certificates import Authority
 from tests.services.needed import free_port
 from tests.waiting import wait_until
 
@@ -78,6 +79,7 @@ class OwnServer(Server):
     def __init__(self, folder: Path, root: Path) -> None:
         super().__init__(f"mysql://root@127.0.0.1:{free_port()}/")
         self.folder = folder
+        self.authority = Authority(folder)
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -88,12 +90,15 @@ class OwnServer(Server):
         subprocess.run([program, *self._options, *made, *SETTINGS], **self._quiet, check=True)
 
     def start(self) -> None:
-        """Start and wait until it accepts connections."""
+        """Start and wait until it accepts connections, of which those over TCP may be by TLS."""
+        certificate, key = self.authority.issue("server")
+        tls = [f"--ssl-ca={self.authority.file}", f"--ssl-cert={certificate}", f"--ssl-key={key}"]
         net = [f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder}/s"]
         files = [f"--pid-file={self.folder}/pid", f"--log-error={self.folder}/log"]
         messages = f"--lc-messages-dir={self._root}/usr/share/mysql"
         program = self._root / "usr/sbin/mariadbd"
-        self._process = subprocess.Popen([program, *self._options, *net, *files, messages, *SETTINGS], **self._quiet)
+        options = [*self._options, *net, *files, messages, *tls, *SETTINGS]
+        self._process = subprocess.Popen([program, *options], **self._quiet)
         wait_until(self._answers, "MariaDB answers")
 
     def stop(self) -> None:
@@ -129,7 +134,7 @@ _numbers = count(1)
 @contextmanager
 def running_database() -> Iterator[Server]:
     """An empty database on the server that this process shares."""
-    server = Server(os.environ["TEST_MYSQL_URL"]) if "TEST_MYSQL_URL" in os.environ else _share()
+    server = Server(os.environ["TEST_MYSQL_URL"]) if "TEST_MYSQL_URL" in os.environ else share()
     name = f"test_{os.getpid()}_{next(_numbers)}"
     server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     try:
@@ -138,7 +143,8 @@ def running_database() -> Iterator[Server]:
         server.execute(f"DROP DATABASE {name}")
 
 
-def _share() -> OwnServer:
+def share() -> OwnServer:
+    """The server of this process's tests, which all of them use and none may stop."""
     if not _shared:
         root = _root()
         assert root is not None

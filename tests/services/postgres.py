@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from tests import together
+from tests.services.needed import free_port
 
 OWNER = "postgres"
 # Whom root may lend a server to, which refuses to run as root.
@@ -108,10 +109,27 @@ class OwnServer(Server):
         self._run("initdb", "-D", self._data, "-U", OWNER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
         shutil.move(self._data, path)
 
-    def start(self) -> None:
+    def start(self, more: str = "") -> None:
         """Start and wait until it accepts connections."""
-        options = " ".join([f"-k {self.folder}", *(f"-c {setting}" for setting in SETTINGS)])
+        options = " ".join([f"-k {self.folder}", *(f"-c {setting}" for setting in SETTINGS), more])
         self._run("pg_ctl", "-D", self._data, "-l", self.folder / "log", "-w", "-o", options, "start")
+
+    def serve_tls(self, certificate: Path, key: Path, authority: Path, *, rules: str) -> int:
+        """Start over, with TLS on a port of this host's that is returned; `rules` say who may come that way."""
+        self.stop("fast")
+        files = {"server.crt": certificate, "server.key": key, "root.crt": authority}
+        for name, file in files.items():
+            shutil.copy(file, self._data / name)
+            (self._data / name).chmod(0o600)
+            if (user := _lent_to(self._programs)) is not None:
+                shutil.chown(self._data / name, user)
+        named = {"ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt", "ssl": "on"}
+        port = free_port()
+        with (self._data / "postgresql.auto.conf").open("a") as settings:
+            settings.writelines(f"{name} = '{value}'\n" for name, value in named.items())
+        (self._data / "pg_hba.conf").write_text(f"local all all trust\n{rules}\n")
+        self.start(f"-c listen_addresses=127.0.0.1 -c port={port}")
+        return port
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop: `immediate` as a crash does, `fast` as an operator does."""

@@ -12,7 +12,7 @@ from os.path import splitext
 from typing import Any, BinaryIO, cast
 
 from embedmill.producers.sources.base import HeldItem, Item, Kept, Problem, ReadContext
-from embedmill.producers.sources.members import Members, hold
+from embedmill.producers.sources.members import NO_CONTAINER, Members, hold
 from embedmill.shared.buckets.access import without_key
 from embedmill.shared.buckets.client import BucketFaultKind, errors, fault_of
 from embedmill.shared.buckets.loading import explain
@@ -22,7 +22,6 @@ from embedmill.shared.errors import DocumentError, UnreadableDocument
 from embedmill.shared.files import CHUNK_BYTES
 from embedmill.shared.paging import pages
 
-NONE = "it is no archive and no mailbox, though its key says so"
 PAGE = 200
 """Documents that one entry of the memory names."""
 
@@ -70,7 +69,7 @@ class Containers:
             while data := body.read(CHUNK_BYTES):
                 # What is none by its beginning is not fetched to its end.
                 if not file.tell() and opener_of(name, data) is None:
-                    raise UnreadableDocument(NONE)
+                    raise UnreadableDocument(NO_CONTAINER)
                 file.write(data)
         file.seek(0)
 
@@ -89,7 +88,7 @@ class Containers:
     ) -> Iterator[Item]:
         name = place.key.rpartition("/")[2]
         if not is_container(file, name):
-            yield Problem(place.uri, NONE)
+            yield Problem(place.uri, NO_CONTAINER)
             return
         met: list[str] = []
         is_whole = True

@@ -20,10 +20,11 @@ from embedmill.producers.sources.slack.export import Export
 from embedmill.producers.sources.slack.files import opened
 from embedmill.producers.sources.slack.known import Known
 from embedmill.producers.sources.slack.reading import ExportReading
-from embedmill.shared.errors import DocumentError, SourceError, SourceGone
+from embedmill.shared.errors import DocumentError, SourceError, SourceGone, UnreadableDocument
 from embedmill.shared.files import describe_os_error
 
 SCHEME = "slack:"
+_HINT = "Name the export's zip, or the folder that it was unpacked to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,9 @@ class SlackSource(Source):
         path = named_path(url, SCHEME)
         try:
             with opened(path) as files:
-                team = Export.read(files, ZoneInfo("UTC")).team()
+                team = _require_export(Export.read(files, ZoneInfo("UTC"))).team()
         except SourceGone as error:
-            hint = "Check the path: it is the export's zip, or the folder that it was unpacked to."
-            raise SourceError(f"cannot read {shown(path)}: {error}", hint=hint) from error
+            raise SourceError(f"cannot read {shown(path)}: {error}", hint=f"Check the path. {_HINT}") from error
         except DocumentError as error:
             raise SourceError(f"{shown(path)} is no export of Slack: {error}", hint=error.hint) from error
         except OSError as error:
@@ -81,3 +81,10 @@ class SlackSource(Source):
             yield Problem(uri, str(error))
         except OSError as error:
             yield Problem(uri, describe_os_error(error))
+
+
+def _require_export(found: Export) -> Export:
+    if not (found.workspace.lists or found.workspace.conversations):
+        told = "there is no list of channels in it, and no folder with days as 2026-11-30.json"
+        raise UnreadableDocument(told, hint=_HINT)
+    return found

@@ -131,7 +131,7 @@ def lay_out(wanted: Wanted, available: Sequence[Column], key: Sequence[str]) -> 
     """What is read of a table with these columns and this primary key; raises Refused, which names what is there."""
     choosing = _Choosing(available)
     _require_single(available)
-    ids = choosing.indexes(wanted.ids or key or [USUAL_ID], "--id")
+    ids = _choose_ids(choosing, wanted, key)
     text = _text_of(wanted, choosing)
     uri = _uri_of(wanted.uri) if wanted.uri else None
     title = wanted.title or (USUAL_TITLE if choosing.has(USUAL_TITLE) and USUAL_TITLE not in text.names else "")
@@ -145,6 +145,22 @@ def lay_out(wanted: Wanted, available: Sequence[Column], key: Sequence[str]) -> 
     }
     by_name = {column.name: column for column in available}
     return Layout(tuple(by_name[name] for name in choosing.chosen), ids=ids, text=text, uri=uri, **found)  # type: ignore[arg-type]
+
+
+def find_ids(wanted: Wanted, available: Sequence[Column], key: Sequence[str]) -> list[str]:
+    """The columns by which a row is known, as the table calls them; raises Refused."""
+    choosing = _Choosing(available)
+    _choose_ids(choosing, wanted, key)
+    return list(choosing.chosen)
+
+
+def _choose_ids(choosing: _Choosing, wanted: Wanted, key: Sequence[str]) -> tuple[int, ...]:
+    if not (wanted.ids or key or choosing.has(USUAL_ID)):
+        raise StatementRefused(
+            f"it has no primary key and no column {USUAL_ID!r}: name the column of the id, or those of it, by --id; "
+            f"it has: {choosing.shown()}"
+        )
+    return choosing.indexes(wanted.ids or key or [USUAL_ID], "--id")
 
 
 def _require_single(available: Sequence[Column]) -> None:

@@ -22,6 +22,9 @@ from embedmill.producers.sources.sql.sessions import (
     Session,
     Stand,
     StatementRefused,
+    TooSlow,
+    Unreachable,
+    Untrusted,
     Wire,
 )
 from embedmill.producers.sources.sql.values import Column, ColumnKind
@@ -30,10 +33,15 @@ CONNECT_SECONDS = 5
 LOCK_SECONDS = 10
 # An unbuffered result is cut after 60 s of a reader that does something else.
 WRITE_SECONDS = 600
-# Too many connections, shutdown, lock wait, deadlock, interrupted, killed, time limits of MariaDB and MySQL, and what
-# the driver says of a server that is away or was lost.
-INTERRUPTED = frozenset([1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 4031, 0])
+# Too many connections, shutdown, lock wait, deadlock, killed, and what the driver says of a server that was lost.
+INTERRUPTED = frozenset([1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031, 0])
+# Interrupted, and the time limits of MariaDB and MySQL.
+BROKEN_OFF = frozenset([1317, 1969, 3024])
 # Messages about accounts, databases, tables, columns and syntax; all others may quote rows.
+# Server gone, or lost.
+CUT = frozenset([2006, 2013])
+# CR_SSL_CONNECTION_ERROR.
+NO_TLS = 2026
 SECURED = ("ssl_ca", "ssl_cert", "ssl_key")
 SPEAKING = frozenset([1044, 1045, 1046, 1049, 1054, 1060, 1064, 1104, 1142, 1143, 1146, 1248, 1305, 1370, 1792, 2061])
 
@@ -59,10 +67,21 @@ _KINDS = {
 # Rights to write, and to read and write files of the server.
 RISKS = tuple("ALL FILE SUPER INSERT UPDATE DELETE CREATE DROP ALTER".split())
 _GRANT = re.compile(r"GRANT (.+) ON ")
+# What an installation of MariaDB gives to everybody, whoever reads.
+_OF_ALL = re.compile(r" ON `test(\\?_%)?`\.\* TO PUBLIC\b")
 _NUMBERS = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: Decimal, ColumnKind.FLOAT: float}
 _PRIMARY = """
 SELECT column_name FROM information_schema.statistics
 WHERE table_schema = coalesce(%s, database()) AND table_name = %s AND index_name = 'PRIMARY' ORDER BY seq_in_index
+"""
+# MariaDB has no name of its own: where it keeps a table and since when are one table's.
+_TABLE = """
+SELECT concat_ws('/', @@hostname, @@port, @@datadir, table_schema, table_name, create_time)
+FROM information_schema.tables WHERE table_schema = coalesce(%s, database()) AND table_name = %s
+"""
+_TABLE_OF_MYSQL = """
+SELECT concat_ws('/', @@server_uuid, table_schema, table_name)
+FROM information_schema.tables WHERE table_schema = coalesce(%s, database()) AND table_name = %s
 """
 _UNIQUE = """
 SELECT index_name, column_name FROM information_schema.statistics
@@ -78,12 +97,14 @@ class MySqlSession(Session):
     def __init__(self, place: DatabasePlace, login: Login, *, seconds: float) -> None:
         super().__init__(seconds)
         self._login = login
+        self._shows_certificate = "ssl_cert" in dict(place.parameters)
         with self._translating():
             way = _connect(place)
             self._wire = Wire(way.fileno())
             try:
-                self._connection = pymysql.connect(**_arguments(place, login, seconds), defer_connect=True)
-                self._connection.connect(way)
+                connection = pymysql.connect(**_arguments(place, login, seconds), defer_connect=True)
+                connection.connect(way)
+                self._connection = connection
                 self._restrict()
             except BaseException:
                 self._wire.close()
@@ -163,12 +184,25 @@ class MySqlSession(Session):
 
     def find_risks(self) -> list[str]:
         granted = (str(row[0]) for rows in self.chunks("SHOW GRANTS", (), streamed=False) for row in rows)
-        found = (found for line in granted if (found := _GRANT.match(line)))
+        found = (found for line in granted if (found := _GRANT.match(line)) and not _OF_ALL.search(line))
         names = {name.strip() for match in found for name in match[1].split(",")}
         return sorted(name for name in names if name.startswith(RISKS))
 
     def digest(self, columns: Sequence[Column]) -> str:
         return f"MD5(CONCAT_WS(',', {', '.join(f'QUOTE({self.quote(column.name)})' for column in columns)}))"
+
+    def find_table(self, table: Sequence[str]) -> str:
+        if not table:
+            return self._find_server()
+        for statement in (_TABLE_OF_MYSQL, _TABLE):
+            with suppress(StatementRefused):
+                return "".join(str(row[0]) for row in self._catalogue(statement, table))
+        return ""
+
+    def _find_server(self) -> str:
+        with suppress(StatementRefused):
+            return str(self.value("SELECT concat_ws('/', @@server_uuid, database())"))
+        return ""
 
     def stand(self) -> Stand:
         with suppress(StatementRefused):
@@ -205,6 +239,17 @@ class MySqlSession(Session):
     def _translated(self, error: Exception) -> StatementRefused | Interrupted:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         said = self._login.mask(" ".join(str(error.args[-1] if error.args else error).split()))
+        cause = getattr(error, "original_exception", error)
+        if isinstance(cause, ssl.SSLError) or code == NO_TLS:
+            told = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or said
+            return Untrusted(f"the MySQL server: no TLS between it and us: {told}")
+        if code in CUT and self._shows_certificate and not hasattr(self, "_connection"):
+            told = "the MySQL server ended the session when it was begun, as it does with a certificate that it rejects"
+            return Untrusted(told)
+        if isinstance(error, OSError) and not hasattr(self, "_connection"):
+            return Unreachable(f"the MySQL server is away: {error.strerror or type(error).__name__}")
+        if code in BROKEN_OFF:
+            return TooSlow(f"the MySQL server broke off ({code})")
         if isinstance(error, OSError) or code in INTERRUPTED:
             return Interrupted(f"the MySQL server broke off or is away ({code or type(error).__name__})")
         shown = said if code in SPEAKING else type(error).__name__
@@ -246,7 +291,7 @@ def _arguments(place: DatabasePlace, login: Login, seconds: float) -> dict[str, 
         "write_timeout": seconds + GRACE_SECONDS,
         "connect_timeout": CONNECT_SECONDS,
         **secured,
-        **_verified(given.get("ssl_mode", "")),
+        **_verified(given.get("ssl_mode", "verify_ca" if "ssl_ca" in given else "")),
     }
 
 
@@ -258,7 +303,7 @@ def _unverified() -> ssl.SSLContext:
 
 
 def _verified(mode: str) -> dict[str, Any]:
-    """What MySQL's own clients mean by their modes."""
+    """What MySQL's own clients mean by their modes; whoever names an authority has certificates checked."""
     match mode.lower().replace("-", "_"):
         case "" | "preferred":
             return {}

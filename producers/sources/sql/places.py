@@ -27,7 +27,7 @@ PARAMETERS = {
 }
 # Those of them that are files of this host; Postgres means its system's certificates by a word.
 _FILES = frozenset("sslrootcert sslcert sslkey sslcrl ssl_ca ssl_cert ssl_key".split())
-_NO_FILE = "system"
+SYSTEM = "system"
 _SESSIONS = {
     "postgresql": "embedmill.producers.sources.sql.postgres:PostgresSession",
     "mysql": "embedmill.producers.sources.sql.mysql:MySqlSession",
@@ -148,7 +148,7 @@ def read_url(url: str) -> tuple[DatabasePlace, Login]:
 
 
 def _anchored(name: str, value: str) -> str:
-    return anchor(value) if name in _FILES and value != _NO_FILE else value
+    return anchor(value) if name in _FILES and value != SYSTEM else value
 
 
 def _known(kind: str) -> set[str]:

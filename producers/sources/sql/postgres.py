@@ -9,13 +9,26 @@ from psycopg import sql
 from psycopg.types.string import ByteaLoader, TextLoader
 
 from embedmill.producers.sources.sql.logins import Login
-from embedmill.producers.sources.sql.places import DatabasePlace
-from embedmill.producers.sources.sql.sessions import Interrupted, Row, Session, Stand, StatementRefused, Wire
+from embedmill.producers.sources.sql.places import SYSTEM, DatabasePlace
+from embedmill.producers.sources.sql.sessions import (
+    Interrupted,
+    Row,
+    Session,
+    Stand,
+    StatementRefused,
+    TooSlow,
+    Unreachable,
+    Untrusted,
+    Wire,
+)
 from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.db.postgres import AWAY, CONNECT_SECONDS, CONTENDED, KEEPALIVE, REFUSED, UNACKNOWLEDGED_MS
 
 # Query canceled, also by a standby; crash of the server or of its connection.
-INTERRUPTED = AWAY | CONTENDED | {"57014"}
+CANCELED = "57014"
+INTERRUPTED = AWAY | CONTENDED
+# What is said of certificates and keys while a session is being opened.
+_SECURITY = ("certificate", "SSL", "private key", "TLS")
 # Classes whose messages name tables, columns, accounts and databases, and never what is in a row.
 SPEAKING = ("42", "28", "3D", "3F", "0A", "26")
 LOCK_SECONDS = 10
@@ -54,6 +67,11 @@ SELECT 'SUPERUSER' FROM pg_roles WHERE rolname = current_user AND rolsuper
 UNION ALL SELECT rolname FROM pg_roles WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
 AND rolname IN ('pg_write_server_files', 'pg_read_server_files', 'pg_execute_server_program', 'pg_write_all_data')
 AND pg_has_role(current_user, oid, 'MEMBER')
+"""
+_TABLE = """
+SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+(SELECT timeline_id FROM pg_control_checkpoint()), (SELECT oid FROM pg_database WHERE datname = current_database()),
+(%s::text)::regclass::oid)
 """
 _LOOSE = """
 SELECT a.attname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
@@ -153,6 +171,11 @@ class PostgresSession(Session):
     def digest(self, columns: Sequence[Column]) -> str:
         return f"md5(ROW({', '.join(self.quote(column.name) for column in columns)})::text)"
 
+    def find_table(self, table: Sequence[str]) -> str:
+        with suppress(StatementRefused):
+            return str(self.value(_TABLE, (self._named(table) or None,)))
+        return ""
+
     def stand(self) -> Stand:
         server = ""
         with suppress(StatementRefused):
@@ -168,8 +191,10 @@ class PostgresSession(Session):
         return self.value(f"SELECT ({_POSITION}) < (%s::text)::pg_lsn", (position,)) in ("t", True)
 
     def _names(self, statement: str, table: Sequence[str]) -> list[str]:
-        regclass = ".".join(sql.Identifier(name).as_string(self._connection) for name in table)
-        return [row[0] for rows in self.chunks(statement, (regclass,), streamed=False) for row in rows]
+        return [row[0] for rows in self.chunks(statement, (self._named(table),), streamed=False) for row in rows]
+
+    def _named(self, table: Sequence[str]) -> str:
+        return ".".join(sql.Identifier(name).as_string(self._connection) for name in table)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -193,13 +218,24 @@ class PostgresSession(Session):
         code = error.sqlstate or ""
         said = self._login.mask(" ".join((error.diag.message_primary or str(error)).split()))
         if not code and isinstance(error, psycopg.OperationalError):
-            kind = StatementRefused if any(word in str(error) for word in REFUSED) else Interrupted
-            return kind(f"Postgres: {said}")
+            return self._without_code(error)(f"Postgres: {said}")
+        if code == CANCELED:
+            return TooSlow(f"Postgres broke off ({code}: {type(error).__name__})")
         if code in INTERRUPTED or code.startswith("08"):
             return Interrupted(f"Postgres broke off ({code}: {type(error).__name__})")
         # What a message says of values quotes rows.
         shown = said if code.startswith(SPEAKING) else type(error).__name__
         return StatementRefused(f"Postgres refused: {shown} ({code})" if code else f"Postgres refused: {shown}")
+
+    def _without_code(self, error: psycopg.Error) -> type[StatementRefused] | type[Interrupted]:
+        """What is not said by a server that reads statements: mostly that there is none, or that it lets nobody in."""
+        said = str(error)
+        is_open = hasattr(self, "_connection")
+        if is_open:
+            return Interrupted
+        if any(word in said for word in _SECURITY):
+            return Untrusted
+        return StatementRefused if any(word in said for word in REFUSED) else Unreachable
 
 
 def _arguments(place: DatabasePlace, login: Login, seconds: float) -> dict[str, Any]:
@@ -215,13 +251,16 @@ def _arguments(place: DatabasePlace, login: Login, seconds: float) -> dict[str, 
         "extra_float_digits": 1,
     }
     given = {"host": place.host, "dbname": place.database, "user": login.user, "password": login.password}
+    asked = dict(place.parameters)
     return {
         "connect_timeout": CONNECT_SECONDS,
+        # Whoever names an authority has certificates checked; libpq would not, without a mode.
+        **({"sslmode": "verify-ca"} if asked.get("sslrootcert", SYSTEM) != SYSTEM else {}),
         "tcp_user_timeout": UNACKNOWLEDGED_MS,
         **KEEPALIVE,
-        **({} if "service" in dict(place.parameters) and not place.host else {"port": place.port}),
+        **({} if "service" in asked and not place.host else {"port": place.port}),
         **{name: value for name, value in given.items() if value},
-        **dict(place.parameters),
+        **asked,
         "application_name": "embedmill",
         "client_encoding": "utf8",
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),

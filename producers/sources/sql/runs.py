@@ -197,7 +197,8 @@ class TableRun:
             read += 1
             yield item
             if isinstance(item, Skipped):
-                yield Departed(item.uri, item.reason)
+                # Why it holds no document was said.
+                yield Departed(item.uri)
         reason = (
             f"rows that changed since {since}, less an overlap, were read: {read:,}; rows that are gone are "
             f"looked for with --compare, and at every {COMPARE_EVERY}th reading"

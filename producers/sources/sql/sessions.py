@@ -31,7 +31,25 @@ class StatementRefused(SourceError):
 class Interrupted(TransientError):
     """The database was lost, was too slow or gave way to others: the same may well pass now."""
 
+    hint = "Read it again."
+
+
+class Unreachable(Interrupted):
+    """No session could be had: nobody answers there now."""
+
+    hint = "Look whether the server runs, and at the host and the port of the URL."
+
+
+class TooSlow(Interrupted):
+    """A statement was broken off before its end."""
+
     hint = "Read it again; --statement-seconds gives a statement more time."
+
+
+class Untrusted(StatementRefused):
+    """One of the two ends of a session does not take the other's certificate, or cannot show its own."""
+
+    hint = "Look at the certificates and keys that the URL names, and at its host: a certificate is of a name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,14 @@ class Session(ABC):
         del table
         return ""
 
+    def find_table(self, table: Sequence[str]) -> str:
+        """What the server itself calls a table, whatever way and name lead to it; without one, what it calls itself.
+
+        It is "" where the server has no name of its own.
+        """
+        del table
+        return ""
+
     def stand(self) -> Stand:
         """Which server this is and how far its view of the data is, where it says so."""
         return Stand()
@@ -153,7 +179,7 @@ class Session(ABC):
                     self.finish(cursor)
             left -= time.monotonic() - began
             if left <= 0:
-                raise Interrupted(f"the statement took longer than {self.seconds:g} s")
+                raise TooSlow(f"the statement took longer than {self.seconds:g} s")
             if rows:
                 self._most = next_chunk(rows, self._most)
                 yield rows

@@ -2,18 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
 from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
 from embedmill.producers.sources.options import FieldMap, SourceOptions, TableOptions
-from embedmill.producers.sources.sql.layouts import Wanted
+from embedmill.producers.sources.sql.layouts import Wanted, find_ids
 from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login, usual_login
 from embedmill.producers.sources.sql.places import DatabaseFile, DatabasePlace, place_from_spec, read_place
-from embedmill.producers.sources.sql.reading import SourceDatabase
+from embedmill.producers.sources.sql.reading import SourceDatabase, read_relation, split_name
 from embedmill.producers.sources.sql.runs import TableRun, TableTask
 from embedmill.producers.sources.sql.sessions import Session
+from embedmill.shared.addresses import digest
 from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.references import anchor
@@ -25,10 +27,15 @@ NAME_CHARACTERS = 8
 
 @dataclass(frozen=True, slots=True)
 class SqlSource(Source):
-    """The rows of a table or a query; `login` is what the URL said, which is nowhere kept."""
+    """The rows of a table or a query; `login` is what the URL said, which is nowhere kept.
+
+    `name` is the URI under which it is on record, where that is another spelling; `mark` is what its server says it is,
+    under all of them. `namesakes` are sources on record that are the same.
+    """
 
     hides_only_below: ClassVar[bool] = True
     prefix: ClassVar[str] = "//"
+    has_namesakes: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = (*(known.name for known in fields(TableOptions)), "fields")
     empty: ClassVar[str] = "no row is in it"
 
@@ -42,6 +49,9 @@ class SqlSource(Source):
     overlap: int | None = None
     compares: bool = field(default=False, compare=False)
     login: Login = field(default=NO_LOGIN, compare=False, repr=False)
+    name: str = ""
+    mark: str = field(default="", compare=False)
+    namesakes: Sequence[str] = field(default=(), compare=False)
 
     @classmethod
     def open(cls, url: str, options: SourceOptions) -> Self:
@@ -70,7 +80,9 @@ class SqlSource(Source):
             name: tuple(value) if isinstance(value, list) else value for name, value in spec["columns"].items()
         }
         how = {name: spec[name] for name in ("credentials", "user", "seconds", "overlap")}
-        return cls(place_from_spec(spec), spec["table"], spec["query"], Wanted(**named), **how)
+        found = cls(place_from_spec(spec), spec["table"], spec["query"], Wanted(**named), **how)
+        name = "" if spec["uri"] == found.spelled else spec["uri"]
+        return replace(found, name=name, mark=spec.get("mark", ""))
 
     @property
     def holds_secret(self) -> bool:
@@ -95,6 +107,7 @@ class SqlSource(Source):
             "user": self.user,
             "seconds": self.seconds,
             "overlap": self.overlap,
+            **({"mark": self.mark} if self.mark else {}),
         }
 
     @property
@@ -105,31 +118,75 @@ class SqlSource(Source):
 
     @property
     def uri(self) -> str:
+        """What begins the URIs of its rows."""
+        return self.name or self.spelled
+
+    @property
+    def spelled(self) -> str:
         """Where the rows are: the database and the table, or a name of the query."""
         words = " ".join(self.query.split()).encode()
         return f"{self.place.url}/{self.table or f'query-{hashlib.sha256(words).hexdigest()[:NAME_CHARACTERS]}'}"
 
-    def find_risks(self) -> list[str]:
-        session = self._connect()
-        try:
-            return session.find_risks()
-        finally:
-            session.close()
+    def beside(self, others: Mapping[str, Spec]) -> Self:
+        """The same table under another spelling is that source; one of an earlier release is asked what it is."""
+        mark = _find_mark(self) or others.get(self.identity, {}).get("mark", "")
+        same = [spec for spec in others.values() if mark and self._mark_of(spec) == mark]
+        marked = replace(self, mark=mark)
+        if self.identity in others or not same:
+            return replace(marked, namesakes=[spec["uri"] for spec in same if self._is_another(spec)])
+        first, *more = same
+        wanted = replace(self.wanted, ids=tuple(first["columns"].get("ids", ())))
+        return replace(marked, name=first["uri"], wanted=wanted, namesakes=[spec["uri"] for spec in more])
 
-    def _connect(self) -> Session:
+    def _is_another(self, spec: Spec) -> bool:
+        return type(self).from_spec(spec).identity != self.identity
+
+    def _mark_of(self, spec: Spec) -> str:
+        if spec.get("kind") != self.kind:
+            return ""
+        return str(spec.get("mark") or (_find_mark(type(self).from_spec(spec)) if self._is_like(spec) else ""))
+
+    def _is_like(self, spec: Spec) -> bool:
+        return bool(spec["query"] == self.query and _last(spec["table"]) == _last(self.table))
+
+    def find_risks(self) -> list[str]:
+        with closing(self.connect()) as session:
+            return session.find_risks()
+
+    def connect(self) -> Session:
+        """A new session; raises Refused, Interrupted, SourceError for credentials that cannot be read."""
         given = read_login(self.credentials).over(self.login).over(Login(self.user))
         login = given.over(usual_login(self.place.kind))
         return self.place.connect(login, self.seconds)
 
     def read(self, context: ReadContext) -> Iterator[Item]:
-        database = SourceDatabase(self._connect)
+        database = SourceDatabase(self.connect)
         try:
             task = TableTask(self.uri, self.table, self.query, self.wanted, self.overlap, self.compares)
             yield from TableRun(task, database, context).items()
         except EmbedmillError as error:
-            yield Problem(self.uri, f"{error}. {error.hint}" if error.hint else str(error))
+            told = str(error).rstrip(".")
+            stop = "" if told.endswith(("?", "!")) else "."
+            yield Problem(self.uri, f"{told}{stop} {error.hint}".removesuffix(".") if error.hint else told)
         finally:
             database.leave()
+
+
+def _find_mark(source: SqlSource) -> str:
+    """What tells a table and the columns of its ids from all others; "" where nobody says so now."""
+    with suppress(EmbedmillError), closing(source.connect()) as session:
+        relation = read_relation(session, source.table, source.query)
+        if named := session.find_table(relation.table):
+            key = session.find_key(relation.table) if relation.table else []
+            ids = find_ids(source.wanted, session.describe(relation.sql), key)
+            return digest("table", named, " ".join(source.query.split()), *ids)
+    return ""
+
+
+def _last(table: str) -> str:
+    with suppress(EmbedmillError):
+        return split_name(table)[-1].lower() if table else ""
+    return table
 
 
 def _wanted(asked: TableOptions, mapped: FieldMap) -> Wanted:

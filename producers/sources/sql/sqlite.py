@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Row, Session, StatementRefused
+from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Row, Session, StatementRefused, TooSlow
 from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.sqlite_files import file_uri
+from embedmill.shared.uris import path_to_uri
 
 BUSY_SECONDS = 5.0
 # Virtual machine instructions between two looks at the clock: some milliseconds.
@@ -21,6 +22,8 @@ ALLOWED = frozenset([sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_
 DECODE = partial(str, encoding="utf-8", errors="replace")
 # What is written so shortly after another write may leave a file with the same time.
 SETTLED_SECONDS = 2.0
+# What SQLite calls the file that was opened.
+MAIN = "main"
 _FILES = (b"", b"-wal", b"-journal")
 _TYPES = {"integer": ColumnKind.INTEGER, "text": ColumnKind.MOMENT}
 _ISO = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
@@ -90,12 +93,18 @@ class SqliteSession(Session):
         finally:
             self._connection.set_authorizer(_authorise)
 
+    def find_table(self, table: Sequence[str]) -> str:
+        # SQLite knows a table whatever the case of its name, also as one of `main`.
+        names = [name.lower() for name in table]
+        return "/".join([path_to_uri(self._path), *(names[1:] if names[:1] == [MAIN] else names)])
+
     def find_state(self, table: Sequence[str]) -> str:
         """Of a table that is kept in the file: inode, size and times of the file and of what lies beside it."""
         kept = self.value(
             "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", table[-1:] or ("",)
         )
-        if len(table) != 1 or not kept or kept[:14].upper().startswith("CREATE VIRTUAL"):
+        schemas = [name.lower() for name in table[:-1]]
+        if schemas not in ([], [MAIN]) or not kept or kept[:14].upper().startswith("CREATE VIRTUAL"):
             return ""
         found = [_stamp(self._path + suffix) for suffix in _FILES]
         newest = max(time_ns for *_, time_ns in found)
@@ -150,7 +159,9 @@ class SqliteSession(Session):
 
 def _translated(error: sqlite3.OperationalError) -> StatementRefused | Interrupted:
     said = str(error)
-    if error.sqlite_errorname in ("SQLITE_INTERRUPT", "SQLITE_BUSY", "SQLITE_LOCKED"):
+    if error.sqlite_errorname == "SQLITE_INTERRUPT":
+        return TooSlow(f"SQLite: {said}")
+    if error.sqlite_errorname in ("SQLITE_BUSY", "SQLITE_LOCKED"):
         return Interrupted(f"SQLite: {said}")
     return StatementRefused(f"SQLite refused: {said}")
 

@@ -46,3 +46,19 @@ def test_a_source_that_is_away_is_named(runtime: WorkerRuntime, tracker: Tracker
     record(tracker, Database("mysql", "mysql://127.0.0.1:9/shop", print).open())
     with pytest.raises(EmbedmillError, match="is away"):
         _accounts(runtime)
+
+
+def test_what_everybody_may_do_in_the_database_for_tests_is_no_right_of_an_account(
+    runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with running_database("mysql", tmp_path, request) as database:
+        database.execute("CREATE OR REPLACE USER looker@127.0.0.1")
+        database.execute(f"GRANT SELECT ON {database.url.rpartition('/')[2]}.* TO looker@127.0.0.1")
+        database.execute("GRANT ALL ON test.* TO PUBLIC")
+        database.execute(r"GRANT ALL ON `test\_%`.* TO PUBLIC")
+        try:
+            record(tracker, Database("mysql", database.url.replace("root@", "looker@"), database.execute).open())
+            assert _accounts(runtime) == "sources are read by accounts that only read"
+        finally:
+            database.execute("REVOKE ALL ON test.* FROM PUBLIC")
+            database.execute(r"REVOKE ALL ON `test\_%`.* FROM PUBLIC")

@@ -168,6 +168,17 @@ def test_a_folder_that_is_a_maildir_is_read_as_one_unless_files_were_asked_for(s
 
     usual = SourceOptions()
     assert opened(str(shelf.path), usual) == opened(f"maildir:{shelf.path}", usual) == shelf.open()
+    shelf.put("a@b", "text")
+    (shelf.path / "new").rename(shelf.path / "cur.new")
+    (shelf.path / "cur").rmdir()
+    (shelf.path / "cur.new").rename(shelf.path / "cur")
+    assert opened(str(shelf.path), usual) == shelf.open(), "a copy leaves out what is empty"
+    assert list(read(shelf)) == ["a@b.eml"]
+    (shelf.path / "tmp").rmdir()
+    assert opened(str(shelf.path), usual) == shelf.open()
+    (shelf.path / "cur" / "notes.txt").write_text("no mail")
+    assert isinstance(opened(str(shelf.path), usual), FolderSource)
+    (shelf.path / "cur" / "notes.txt").unlink()
     wanted = SourceOptions(selection=FileSelection(include=("*.eml",)))
     assert isinstance(opened(str(shelf.path), wanted), FolderSource)
     with pytest.raises(SourceError, match="no maildir"):

@@ -69,11 +69,17 @@ def test_what_a_walk_leaves_out_is_left_out_of_an_archive_too(tmp_path: Path) ->
 
 
 def test_an_archive_that_is_damaged_is_a_problem_so_that_nothing_of_it_leaves(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(zipped({"b.txt": "b"})[:-10])
     (tmp_path / "b.txt").write_text("b")
-    first, second = FolderSource(bytes(tmp_path))
-    assert isinstance(first, Problem)
-    assert isinstance(second, FileItem)
+    for damaged in (zipped({"b.txt": "b"})[:-10], b"\0" * 100, b""):
+        (tmp_path / "a.zip").write_bytes(damaged)
+        first, second = FolderSource(bytes(tmp_path))
+        assert isinstance(first, Problem)
+        assert isinstance(second, FileItem)
+
+
+def test_a_mailbox_that_was_emptied_has_no_message_and_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.mbox").write_bytes(b"")
+    assert list(FileSource(bytes(tmp_path / "a.mbox"))) == []
 
 
 def test_a_member_is_loaded_in_any_order_and_twice(tmp_path: Path) -> None:

@@ -214,6 +214,8 @@ def test_a_header_that_claims_gigabytes_is_damage() -> None:
         (mailbox("Subject: a\n\nb"), "Sent", True),
         (b"From here on\nit rains", "notes", False),
         (b"no mailbox", "a.mbox", False),
+        (b"", "a.mbox", True),
+        (b"", "notes", False),
     ],
 )
 def test_a_container_is_known_by_its_name_and_its_content(data: bytes, name: str, *, expected: bool) -> None:

@@ -291,6 +291,14 @@ def test_what_waits_for_a_time_says_when_it_comes(tracker: Tracker) -> None:
     assert 50 < row["next_in_seconds"] <= 60
 
 
+def test_what_was_due_and_was_not_taken_up_yet_is_due_now(tracker: Tracker) -> None:
+    tracker.settle(tracker.take(URIS), Park("rate", -60.0))
+    with tracker.database.read() as connection:
+        (row,) = waits.list_waiting(connection, jobs.get_job(connection, tracker.job))
+    assert row["next_in_seconds"] == 0
+    assert {each["due_in_seconds"] for each in documents(tracker)} == {0}
+
+
 def test_waiting_documents_are_listed_one_by_one_and_page_by_page(tracker: Tracker) -> None:
     tracker.submit(URIS)
     tracker.end_scan()

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from embedmill.producers.sources.base import ReadContext, Source
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.named import FileSource
-from tests.producers.sources.slack.exports import LISTS, by_day, said, stamp, write_export, write_folder
+from embedmill.shared.errors import SourceError
+from tests.producers.sources.slack.exports import LISTS, by_day, opened, said, stamp, write_export, write_folder
 
 FILES = {**LISTS, **by_day("general", [said("hello", stamp(5, 1))])}
 
@@ -33,3 +36,12 @@ def test_an_export_is_told_how_it_is_read_as_one(tmp_path: Path) -> None:
 def test_other_json_is_no_export(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "site", {"users.json": [], "2026-05-01.json": [], "log/today.json": []})
     assert remarks(FolderSource(bytes(folder))) == []
+
+
+def test_a_folder_or_an_archive_that_is_no_export_is_refused_before_it_is_on_record(tmp_path: Path) -> None:
+    (tmp_path / "general").mkdir()
+    (tmp_path / "general" / "notes.txt").write_text("no export")
+    for path in (tmp_path, write_export(tmp_path / "other.zip", {"general/notes.txt": []})):
+        with pytest.raises(SourceError, match="is no export of Slack"):
+            opened(path)
+    assert list(opened(write_export(tmp_path / "quiet.zip", {"channels.json": []}))) == []

@@ -1,8 +1,9 @@
 """What readings of a table make of the index."""
 
 from embedmill.console.services.previewing import preview
-from embedmill.console.services.sources import list_sources
+from embedmill.console.services.sources import SourceReport, list_sources
 from embedmill.console.services.watching import schedule_sources
+from embedmill.producers import departing
 from embedmill.shared.timetable import Timetable
 from tests.contracts.sources import Desk, desk
 from tests.producers.sources.sql.databases import Database
@@ -11,9 +12,14 @@ from tests.workers.conftest import runtime, tracker
 __all__ = ["desk", "runtime", "tracker"]
 
 
+def on_record(desk: Desk) -> list[SourceReport]:
+    """The sources that are databases."""
+    return [each for each in list_sources(desk.runtime).sources if each.kind == "sqlite"]
+
+
 def databases_in(desk: Desk) -> list[int]:
     """How many documents each source that is a database claims."""
-    return [each.documents for each in list_sources(desk.runtime).sources if each.kind == "sqlite"]
+    return [each.documents for each in on_record(desk)]
 
 
 def test_an_increment_lets_nothing_go_and_a_comparison_does(sqlite: Database, desk: Desk) -> None:
@@ -22,8 +28,9 @@ def test_an_increment_lets_nothing_go_and_a_comparison_does(sqlite: Database, de
     desk.ingest(sqlite.open(cursor="updated"))
     sqlite.execute("DELETE FROM articles WHERE id = 4")
     increment, comparison = sqlite.open(cursor="updated"), sqlite.open(cursor="updated", compare=True)
-    foreseen = [preview(desk.runtime, [source], collection="default").documents for source in (increment, comparison)]
-    assert [(counts.unchanged, counts.deleted) for counts in foreseen] == [(1, 0), (8, 1)]
+    foreseen = [preview(desk.runtime, [source], collection="default") for source in (increment, comparison)]
+    assert [(found.documents.unchanged, found.documents.deleted) for found in foreseen] == [(1, 0), (8, 1)]
+    assert [[each.change for each in found.changes] for found in foreseen] == [[], ["deleted"]]
     report = desk.ingest(increment)
     assert (report.documents.unchanged, report.documents.deleted) == (1, 0)
     assert len(desk.indexed()) == 9
@@ -77,6 +84,40 @@ def test_another_choice_of_columns_is_the_same_source_read_anew(sqlite: Database
     sqlite.execute("DELETE FROM articles WHERE id = 1")
     assert desk.ingest(sqlite.open(metadata=("updated",))).documents.deleted == 1
     assert len(desk.indexed()) == 8
+
+
+def test_a_preview_tells_what_is_held_from_what_would_leave(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    desk.ingest(sqlite.open())
+    sqlite.execute("DELETE FROM articles WHERE id > 3")
+    found = preview(desk.runtime, [sqlite.open()], collection="default")
+    assert (found.documents.deleted, found.documents.held) == (0, 6)
+    assert [each.change for each in found.changes] == ["held"] * 6
+    found = preview(desk.runtime, [sqlite.open()], collection="default", allow_deletes=True)
+    assert [each.change for each in found.changes] == ["deleted"] * 6
+
+
+def test_what_could_not_be_read_changes_nothing_of_how_a_source_is_read(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(9)
+    desk.ingest(sqlite.open())
+    (before,) = on_record(desk)
+    desk.ingest(sqlite.open(text=("nothing",)))
+    assert [each.options for each in on_record(desk)] == [before.options]
+    desk.ingest(sqlite.open(text=("title",)))
+    (after,) = on_record(desk)
+    assert after.options["columns"] == {"texts": ["title"]}
+    departing.close_source(desk.runtime, after.id)
+    desk.ingest(sqlite.open(text=("nothing",)))
+    assert [each.state for each in on_record(desk)] == ["closed"]
+
+
+def test_a_row_without_text_is_told_once_by_an_increment(sqlite: Database, desk: Desk) -> None:
+    sqlite.fill(3)
+    desk.ingest(sqlite.open(cursor="updated"))
+    sqlite.execute("UPDATE articles SET body = '', updated = '2026-02-01 00:00:00' WHERE id = 3")
+    report = desk.ingest(sqlite.open(cursor="updated"), allow_deletes=True)
+    assert [note.uri[-1] for note in report.notes if "empty" in note.reason] == ["3"]
+    assert report.documents.deleted == 1
 
 
 def test_a_table_that_is_not_there_fails_its_job_and_leaves_no_source(sqlite: Database, desk: Desk) -> None:
