@@ -212,15 +212,6 @@ def test_a_refused_account_is_named_and_its_password_is_not(mysql: Database) -> 
     assert "planted" not in problem.reason
 
 
-@pytest.mark.parametrize("mode", ["disabled", "required", "verify_identity", "VERIFY-CA"])
-def test_the_way_to_mysql_is_secured_as_its_own_programs_have_it(mysql: Database, mode: str) -> None:
-    mysql.fill(1)
-    mysql.url += f"?ssl_mode={mode}"
-    found = mysql.read()
-    # The server of these tests has no certificate.
-    assert isinstance(found[0], Problem) == (mode != "disabled")
-
-
 def test_positions_of_mariadb_are_compared_by_domain() -> None:
     assert is_older("0-1-57,1-1-3", "0-2-57,1-1-4")
     assert is_older("1-1-4", "0-1-1,1-1-4")

@@ -106,7 +106,10 @@ def test_mariadb_is_checked_and_checks_who_comes(mysql_by_tls: Secured) -> None:
     (certificate, key), (strange, strange_key) = server.reader, server.stranger
     assert server.told(server.url("reader", **checked, ssl_cert=certificate, ssl_key=key)) == ""
     assert server.told(server.url("root", **checked)) == ""
-    assert server.told(server.url("root", ssl_mode="required")) == ""
+    for mode in ("disabled", "preferred", "REQUIRED"):
+        assert server.told(server.url("root", ssl_mode=mode)) == ""
+    # Without an authority that is named, those of this host are asked.
+    assert "certificate" in server.told(server.url("root", ssl_mode="VERIFY-CA"))
     for trusting in ({"ssl_mode": "verify_ca"}, {}):
         told = server.told(server.url("root", ssl_ca=server.others.file, **trusting))
         assert "certificate" in told
