@@ -1,13 +1,13 @@
 """What users see of jobs: reports, and what each waits for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
-from embedmill.console.services.reach import in_collection, in_job
+from embedmill.console.services.reach import in_collection, in_job, reaches_of
 from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
 from embedmill.console.services.standing import (
     NOBODY_SERVES,
@@ -28,10 +28,13 @@ from embedmill.shared.db.dead_letters import list_letters
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.db.redactions import sum_redactions
+from embedmill.shared.db.seen_work import has_seen_work, measure_seen
+from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.notes import Note, Reason
+from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
@@ -207,12 +210,14 @@ class DeadDocument:
     hint: str
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
+@serves("jobs.show", Right.READ, in_job(), filters=True, trace=Trace.NOTHING)
 def describe_job(runtime: Runtime, job_id: int) -> JobReport:
-    """A job as it stands; raises NotFound."""
+    """A job as it stands, as far as the caller sees its documents; raises NotFound."""
 
     def look(connection: Connection) -> JobReport:
         job = jobs.get_job(connection, job_id)
+        if (reaches := reaches_of(runtime.principal, connection)) is not None:
+            return _report_seen(connection, job, reaches)
         # Who serves the queues does not matter to what has ended.
         staffing = NOBODY_SERVES if job.finished_at else read_staffing(runtime, connection)
         return _report(connection, job, tallies.measure_progress(connection, job), staffing)
@@ -220,7 +225,7 @@ def describe_job(runtime: Runtime, job_id: int) -> JobReport:
     return runtime.database.query(look)
 
 
-@serves("jobs.list", Right.READ, in_collection(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
+@serves("jobs.list", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def list_jobs(
     runtime: Runtime,
     *,
@@ -229,24 +234,33 @@ def list_jobs(
     since: float | None = None,
     limit: int = 100,
 ) -> JobList:
-    """Jobs that were asked for, `since` in seconds since 1970; raises NotFound for a collection that there is not."""
+    """Jobs that were asked for, `since` in seconds since 1970; raises NotFound for a collection that there is not.
+
+    Who reads some access levels only is told of those that worked on documents that they see, and counts these.
+    """
 
     def find(connection: Connection) -> JobList:
         known = get_collection(connection, collection).id if collection else None
+        wanted = jobs.JobFilter(state, known, since)
+        if (reaches := reaches_of(runtime.principal, connection)) is not None:
+            seen = jobs.list_jobs(connection, limit=limit, wanted=replace(wanted, seen=has_seen_work(reaches)))
+            return JobList(_summarise_seen(connection, seen, reaches))
         staffing, now = read_staffing(runtime, connection), read_clock(connection)
-        found = jobs.list_jobs(connection, limit=limit, wanted=jobs.JobFilter(state, known, since))
+        found = jobs.list_jobs(connection, limit=limit, wanted=wanted)
         progress = tallies.measure_each(connection, found)
         return JobList([_summarise(job, progress[job.id], staffing, now=now) for job in found])
 
     return runtime.database.query(find)
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
+@serves("jobs.show", Right.READ, in_job(), filters=True, trace=Trace.NOTHING)
 def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
-    """A job with what its work waits for, and why; raises NotFound."""
+    """A job with what its work waits for, and why, if the caller reads every level; raises NotFound."""
 
     def look(connection: Connection) -> JobExplanation:
         job = jobs.get_job(connection, job_id)
+        if (reaches := reaches_of(runtime.principal, connection)) is not None:
+            return JobExplanation(**_fields_of(_report_seen(connection, job, reaches)), **_UNTOLD)
         progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
         pace, waiting = measure_pace(connection, job, progress, staffing), waits.list_waiting(connection, job)
         return JobExplanation(
@@ -290,6 +304,33 @@ def _report(connection: Connection, job: Job, progress: tallies.Progress, staffi
         dead_before=count_dead_before(connection, job.id) if job.skipped else DeadBefore(),
         redactions=sum_redactions(connection, job.id),
     )
+
+
+_UNTOLD: dict[str, Any] = {
+    "waiting": [],
+    "bulk": None,
+    "rate": 0.0,
+    "seconds_left": None,
+    "hindrances": [],
+    "queues_without_consumer": [],
+    "circuits": [],
+}
+"""Of a job that is seen in part."""
+
+
+def _summarise_seen(connection: Connection, found: Sequence[Job], reaches: Mapping[int, Reach]) -> list[JobSummary]:
+    now = read_clock(connection)
+    return [
+        _summarise(job, progress, NOBODY_SERVES, now=now) for job, progress in measure_seen(connection, found, reaches)
+    ]
+
+
+def _report_seen(connection: Connection, job: Job, reaches: Mapping[int, Reach]) -> JobReport:
+    """A job by the documents that somebody sees; raises NotFound where there are none."""
+    seen = _summarise_seen(connection, [job], reaches)
+    if not seen:
+        raise no_job(job.id)
+    return JobReport(**_fields_of(seen[0]), notes=[], reasons=[], dead_before=DeadBefore(), redactions={})
 
 
 def _fields_of(found: JobSummary) -> dict[str, Any]:

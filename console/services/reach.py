@@ -11,7 +11,8 @@ from typing import Any
 from embedmill.console.usual import DEFAULT, USUAL
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import reach
-from embedmill.shared.db.collections import Collection, no_collection
+from embedmill.shared.db.collections import Collection, list_collections, no_collection
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import AccessDenied, NotFound, UsageError
 from embedmill.shared.privacy.labels import Reach, reach_of
@@ -165,6 +166,15 @@ def _require_job(runtime: Runtime, principal: Principal, job_id: int | None) -> 
     if principal.collections is not None and (found is None or not principal.reaches(found)):
         raise no_job(job_id)
     return found
+
+
+def reaches_of(principal: Principal, connection: Connection) -> dict[int, Reach] | None:
+    """What somebody sees of each collection that they reach, by its id; None where that is everything."""
+    if principal.reads_every_level:
+        return None
+    reached = [collection for collection in list_collections(connection) if principal.reaches(collection.name)]
+    each = {collection.id: reach_within(principal, collection) for collection in reached}
+    return {id_: reach for id_, reach in each.items() if reach is not None}
 
 
 def reach_within(principal: Principal, collection: Collection) -> Reach | None:

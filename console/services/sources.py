@@ -10,13 +10,15 @@ from embedmill.console.rendering import FIRST
 from embedmill.console.services.deleting import DepartedDocuments, finish_departures
 from embedmill.console.services.documents import spellings
 from embedmill.console.services.jobs import JobReport
-from embedmill.console.services.reach import in_collection
+from embedmill.console.services.reach import in_collection, reaches_of
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.submitting import JobOptions, SubmittedJob, submit
 from embedmill.console.services.watching import ScheduleReport, find_schedules, schedule_sources
 from embedmill.console.services.working import ingest
 from embedmill.producers import departing
 from embedmill.shared.db import schedules, sources
+from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.seen_work import claims_seen, count_seen, count_seen_sole
 from embedmill.shared.db.sources import KnownSource
 from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
@@ -71,30 +73,27 @@ class ClosedSource(DepartedDocuments):
     removed: SourceReport = field(metadata=FIRST)
 
 
-@serves(
-    "sources.list",
-    Right.READ,
-    in_collection(),
-    trace=Trace.NOTHING,
-    whole="a source is one for documents of every level",
-)
+@serves("sources.list", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:
-    """Sources with a number above `after`; raises NotFound for a collection that there is not."""
-    found = runtime.database.query(
-        lambda connection: sources.list_sources(connection, collection_name=collection, limit=limit, after=after)
-    )
-    return SourceReports([SourceReport(**_describe(known)) for known in found])
+    """Sources with a number above `after`; raises NotFound for a collection that there is not.
+
+    Who reads some access levels only is told of those that claim documents that they see, and counts these.
+    """
+
+    def find(connection: Connection) -> list[KnownSource]:
+        reaches = reaches_of(runtime.principal, connection)
+        seen = None if reaches is None else claims_seen(reaches)
+        found = sources.list_sources(connection, collection_name=collection, limit=limit, after=after, seen=seen)
+        return found if reaches is None else count_seen(connection, found, reaches)
+
+    return SourceReports([SourceReport(**_describe(known)) for known in runtime.database.query(find)])
 
 
-@serves(
-    "sources.show",
-    Right.READ,
-    in_collection(),
-    trace=Trace.NOTHING,
-    whole="a source is one for documents of every level",
-)
+@serves("sources.show", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)
 def show_source(runtime: Runtime, name: str, *, collection: str | None = None) -> SourceDetail:
-    """One source by number, URI or path; raises NotFound, UserError."""
+    """One source by number, URI or path, as far as the caller sees its documents; raises NotFound, UserError."""
+    if not runtime.principal.reads_every_level:
+        return runtime.database.query(lambda connection: _show_seen(runtime, connection, name, collection))
     found = _find(runtime, name, collection)
     schedule = runtime.database.query(lambda connection: find_schedules(connection, [found.id])).get(found.id)
     only_here = departing.preview_closing(runtime, found.id)
@@ -161,6 +160,14 @@ def close_source(
     job = departing.close_source(runtime, found.id).job_id
     done = finish_departures(runtime, [] if job is None else [job], listener)
     return ClosedSource(**asdict(done), removed=SourceReport(**_describe(_find(runtime, str(found.id)))))
+
+
+def _show_seen(runtime: Runtime, connection: Connection, name: str, collection: str | None) -> SourceDetail:
+    """A source by the documents that the caller sees; what it is told, and when it is read by itself, is left out."""
+    reaches = reaches_of(runtime.principal, connection) or {}
+    found = sources.find_source(connection, spellings(name), collection_name=collection, seen=claims_seen(reaches))
+    (known,) = count_seen(connection, [found], reaches)
+    return SourceDetail(**_describe(known), only_here=count_seen_sole(connection, known.id, reaches), schedule=None)
 
 
 def _find(runtime: Runtime, name: str, collection: str | None = None) -> KnownSource:

@@ -138,6 +138,8 @@ class JobFilter:
     collection_id: int | None = None
     since: float | None = None
     only_open: bool = False
+    seen: Any = None
+    """What else a job has to meet: to be of documents that somebody sees."""
 
     def conditions(self) -> list[Any]:
         """What a job's row has to meet."""
@@ -145,6 +147,8 @@ class JobFilter:
         found = [column == value for column, value in wanted.items() if value is not None]
         if self.since is not None:
             found.append(job.c.created_at >= self.since)
+        if self.seen is not None:
+            found.append(self.seen)
         return [*found, job.c.finished_at.is_(None)] if self.only_open else found
 
 

@@ -42,20 +42,29 @@ def _select() -> Any:
 
 
 def list_sources(
-    connection: Connection, *, collection_name: str | None, limit: int, after: int = 0
+    connection: Connection, *, collection_name: str | None, limit: int, after: int = 0, seen: Any = None
 ) -> list[KnownSource]:
-    """Sources in the order in which they were first named; raises NotFound for a collection that there is not."""
+    """Sources in the order in which they were first named; raises NotFound for a collection that there is not.
+
+    `seen` is what else they have to meet: to claim documents that somebody sees.
+    """
     query = _select().where(source.c.id > after).order_by(source.c.id).limit(limit)
+    if seen is not None:
+        query = query.where(seen)
     if collection_name is not None:
         query = query.where(source.c.collection_id == get_collection(connection, collection_name).id)
     return [KnownSource(**row._mapping) for row in connection.execute(query)]
 
 
-def find_source(connection: Connection, names: Sequence[str], *, collection_name: str | None = None) -> KnownSource:
+def find_source(
+    connection: Connection, names: Sequence[str], *, collection_name: str | None = None, seen: Any = None
+) -> KnownSource:
     """The source that has one of `names` as its number or its URI; raises NotFound, UserError when several have."""
     numbers = [int(name) for name in names if name.isdecimal()]
     by_name = source.c.spec["uri"].as_string().in_(names)
     query = _select().where(or_(source.c.id.in_(numbers), by_name)).order_by(source.c.id)
+    if seen is not None:
+        query = query.where(seen)
     if collection_name is not None:
         query = query.where(source.c.collection_id == get_collection(connection, collection_name).id)
     found = [KnownSource(**row._mapping) for row in connection.execute(query)]

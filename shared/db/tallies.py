@@ -94,10 +94,14 @@ def measure_each(connection: Connection, subjects: Sequence[Job]) -> dict[int, P
     for row in connection.execute(query):
         groups[row.job_id].append(row)
     spends = measure_spends(connection, ids)
-    return {subject.id: _add_up(subject, groups[subject.id], spends[subject.id]) for subject in subjects}
+    return {subject.id: add_up(subject, groups[subject.id], spends[subject.id]) for subject in subjects}
 
 
-def _add_up(subject: Job, groups: Sequence[Any], spend: Mapping[str, float]) -> Progress:
+NO_SPEND: Mapping[str, float] = {"usd": 0.0, "tokens_in": 0, "tokens_out": 0}
+
+
+def add_up(subject: Job, groups: Sequence[Any], spend: Mapping[str, float]) -> Progress:
+    """A job's progress from its documents in groups of one state, stage, reason, result and kind."""
     chunks = {name: sum(int(getattr(g, name)) for g in groups) for name in ("expected", "rejected", "embedded")}
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(

@@ -14,6 +14,7 @@ from embedmill.console.services import (
     collections,
     dead_letters,
     documents,
+    erasing,
     exporting,
     feedback,
     fields,
@@ -29,7 +30,7 @@ from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.searching import Query
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.view import View
-from embedmill.shared.errors import AccessDenied, EmbedmillError
+from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.presence import Presence
 from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
@@ -117,9 +118,18 @@ READS: dict[str, Read] = {
     "a collection": lambda r, c, t: collections.show_collection(r, c),
     "terms": lambda r, c, t: collections.list_terms(r, c),
     "fields": lambda r, c, t: fields.list_fields(r, c),
-    "jobs": lambda r, c, t: jobs.list_jobs(r),
-    "a job": lambda r, c, t: jobs.explain_job(r, 1),
-    "sources": lambda r, c, t: sources.list_sources(r),
+    "jobs": lambda r, c, t: jobs.list_jobs(r, collection=c),
+    "a job": lambda r, c, t: [jobs.explain_job(r, 1), jobs.describe_job(r, 1)],
+    "what a job waits for": lambda r, c, t: jobs.list_waiting(r, 1),
+    "sources": lambda r, c, t: sources.list_sources(r, collection=c),
+    "a source": lambda r, c, t: sources.show_source(r, "1", collection=c),
+    "what is erased by a condition": lambda r, c, t: erasing.preview_erasure(
+        r, (), DocumentQuery(c, metadata={"shelf": t.word})
+    ),
+    "what is erased of a person": lambda r, c, t: erasing.preview_erasure(
+        r, (), DocumentQuery(c), subject=f"keep.{c}word@example.com"
+    ),
+    "erasures": lambda r, c, t: erasing.list_erasures(r),
     "letters": lambda r, c, t: dead_letters.list_letters(r, LetterFilter(job=1)),
     "stats": lambda r, c, t: query_stats.measure_queries(r, collection=c),
     "feedback": lambda r, c, t: feedback.report_feedback(r, collection=c),
@@ -163,7 +173,8 @@ def hidden_words(world: World, principal: Principal, thing: Thing, collection: s
         # In the audit, documents go by their ids.
         words |= {each.id for each in out if each is not thing}
     unreached = {name for name in ("north", "south") if not principal.reaches(name) and name != collection}
-    return words | unreached
+    kept = {f"keep.{name}word" for name in unreached}
+    return words | unreached | kept
 
 
 PRINCIPALS = (*VIEWERS, *OTHERS)
@@ -240,7 +251,33 @@ def test_who_reads_some_levels_is_told_of_their_own_queries_and_of_fields_that_t
         stats = query_stats.measure_queries(world.runtime, collection="south")
         assert sum(day.queries for day in stats.days) == before[ann]
         with pytest.raises(AccessDenied, match="its numbers count documents of every level"):
-            jobs.list_jobs(world.runtime)
+            jobs.list_waiting(world.runtime, 1)
+
+
+def test_jobs_and_sources_are_of_the_documents_that_are_seen(world: World) -> None:
+    number = {"north": 1, "south": 2}
+    for principal in VIEWERS:
+        for collection in filter(principal.reaches, number):
+            seen = len(world.seen_by(principal, collection))
+            if principal.reads_every_level:
+                continue
+            with world.runtime.acting_for(principal):
+                listed = jobs.list_jobs(world.runtime, collection=collection).jobs
+                claimed = sources.list_sources(world.runtime, collection=collection).sources
+                assert sum(job.documents.total for job in listed) == seen, principal
+                assert sum(source.documents for source in claimed) == seen
+                assert [job.spend.tokens_in for job in listed] == [0] * len(listed)
+                if seen and number[collection] in {job.id for job in listed}:
+                    report = jobs.explain_job(world.runtime, number[collection])
+                    detail = sources.show_source(world.runtime, str(claimed[0].id), collection=collection)
+                    assert report.documents.total == next(j.documents.total for j in listed if j.id == report.id)
+                    assert (detail.documents, detail.options) == (claimed[0].documents, {})
+                    assert detail.only_here == detail.documents
+                if not seen:
+                    with pytest.raises(NotFound, match=f"no job {number[collection]}"):
+                        jobs.describe_job(world.runtime, number[collection])
+                    with pytest.raises(NotFound, match="no source"):
+                        sources.show_source(world.runtime, str(number[collection]), collection=collection)
 
 
 def test_scores_tell_nothing_of_what_is_out_of_reach(world: World) -> None:

@@ -38,7 +38,7 @@ class Thing:
 
     def as_document(self, said: str | None, whose: str | None) -> dict[str, object]:
         labels = {name: value for name, value in (("access", said), ("owner", whose)) if value}
-        text = f"The {self.word} is kept in the common cellar of the house."
+        text = f"The {self.word} is kept in the common cellar of the house. Ask keep.{self.collection}word@example.com."
         return {"id": self.uri, "title": f"On {self.word}", "text": text, "metadata": {"shelf": self.word, **labels}}
 
 
@@ -60,7 +60,10 @@ def make_world(runtime: WorkerRuntime) -> list[Thing]:
     """Two collections with other defaults; documents that say who may see them, and others that leave it to them."""
     things: list[Thing] = []
     for name, (access, owner) in DEFAULTS.items():
-        collections.create_collection(runtime, name, access=access, owner=owner, expand=True)
+        kept = [f"keep.{name}word@example.com"]
+        collections.create_collection(
+            runtime, name, access=access, owner=owner, expand=True, redact="patterns", redact_keep=kept, retain_days=900
+        )
         made = [
             Thing(name, f"{name}-{n}", _level(said, access), whose or owner, f"{name}word{n}")
             for n, (said, whose) in enumerate(SAID)
