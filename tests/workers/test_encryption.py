@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text as sql
 
-from embedmill.console.services import collections, documents, feedback, resealing, searching
+from embedmill.console.services import collections, documents, erasing, feedback, resealing, searching
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.exporting import export
 from embedmill.producers.sources.open import open_sources
@@ -30,7 +30,9 @@ from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.resealing import Resealer
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.validation.obtaining import own_judge
-from tests.planted import find_planted, forms
+from tests.corpus import text_of
+from tests.e2e.stores import running_place
+from tests.planted import Needles, find_planted, forms
 from tests.services import postgres
 from tests.services.needed import require
 from tests.workers.working import work_through
@@ -202,6 +204,46 @@ def test_a_server_holds_nothing_to_read_and_finds_by_meaning(settings: Settings,
         assert find_planted(PLANTED, runtime.home) == []
         with pytest.raises(SettingsError, match="encrypted"):
             search(runtime, "zebrafinch", mode="lexical")
+        runtime.close()
+
+
+def test_pinecone_holds_nothing_to_read_finds_as_an_open_store_does_and_forgets(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"id": f"r{n}", "title": f"On zebrafinch {n}", "text": f"zebrafinch sings {n * 7919 % 101} {text_of(n)[:400]}"}
+        for n in range(30)
+    ]
+    source = tmp_path / "many.jsonl"
+    source.write_bytes(b"\n".join(orjson.dumps(row | {"metadata": {"client": "quinquireme holdings"}}) for row in rows))
+    with running_place("pinecone") as place:
+        assert place.simulator is not None
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
+        runtime = WorkerRuntime(settings.model_copy(update={"vector_url": place.url}), process_id="one")
+        for name, encrypt in (("sealed", True), ("open", False)):
+            collections.create_collection(runtime, name, encrypt=encrypt)
+            ingest(runtime, name, source)
+        for query in ("zebrafinch sings 7", str(rows[3]["text"])):
+            found = [
+                [hit.uri for hit in searching.search(runtime, query, collection=name, top_k=10, mode="dense").hits]
+                for name in ("sealed", "open")
+            ]
+            assert len(found[0]) == 10
+            assert found[0] == found[1], "recall is that of plain vectors"
+        held = {
+            space: place.simulator.vectors(name, space)
+            for name, index in place.simulator.indexes.items()
+            for space in index.namespaces
+        }
+        sealed, clear = held["c1-v1-000"], held["c2-v1-000"]
+        assert len(sealed) == len(clear) == len(rows)
+        assert Needles(PLANTED).found_in(repr(sealed).encode()) == set()
+        assert Needles(PLANTED).found_in(repr(clear).encode()) == set(PLANTED[:2])
+        receipt = erasing.erase_documents(runtime, ["r3"], DocumentQuery("sealed"))
+        assert receipt.erased == 1
+        left = documents.list_documents(runtime, DocumentQuery("sealed")).documents
+        assert {row.document for row in export(runtime, "sealed")} == {document.id for document in left}
         runtime.close()
 
 

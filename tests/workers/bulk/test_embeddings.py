@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.db import budgets, bulk_batches, bulk_lane
+from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import attempt, dead_letter, usage
 from embedmill.shared.ledger import BudgetScope, Lane
 from embedmill.shared.tokenizer import count_tokens
@@ -43,6 +44,20 @@ def test_documents_wait_for_the_batch_and_are_then_embedded_at_half_the_price(
     assert row["documents"] and row["job_id"] == line.tracker.job
     assert line.states() == ["ended"]
     assert not line.entries() and not line.waits()
+
+
+def test_an_encrypted_collection_leaves_nothing_in_the_batch_lane_and_is_embedded_at_once(
+    line: Line[OpenAISimulator], tmp_path: Path
+) -> None:
+    root, id_ = line.runtime.keys.root, line.tracker.collection.id
+    line.runtime.database.transact(update_settings, id_, {**line.runtime.collection(id_).settings, "encrypt": True})
+    line.runtime.database.transact(line.runtime.keys.create_data_key, id_, root)
+    line.runtime.forget_collections()
+    line.submit(tmp_path / "docs", TEXTS)
+    line.work()
+    assert set(line.outcomes().values()) == {"indexed"}
+    assert (line.batches(), line.entries(), line.waits()) == ([], [], [])
+    assert line.vendor.bill.total("requests") > 0
 
 
 def test_every_text_gets_its_own_vector_though_results_come_in_no_order(
