@@ -221,7 +221,10 @@ def _vocabulary() -> "tuple[Encoding, NDArray[np.int64]]":
     ranks = _read_ranks()
     lengths = np.zeros(len(ranks), dtype=np.int64)
     lengths[list(ranks.values())] = list(map(len, ranks))
-    return Encoding(ENCODING, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={}), lengths
+    encoding = Encoding(ENCODING, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
+    # Only a copy of it could be asked for its ranks; counting has them in tables of its own, a third as large again.
+    ranks.clear()
+    return encoding, lengths
 
 
 def _read_ranks() -> dict[bytes, int]:

@@ -52,6 +52,8 @@ ASKING = (
     "jobs list",
     "jobs show 1",
     "documents list",
+    "documents show file:///nowhere",
+    "erasures list",
     "dlq list",
     "workers list",
     "sources list",

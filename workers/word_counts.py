@@ -15,6 +15,7 @@ from embedmill.shared.db.documents import Generations
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.word_counts import Uncounted
+from embedmill.shared.db.word_editions import edition_of
 from embedmill.shared.errors import BlobMissing, EmbedmillError, ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.base import VectorRow
@@ -68,7 +69,7 @@ def _is_seen(item: WorkItem, standings: Mapping[str, Generations]) -> bool:
 
 
 def _edition_of(item: WorkItem) -> str:
-    return word_counts.edition_of(item.generation, item.chunks_ref, item.rejections_ref)
+    return edition_of(item.generation, item.chunks_ref, item.rejections_ref)
 
 
 def count_everywhere(runtime: Runtime) -> None:

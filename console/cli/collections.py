@@ -380,10 +380,22 @@ def _print_collections(found: "CollectionReports") -> None:
 
 def _print_collection(found: "CollectionReport") -> None:
     audit = f"sampled {found.audit.sampled}, judged {found.audit.judged}, errors {found.audit.errors}"
-    shown = {**to_json(found), "audit": audit, "retention": _in_words(found.retention), **found.settings}
+    settings = {**found.settings, "rank": _who_ranks(**found.settings)}
+    shown = {**to_json(found), "audit": audit, "retention": _in_words(found.retention), **settings}
     for name, value in shown.items():
-        if name != "settings":
+        if name not in ("settings", "unranked"):
             print_line(f"{name:14} {value}")
+
+
+def _who_ranks(*, rank: bool = False, unranked: bool = False, **_others: object) -> str:
+    """What one setting says and the other takes back."""
+    if rank:
+        return "models rank what is found here"
+    return (
+        "no model ranks what is found here"
+        if unranked
+        else "models rank here where EMBEDMILL_FAST_MODEL or EMBEDMILL_RANK_MODEL is set"
+    )
 
 
 def _in_words(retention: "RetentionReport | None") -> str:

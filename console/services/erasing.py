@@ -13,8 +13,7 @@ from embedmill.console.services.choosing import choose_documents, name_ids
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.reach import in_documents, installation
 from embedmill.console.services.serving import Trace, serves
-from embedmill.console.services.subjects import find_subject, forget_subject
-from embedmill.shared.db import erasures, tombstones, traces
+from embedmill.shared.db import erasures, tombstones
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import NotFound, NotYetErased, StorageFailed, UsageError
 from embedmill.shared.paging import pages
@@ -63,6 +62,8 @@ def preview_erasure(
     subject: str | None = None,
 ) -> ErasurePreview:
     """What `erase_documents` would erase; raises the same."""
+    from embedmill.shared.db import traces
+
     found = dict(_choose(runtime, names, query, subject))
     copies = sum(runtime.database.query(traces.count_copies, part) for part in pages(list(found), PAGE))
     return ErasurePreview(0, len(found), list(found.values())[:SHOWN], copies)
@@ -91,6 +92,8 @@ def erase_documents(
         chosen = list(dict(_choose(runtime, left, query, subject)))
         open_ += [eraser.begin(runtime, chosen, cause=ASKED)] if chosen else []
     if subject is not None:
+        from embedmill.console.services.subjects import forget_subject
+
         forget_subject(runtime, subject, collection=query.collection)
     return carry_out(runtime, open_, listener=listener, patience_seconds=patience_seconds)
 
@@ -153,6 +156,8 @@ def _choose(
         raise UsageError("name documents, or give --where, or --subject; one of them")
     if subject is None:
         return choose_documents(runtime, names, query)
+    from embedmill.console.services.subjects import find_subject
+
     return iter(find_subject(runtime, subject, collection=query.collection).items())
 
 

@@ -4,12 +4,15 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from embedmill.retrieval.hits import SearchResult
-from embedmill.retrieval.question import Mode
 from embedmill.retrieval.steps import Step, count_kept
 from embedmill.shared.db.query_records import QueryRecord
 from embedmill.shared.runtime import Runtime
+
+if TYPE_CHECKING:
+    from embedmill.retrieval.hits import SearchResult
+    from embedmill.retrieval.question import Mode
 
 SHOWN = 50
 """So many hits can be judged: more than anybody reads."""
@@ -22,7 +25,7 @@ class Door:
 
     name: str
     collection: str
-    mode: Mode
+    mode: "Mode"
     filtered: bool
     ranked: bool
 
@@ -37,7 +40,7 @@ class CameTo:
     seconds: float
 
 
-def note_query(runtime: Runtime, door: Door, found: SearchResult, came_to: CameTo) -> str | None:
+def note_query(runtime: Runtime, door: Door, found: "SearchResult", came_to: CameTo) -> str | None:
     """Have a query recorded, behind its answer; returns the result's id, None where none is recorded."""
     if not runtime.settings.record_queries:
         return None
@@ -54,7 +57,7 @@ def asker_of(runtime: Runtime) -> str | None:
     return runtime.keys.mac("asker", principal.name).hex()[:32]
 
 
-def _record(id_: str, door: Door, found: SearchResult, came_to: CameTo) -> QueryRecord:
+def _record(id_: str, door: Door, found: "SearchResult", came_to: CameTo) -> QueryRecord:
     steps = [step for step in came_to.steps if step.ran or step.failed]
     return QueryRecord(
         id=id_,

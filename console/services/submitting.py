@@ -10,7 +10,6 @@ from embedmill.console.services.lanes import costs_money, require_prices, tell_o
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
-from embedmill.producers.submission import Submitted, Submitter, called, ensure_collection
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
@@ -23,6 +22,7 @@ from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
+    from embedmill.producers.submission import Submitted
 
 # The oldest sources of a collection that are compared with those of a submission.
 SPELLINGS = 1000
@@ -124,6 +124,8 @@ class JobSubmission:
         self._listener = listener
         self._on_batch = on_batch
         self._job = 0
+        from embedmill.producers.submission import Submitter, called, ensure_collection
+
         self._submitter = Submitter(runtime, on_batch=self._tell_batch)
         self._collection = ensure_collection(runtime, collection)
         self._sources = called(runtime.database, self._collection.id, sources)
@@ -132,7 +134,7 @@ class JobSubmission:
         tell_obstacles(runtime, self._collection, options.lane, listener)
         tell_spellings(runtime, self._collection, self._sources, listener)
 
-    def open(self) -> Submitted:
+    def open(self) -> "Submitted":
         """Create the job, or take up the unfinished one of the same sources; with the urgency that was asked for."""
         options = self._options
         submitted = self._submitter.open(
@@ -151,7 +153,7 @@ class JobSubmission:
             self._listener.on_notice(Notice(text, Severity.INFO))
         return submitted
 
-    def scan(self, submitted: Submitted) -> bool:
+    def scan(self, submitted: "Submitted") -> bool:
         """Read the sources if that is for this process to do; False when another process does it."""
         if not submitted.to_scan:
             return False

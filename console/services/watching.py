@@ -14,7 +14,6 @@ from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import FINAL
 from embedmill.console.services.submitting import USUAL, JobOptions
-from embedmill.producers.submission import called, ensure_collection
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import scans, schedules
 from embedmill.shared.db.agenda import has_work
@@ -138,6 +137,8 @@ def schedule_sources(
     `events` is a queue whose messages name objects of a source; if it is None, the one that it had is read on.
     One that was opened with a password, which is kept nowhere, only this process can read, and only if it `stays`.
     """
+    from embedmill.producers.submission import called, ensure_collection
+
     found = ensure_collection(runtime, collection)
     require_shown(options.owner, read_collection_settings(found.settings).redact)
     sources = called(runtime.database, found.id, sources)

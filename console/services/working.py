@@ -20,7 +20,6 @@ from embedmill.console.services.standing import (
     scanning,
 )
 from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmission
-from embedmill.producers.submission import Submitted
 from embedmill.shared import stages
 from embedmill.shared.db import bulk_waits, claims, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
@@ -30,6 +29,7 @@ from embedmill.shared.states import JobState, WaitReason
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
+    from embedmill.producers.submission import Submitted
     from embedmill.workers.processes.launching import ForkServer
 
 NOTICE_SECONDS = 3.0
@@ -69,7 +69,7 @@ def ingest(
                 return describe_job(runtime, submitted.job_id)
 
 
-def count_expected(runtime: Runtime, submitted: Submitted) -> int:
+def count_expected(runtime: Runtime, submitted: "Submitted") -> int:
     """How many documents the sources of a job had when they were read before."""
     ids = [scan.source_id for scan in submitted.scans]
     return runtime.database.query(lambda connection: sum(claims.count_claims(connection, id_) for id_ in ids))

@@ -20,7 +20,8 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
     "foreign_keys=ON",
-    "cache_size=-4000",
+    # Of each of a process's sessions, and forgotten whenever another process has written.
+    "cache_size=-2000",
     # Libraries differ in what they begin with: what was deleted must not be left in free pages.
     "secure_delete=ON",
 )

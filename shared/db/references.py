@@ -10,7 +10,7 @@ from sqlalchemy import bindparam as given
 
 from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.schema import bulk_entry, document, erased_document, sample, word_edition, work
-from embedmill.shared.db.word_counts import edition_of
+from embedmill.shared.db.word_editions import edition_of
 from embedmill.shared.paging import pages
 
 OBJECT_CHARACTERS = 64

@@ -8,12 +8,12 @@ from collections.abc import Collection as Some
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.schema import document, word_delta, word_edition
-from embedmill.shared.words.cutting import VERSION
+from embedmill.shared.db.word_editions import active_edition
 from embedmill.shared.words.tallies import WordTally
 
 FOLD_FROM_DELTAS = 64
@@ -29,11 +29,6 @@ class Uncounted:
     uri: str
     chunks_ref: str | None
     rejections_ref: str | None
-
-
-def edition_of(generation: int, chunks_ref: str | None, rejections_ref: str | None) -> str:
-    """What tells the rows of a document, and the cutting of their words, from all others that it had or will have."""
-    return f"{VERSION}/{generation}/{chunks_ref or ''}/{rejections_ref or ''}"
 
 
 def record_words(connection: Connection, collection_id: int, counted: Mapping[str, tuple[str, WordTally]]) -> None:
@@ -65,10 +60,10 @@ def find_uncounted(connection: Connection, collection_id: int, *, limit: int = P
     """Documents that readers see and whose words are not counted as they are."""
     columns = (document.c.id, document.c.uri, document.c.chunks_ref, document.c.rejections_ref)
     query = (
-        select(*columns, _edition().label("edition"))
+        select(*columns, active_edition().label("edition"))
         .outerjoin(word_edition, word_edition.c.document_id == document.c.id)
         .where(document.c.collection_id == collection_id, document.c.active_version.is_not(None))
-        .where(word_edition.c.edition.is_distinct_from(_edition()))
+        .where(word_edition.c.edition.is_distinct_from(active_edition()))
         .order_by(document.c.id)
         .limit(limit)
     )
@@ -90,7 +85,7 @@ def find_counted_but_gone(connection: Connection, collection_id: int, *, limit: 
 
 def lock_editions(connection: Connection, documents: Some[str]) -> dict[str, str]:
     """The editions of these documents that readers see, which stay so until the transaction ends."""
-    query = select(document.c.id, _edition()).where(
+    query = select(document.c.id, active_edition()).where(
         among(connection, document.c.id, sorted(documents)), document.c.active_version.is_not(None)
     )
     rows = connection.execute(query.order_by(document.c.id).with_for_update()).all()
@@ -105,7 +100,7 @@ def count_differing(connection: Connection, collection_id: int) -> int:
     behind = (
         select(func.count())
         .select_from(document.outerjoin(word_edition, word_edition.c.document_id == document.c.id))
-        .where(seen, word_edition.c.edition.is_distinct_from(_edition()))
+        .where(seen, word_edition.c.edition.is_distinct_from(active_edition()))
     )
     gone = (
         select(func.count())
@@ -155,13 +150,6 @@ def fold_all_deltas(connection: Connection, collection_id: int) -> None:
     total = WordTally.total(WordTally.unpack(row.rows, row.words, row.terms) for row in rows)
     connection.execute(delete(word_delta).where(among(connection, word_delta.c.id, [row.id for row in rows])))
     _add(connection, collection_id, total)
-
-
-def _edition() -> ColumnElement[str]:
-    """As `edition_of` has it."""
-    refs = (func.coalesce(column, "") for column in (document.c.chunks_ref, document.c.rejections_ref))
-    found: ColumnElement[str] = cast(document.c.active_generation, String)
-    return f"{VERSION}/" + found + "/" + next(refs) + "/" + next(refs)
 
 
 def _held(connection: Connection, documents: Some[str]) -> dict[str, tuple[str, WordTally]]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.remembering import Remembered
+from embedmill.shared.words import cutter
 from embedmill.shared.words.counts import UNITS, TermCounts
 from embedmill.shared.words.folding import compose, normalise
 from embedmill.shared.words.languages import (
@@ -34,8 +35,7 @@ from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.scripts import script_of
 from embedmill.shared.words.splitting import Pieces, is_plain, joined, split, tokens, whole
 
-VERSION = 3
-"""Belongs to an index: rows cut by another version are cut anew before they are searched."""
+VERSION = cutter.VERSION
 
 FIELDS = {"title": 2.0, "section": 1.5, "text": 1.0, "name": 2.0, "path": 0.5}
 """What a word counts in each field, in steps of a quarter; `name` is the file's or the row's, `path` its folders'."""

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from embedmill.shared.harmless import harmless
-from embedmill.shared.starting import start_lightly
+from embedmill.shared.starting import keep_little_free, start_lightly
 
 
 def main() -> int:
     """Work until told to stop; returns the exit status."""
     start_lightly()
+    keep_little_free()
     return work(sys.argv[1:])
 
 

@@ -108,13 +108,15 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
 
 def load() -> None:
     """Load what workers need, the tables of words and the usual embedder's model included; starts no thread."""
+    from embedmill.shared.tokenizer import load_vocabulary
+
+    # First, as the modules fill the memory that reading it has taken.
+    load_vocabulary()
     for module in WARM:
         importlib.import_module(module)
     from embedmill.shared.providers.embeddings.table import embedder_class
-    from embedmill.shared.tokenizer import load_vocabulary
     from embedmill.shared.words import counting
 
-    load_vocabulary()
     counting.load()
     # Wrong settings and missing extras are for a worker to tell.
     with suppress(EmbedmillError, ImportError):

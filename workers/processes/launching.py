@@ -1,5 +1,6 @@
 """Starts worker processes: as forks of one that has loaded their code, where there is one, or as new interpreters."""
 
+import gc
 import importlib
 import json
 import os
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from embedmill.shared.logs import get_logger
-from embedmill.shared.starting import unheard
+from embedmill.shared.starting import keep_little_free, unheard
 from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
 
 log = get_logger()
@@ -102,6 +103,7 @@ def forking() -> Iterator["ForkServer | None"]:
     """
     server = None
     if _may_fork():
+        keep_little_free()
         for module in COMMON:
             importlib.import_module(module)
         server = ForkServer()
@@ -132,6 +134,8 @@ class ForkServer:
         self._ended: dict[int, int] = {}
         self.is_up = True
         parent = os.getpid()
+        # What both have stays, and is shared as long as neither touches it: a collection would.
+        gc.freeze()
         self.pid = fork(lambda: serve(other, parent=parent))
         other.close()
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit_rows
+from embedmill.shared.remembering import Remembered
 
 WORD = re.compile(r"\w+")
-CACHED_WORDS = 1 << 18
+KNOWN_WORDS = 1 << 16
 _PARTED = bytes(code if code > 127 or WORD.match(chr(code)) else 32 for code in range(256))
 """Bytes as they are, but blanks for those of ASCII that stand in no word."""
 
@@ -30,7 +31,7 @@ class HashEmbedder(Embedder):
     is_instant = True
 
     def __init__(self) -> None:
-        self._dimension_of = _Dimensions(self.dimensions)
+        self._dimension_of = Remembered(self._find_dimension, most=KNOWN_WORDS)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
         words = list(map(_words, texts))
@@ -39,6 +40,9 @@ class HashEmbedder(Embedder):
         size = len(texts) * self.dimensions
         counts = np.bincount(rows * self.dimensions + columns, minlength=size).reshape(len(texts), self.dimensions)
         return unit_rows(np.sqrt(counts, dtype=np.float32))
+
+    def _find_dimension(self, word: bytes) -> int:
+        return zlib.crc32(word) % self.dimensions
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(WORD.findall(text)) for text in texts]
@@ -53,17 +57,3 @@ def _words(text: str) -> list[bytes]:
     others = b" ".join(word for word in written if not word.isascii()).decode("utf-8", "surrogatepass")
     found = (word.encode("utf-8", "surrogatepass") for word in WORD.findall(others))
     return [*filter(bytes.isascii, written), *found]
-
-
-class _Dimensions(dict[bytes, int]):
-    """The dimension of each word, remembered for the usual ones and started afresh when there are too many."""
-
-    def __init__(self, dimensions: int) -> None:
-        super().__init__()
-        self._dimensions = dimensions
-
-    def __missing__(self, word: bytes) -> int:
-        if len(self) >= CACHED_WORDS:
-            self.clear()
-        self[word] = zlib.crc32(word) % self._dimensions
-        return self[word]

@@ -57,7 +57,10 @@ class FileOfLevels:
 
     def read(self, rows: NDArray[np.intp], dimensions: int) -> NDArray[np.int8]:
         """The levels of some rows; read and not mapped, so that they take no memory. Raises StorageFailed."""
-        found = self.file.read_each((self.begin + rows * dimensions).tolist(), dimensions)
+        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            found = self.file.read_each([self.begin + int(rows[0]) * dimensions], len(rows) * dimensions)
+        else:
+            found = self.file.read_each((self.begin + rows * dimensions).tolist(), dimensions)
         return np.frombuffer(found, np.int8).reshape(len(rows), dimensions)
 
 
@@ -79,6 +82,23 @@ class Codes:
         if mapped or self.file is None:
             return self.levels[rows]
         return self.file.read(rows, self.levels.shape[1])
+
+
+def join(parts: Sequence[tuple[Codes, NDArray[np.intp]]]) -> Codes:
+    """The codes of some rows of each of several, one after the other; a block at a time is in memory twice."""
+    dimensions = parts[0][0].levels.shape[1]
+    levels, end = np.empty((sum(len(rows) for _, rows in parts), dimensions), np.int8), 0
+    for codes, rows in parts:
+        for begin in range(0, len(rows), BLOCK_ROWS):
+            block = rows[begin : begin + BLOCK_ROWS]
+            levels[end : end + len(block)] = codes.levels_of(block, mapped=False)
+            end += len(block)
+    return Codes(
+        np.concatenate([codes.signs[:, rows] for codes, rows in parts], axis=1),
+        levels,
+        np.concatenate([codes.scales[rows] for codes, rows in parts]),
+        np.concatenate([codes.slacks[rows] for codes, rows in parts]),
+    )
 
 
 def encode(vectors: Floats) -> Codes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from embedmill.shared.paging import batched
 from embedmill.shared.providers.vectorstores.embedded import schema
-from embedmill.shared.providers.vectorstores.embedded.codes import encode
+from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode, join
 from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make
 from embedmill.shared.words import counting, cutting
@@ -19,8 +19,8 @@ WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN 
 TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
 IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
 
-CUT_AT_ONCE = 256
-"""Texts that are in memory at a time."""
+CUT_AT_ONCE, ENCODED_AT_ONCE = 256, 1_024
+"""Texts and vectors that are in memory at a time."""
 
 UNKNOWN = TermCounts(np.empty(0, np.uint32), np.empty(0, np.uint8), 0)
 """The words of a row that a former cutter never met."""
@@ -30,12 +30,15 @@ def read_segment(
     connection: sqlite3.Connection, after: int, upto: int, *, limit: int, dimensions: int, cutter: int
 ) -> Segment | None:
     """A segment of the first rows whose keys are above `after`, and `upto` at most; None when there are no more."""
-    rows = connection.execute(ROWS, (after, upto, limit)).fetchall()
-    if not rows:
+    keys, ids, codes = list[int](), list[str](), list[Codes]()
+    for rows in batched(connection.execute(ROWS, (after, upto, limit)), ENCODED_AT_ONCE):
+        keys += [key for key, _, _ in rows]
+        ids += [id for _, id, _ in rows]
+        codes.append(encode(unpack_vectors([vector for _, _, vector in rows], dimensions)))
+    if not keys:
         return None
-    keys = [key for key, _, _ in rows]
-    vectors = unpack_vectors([vector for _, _, vector in rows], dimensions)
-    return make(keys, [id for _, id, _ in rows], read_words(connection, keys, cutter), encode(vectors))
+    whole = join([(one, np.arange(len(one.scales))) for one in codes])
+    return make(keys, ids, read_words(connection, keys, cutter), whole)
 
 
 def read_words(connection: sqlite3.Connection, keys: Sequence[int], cutter: int) -> list[TermCounts]:

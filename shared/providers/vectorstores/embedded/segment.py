@@ -4,19 +4,24 @@ A row is its position here. Rows are ordered by key, terms by number, and the po
 segment tells follows from its rows. It is made from rows or from other segments, and never changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from mmap import MADV_DONTNEED, PAGESIZE, mmap
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode
+from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode, join
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION
 
 MOST_ROWS = 2**16
 """A row's number has 16 bits; and what is summed for each row of a segment stays in a core's own cache."""
+
+MOVED_AT_ONCE = 2**18
+"""Postings that are on their way from segments into another at a time."""
 
 TERM_SHIFT, ROW_SHIFT = np.uint64(24), np.uint64(8)
 
@@ -156,7 +161,10 @@ def ranked(ids: Sequence[str]) -> NDArray[np.uint32]:
 
 def invert(terms: NDArray[np.uint32], rows: NDArray[np.uint64], counts: NDArray[np.uint8]) -> Postings:
     """Postings in order: term, row and count are sorted as one number of 56 bits."""
-    packed = (terms.astype(np.uint64) << TERM_SHIFT) | (rows << ROW_SHIFT) | counts
+    packed = terms.astype(np.uint64)
+    packed <<= TERM_SHIFT
+    packed |= rows << ROW_SHIFT
+    packed |= counts
     packed.sort()
     sorted_terms = (packed >> TERM_SHIFT).astype(np.uint32)
     begins = np.flatnonzero(np.diff(sorted_terms, prepend=~sorted_terms[:1]))
@@ -173,34 +181,76 @@ def merge(segments: Sequence[Segment], kept: Sequence[NDArray[np.bool_] | None],
     picks = [
         np.flatnonzero(keep) if keep is not None else np.arange(len(s)) for s, keep in zip(segments, kept, strict=True)
     ]
-    starts = np.cumsum([0, *map(len, picks)])
-    parts = [
-        _renumbered(s.postings, len(s), pick, start) for s, pick, start in zip(segments, picks, starts, strict=False)
-    ]
-    terms, rows, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     chosen = list(zip(segments, picks, strict=True))
-    codes = Codes(
-        np.ascontiguousarray(np.concatenate([s.codes.signs[:, pick] for s, pick in chosen], axis=1)),
-        np.concatenate([s.codes.levels[pick] for s, pick in chosen]),
-        np.concatenate([s.codes.scales[pick] for s, pick in chosen]),
-        np.concatenate([s.codes.slacks[pick] for s, pick in chosen]),
-    )
     return Segment(
         np.concatenate([s.keys[pick] for s, pick in chosen]),
         ranked(ids),
         np.concatenate([s.lengths[pick] for s, pick in chosen]),
-        invert(terms, rows, counts),
-        codes,
+        _merge_postings([(s.postings, len(s), pick) for s, pick in chosen]),
+        join([(s.codes, pick) for s, pick in chosen]),
     )
 
 
-def _renumbered(
-    postings: Postings, size: int, pick: NDArray[np.intp], start: int
-) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]:
-    """The postings of the rows that are picked, with the numbers that these get, as they are sorted again."""
-    terms = np.repeat(postings.terms, np.diff(postings.offsets))
-    numbers = np.full(size, -1, np.int64)
-    numbers[pick] = np.arange(start, start + len(pick))
-    rows = numbers[postings.rows]
-    kept = rows >= 0
-    return terms[kept], rows[kept].astype(np.uint64), postings.counts[kept]
+def _merge_postings(parts: Sequence[tuple[Postings, int, NDArray[np.intp]]]) -> Postings:
+    """The postings of the rows that are picked of each segment of so many rows, under the numbers that these get.
+
+    Each is put where it belongs: the rows of a segment come before those of the next, and nothing is sorted again.
+    """
+    starts = np.cumsum([0, *(len(pick) for _, _, pick in parts)])
+    moves = [_Move.of(*part, start=start) for part, start in zip(parts, starts, strict=False)]
+    terms = np.unique(np.concatenate([postings.terms for postings, _, _ in parts]))
+    places = [terms.searchsorted(postings.terms) for postings, _, _ in parts]
+    sizes = np.zeros(len(terms), np.int64)
+    for move, at in zip(moves, places, strict=True):
+        sizes[at] += move.sizes
+    ends = np.cumsum(sizes)
+    rows, counts, free = np.empty(sizes.sum(), np.uint16), np.empty(sizes.sum(), np.uint8), ends - sizes
+    for move, at in zip(moves, places, strict=True):
+        move.place(rows, counts, free[at])
+        free[at] += move.sizes
+    left = sizes > 0
+    return Postings(terms[left], np.concatenate(([0], ends[left])).astype(np.uint32), rows, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """The way of a segment's postings into another: the `numbers` that its rows get, -1 for those that are gone."""
+
+    postings: Postings
+    numbers: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    """Of each term, how many postings are left."""
+
+    @classmethod
+    def of(cls, postings: Postings, size: int, pick: NDArray[np.intp], *, start: int) -> Self:
+        """Of a segment of so many rows, those picked of which are numbered from `start` on."""
+        numbers = np.full(size, -1, np.int32)
+        numbers[pick] = np.arange(start, start + len(pick), dtype=np.int32)
+        sizes = np.diff(postings.offsets).astype(np.int64)
+        if len(pick) < size:
+            for begin, end in _blocks(postings):
+                gone = np.flatnonzero(numbers[_rows_of(postings, begin, end)] < 0) + int(postings.offsets[begin])
+                sizes -= np.bincount(postings.offsets.searchsorted(gone, side="right") - 1, minlength=len(sizes))
+        return cls(postings, numbers, sizes)
+
+    def place(self, rows: NDArray[np.uint16], counts: NDArray[np.uint8], begins: NDArray[np.int64]) -> None:
+        """Put each term's postings from its place on; some at a time, and what they are read from is given back."""
+        for first, last in _blocks(self.postings):
+            numbers = self.numbers[_rows_of(self.postings, first, last)]
+            found = self.postings.counts[self.postings.offsets[first] : self.postings.offsets[last]]
+            kept, sizes = numbers >= 0, self.sizes[first:last]
+            to = np.repeat(begins[first:last] - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+            rows[to], counts[to] = numbers[kept], found[kept]
+        if self.postings.pages is not None:
+            self.postings.pages.give_back()
+
+
+def _blocks(postings: Postings) -> Iterator[tuple[int, int]]:
+    """The terms in ranges, of as many postings as are in memory at a time; of one term there may be more."""
+    steps = np.arange(0, len(postings.rows), MOVED_AT_ONCE)
+    begins = np.unique(postings.offsets.searchsorted(steps, side="right") - 1).tolist()
+    yield from pairwise([*begins, len(postings.terms)])
+
+
+def _rows_of(postings: Postings, begin: int, end: int) -> NDArray[np.uint16]:
+    return postings.rows[postings.offsets[begin] : postings.offsets[end]]
