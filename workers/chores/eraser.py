@@ -12,7 +12,7 @@ RETAIN_SECONDS = 600.0
 
 
 class Eraser(BackgroundChore):
-    """Writes whole files anew, for which the other chores must not wait."""
+    """Writes whole files anew, for which the other chores must not wait; loads what does so when there is something."""
 
     name = "eraser"
     quiet_seconds = QUIET_SECONDS
@@ -27,13 +27,19 @@ class Eraser(BackgroundChore):
         return time.monotonic() >= self._retained_at + RETAIN_SECONDS
 
     def has_work(self) -> bool:
-        return self._must_retain or bool(self._runtime.database.query(erasures.list_open))
+        return self._must_retain or self._has_open
+
+    @property
+    def _has_open(self) -> bool:
+        return bool(self._runtime.database.query(erasures.list_open))
 
     def work(self) -> None:
-        from embedmill.workers.chores.retainer import retain
-        from embedmill.workers.erasing.eraser import take_up
-
         if self._must_retain:
+            from embedmill.workers.chores.retainer import retain
+
             self._retained_at = time.monotonic()
             retain(self._runtime)
-        take_up(self._runtime)
+        if self._has_open:
+            from embedmill.workers.erasing.eraser import take_up
+
+            take_up(self._runtime)

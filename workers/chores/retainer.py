@@ -10,7 +10,6 @@ from embedmill.shared.db.leftovers import DELAYS
 from embedmill.shared.erasing import RETENTION
 from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.erasing import eraser
 
 log = get_logger()
 
@@ -33,6 +32,8 @@ def _retain(runtime: Runtime, collection: Collection) -> int:
         return 0
     due = runtime.database.query(expiry.list_expired, collection.id, days=days, limit=TOGETHER)
     if due:
+        from embedmill.workers.erasing import eraser
+
         eraser.begin(runtime, due, cause=RETENTION)
     gone = Counter[str](_forget(runtime, collection, days))
     if due or gone.total():
