@@ -12,6 +12,7 @@ from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.presence import thread_name
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.workers.stored import HandedOn
 from embedmill.workers.streams import Streams
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class WorkerRuntime(Runtime):
         self.held = HeldClaims()
         most = settings.embed_max_concurrency
         self.streams = Streams(lambda: self.database, lambda: self.spender, is_shared=slots > 1, most=most)
+        self.handed_on = HandedOn()
         self._opening = threading.Lock()
 
     def for_thread(self, number: int) -> "WorkerRuntime":

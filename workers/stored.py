@@ -1,6 +1,7 @@
 """Reads back what earlier stages stored: a document's chunk set, and which of its chunks were rejected or repaired."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -88,23 +89,56 @@ def addressed_texts(embedder: "Embedder", stored: Stored) -> dict[bytes, Text]:
     return texts
 
 
-def load_stored(blobs: BlobStore, items: Sequence[WorkItem]) -> tuple[list[Stored], dict[int, Outcome]]:
+class HandedOn:
+    """What a thread has stored and soon reads again, where a batch goes through several stages there: by reference."""
+
+    def __init__(self) -> None:
+        self._chunk_sets: dict[str, ChunkSet] | None = None
+
+    @contextmanager
+    def through_stages(self) -> Iterator[None]:
+        """Remember what is stored until the block ends."""
+        self._chunk_sets = {}
+        try:
+            yield
+        finally:
+            self._chunk_sets = None
+
+    def put(self, reference: str, chunk_set: ChunkSet) -> None:
+        """Note what was stored."""
+        if self._chunk_sets is not None:
+            self._chunk_sets[reference] = chunk_set
+
+    def get(self, reference: str | None) -> ChunkSet | None:
+        """What is stored there, if it is here."""
+        return self._chunk_sets.get(reference) if self._chunk_sets and reference else None
+
+
+_NOTHING = HandedOn()
+
+
+def load_stored(
+    blobs: BlobStore, items: Sequence[WorkItem], handed_on: HandedOn = _NOTHING
+) -> tuple[list[Stored], dict[int, Outcome]]:
     """The documents that could be read, and the outcome of those that could not."""
+    here = {item.id: chunk_set for item in items if (chunk_set := handed_on.get(item.chunks_ref)) is not None}
     references = [r for item in items for r in (item.chunks_ref, item.rejections_ref) if r is not None]
-    found = blobs.get_pack(references)
+    found = blobs.get_pack([r for r in references if handed_on.get(r) is None])
     loaded: list[Stored] = []
     failed: dict[int, Outcome] = {}
     for item in items:
         try:
-            loaded.append(_load(item, found))
+            loaded.append(_load(item, here.get(item.id) or _chunk_set_of(item.chunks_ref, found), found))
         except BlobMissing as error:
             failed[item.id] = Fail(error)
     return loaded, failed
 
 
-def _load(item: WorkItem, found: Mapping[str, bytes | BlobMissing]) -> Stored:
-    chunk_set, rejected, repairs = read_stored(item.chunks_ref, item.rejections_ref, found)
-    kept = [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected]
+def _load(item: WorkItem, chunk_set: ChunkSet, found: Mapping[str, bytes | BlobMissing]) -> Stored:
+    rejected, repairs = _findings_of(item.rejections_ref, found)
+    kept = (
+        [chunk for chunk in chunk_set.chunks if chunk.ordinal not in rejected] if rejected else list(chunk_set.chunks)
+    )
     return Stored(item, chunk_set, rejected, repairs, kept)
 
 
@@ -112,11 +146,21 @@ def read_stored(
     chunks_ref: str | None, rejections_ref: str | None, found: Mapping[str, bytes | BlobMissing]
 ) -> tuple[ChunkSet, dict[int, str], dict[int, Repair]]:
     """A chunk set, its rejections and its repairs by ordinal, from a pack that was read; raises BlobMissing."""
-    findings = orjson.loads(_require(rejections_ref, found)) if rejections_ref else {}
+    rejections, repairs = _findings_of(rejections_ref, found)
+    return _chunk_set_of(chunks_ref, found), rejections, repairs
+
+
+def _chunk_set_of(reference: str | None, found: Mapping[str, bytes | BlobMissing]) -> ChunkSet:
+    return decode_chunk_set(_require(reference, found))
+
+
+def _findings_of(
+    reference: str | None, found: Mapping[str, bytes | BlobMissing]
+) -> tuple[dict[int, str], dict[int, Repair]]:
+    findings = orjson.loads(_require(reference, found)) if reference else {}
     by_ordinal = {int(ordinal): finding for ordinal, finding in findings.items()}
     rejections = {ordinal: finding for ordinal, finding in by_ordinal.items() if isinstance(finding, str)}
-    repairs = {o: Repair.from_json(finding) for o, finding in by_ordinal.items() if isinstance(finding, dict)}
-    return decode_chunk_set(_require(chunks_ref, found)), rejections, repairs
+    return rejections, {o: Repair.from_json(finding) for o, finding in by_ordinal.items() if isinstance(finding, dict)}
 
 
 def _require(reference: str | None, found: Mapping[str, bytes | BlobMissing]) -> bytes:

@@ -33,7 +33,7 @@ def _work(stage: str, body: Any) -> None:
             raise Reject(requeue=True) from None
         return
     try:
-        process.work(message, resolve_name(stages.find_stage(stage).function))
+        process.work_through(message, lambda name: resolve_name(stages.find_stage(name).function))
     except StorageFailed as error:
         log.error("worker.storage_failed", error=str(error))
         process.fail(error)

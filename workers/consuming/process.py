@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from embedmill.shared.errors import BrokerUnavailable, StorageFailed
@@ -30,6 +30,8 @@ class Process:
         self._max_batches = 0
         self.is_spent = False
         self.published = 0
+        self._may_go_on: Callable[[str], bool] = _never
+        self._next: BatchMessage | None = None
         self._outage = Outage()
         self._in_hand = 0
         self.done = Throughput()
@@ -37,13 +39,25 @@ class Process:
         self._made: list[WorkerRuntime] = []
         self._lock = threading.RLock()
 
-    def begin(self, runtime: WorkerRuntime, *, slots: int = 1, is_shared: bool = False, max_batches: int = 0) -> None:
-        """What this process is, said once, before its first message."""
+    def begin(
+        self,
+        runtime: WorkerRuntime,
+        *,
+        slots: int = 1,
+        is_shared: bool = False,
+        max_batches: int = 0,
+        may_go_on: Callable[[str], bool] | None = None,
+    ) -> None:
+        """What this process is, said once, before its first message.
+
+        With one slot, `may_go_on` says whether what is ready for a stage now may be worked on here at once, unsent.
+        """
         self._runtime = runtime
         self.gate = Gate(slots)
         runtime.streams.is_full = lambda: self.gate.is_shut
         self._is_shared = is_shared
         self._max_batches = max_batches
+        self._may_go_on = _never if is_shared or may_go_on is None else may_go_on
 
     @property
     def is_busy(self) -> bool:
@@ -61,6 +75,14 @@ class Process:
             with self._lock:
                 self._in_hand -= 1
 
+    def work_through(self, message: BatchMessage, find_stage: Callable[[str], StageFunction]) -> None:
+        """Run a batch, and what follows from it while this process may go on with that, as if it had been sent."""
+        with self._thread_runtime().handed_on.through_stages():
+            following: BatchMessage | None = message
+            while following:
+                self.work(following, find_stage(following.stage))
+                following, self._next = self._next, None
+
     def work(self, message: BatchMessage, stage: StageFunction) -> None:
         """Run a batch when there is a place for it, or give its work back when this process is about to end."""
         runtime = self._thread_runtime()
@@ -70,9 +92,19 @@ class Process:
                 give_back(runtime, message)
                 return
             company = 1 if self._is_shared and not message.alone else 0
-            self.done.note_batch(execute(runtime, message, stage, self.publish, company=company))
+            self.done.note_batch(execute(runtime, message, stage, self._pass_on, company=company))
         if self._max_batches and self.done.batches >= self._max_batches:
             self.retire()
+
+    def _pass_on(self, message: BatchMessage) -> None:
+        """Keep one message in hand, which is worked on next; where more stages follow, the others are sent.
+
+        So no message waits here, where it would be lost with this process.
+        """
+        if self._next is None and not self.is_spent and self._may_go_on(message.stage):
+            self._next = message
+        else:
+            self.publish(message)
 
     def publish(self, message: BatchMessage) -> None:
         """Send a wake-up after its work was committed; when the broker is away the work goes back to the dispatcher."""
@@ -130,6 +162,10 @@ class Process:
                 presence.__enter__()
                 self._runtime = WorkerRuntime(settings, process_id=presence.id)
             return self._runtime
+
+
+def _never(_: str) -> bool:
+    return False
 
 
 process = Process()

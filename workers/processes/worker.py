@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,12 +21,13 @@ from embedmill.shared.db import pools
 from embedmill.shared.db import presence as registry
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.presence import Report
-from embedmill.shared.errors import EmbedmillError, StorageFailed
+from embedmill.shared.errors import BrokerUnavailable, EmbedmillError, StorageFailed
 from embedmill.shared.logs import configure_logs, get_logger
 from embedmill.shared.presence import RUN, Presence
-from embedmill.shared.settings import load_settings
+from embedmill.shared.settings import Settings, load_settings
 from embedmill.shared.states import WorkerState
 from embedmill.workers.app import app
+from embedmill.workers.brokers.embedded import EmbeddedBroker
 from embedmill.workers.brokers.refusals import refusals
 from embedmill.workers.consuming.process import process
 from embedmill.workers.heartbeat import Heartbeat
@@ -54,7 +55,10 @@ def run(arguments: Sequence[str]) -> int:
     with Presence(settings.home_path / RUN) as presence:
         runtime = WorkerRuntime(settings, process_id=presence.id, slots=_sessions(options))
         is_shared = options.kind == PoolKind.THREADS
-        process.begin(runtime, slots=options.slots, is_shared=is_shared, max_batches=options.max_batches)
+        may_go_on = _may_go_on(settings, options.queue or stages.names())
+        process.begin(
+            runtime, slots=options.slots, is_shared=is_shared, max_batches=options.max_batches, may_go_on=may_go_on
+        )
         try:
             Worker(runtime, options).run()
         finally:
@@ -62,6 +66,24 @@ def run(arguments: Sequence[str]) -> int:
     if process.failure:
         return EXIT_STORAGE
     return EXIT_SPENT if process.is_spent else 0
+
+
+def _may_go_on(settings: Settings, served: Sequence[str]) -> Callable[[str], bool] | None:
+    """Whether a batch goes on here: into a stage that is served here, and for which no other message waits.
+
+    Only the embedded broker tells that for nothing, and loses a message with the process that took it anyway.
+    """
+    if not settings.broker_url.startswith("embedded:"):
+        return None
+    broker = EmbeddedBroker(settings)
+
+    def may_go_on(stage: str) -> bool:
+        try:
+            return stage in served and not broker.depths()[stage]
+        except BrokerUnavailable:
+            return False
+
+    return may_go_on
 
 
 def _sessions(options: argparse.Namespace) -> int:

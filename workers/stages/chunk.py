@@ -82,6 +82,7 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     _record_hidden(runtime, prepared)
     sealed = [runtime.vault.seal_blob(p.read.item.collection_id, p.encoded) for p in prepared]
     for p, reference in zip(prepared, runtime.blobs.put_pack(sealed), strict=True):
+        runtime.handed_on.put(reference, p.chunk_set)
         outcomes[p.read.item.id] = _advance(runtime, claim.stage, p, reference)
     return outcomes
 

@@ -33,7 +33,7 @@ RESERVED_LEASES = 4
 
 def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
-    stored, outcomes = load_stored(runtime.blobs, claim.items)
+    stored, outcomes = load_stored(runtime.blobs, claim.items, runtime.handed_on)
     by_id = {s.item.id: s for s in stored}
     for (_, name, alone), items in _by_job_and_model(runtime, stored).items():
         embedder = runtime.embedder(name)

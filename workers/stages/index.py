@@ -171,7 +171,7 @@ def _write(
     tallies: Tallies,
 ) -> dict[int, End]:
     """Upsert and confirm; `Complete` means that the store holds every row of the version."""
-    stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes])
+    stored, outcomes = load_stored(runtime.blobs, [item for item in items if not item.deletes], runtime.handed_on)
     rows, unembedded = _rows(runtime, collection, stored)
     store = runtime.store(collection, job_id=items[0].job_id)
     if rows and _is_lost(runtime, claim, items):

@@ -28,7 +28,7 @@ from embedmill.workers.validation.sampling import (
 
 def validate(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
-    stored, outcomes = load_stored(runtime.blobs, claim.items)
+    stored, outcomes = load_stored(runtime.blobs, claim.items, runtime.handed_on)
     findings: dict[int, GateJudgement] = {}
     for (_, collection_id, _alone), documents in _by_job_and_collection(stored).items():
         settings = runtime.collection_settings(collection_id)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from embedmill.shared import stages
 from embedmill.shared.db import settlement
 from embedmill.shared.db.leases import Lease
-from embedmill.shared.outcomes import Complete, Outcome
+from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.states import Result, State
 from embedmill.workers import tasks
 from embedmill.workers.consuming.process import Process
@@ -168,3 +169,34 @@ def test_what_goes_wrong_outside_of_a_stage_is_said_and_its_work_comes_back(
     ]
     assert not process.is_busy
     assert tracker.states() == [State.RUNNING], "until its lease runs out"
+
+
+def test_a_batch_goes_on_in_the_process_that_has_it_while_nobody_elses_waits(
+    process: Ended, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[BatchMessage] = []
+    monkeypatch.setattr(process, "publish", sent.append)
+    waiting = {"embed"}
+    process.begin(process.require_runtime(), may_go_on=lambda stage: stage not in waiting)
+    ran: list[str] = []
+
+    def find(stage: str) -> Any:
+        def run(_: WorkerRuntime, claim: Lease) -> Mapping[int, Outcome]:
+            ran.append(stage)
+            following = stages.names()[stages.names().index(stage) + 1]
+            # The last of them has no text, and skips what asks for one.
+            last = claim.items[-1].id if stage == "chunk" else 0
+            return {item.id: Advance("index" if item.id == last else following) for item in claim.items}
+
+        return run
+
+    ids = queue(tracker, 3)
+    process.work_through(BatchMessage("chunk", tuple(ids)), find)
+    assert ran == ["chunk", "validate"]
+    assert sent == [BatchMessage("index", (ids[2],)), BatchMessage("embed", tuple(ids[:2]))]
+    assert [row["state"] for row in tracker.rows()] == [State.QUEUED] * 3
+    assert [(row["attempt"], row["epoch"]) for row in tracker.rows()] == [(0, 2), (0, 2), (0, 1)]
+    process.gate.close()
+    waiting.clear()
+    process.work_through(sent[-1], find)
+    assert [row["state"] for row in tracker.rows()] == [State.PENDING, State.PENDING, State.QUEUED]
