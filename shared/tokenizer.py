@@ -71,7 +71,8 @@ class CountedText:
     def count(self, start: int, end: int) -> int:
         """Tokens of `text[start:end]`, exactly those that `count_tokens` tells of it."""
         seams = self._seams
-        first, last = bisect_left(seams, start << _PLACE), bisect_left(seams, end + 1 << _PLACE) - 1
+        first = bisect_left(seams, start << _PLACE)
+        last = bisect_left(seams, end + 1 << _PLACE, first) - 1
         if first > last:
             return self._count_end(start, end)
         tokens = (seams[last] - seams[first]) & _TOKENS
@@ -100,7 +101,8 @@ def _find_seams(text: str) -> list[int]:
         return _encode_whole(text)
     words = _cut_evenly(text)
     counts = list(map(_words.get, words, repeat(_NEW)))
-    if new := [place for place, count in enumerate(counts) if count == _NEW]:
+    if _NEW in counts:
+        new = [place for place, count in enumerate(counts) if count == _NEW]
         if len(new) * _SOME > len(words) and _words.has_forgotten:
             return _encode_whole(text)
         for place, count in zip(new, _count_new([words[place] for place in new]), strict=True):

@@ -61,6 +61,16 @@ class Stored:
         """What an embedder is given for a chunk: prefix and body, repaired where the validator said so."""
         return embedded_text(self.chunk_set, chunk, self.repairs)
 
+    def embedded_texts(self) -> list[str]:
+        """The same of all chunks that are kept."""
+        if self.repairs:
+            return list(map(self.embedded_text, self.kept))
+        text = self.chunk_set.text
+        return [
+            chunk.embedded_text(text) if chunk.head else chunk.prefix + text[chunk.start : chunk.end]
+            for chunk in self.kept
+        ]
+
 
 def embedded_text(chunk_set: ChunkSet, chunk: Chunk, repairs: Mapping[int, Repair]) -> str:
     """Prefix and body of a chunk, repaired where there is a repair for it."""
@@ -83,8 +93,7 @@ class Text:
 def addressed_texts(embedder: "Embedder", stored: Stored) -> dict[bytes, Text]:
     """The texts to embed for a document, by content address; equal texts are one."""
     texts = {}
-    for chunk in stored.kept:
-        text = stored.embedded_text(chunk)
+    for chunk, text in zip(stored.kept, stored.embedded_texts(), strict=True):
         texts[embedder.address(text)] = Text(text, chunk.tokens, chunk.ordinal)
     return texts
 

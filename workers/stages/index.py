@@ -11,7 +11,7 @@ removed by the sweeper (`embedmill.workers.chores.sweeper`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TypeGuard
 
 import numpy as np
@@ -239,26 +239,25 @@ def _rows(
     runtime: WorkerRuntime, collection: Collection, stored: Sequence[Stored]
 ) -> tuple[dict[int, list[VectorRow]], set[int]]:
     embedder = runtime.embedder(CollectionSettings(**collection.settings).embedding)
-    texts = {s.item.id: [s.embedded_text(chunk) for chunk in s.kept] for s in stored}
-    addresses = {id_: [embedder.address(text) for text in found] for id_, found in texts.items()}
-    by_address = {a: t for id_, found in addresses.items() for a, t in zip(found, texts[id_], strict=True)}
-    vectors = _vectors(runtime.cache_of(collection.id), embedder, by_address)
-    unembedded = {id_ for id_, found in addresses.items() if any(a not in vectors for a in found)}
+    texts = {s.item.id: s.embedded_texts() for s in stored}
+    unique = list(dict.fromkeys(chain.from_iterable(texts.values())))
+    vectors = _vectors(runtime.cache_of(collection.id), embedder, unique)
+    unembedded = {id_ for id_, found in texts.items() if not all(map(vectors.__contains__, found))}
     rows = {
-        s.item.id: _document_rows(runtime, s, [vectors[a] for a in addresses[s.item.id]], str(collection.index_version))
+        s.item.id: _document_rows(runtime, s, [vectors[t] for t in texts[s.item.id]], str(collection.index_version))
         for s in stored
         if s.item.id not in unembedded
     }
     return rows, unembedded
 
 
-def _vectors(
-    cache: EmbeddingCache, embedder: Embedder, texts: Mapping[bytes, str]
-) -> Mapping[bytes, NDArray[np.float32]]:
-    """The vectors of texts by address: made here, or those that the embed stage left in the cache."""
+def _vectors(cache: EmbeddingCache, embedder: Embedder, texts: Sequence[str]) -> Mapping[str, NDArray[np.float32]]:
+    """The vectors of different texts: made here, or those that the embed stage left in the cache."""
     if embedder.is_instant:
-        return dict(zip(texts, as_kept(embedder.embed_all(list(texts.values()))), strict=True))
-    return cache.get_many(list(texts), dimensions=embedder.dimensions)
+        return dict(zip(texts, as_kept(embedder.embed_all(texts)), strict=True))
+    addresses = {embedder.address(text): text for text in texts}
+    found = cache.get_many(list(addresses), dimensions=embedder.dimensions)
+    return {addresses[address]: vector for address, vector in found.items()}
 
 
 def _document_rows(
