@@ -22,6 +22,7 @@ NAMES = (
     "ingest",
     "limits",
     "million",
+    "parsing",
     "pgvector",
     "records",
     "recovery",

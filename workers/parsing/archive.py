@@ -22,6 +22,7 @@ _LOCAL_HEADER_BYTES = 30
 _READ_BYTES = 1 << 16
 _SMALL_BYTES = 1 << 20
 _KEPT_BYTES = 8 << 20
+_PLAIN = frozenset((ZIP_STORED, ZIP_DEFLATED))
 _ENCRYPTED = 0x1
 # Bits of a member's flags that change nothing for its reader: how well it was deflated, and that its sizes follow it.
 _MEANINGLESS = 0x2 | 0x4 | 0x8
@@ -124,19 +125,19 @@ class Archive:
             raise ParserLimitExceeded(f"it expands {total // len(self._data):,} times, as a decompression bomb does")
 
     def _read_sound(self, member: Member | ZipInfo) -> bytes | None:
-        """A deflated member that is true to its name, size and sum, in about half the time that Python's reader takes.
+        """A member that is true to its name, size and sum, in about half the time that Python's reader takes.
 
         None leaves any other to that reader, which says what is wrong with it.
         """
         name, start = member.orig_filename, member.header_offset
         header = self._data[start : start + _LOCAL_HEADER_BYTES + len(name)]
-        is_known = member.compress_type == ZIP_DEFLATED and not member.flag_bits & ~_MEANINGLESS & 0xFF
+        is_known = member.compress_type in _PLAIN and not member.flag_bits & ~_MEANINGLESS & 0xFF
         if not is_known or not name.isascii() or not header.startswith(_LOCAL_HEADER):
             return None
         if header[_LOCAL_HEADER_BYTES:] != name.encode() or int.from_bytes(header[26:28], "little") != len(name):
             return None
         try:
-            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self._raw(member), member.file_size + 1)
+            content = _unpacked(member.compress_type, self._raw(member), member.file_size + 1)
         except zlib.error:
             return None
         if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
@@ -161,6 +162,11 @@ class Archive:
         names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         start = member.header_offset + _LOCAL_HEADER_BYTES + names
         return view[start : start + member.compress_size]
+
+
+def _unpacked(method: int, raw: memoryview, most: int) -> bytes:
+    """Up to so many bytes; raises zlib.error."""
+    return raw[:most].tobytes() if method == ZIP_STORED else zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, most)
 
 
 def _open_zip(data: bytes) -> ZipFile:

@@ -204,7 +204,7 @@ class Draft:
         return list(map(self.cell, texts))
 
     def _clean(self, text: str) -> str:
-        return clean(self._repaired(text))
+        return clean(text if text.isascii() else self._repaired(text))
 
     def _repaired(self, text: str) -> str:
         """Mended where all of it was encoded twice, which is noted."""
@@ -222,7 +222,8 @@ class Draft:
         self._table = table
 
     def _append(self, block: Block) -> None:
-        self.turn_to(None)
+        if self._table is not None:
+            self.turn_to(None)
         self.add(block)
 
     def add(self, block: Block) -> None:

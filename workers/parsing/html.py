@@ -1,5 +1,6 @@
 """Owns HTML: text as a browser would show it, with headings, lists, code and table rows."""
 
+import re
 from typing import TYPE_CHECKING
 
 from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding
@@ -9,7 +10,7 @@ from embedmill.workers.parsing.html_furniture import furniture, has_title, main_
 from embedmill.workers.parsing.html_walk import Walk
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborHTMLParser
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _SKIPPED = [
     "script", "style", "template", "noscript", "title", "iframe", "object", "embed", "canvas", "audio", "video",
@@ -27,15 +28,17 @@ _CAPTIONS = (
 )
 _NAVIGATION = 'nav, [role="navigation"]'
 _FRAMES = "iframe[src], object[data], embed[src], frame[src]"
+_FRAME = re.compile("<(?:iframe|object|embed|frame)", re.IGNORECASE)
 _TITLE_WITHIN = 50
 
 
 def read(data: bytes, draft: Draft) -> None:
     """A page without what its site put around it; its title opens it, unless a heading of its own says the same."""
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits, depth=draft.depth)
-    tree = _tree(page.decode(data, declared=declared_encoding(data)), page)
+    markup = page.decode(data, declared=declared_encoding(data))
+    tree = _tree(markup, page)
     if (main := main_part(tree)) is not None:
-        Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree), captions=_nodes(tree, _CAPTIONS)).run(
+        Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree, markup), captions=_nodes(tree, _CAPTIONS)).run(
             main, has_title=has_title(main)
         )
     document = page.finish()
@@ -76,12 +79,16 @@ def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
     except SelectolaxError as error:
         # HTML has no syntax errors: Lexbor refuses a page only when it gets no more memory.
         raise MemoryError from error
-    if not draft.title and (title := tree.css_first("head > title")):
+    if not draft.title and (title := _title(tree)):
         draft.title = title.text()
-    if frames := len(tree.css(_FRAMES)):
+    if _FRAME.search(markup) and (frames := len(tree.css(_FRAMES))):
         draft.note(f"{count(frames, 'embedded page')} left out")
     tree.strip_tags(_SKIPPED)
     return tree
+
+
+def _title(tree: "LexborHTMLParser") -> "LexborNode | None":
+    return None if tree.head is None else tree.head.css_first("title")
 
 
 def _bounded(markup: str, draft: Draft) -> str:

@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from html import unescape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,12 +25,14 @@ _LANGUAGES_LABEL = 40
 """Characters that may stand before them."""
 
 _CERTAIN = 'nav, [role="navigation"], [role="contentinfo"], [role="search"], footer'
-_HINTS = {
-    "class": ("nav", "footer", "breadcrumb", "cookie", "consent", "gdpr", "sidebar", "toolbar", "prev", "next", "lang",
-              "skip", "related", "pag", "share", "social", "menu", "search"),
-    "id": ("nav", "footer", "breadcrumb", "cookie", "consent", "sidebar", "menu", "lang"),
-}  # fmt: skip
-_NAMED = ", ".join(f'[{name}*="{hint}" i]' for name, hints in _HINTS.items() for hint in hints)
+_HINT = re.compile(
+    "nav|footer|breadcrumb|cookie|consent|gdpr|sidebar|toolbar|prev|next|lang|skip|related|pag|share|social|menu|search",
+    re.IGNORECASE,
+)
+# Names in their markup, and whatever in a text looks like them. Expressions that begin with one word are found quickly.
+_VALUE = r"""=\s*+("[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)"""
+_CLASSES = tuple(re.compile(spelt + _VALUE) for spelt in ("class", "CLASS", "Class"))
+_IDS = tuple(re.compile(spelt + _VALUE) for spelt in ("id", "ID", "Id"))
 _WORD = re.compile(
     r"""(?:.*[-_])?
     (?: (?:site|page|top|main|sub|global|local|side|doc)?nav(?:bar|igation|header|footer|links?|list|menu|tree)?
@@ -59,17 +63,42 @@ LINKS = 0.5
 _SIGNS = re.compile("[¶#§†↩⏎\u2191⚓🔗\ufe0e\ufe0f\\s]*")
 
 
-def furniture(tree: "LexborHTMLParser") -> set[int]:
-    """What a site put around a page's text, by the nodes' `mem_id`."""
+def furniture(tree: "LexborHTMLParser", markup: str) -> set[int]:
+    """What a site put around a page's text, by the nodes' `mem_id`; `markup` is what the tree was made of."""
     body = tree.body
     if body is None:
         return set()
     total = _characters(body)
-    called = [*body.css(_CERTAIN)[:MOST_NAMED], *filter(_is_called_so, body.css(_NAMED)[:MOST_NAMED])]
+    named = _named(markup)
+    called = body.css(_CERTAIN)[:MOST_NAMED]
+    if named:
+        called += filter(_is_called_so, body.css(named)[:MOST_NAMED])
     found = {node.mem_id for node in called if not _holds_the_text(node, total)}
     found.update(node.mem_id for node in _language_lists(body))
     found.update(node.mem_id for node in body.css(_SIGN_LINKS) if _is_sign(node))
     return found
+
+
+def _named(markup: str) -> str:
+    """The selector of nodes that are called so; "" for none. Few names are, and most stand at many nodes."""
+    classes = {name for told in _values(_CLASSES, markup) for name in told.split()}
+    ids = set(_values(_IDS, markup))
+    wanted = [f"[class~={_quoted(name)}]" for name in sorted(classes) if _is_name(name)]
+    return ", ".join(wanted + [f"[id={_quoted(name)}]" for name in sorted(ids) if _is_name(name)])
+
+
+def _values(patterns: Sequence[re.Pattern[str]], markup: str) -> Iterator[str]:
+    for value in {value for pattern in patterns for value in pattern.findall(markup)}:
+        if _HINT.search(value):
+            yield unescape(value.strip("\"'"))
+
+
+def _is_name(name: str) -> bool:
+    return _WORD.fullmatch(_CAMEL.sub("-", name)) is not None
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def has_title(root: "LexborNode") -> bool:
@@ -105,7 +134,7 @@ def _is_called_so(node: "LexborNode") -> bool:
     key = attributes.get("id") or ""
     if key and not _is_section(node, key):
         names.append(key)
-    called = [name for name in names if _WORD.fullmatch(_CAMEL.sub("-", name))]
+    called = [name for name in names if _is_name(name)]
     if not called:
         return False
     is_certain = node.tag not in _LINES and not all(map(_BOX.fullmatch, called))

@@ -32,17 +32,21 @@ class HtmlPiece:
     marker: str = ""
 
     def add_to(self, draft: Draft) -> None:
-        match self.kind:
-            case BlockKind.HEADING:
-                draft.heading(self.text, level=self.level)
-            case BlockKind.LIST_ITEM:
-                draft.list_item(self.text, marker=self.marker, depth=self.level)
-            case BlockKind.CODE:
-                draft.code(self.text)
-            case BlockKind.CAPTION:
-                draft.caption(self.text)
-            case _:
-                draft.paragraph(self.text)
+        add_piece(draft, self.kind, self.text, self.level, self.marker)
+
+
+def add_piece(draft: Draft, kind: BlockKind, text: str, level: int, marker: str) -> None:
+    """Adds a piece that lies in no table."""
+    if kind is BlockKind.PARAGRAPH:
+        draft.paragraph(text)
+    elif kind is BlockKind.LIST_ITEM:
+        draft.list_item(text, marker=marker, depth=level)
+    elif kind is BlockKind.HEADING:
+        draft.heading(text, level=level)
+    elif kind is BlockKind.CODE:
+        draft.code(text)
+    else:
+        draft.caption(text)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_lists import HtmlList, integer
-from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable
+from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
 from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
 from embedmill.workers.parsing.xml import parse_xml
@@ -237,13 +237,12 @@ class Walk:
             self._alone, self._said = line, ""
         elif self._items:
             marker, depth = self._items[-1].take()
-            self._add_block(BlockKind.LIST_ITEM, line, depth, self._marks + marker)
+            self._add_block(BlockKind.LIST_ITEM, line, depth, self._marked(marker))
         else:
-            self._add_block(BlockKind.PARAGRAPH, self._marks + line)
+            self._add_block(BlockKind.PARAGRAPH, self._marked(line) if self._quoted else line)
 
-    @property
-    def _marks(self) -> str:
-        return self._quotation * min(self._quoted, DEEPEST_QUOTATION) if self._quotation else ""
+    def _marked(self, text: str) -> str:
+        return self._quotation * min(self._quoted, DEEPEST_QUOTATION) + text
 
     def _add_heading(self, text: str, level: int) -> None:
         if text and self._items and not self._items[-1].is_begun:
@@ -259,8 +258,12 @@ class Walk:
         self._caption = text
 
     def _add_block(self, kind: BlockKind, text: str, level: int = 0, marker: str = "") -> None:
-        self._settle()
-        self._add(HtmlPiece(kind, text, level, marker))
+        if self._alone or self._caption:
+            self._settle()
+        if self._pieces is None:
+            add_piece(self._draft, kind, text, level, marker)
+        else:
+            self._add(HtmlPiece(kind, text, level, marker))
 
     def _settle(self) -> None:
         """What waited is a caption by itself: a picture that stands alone, and a caption over no table."""

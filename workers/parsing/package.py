@@ -1,6 +1,7 @@
 """Owns office packages: how a part names others, what their properties say, and documents that lie in them."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from posixpath import basename, dirname, join, normpath
@@ -14,6 +15,13 @@ from embedmill.workers.parsing.ole import unwrapped
 from embedmill.workers.parsing.xml import Element, parse_xml
 
 CORE = "docProps/core.xml"
+
+# Without prefixes, entities, comments and declarations of its own.
+_PLAIN_LISTING = re.compile(
+    rb'\s*+(?:<\?xml[^<>?]*+\?>\s*+)?<Relationships xmlns="[^"<>&]*+">\s*+'
+    rb'(?:<Relationship(?: \w++="[^"<>&]*+")++\s*+(?:/>|></Relationship>)\s*+)*+</Relationships>\s*+'
+)
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,19 @@ def relations(archive: Archive, part: str) -> dict[str, PartRelation]:
         relation.get("Id", ""): PartRelation(
             relation.get("Type", "").rpartition("/")[2], _resolve(around, relation.get("Target", ""))
         )
-        for relation in parse_xml(archive.read(listing)).iterfind("{*}Relationship")
+        for relation in _listed(archive.read(listing))
         if relation.get("TargetMode") != "External"
     }
+
+
+def _listed(xml: bytes) -> Iterable[Mapping[str, str]]:
+    """The attributes of each relation; a listing as programs write it needs no tree."""
+    if _PLAIN_LISTING.fullmatch(xml):
+        text = xml.decode("utf-8", "replace")
+        return (dict(_ATTRIBUTE.findall(relation)) for relation in text.split("<Relationship ")[1:])
+    return (
+        {str(key): str(value) for key, value in found.items()} for found in parse_xml(xml).iterfind("{*}Relationship")
+    )
 
 
 def parts_of_kind(archive: Archive, related: Iterable[PartRelation], *kinds: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, LineCell, from_place
 from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, MARKER, has_leaders
-from embedmill.workers.parsing.pdf.tables import Part, PdfTable, Row, count_heads, without_wraps
+from embedmill.workers.parsing.pdf.tables import PADDED, Part, PdfTable, Row, count_heads, without_wraps
 
 FARTHEST = 3.0
 """Of a line's height: rows that are farther apart are no rows of one table."""
@@ -100,7 +100,7 @@ def _table(
 ) -> tuple[int, PdfTable | None]:
     """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
     lines = _as_far_as_one_table(lines)
-    while len(lines[-1].cells) < 2 and not _is_rest(lines):
+    while len(lines[-1].cells) < 2 and not _is_rest(lines) and not _is_key(lines):
         lines.pop()
     columns = _columns([line for line in lines if len(line.cells) > 1])
     rules = [rule.at for rule in level if rule.start < lines[0].right and rule.end > lines[0].left]
@@ -146,6 +146,17 @@ def _is_rest(lines: Sequence[Line]) -> bool:
     """Whether the last line is nearer to the one above than rows are, as the rest of a cell is."""
     gaps = [above.base - line.base for above, line in pairwise(lines) if len(line.cells) > 1]
     return bool(gaps) and lines[-2].base - lines[-1].base < 0.85 * median(gaps)
+
+
+def _is_key(lines: Sequence[Line]) -> bool:
+    """Whether the last line is a row whose other cells are empty: as far from the one above as padded rows are."""
+    last, others = lines[-1], [line for line in lines if len(line.cells) > 1]
+    gaps = [above.base - line.base for above, line in pairwise(lines) if len(line.cells) > 1]
+    gap, usual = lines[-2].base - last.base, median(gaps) if gaps else 0.0
+    if not gaps or gap < PADDED * last.size or not 0.9 * usual <= gap <= 1.1 * usual:
+        return False
+    begins_there = abs(last.left - others[-1].left) <= SLACK * last.size
+    return begins_there and last.right < min(line.cells[1].left for line in others)
 
 
 def _columns(lines: Sequence[Line]) -> list[Span]:

@@ -102,6 +102,10 @@ class Row:
         return [join_cells(cell, words) for cell in self.cells]
 
 
+PADDED = 1.25
+"""Of a line's height: lines of one cell are not so far apart, rows with room around their text are."""
+
+
 def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
     """Rows whose cells have more than one line are one row each. `rules` are the heights of level rules among them."""
     parted = [any(row.base < rule < above.base for rule in rules) for above, row in pairwise(rows)]
@@ -152,7 +156,7 @@ def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[flo
     gap = min(above.base, whole.base) - row.base
     if gap < NEARER * usual:
         return True
-    if gap > usual * 1.1 and usual:
+    if usual and gap > min(usual * 1.1, PADDED * row.size):
         return False
     return all(_had_no_room(whole.cells[number][-1], row.cells[number][0], edges[number]) for number in filled)
 

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from html import unescape
+from html import escape, unescape
 
+from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
@@ -44,6 +46,7 @@ _FORMULA = re.compile(
     rb"(<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 
+_ITEM = re.compile(rb"<si>.*?</si>", re.DOTALL)
 _RUNNING = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)\b[^>]*>([^<]+)<")
 # Where it stands, how it is set, and what a program fills in; `&&` is one sign.
 _CODED = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&K\d\d[+-]\d{3}|&\d{1,3}|&[A-Za-z&]')
@@ -112,17 +115,15 @@ class ExcelPackage:
         if STRINGS not in self._archive or b"vertAlign" not in (xml := self._archive.read(STRINGS)):
             return {}
         found: dict[str, str] = {}
-        plain: set[str] = set()
-        for item in parse_xml(xml).iterfind("{*}si"):
+        for item in _strings_with_scripts(xml):
             pieces = [
                 (_SCRIPTS.get(child_value(run, "{*}rPr/{*}vertAlign"), ""), run.findtext("{*}t") or "")
                 for run in item.iterfind("{*}r")
             ]
-            if any(mark for mark, _ in pieces):
-                found["".join(text for _, text in pieces)] = marked(pieces)
-            else:
-                plain.add("".join(text for _, text in pieces) or item.findtext("{*}t") or "")
-        return {text: shown for text, shown in found.items() if text not in plain}
+            text = "".join(piece for _, piece in pieces)
+            if f">{escape(text, quote=False)}<".encode() not in xml:
+                found[text] = marked(pieces)
+        return found
 
     @cached_property
     def _authors(self) -> Mapping[str, str]:
@@ -231,6 +232,15 @@ class SheetParts:
 
 def _sign(code: re.Match[str]) -> str:
     return "&" if code[0] == "&&" else " "
+
+
+def _strings_with_scripts(xml: bytes) -> Iterator[Element]:
+    """Few of a workbook's strings have any: the others need no tree."""
+    items = b"".join(item for item in _ITEM.findall(xml) if b"vertAlign" in item)
+    with suppress(UnreadableDocument):
+        if items:
+            return parse_xml(b"<sst>" + items + b"</sst>").iterfind("{*}si")
+    return parse_xml(xml).iterfind("{*}si")
 
 
 def _pieces(xml: bytes) -> Iterator[tuple[int, int]]:

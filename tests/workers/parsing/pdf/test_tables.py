@@ -212,3 +212,10 @@ def test_two_rows_of_two_cells_are_a_table_where_something_shows_it() -> None:
     for page in (bold, ruled, named):
         assert texts(read(page), BlockKind.TABLE_ROW) == ["City | Year", "Oslo | 1954"]
     assert texts(read(placed(Page(), SMALL)), BlockKind.TABLE_ROW) == []
+
+
+def test_a_row_of_its_key_alone_is_one_among_padded_rows_and_at_their_end() -> None:
+    bare = [*ROWS, ["Medlars"], ["Quinces", "1", "2", "on request"], ["Figs"]]
+    document = read(put(Page(), bare).text(80, 520, "A passage below the table that says where the numbers are from."))
+    assert rows(document) == [*TOLD, "Medlars", "Quinces | 1 | 2 | on request", "Figs"]
+    assert heads(document) == {(0, 1)}
