@@ -1,13 +1,19 @@
-"""What sources come to, by reading every document that is new or changed; nothing is stored."""
+"""What sources come to, by reading every document that is new or changed; nothing is stored.
 
-from collections.abc import Sequence
+Of documents that would have to be fetched to be read, and of which the source only told a state, some are read where
+there are many.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from embedmill.console.services.held_against import CollectionIndex
-from embedmill.console.services.measuring import MeasuredDocuments, Measurer, Outline, Totals
+from embedmill.console.services.measuring import ListedDocuments, MeasuredDocuments, Measurer, Outline, Totals
 from embedmill.console.services.noticing import Noticed
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
+from embedmill.shared.db.sizes import SizedDocument
 from embedmill.shared.errors import DocumentError, ParserCrashed
 from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
 from embedmill.shared.runtime import Runtime
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from embedmill.workers.parsing.sandbox import Parser
 
 ITEMS = 256
+EACH_FETCHED = 100
+"""So many documents of a bucket are all read."""
 
 
 class DocumentCounter:
@@ -40,9 +48,10 @@ class DocumentCounter:
         self._noticed = noticed
         self._index = CollectionIndex(runtime, name, found)
         self._measurer = Measurer(runtime, self.settings, parser, found)
-        outline = Outline.read(runtime, self.settings, found)
-        self._forecast = outline.forecast() if outline.asks else None
+        self._outline = Outline.read(runtime, self.settings, found)
+        self._forecast = self._outline.forecast() if self._outline.asks else None
         self._totals = Totals()
+        self._fetched = ListedDocuments()
 
     def take_all(self, sources: "Sequence[Source]", *, limit: int | None = None) -> None:
         """Everything in some sources, or so many documents of each."""
@@ -62,15 +71,30 @@ class DocumentCounter:
             if item.reason:
                 self._noticed.add(item)
         changed = self._changed([item for item in items if isinstance(item, FileItem | RowItem | HeldItem)])
-        files = [Located(item.uri, item.origin) for item in changed if isinstance(item, FileItem)]
-        loading = Loading(self._runtime, files)
-        for document in changed:
-            self._count(document, loading)
+        here: list[Document] = []
+        for item in changed:
+            if isinstance(item, FileItem) and not item.content_hash:
+                sized = SizedDocument(item.uri, item.title or "", max(1, item.size), item.origin, is_split=False)
+                self._fetched.add(sized)
+            else:
+                here.append(item)
+        loading = Loading(
+            self._runtime, [Located(item.uri, item.origin) for item in here if isinstance(item, FileItem)]
+        )
+        for document in here:
+            self._count(document.uri, partial(self._split, document, loading))
 
     def measured(self) -> MeasuredDocuments:
-        """What was counted."""
-        asked = self._forecast.finish() if self._forecast else ValidationLoad()
-        return MeasuredDocuments(self._totals, asked, int(self._totals.documents))
+        """What was counted, and what the documents come to that were only listed."""
+        sampled = MeasuredDocuments(Totals(), ValidationLoad(), 0)
+        if self._fetched.documents > EACH_FETCHED:
+            sampled = self._fetched.measure(self._measurer, self._outline)
+        else:
+            for one in self._fetched.some:
+                self._count(one.uri, partial(self._measurer.split_listed, one))
+        read = int(self._totals.documents) + sampled.read
+        asked = (self._forecast.finish() if self._forecast else ValidationLoad()) + sampled.asked
+        return MeasuredDocuments(self._totals + sampled.totals, asked, read)
 
     def _changed(self, items: "Sequence[Document]") -> "list[Document]":
         """Without those that are indexed as they are."""
@@ -80,15 +104,15 @@ class DocumentCounter:
         self.unchanged += len(items) - len(changed)
         return changed
 
-    def _count(self, item: "Document", loading: Loading) -> None:
+    def _count(self, uri: str, split: "Callable[[], ChunkSet]") -> None:
         try:
-            chunk_set = self._split(item, loading)
+            chunk_set = split()
         except (DocumentError, ParserCrashed) as error:
             self._totals += Totals(documents=1, unreadable=1)
-            self.problems.append(f"{item.uri}: {error}")
+            self.problems.append(f"{uri}: {error}")
             return
         if self._forecast is not None:
-            self._forecast.add(chunk_set, item.uri)
+            self._forecast.add(chunk_set, uri)
         self._totals += self._measurer.measure(chunk_set)
 
     def _split(self, item: "Document", loading: Loading) -> "ChunkSet":

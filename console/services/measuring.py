@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePosixPath
+from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from embedmill.shared import loading
@@ -306,6 +307,34 @@ def measure_job(
         fresh = due.get(MESSAGE, 1 - wanted.known / max(wanted.every.chunks, 1))
         asked = outline.scale(replace(wanted, every=wanted.every.scaled(fresh)), totals)
     return MeasuredDocuments(totals, asked, read)
+
+
+@dataclass(slots=True)
+class ListedDocuments:
+    """Documents that were only listed: how many and how large all of them are, and some of them, each as likely."""
+
+    documents: int = 0
+    size: int = 0
+    some: list[SizedDocument] = field(default_factory=list)
+    _random: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - what is drawn is a sample
+
+    def add(self, one: SizedDocument) -> None:
+        """One more."""
+        self.documents += 1
+        self.size += one.size
+        if len(self.some) < LISTED:
+            self.some.append(one)
+        elif (place := self._random.randrange(self.documents)) < LISTED:
+            self.some[place] = one
+
+    def measure(self, measurer: Measurer, outline: Outline) -> MeasuredDocuments:
+        """What they come to, by reading some of each kind and size."""
+        strata = list(_stratify(self.some, {False: self.size}))
+        reader = _SampleReader(measurer, outline, until=time.monotonic() + READ_SECONDS)
+        read = reader.read(_choose(strata, everything=False))
+        totals, wanted = _extrapolate(strata, self.documents)
+        asked = outline.scale(wanted, totals) if outline.asks else ValidationLoad()
+        return MeasuredDocuments(totals, asked, read)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ class SeenKeys:
         return found[0] if found else None
 
     def add(self, marks: Sequence[bytes], line: int) -> None:
-        """Remember marks, and where they were."""
+        """Remember marks, and where they were; of one that was there already, where it is now."""
         self._young.update(dict.fromkeys(marks, line))
         if len(self._young) >= self._most_in_memory:
             self._spill()
@@ -39,7 +39,7 @@ class SeenKeys:
             self._file = _open()
             weakref.finalize(self, self._file.close)
         # In order, so that pages of the file are filled one after another.
-        self._file.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", sorted(self._young.items()))
+        self._file.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", sorted(self._young.items()))
         self._young.clear()
 
 

@@ -75,13 +75,13 @@ class Crawl:
             memory.put_many(
                 {CRAWL: {"started": now, "task": self.progress.task.digest, "list": self.progress.was_list}}
             )
-        self.fetcher.old_rules = self._recall_rules(now)
 
-    def _recall_rules(self, now: float) -> dict[str, RobotsRules]:
-        home = origin(self.progress.task.start.asked)
-        kept = self.progress.context.memory.get_many([RULES + home])
-        rules = {name.removeprefix(RULES): RobotsRules.recall(value, now) for name, value in kept.items()}
-        return {name: found for name, found in rules.items() if found is not None}
+    def _recall_rules(self, home: str) -> None:
+        """Have the rules at hand that an origin had in an earlier crawl, before it is asked for the first time."""
+        if home not in self.fetcher.old_rules:
+            kept = self.progress.context.memory.get_many([RULES + home]).get(RULES + home)
+            now = self.progress.clock.now()
+            self.fetcher.old_rules[home] = RobotsRules.recall(kept, now) if kept is not None else None
 
     def _work(self) -> Iterator[Item]:
         """Ask for all that is waiting, one page of each host at a time."""
@@ -115,6 +115,7 @@ class Crawl:
             self.progress.queue.skip(entry)
             yield from self._telling.keep(entry, known)
         else:
+            self._recall_rules(origin(entry.link.asked))
             running[pool.submit(self._ask, entry, known.conditions if is_as_it_was else {})] = entry, known
 
     def _ask(self, entry: FrontierEntry, conditions: Mapping[str, str]) -> tuple[Fetched, PageVerdict]:

@@ -60,12 +60,12 @@ Fetched = Got | Moved | Elsewhere | BarredByRobots | NoAnswer
 
 @dataclass(slots=True)
 class Fetcher:
-    """Fetches pages for several threads, one for a host; `old_rules` are those of an earlier crawl, by origin."""
+    """Fetches pages for several threads, one for a host; `old_rules` are those of an earlier crawl by origin."""
 
     client: Client
     now: Callable[[], float]
     rules: dict[str, RobotsRules | Unknown] = field(default_factory=dict)
-    old_rules: Mapping[str, RobotsRules] = field(default_factory=dict)
+    old_rules: dict[str, RobotsRules | None] = field(default_factory=dict)
     _strangers: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,10 +107,9 @@ class Fetcher:
         home = origin(address)
         found = self.rules.get(home)
         if not isinstance(found, RobotsRules):
-            found = find_rules(self.client, home, now=self.now)
-            if isinstance(found, Unknown) and home in self.old_rules:
-                found = self.old_rules[home]
-            self.rules[home] = found
+            old = self.old_rules.get(home)
+            found = find_rules(self.client, home, now=self.now, known=old)
+            self.rules[home] = found = old if isinstance(found, Unknown) and old is not None else found
         return found
 
     def likeness_of_nothing(self, address: str) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import Item, Kept
+from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.web.addresses import Link, key
 from embedmill.producers.sources.web.judging import AnswerKind, PageVerdict
 from embedmill.producers.sources.web.known import KnownPage
 from embedmill.producers.sources.web.politeness import FrontierEntry
 from embedmill.producers.sources.web.progress import CrawlProgress
+from embedmill.producers.sources.web.reach import mark_of
 
 MOST_HOPS = 10
 MOST_WAITING = 50
@@ -29,6 +31,22 @@ class Fate:
 
 
 UNKNOWN = Fate(is_page=False, is_known=False)
+
+
+class Fates:
+    """What became of each address that was asked, by its key: of a large site a few bytes a page, or on disk."""
+
+    def __init__(self) -> None:
+        self._kept = SeenKeys()
+
+    def put(self, name: str, fate: Fate) -> None:
+        """What became of an address by now."""
+        self._kept.add([mark_of(name)], fate.is_page + 2 * fate.names_itself + 4 * fate.is_known)
+
+    def get(self, name: str) -> Fate | None:
+        """None for one that was not asked."""
+        code = self._kept.find([mark_of(name)])
+        return None if code is None else Fate(bool(code & 1), bool(code & 2), bool(code & 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +68,7 @@ class AddressNames:
     progress: CrawlProgress
     take: Callable[[FrontierEntry, PageVerdict], Iterator[Item]]
     refuse: Callable[[FrontierEntry, PageVerdict, KnownPage], Iterator[Item]]
-    fates: dict[str, Fate] = field(default_factory=dict)
+    fates: Fates = field(default_factory=Fates)
     waiting: dict[str, list[WaitingPage]] = field(default_factory=dict)
 
     def await_move(self, entry: FrontierEntry, verdict: PageVerdict, known: KnownPage) -> Iterator[Item]:
@@ -75,21 +93,21 @@ class AddressNames:
                 hops = entry.hops + is_move
                 self.progress.queue.add(FrontierEntry(target, entry.depth, hops=hops, is_start=is_start), is_next=True)
             else:
-                self.fates[other] = UNKNOWN
-        if other in self.fates:
-            yield from self._resolve(other)
+                self.fates.put(other, UNKNOWN)
+        if (fate := self.fates.get(other)) is not None:
+            yield from self._resolve(other, fate)
         if len(self.waiting) > MOST_WAITING:
             yield from self._end_first()
 
     def decide(self, address: str, fate: Fate) -> Iterator[Item]:
         """What became of an address, and so of the pages that waited for it."""
         name = key(address)
-        self.fates[name] = fate
-        yield from self._resolve(name)
+        self.fates.put(name, fate)
+        yield from self._resolve(name, fate)
 
-    def _resolve(self, name: str) -> Iterator[Item]:
+    def _resolve(self, name: str, fate: Fate) -> Iterator[Item]:
         for waiting in self.waiting.pop(name, ()):
-            yield from self._settle(waiting, self.fates[name])
+            yield from self._settle(waiting, fate)
 
     def _settle(self, waiting: WaitingPage, fate: Fate) -> Iterator[Item]:
         entry, verdict, known = waiting.entry, waiting.verdict, waiting.known

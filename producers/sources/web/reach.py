@@ -50,11 +50,11 @@ class SiteReach:
 
     def has_met(self, address: str) -> bool:
         """Whether this or another address of the same page was met."""
-        return self._seen.find([_mark(address)]) is not None
+        return self._seen.find([mark_of(key(address))]) is not None
 
     def meet(self, address: str) -> None:
         """From now on it was."""
-        self._seen.add([_mark(address)], 0)
+        self._seen.add([mark_of(key(address))], 0)
 
     def admit(self, address: str, *, depth: int, is_listed: bool = False) -> bool:
         """Whether an address is asked that was met now; the lists of a site name what is elsewhere, too."""
@@ -114,5 +114,6 @@ class SiteReach:
         return f"more than {self.limits.depth:,} links away (--max-depth)" if depth > self.limits.depth else ""
 
 
-def _mark(address: str) -> bytes:
-    return blake2b(key(address).encode(), digest_size=_MARK_BYTES).digest()
+def mark_of(name: str) -> bytes:
+    """A short mark that stands for the key of an address."""
+    return blake2b(name.encode(), digest_size=_MARK_BYTES).digest()

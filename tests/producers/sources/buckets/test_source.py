@@ -11,6 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
+from embedmill.console.services.counting import EACH_FETCHED
+from embedmill.console.services.estimates import estimate
 from embedmill.console.services.sources import show_source
 from embedmill.producers.departing import close_source
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source
@@ -399,6 +401,20 @@ class Pages:
         entries = [{"Key": key, "Size": 1, "ETag": '"e"'} for key in self.pages[number]]
         more = {} if last else {"NextContinuationToken": str(number + 1)}
         return {"Contents": entries, "IsTruncated": not last, **more}
+
+
+def test_an_estimate_of_many_objects_reads_some_of_each_size(bucket: Bucket, desk: Desk) -> None:
+    for number in range(EACH_FETCHED + 60):
+        bucket.place(f"{number}.txt", text_of(number, paragraphs=1 + 7 * (number % 2)))
+    bucket.asked.clear()
+    found = estimate(desk.runtime, [S3Source(BucketPlace(bucket.name, ""))], collection="default")
+    fetched = [url for method, url in bucket.asked if method == "GET" and ".txt" in url]
+    assert (found.documents, found.basis) == (EACH_FETCHED + 60, "rough")
+    assert found.read == len(fetched) <= EACH_FETCHED
+    exact = estimate(desk.runtime, [S3Source(BucketPlace(bucket.name, "1"))], collection="default")
+    assert exact.read == exact.documents, "few are all read"
+    tokens, scaled = (each.stages["chunk"].tokens / each.documents for each in (exact, found))  # type: ignore[attr-defined]
+    assert 0.7 * tokens < scaled < 1.3 * tokens
 
 
 def test_a_bucket_is_found_by_its_name_alone(bucket: Bucket, desk: Desk) -> None:

@@ -203,6 +203,16 @@ def test_rules_are_obeyed_and_a_page_that_they_bar_later_stays(site: Site) -> No
     assert read.reasons(Kept) == {"/c": "robots.txt does not let it be asked"}
 
 
+def test_rules_that_are_fresh_are_asked_for_by_one_crawl_only(site: Site) -> None:
+    build(site, SMALL)
+    site.at("/robots.txt", Reply(b"User-agent: *\nDisallow: /b\n", headers={"Cache-Control": "max-age=60"}))
+    read = reader(site, crawl=True).read()
+    assert "/robots.txt" not in {asked.path for asked in read.read().site.asked}
+    assert read.pages == ["/", "/a", "/c"]
+    read.clock.wait(60.0)
+    assert "/robots.txt" in {asked.path for asked in read.read().site.asked}
+
+
 def test_where_nobody_says_what_may_be_asked_nothing_is_and_nothing_leaves(site: Site) -> None:
     build(site, SMALL)
     site.at("/robots.txt", Reply(b"", 500))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from embedmill.producers.sources.web.client import Client, RequestBounds
+from embedmill.producers.sources.web.client import AnswerHead, Client, RequestBounds
 from embedmill.producers.sources.web.guard import Allowed
-from embedmill.producers.sources.web.robots import KEPT_SECONDS, RobotsRules, Unknown, find_rules
+from embedmill.producers.sources.web.robots import KEPT_SECONDS, RobotsRules, Unknown, find_rules, fresh_seconds
 from tests.services.site import Reply, Site
 
 PAGE = "https://docs.example"
@@ -90,6 +90,40 @@ def test_a_delay_is_kept_up_to_a_minute() -> None:
     found = rules("User-agent: embedmill\nCrawl-delay: 600")
     assert (found.delay_seconds, found.asked_delay_seconds) == (60.0, 600.0)
     assert rules("User-agent: *\nCrawl-delay: -1\nSitemap: /map.xml").sitemaps == ["/map.xml"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0.0),
+        ({"cache-control": "public, max-age=300"}, 300.0),
+        ({"cache-control": "max-age=999999"}, KEPT_SECONDS),
+        ({"cache-control": "no-cache, max-age=300"}, 0.0),
+        ({"cache-control": "s-maxage=300"}, 0.0),
+        ({"date": "Thu, 01 Jan 1970 01:00:00 GMT", "expires": "Thu, 01 Jan 1970 01:05:00 GMT"}, 300.0),
+        ({"expires": "0", "last-modified": "Thu, 01 Jan 1970 00:00:10 GMT"}, 0.0),
+        ({"last-modified": "Thu, 01 Jan 1970 00:00:10 GMT"}, 99.0),
+        ({"last-modified": "yesterday"}, 0.0),
+    ],
+)
+def test_rules_are_fresh_for_as_long_as_the_answer_says(headers: dict[str, str], seconds: float) -> None:
+    assert fresh_seconds(AnswerHead(PAGE, 200, headers), 1000.0) == seconds
+
+
+def test_fresh_rules_are_not_asked_for_and_others_whether_they_have_changed(site: Site) -> None:
+    site.at("/robots.txt", Reply(NOTHING, headers={"Cache-Control": "max-age=60", "ETag": '"1"'}))
+    first = find(site)
+    assert isinstance(first, RobotsRules)
+    known = RobotsRules.recall(first.value, 1030.0)
+    site.at("/robots.txt", lambda asked: Reply(b"", 304 if asked.headers.get("if-none-match") == '"1"' else 500))
+    site.asked.clear()
+    with Client("Embedmill/test", Allowed(everything=True)) as client:
+        assert find_rules(client, site.url, now=lambda: 1059.0, known=known) == known
+        assert site.asked == []
+        later = find_rules(client, site.url, now=lambda: 1061.0, known=known)
+    assert isinstance(later, RobotsRules)
+    assert (later.text, later.fetched_at, later.etag) == (first.text, 1061.0, '"1"')
+    assert len(site.asked) == 1
 
 
 def test_rules_are_kept_for_a_day() -> None:
