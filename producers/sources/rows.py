@@ -109,6 +109,11 @@ def hash_row(title: str, text: str, metadata: Mapping[str, Any]) -> str:
         raise BadRow("its metadata is nested too deeply") from error
 
 
+def hash_text(title: str, text: str) -> str:
+    """The same of a row without metadata."""
+    return hashlib.sha256(orjson.dumps({"metadata": {}, "text": text, "title": title})).hexdigest()
+
+
 def _digest(name: str) -> bytes:
     return hashlib.blake2b(name.encode(), digest_size=15).digest()
 

@@ -1,12 +1,12 @@
 """Turns rows into documents: their URIs, texts, titles and metadata."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import Any
 
 from embedmill.producers.sources.base import Departed, HeldItem, Item, Problem, RowItem, Skipped, SourcePlace
-from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, BadRow, hash_row
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, BadRow, hash_row, hash_text
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
@@ -58,6 +58,37 @@ class Maker:
     def width(self) -> int:
         """Columns of the layout; what a row has besides comes after them."""
         return len(self.layout.columns)
+
+    def make_all(self, rows: Iterable[Sequence[Any]]) -> Iterator[Item]:
+        """The same of each row as `make`; of a layout as most have it without a call for each row."""
+        if self._id is None or self._text is None or self._claims or self.layout.deleted is not None:
+            return map(self.make, rows)
+        return self._make_plain(rows, self._id, self._text)
+
+    def _make_plain(self, rows: Iterable[Sequence[Any]], id_: int, text_: int) -> Iterator[Item]:
+        """One id and one text, nobody else with that id, and no mark of deletion.
+
+        A row that has more than that to say is `make`'s.
+        """
+        begin, place, is_number, named = f"{self.base}/", self._place, self._is_number, self._named
+        title_, kind = self._title or (None, ColumnKind.TEXT)
+        for row in rows:
+            value, text = row[id_], row[text_]
+            title = None if title_ is None else row[title_]
+            is_plain = title is None or (title.__class__ is str and kind is not ColumnKind.BOOLEAN)
+            is_known = value.__class__ is int or (is_number and value is not None)
+            is_text = text.__class__ is str and 0 < len(text) <= MAX_ROW_BYTES and not text.isspace()
+            if not (is_known and is_text and is_plain):
+                yield self.make(row)
+                continue
+            title = title or ""
+            try:
+                metadata = self._read_metadata(row) if named else {}
+                content = hash_row(title, text, metadata) if metadata else hash_text(title, text)
+            except BadRow:
+                yield self.make(row)
+                continue
+            yield RowItem(f"{begin}{value}", title, text, metadata, content, place)
 
     def make(self, row: Sequence[Any]) -> Item:
         """The document of a row; Departed where it is marked as deleted, Skipped without text, Problem without id."""

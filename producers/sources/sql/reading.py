@@ -110,9 +110,10 @@ class Reader:
 
     def rows(self) -> Iterator[Row]:
         """Every row once, as far as its key is unique: columns, mark, what orders them; raises Refused, Interrupted."""
-        return chain.from_iterable(self._pages())
+        return chain.from_iterable(self.pages())
 
-    def _pages(self) -> Iterator[Sequence[Row]]:
+    def pages(self) -> Iterator[Sequence[Row]]:
+        """The same, some at a time."""
         failures = Failures(self.database)
         after: Sequence[Any] | None = None
         size = self._page

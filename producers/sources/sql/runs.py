@@ -179,15 +179,16 @@ class TableRun:
         maker = Maker(self.task.uri, opened.layout, opened.is_unique)
         reader = self._reader(opened, opened.layout.columns, mark=mark, condition=condition, most=self.context.limit)
         if not mark.sql:
-            return map(maker.make, reader.rows())
-        return self._make_with(Digests(self.context.memory, with_pages=True), maker, reader.rows())
+            return maker.make_all(reader.rows())
+        return self._make_with(Digests(self.context.memory, with_pages=True), maker, reader.pages())
 
-    def _make_with(self, digests: Digests, maker: Maker, rows: Iterable[Row]) -> Iterator[Item]:
-        for row in rows:
-            item = maker.make(row)
-            yield item
-            # After the item: what is remembered of a row is never durable before the row itself.
-            digests.add(item.uri, row[maker.width])
+    def _make_with(self, digests: Digests, maker: Maker, some: Iterable[Sequence[Row]]) -> Iterator[Item]:
+        width = maker.width
+        for rows in some:
+            for row, item in zip(rows, maker.make_all(rows), strict=True):
+                yield item
+                # After the item: what is remembered of a row is never durable before the row itself.
+                digests.add(item.uri, row[width])
         digests.end()
 
     def _increment(self, opened: Opened, newer: Condition, since: str) -> Iterator[Item]:
@@ -250,8 +251,8 @@ class TableRun:
         reader = self._reader(opened, opened.layout.columns, mark=Condition(opened.digest))
         digests = Digests(self.context.memory, with_pages=False)
         for keys in pages(list(ids.values()), FOUND):
-            found = (row for row in reader.find(keys) if _is_among(maker, row, ids))
-            yield from self._make_with(digests, maker, found) if opened.digest else map(maker.make, found)
+            found = [row for row in reader.find(keys) if _is_among(maker, row, ids)]
+            yield from self._make_with(digests, maker, [found]) if opened.digest else maker.make_all(found)
 
     def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
         """What is said at once of a row, as that it is marked as deleted; all others are `named`."""

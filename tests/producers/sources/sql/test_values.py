@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from embedmill.producers.sources.base import Item, RowItem
-from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
+from embedmill.producers.sources.sql.documents import Maker
+from embedmill.producers.sources.sql.layouts import Wanted, lay_out
+from embedmill.producers.sources.sql.values import Column, ColumnKind, as_id, as_metadata, as_text, is_set
 from tests.producers.sources.sql.databases import Database
 
 
@@ -141,3 +143,30 @@ def test_numbers_that_floats_cannot_keep_stay_as_they_are_written() -> None:
     )
     assert as_metadata("NaN", ColumnKind.DECIMAL) == "NaN"
     assert as_text("t", ColumnKind.BOOLEAN) == "true"
+
+
+DEEP = "[" * 300 + "]" * 300
+ROWS: list[tuple[Any, ...]] = [
+    (1, "title", "text", "1.10"),
+    ("2", None, "text", None),
+    (None, "title", "text", "1"),
+    (3, "", "", "1"),
+    (4, "t", " \n ", "1"),
+    (5, b"title", b"text", "1"),
+    (6, b"\xff", b"\xff\xfe", b"\xff"),
+    (7, 7, 7.5, 7),
+    (8, "title", b"%PDF-1.7", "1"),
+    (9, "t", "text", DEEP),
+]
+
+
+@pytest.mark.parametrize("kind", [ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.JSON, ColumnKind.BOOLEAN])
+@pytest.mark.parametrize("wanted", [{}, {"title": "b"}, {"title": "b", "metadata": ("d",)}, {"uri": "{b}"}])
+def test_rows_together_are_what_each_of_them_is(kind: ColumnKind, wanted: dict[str, Any]) -> None:
+    ids = ColumnKind.INTEGER if kind is ColumnKind.INTEGER else ColumnKind.TEXT
+    columns = [Column("a", ids), Column("b", kind), Column("c", kind), Column("d", ColumnKind.JSON)]
+    layout = lay_out(Wanted(ids=("a",), texts=("c",), **wanted), columns, ["a"])
+    order = ["abcd".index(column.name) for column in layout.columns]
+    rows = [[row[place] for place in order] for row in ROWS]
+    one, all_ = (Maker("base", layout, is_unique=True) for _ in range(2))
+    assert list(all_.make_all(rows)) == [one.make(row) for row in rows]
