@@ -18,6 +18,8 @@ LARGEST_EXACT_FLOAT = 2**53
 _RESERVED = re.compile(r"[%/,#?\s\x00-\x1f\x7f]")
 # A number, an infinity, bytes, a quoted text or NULL, and nothing else.
 _LOOKS_TYPED = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?inf|nan|x?'.*|null", re.IGNORECASE | re.DOTALL)
+# As many digits as every float keeps.
+_FEW_DIGITS = re.compile(r"-?(?=[\d.]{1,15}\Z)\d+(\.\d+)?", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FALSE = frozenset(["", "0", "f", "false", "n", "no", "off", "0.0"])
 _NO_MOMENT = re.compile(r"0000-00-00")
@@ -88,6 +90,9 @@ def _flatten(values: Sequence[Any]) -> Iterator[Any]:
 
 def as_metadata(value: Any, kind: ColumnKind) -> Any:
     """A value as JSON: numbers where they are exact, lists and JSON as they are; None for what is left out."""
+    if value.__class__ is str and kind is not ColumnKind.BOOLEAN:
+        read = _READ.get(kind)
+        return read(value) if read is not None else value
     if value.__class__ is int or isinstance(value, int):
         return value
     if isinstance(value, float):
@@ -102,6 +107,9 @@ def as_metadata(value: Any, kind: ColumnKind) -> Any:
 
 def _number(text: str) -> int | float | str:
     """A number that JSON and floats keep to the digit, otherwise its digits as text."""
+    if _FEW_DIGITS.fullmatch(text):
+        value = float(text)
+        return int(value) if value.is_integer() else value
     try:
         exact = Decimal(text)
         if exact == exact.to_integral_value():

@@ -142,6 +142,9 @@ def test_numbers_that_floats_cannot_keep_stay_as_they_are_written() -> None:
         == "0.1000000000000000055511151231257827"
     )
     assert as_metadata("NaN", ColumnKind.DECIMAL) == "NaN"
+    written = ("1.10", "-0.50", "-0", "5.000", "123456789012.34", "0.12345678901234", ".5", "1e3", "9" * 16, "9" * 15)
+    numbers = [1.1, -0.5, 0, 5, 123456789012.34, 0.12345678901234, 0.5, 1000, "9" * 16, 10**15 - 1]
+    assert [as_metadata(text, ColumnKind.DECIMAL) for text in written] == numbers
     assert as_text("t", ColumnKind.BOOLEAN) == "true"
 
 
