@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -79,8 +80,14 @@ def _from_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"cannot read the credentials in {path}: {type(error).__name__}", hint=_HINT) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        log.warning("source.open_credentials", message=f"others may read {path}: chmod go= {path}")
+        _warn_of_others(path)
     return text
+
+
+@cache
+def _warn_of_others(path: Path) -> None:
+    """Once in a process, which opens many sessions."""
+    log.warning("source.open_credentials", message=f"others may read {path}: chmod go= {path}")
 
 
 def _parse(text: str) -> Login:

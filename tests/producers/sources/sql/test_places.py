@@ -10,6 +10,7 @@ from embedmill.producers.sources.sql.logins import Login, read_login
 from embedmill.producers.sources.sql.places import read_place
 from embedmill.producers.sources.sql.source import SqlSource
 from embedmill.shared.errors import SourceError
+from tests.logs import captured_logs
 
 
 def opened(url: str, **options: Any) -> SqlSource:
@@ -78,3 +79,12 @@ def test_credentials_are_read_in_every_form(tmp_path: Path, monkeypatch: pytest.
     for missing in ("env:NOT_THERE", str(tmp_path / "nothing")):
         with pytest.raises(SourceError):
             read_login(missing)
+
+
+def test_credentials_that_others_may_read_are_warned_of_once(tmp_path: Path) -> None:
+    (tmp_path / "login").write_text("word")
+    (tmp_path / "login").chmod(0o644)
+    with captured_logs() as events:
+        for _ in range(3):
+            read_login(str(tmp_path / "login"))
+    assert [event["event"] for event in events] == ["source.open_credentials"]
