@@ -199,8 +199,10 @@ def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[
             listener.on_notice(Notice(text, Severity.INFO))
         for uri in source.namesakes:
             listener.on_notice(Notice(_tell_namesake(uri, str(source.spec["uri"]))))
-    known = runtime.database.query(lambda c: scans.list_oldest_uris(c, collection.id, limit=SPELLINGS))
-    for uri in find_other_spellings(known, sources):
+    known = runtime.database.query(lambda c: scans.list_oldest_specs(c, collection.id, limit=SPELLINGS))
+    for uri, kinds in _find_other_kinds(known, sources).items():
+        listener.on_notice(Notice(f"{uri} is on record as {kinds} too: {_TWICE}; {_CLOSE}"))
+    for uri in find_other_spellings([str(spec.get("uri", "")) for spec in known], sources):
         listener.on_notice(
             Notice(
                 f"an earlier release recorded this source as {uri} too, and its documents stay under that name; "
@@ -209,10 +211,18 @@ def tell_spellings(runtime: Runtime, collection: Collection, sources: "Sequence[
         )
 
 
+_TWICE = "its documents are in the index twice"
+_CLOSE = "close one of them: embedmill sources list, and remove"
+
+
+def _find_other_kinds(known: Sequence[Mapping[str, Any]], sources: "Sequence[Source]") -> dict[str, str]:
+    """As what else sources are on record that are one file or folder, as a maildir that was read as a folder."""
+    ours = {str(source.spec["uri"]): source.kind for source in sources}
+    found = {(str(spec.get("uri")), str(spec.get("kind"))) for spec in known}
+    return {uri: f"a {kind}" for uri, kind in sorted(found) if ours.get(uri, kind) != kind}
+
+
 def _tell_namesake(uri: str, own: str) -> str:
     if uri == own:
-        return f"{uri} is on record twice, with --id and without; close one of them: embedmill sources list, and remove"
-    return (
-        f"{uri} is on record too and is the same as {own}: its documents are in the index twice; close one of them: "
-        f"embedmill sources remove {uri}"
-    )
+        return f"{uri} is on record twice, with --id and without; {_CLOSE}"
+    return f"{uri} is on record too and is the same as {own}: {_TWICE}; close one: embedmill sources remove {uri}"

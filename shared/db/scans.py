@@ -164,11 +164,11 @@ def get_source(connection: Connection, source_id: int) -> SourceRecord:
     return SourceRecord(row.id, row.collection_id, row.spec, row.state == "open")
 
 
-def list_oldest_uris(connection: Connection, collection_id: int, *, limit: int) -> list[str]:
-    """The URIs of a collection's open sources, those first that were recorded first."""
+def list_oldest_specs(connection: Connection, collection_id: int, *, limit: int) -> list[dict[str, Any]]:
+    """How a collection's open sources are read, those first that were recorded first."""
     of_collection = (source.c.collection_id == collection_id, source.c.state == "open")
     query = select(source.c.spec).where(*of_collection).order_by(source.c.id).limit(limit)
-    return [str(spec.get("uri", "")) for spec in connection.execute(query).scalars()]
+    return [dict(spec) for spec in connection.execute(query).scalars()]
 
 
 def begin_scans(

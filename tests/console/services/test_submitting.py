@@ -10,6 +10,7 @@ from embedmill.console.listening import Listener, Notice
 from embedmill.console.services.lanes import require_prices
 from embedmill.console.services.submitting import tell_spellings
 from embedmill.producers.sources.folder import FolderSource
+from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.submission import ensure_collection
 from embedmill.shared.db.scans import ensure_source
 from embedmill.shared.errors import UnknownPrice
@@ -41,6 +42,18 @@ def test_a_source_that_is_known_by_another_spelling_is_named(runtime: Runtime, t
     assert f"embedmill sources remove {(tmp_path / 'link').as_uri()}" in notice.text
     tell_spellings(runtime, collection, [former], Listener(told.append))
     assert told == [notice]
+
+
+def test_a_maildir_that_is_on_record_as_a_folder_is_named(runtime: Runtime, tmp_path: Path) -> None:
+    folder, maildir = FolderSource(bytes(tmp_path)), MaildirSource(bytes(tmp_path))
+    collection = ensure_collection(runtime, "default")
+    with runtime.database.write() as connection:
+        ensure_source(connection, collection_id=collection.id, identity=folder.identity, spec=folder.spec)
+    told: list[Notice] = []
+    tell_spellings(runtime, collection, [maildir], Listener(told.append))
+    assert [f"{tmp_path.as_uri()} is on record as a folder too" in notice.text for notice in told] == [True]
+    tell_spellings(runtime, collection, [folder], Listener(told.append))
+    assert len(told) == 1
 
 
 def required(settings: Settings, prices: Prices, **changed: str) -> None:
