@@ -216,6 +216,8 @@ def watch(
     """
     if when.events:
         EventQueue.of(sources, when.events, collection, options)
+    # Those that hold a password are found again by what they are called on record.
+    sources = called(runtime.database, ensure_collection(runtime, collection).id, sources)
     watched = schedule_sources(
         runtime,
         sources,
