@@ -69,6 +69,7 @@ class Grading(ModelQuestion[Passage, Grade]):
 
     noun = "passage"
     most_refused = 8
+    most_declined = 4
     prompt_name: str
     list_name: str
     properties: ClassVar[Mapping[str, Any]]

@@ -3,7 +3,7 @@
 An answer that leaves items out, or says something of them that cannot be used, is followed by a request about those
 alone that says what was wrong, once. What is refused as a whole is divided until the culprit is alone. What was refused
 alone, or had its second chance, takes what the question falls back on; it is blamed on the provider instead when that
-has refused many and answered nothing.
+has refused many and answered nothing. Where a model declines one item after the other, it may be what is asked of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +38,8 @@ class Rules(Generic[ItemT, FoundT, AnswerT]):
         self._divide = divide
         self.errors: dict[ItemT, EmbedmillError] = {}
         self.answers = 0
+        self._declined: list[int] | None = []
+        """How many items a model was asked about each time that it declined; None once it has answered something."""
         self._alone: dict[ItemT, InputRefused] = {}
         self._refusals: list[InputRefused] = []
 
@@ -46,6 +48,10 @@ class Rules(Generic[ItemT, FoundT, AnswerT]):
         self.answers += 1
         reading = self._question.read(request, answer)
         found = self._end_refused()
+        if not reading.is_refusal:
+            self._declined = None
+        elif self._declined is not None:
+            self._declined.append(len(request.items))
         if reading.is_refusal:
             return self._narrow(request, InputRefused(MODEL_REFUSED), MODEL_REFUSED, found)
         self.errors |= reading.errors
@@ -70,14 +76,16 @@ class Rules(Generic[ItemT, FoundT, AnswerT]):
 
     @property
     def is_doubted(self) -> bool:
-        """Whether it may be the provider that refuses everything."""
-        return bool(self._refusals) and not self.answers
+        """Whether it may be the provider that refuses everything, or the model that declines it."""
+        return bool(self._refusals) and not self.answers or bool(self._declined)
 
     def blame(self, *, whole_requests: bool = False) -> ProviderRefused | None:
         """What the provider is to blame for, once it has answered nothing and refused too many items alone.
 
         `whole_requests` counts refusals of several items too, where each round takes long.
         """
+        if self._declined is not None and self._declined.count(1) >= self._question.most_declined:
+            return ProviderRefused(f"{self._question.name} declines every {self._question.noun}")
         count = len(self._refusals) if whole_requests else len(self._alone)
         if self.answers or count < self._question.most_refused:
             return None

@@ -1,5 +1,6 @@
 """Requests, what is read from their answers, and the questions that know how: the nouns of asking."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,6 +96,8 @@ class Question(ABC, Generic[ItemT, FoundT, AnswerT]):
     """What it is asked about."""
     most_refused: int = 16
     """So many refused one by one, none accepted: then it is the provider, and not they."""
+    most_declined: float = math.inf
+    """So many declined by the model one by one, none answered: then it is what is asked of them, and not they."""
 
     @abstractmethod
     def read(self, request: Request[ItemT], answer: AnswerT) -> ReadAnswer[ItemT, FoundT]:

@@ -258,6 +258,7 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
         self._failed = 0
         try:
             self._follow(self._rules.answered(flight.request, answer))
+            self._stopped = self._stopped or self._rules.blame()
         finally:
             self._question.settle(flight.reservation, flight.request, answer)
 

@@ -240,6 +240,15 @@ def test_a_refused_passage_is_found_alone_and_stays_unjudged() -> None:
     assert unjudged == ["p2"]
 
 
+def test_a_model_that_declines_whatever_is_asked_is_not_asked_about_each_passage() -> None:
+    script = Scripted(lambda _shown, _prompt: answer("", Stop.REFUSAL))
+    judge, steps = Judge(ScriptedModel(script), FreeMeter()), Steps("filter", "rank")
+    order = rank_staged(AskedQuestion("why?"), passages(50), sift=judge, rank=judge, steps=steps)
+    assert ids(order) == [p.id for p in passages(50)]
+    assert len(script.asked) <= 25
+    assert [(step.failed, step.why) for step in steps.told()] == [(True, "the model refused")] * 2
+
+
 def test_a_passage_that_only_the_words_found_is_shown_to_the_judge_and_comes_first() -> None:
     found = passages(10)
     found[9] = type(found[9])("p9", "d9", "9.txt", "", "", "ERR-2041 is what it says", 0.0)
