@@ -77,7 +77,7 @@ class Rules(Generic[ItemT, FoundT, AnswerT]):
     @property
     def is_doubted(self) -> bool:
         """Whether it may be the provider that refuses everything, or the model that declines it."""
-        return bool(self._refusals) and not self.answers or bool(self._declined)
+        return (bool(self._refusals) and not self.answers) or bool(self._declined)
 
     def blame(self, *, whole_requests: bool = False) -> ProviderRefused | None:
         """What the provider is to blame for, once it has answered nothing and refused too many items alone.
