@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import QueryWord
 
@@ -93,6 +94,14 @@ class Copies:
         return self._followers.get(id, [])
 
 
+def _without_edges(word: str) -> str:
+    return word.strip(_EDGES) or word
+
+
+_BARE = Remembered(_without_edges, most=8_192)
+"""Words without what stands at their edges: nearly all of them come again."""
+
+
 class _Index:
     """What is known of the words of some rows, which is found for all of them when it is asked for."""
 
@@ -168,7 +177,7 @@ def words_of(text: str) -> Words:
     words = small.split()
     if len(small) > _SIGNS_PER_WORD * len(words):
         words = _UNSPACED.findall(small)
-    listed = [word.strip(_EDGES) or word for word in words]
+    listed = list(map(_BARE.__getitem__, words))
     return Words(listed, Counter(listed))
 
 

@@ -70,6 +70,8 @@ def find_judge(embedding: str | None, question: Question, *, most_of_words: floa
 
 def _is_read(text: str, known: MeasuredModel) -> bool:
     """Whether most letters of a text are of a script that the model was measured with."""
+    if text.isascii() and "latin" in known.scripts:
+        return True
     letters = [script_of(sign) in known.scripts for sign in text if sign.isalpha()]
     return not known.scripts or 2 * sum(letters) >= len(letters)
 

@@ -1,13 +1,14 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from math import inf
 from typing import Protocol
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
 from embedmill.retrieval.embedding import ONLY_WORDS, Vector
 from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms, why_not
-from embedmill.retrieval.fusion import Fusion, fuse
+from embedmill.retrieval.fusion import Fusion, fuse, ranked
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, scores_of
 from embedmill.retrieval.relevance import most_of_words
@@ -96,8 +97,8 @@ class Look:
         """What the sides found, ranked together with candidates that others put up."""
         candidates = {**others, **{match.id: match for side in found.values() for match in side}}
         if len(found) < 2:
-            alone = {name: self._complete(name, candidates, side) for name, side in found.items()}
-            return rank(alone or {DENSE: {}}, found, depth=depth, others=others)
+            alone = {name: ranked(self._complete(name, candidates, side)) for name, side in found.items()}
+            return rank(alone or {DENSE: {}}, found, candidates, depth=depth)
         scores = {name: self._complete(name, candidates, side) for name, side in found.items()}
         with self._steps.step(FUSE, given=len(candidates)) as step:
             fused = fuse(
@@ -109,7 +110,7 @@ class Look:
             )
             step.out = len(fused)
         stages = {**scores, FUSED: fused, **self._feed_back(candidates, fused)}
-        return rank(stages, found, depth=depth, others=others)
+        return rank(stages, found, candidates, depth=depth)
 
     def fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
         """The rows with their texts by id; one that was deleted since it was found is absent."""
@@ -164,7 +165,7 @@ class Look:
         if self._wording is not None:
             sides[LEXICAL] = self._worded
         first = {name: ask(asked_for(depth)) for name, ask in sides.items()}
-        self._visibility.learn(match for side in first.values() for match in side)
+        self._visibility.learn(chain.from_iterable(first.values()))
         most = MOST_READ if self._question.reads_rows else inf
         return {name: gather(side, sides[name], self._kept, wanted=depth, most=most) for name, side in first.items()}
 

@@ -1,7 +1,7 @@
 """Owns the one order of all that a search finds: the fused candidates, and behind them what the sides hold deeper."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,7 +81,7 @@ class Order:
         for depth in DEPTHS:
             ranking = self.look.rank(depth)
             self.ranking = self.ranking or ranking
-            scores = _below(lowest, {id: score for id, score in ranking.scores.items() if id not in placed})
+            scores = _after(placed, lowest, ranking.scores)
             yield from self._spread(self._folded(ranking, scores))
             placed |= scores.keys()
             lowest = min(scores.values(), default=lowest)
@@ -127,7 +127,10 @@ class Order:
                 self._left_out.setdefault(document, []).append(place.row)
 
 
-def _below(lowest: float, scores: Mapping[str, float]) -> dict[str, float]:
-    """The scores, moved so that none is above those of what was placed before."""
-    excess = max(max(scores.values(), default=lowest) - lowest, 0.0)
-    return {id: min(score - excess, lowest) for id, score in scores.items()}
+def _after(placed: Collection[str], lowest: float, scores: Mapping[str, float]) -> Mapping[str, float]:
+    """The scores of what was not placed before, moved so that none is above the `lowest` of what was."""
+    if not placed:
+        return scores
+    new = {id: score for id, score in scores.items() if id not in placed}
+    excess = max(max(new.values(), default=lowest) - lowest, 0.0)
+    return {id: min(score - excess, lowest) for id, score in new.items()}

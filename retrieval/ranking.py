@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from embedmill.retrieval.fusion import ranked
 from embedmill.retrieval.hits import StageScore
 from embedmill.shared.providers.vectorstores.base import Match
 
@@ -41,21 +41,19 @@ NO_OTHERS: Mapping[str, Match] = {}
 def rank(
     scores: Mapping[str, Scores],
     found: Mapping[str, Sequence[Match]],
+    candidates: Mapping[str, Match],
     *,
     depth: int,
-    others: Mapping[str, Match] = NO_OTHERS,
 ) -> Ranking:
-    """Rank by the last of the `scores`, each by candidate; `found` are the rows that a side put up, best first.
+    """Rank the candidates by the last of the `scores`; `found` are the rows that a side put up, best first.
 
-    `others` are candidates that somebody else put up.
+    The scores of a stage that put up none itself have the best first, as those of the last have.
     """
     final = list(scores)[-1]
-    order = ranked(scores[final])
-    ranks = {name: _ranks(match.id for match in side) for name, side in found.items()}
-    ranks |= {name: _ranks(ranked(of)) for name, of in scores.items() if name != final and name not in found}
-    ranks[final] = _ranks(order)
-    candidates = {**others, **{match.id: match for side in found.values() for match in side}}
-    return Ranking(candidates, order, scores, ranks, goes_on=any(len(side) >= depth for side in found.values()))
+    ranks = {name: _ranks([match.id for match in side]) for name, side in found.items()}
+    ranks |= {name: _ranks(of) for name, of in scores.items() if name == final or name not in found}
+    goes_on = any(len(side) >= depth for side in found.values())
+    return Ranking(candidates, scores[final], scores, ranks, goes_on)
 
 
 def scores_of(found: Iterable[Match]) -> dict[str, float]:
@@ -69,4 +67,4 @@ def missing(candidates: Mapping[str, Match], scores: Scores) -> list[Match]:
 
 
 def _ranks(ids: Iterable[str]) -> dict[str, int]:
-    return {id: place for place, id in enumerate(ids, 1)}
+    return dict(zip(ids, count(1), strict=False))

@@ -130,11 +130,8 @@ class Shards:
             raise StorageFailed(f"no shard answers: {reasons}", hint=ALL_FAILED_HINT)
 
     def _ask_each(self, matches: Iterable[Match], ask: Callable[[str, list[str]], Mapping[str, T]]) -> dict[str, T]:
-        held: dict[str, list[str]] = {}
-        for match in matches:
-            held.setdefault(match.shard, []).append(match.id)
         found: dict[str, T] = {}
-        for shard, ids in held.items():
+        for shard, ids in self._by_shard(matches).items():
             try:
                 found |= ask(shard, ids)
             except IndexChanged:
@@ -142,6 +139,15 @@ class Shards:
             except EmbedmillError as error:
                 self.leave_out({shard: str(error)})
         return found
+
+    def _by_shard(self, matches: Iterable[Match]) -> Mapping[str, list[str]]:
+        if len(self._names) == 1:
+            ids = [match.id for match in matches]
+            return {self._names[0]: ids} if ids else {}
+        held: dict[str, list[str]] = {}
+        for match in matches:
+            held.setdefault(match.shard, []).append(match.id)
+        return held
 
     def _in_order(self, matches: Sequence[Match]) -> list[Match]:
         """Best first, ties by id, as stores give them; what is met at two shards, the one where it stays last."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import add, sub
 from types import TracebackType
 from typing import NamedTuple
@@ -191,8 +192,16 @@ class _Measuring:
         self._steps.inner = _plus(self._outer, taken)
 
 
+@lru_cache(maxsize=256)
+def _idle(name: str, why: str) -> Step:
+    """A step that had nothing to do, as most have."""
+    return Step(name, why=why)
+
+
 def _told(name: str, step: Running) -> Step:
     spent = step.spent
+    if spent is NOTHING and not (step.ran or step.failed):
+        return _idle(name, step.why or NOTHING_CAME)
     return Step(
         name,
         step.ran,

@@ -47,6 +47,8 @@ def expand(query: str, words: WordQuery, thesaurus: Thesaurus) -> tuple[AddedNam
 
 def weigh_added(added: Sequence[AddedName], query: WordQuery, counted: WordCounts) -> dict[int, float]:
     """What the terms of added names weigh; those that no row holds are left out."""
+    if not added:
+        return {}
     shares = [_bounded(name, query, counted) for name in added]
     most = MOST_SHARE * math.fsum(weight_of(word, counted) for word in query.words)
     total = math.fsum(weight for words in shares for _, weight in words)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import normalise
@@ -241,7 +242,7 @@ def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
 def weight_of(word: QueryWord, counted: WordCounts) -> float:
     """What a word of a query weighs, rarity included; one that no row holds is as rare as one that a row holds."""
     holding = counted.holding or {}
-    held = sum(holding.get(term, 0) for term in word.terms)
+    held = sum(map(holding.get, word.terms, repeat(0)))
     if word.functional and not 0 < held < COMMON_SHARE * counted.rows:
         return 0.0
     share = word.part_share if any(holding.get(term) for term in word.part_of) else 1.0
