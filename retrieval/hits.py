@@ -9,6 +9,7 @@ from embedmill.retrieval.neighbours import Context
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.steps import Step
 
+UNPRICED = "{} paid calls have no known price, so what they cost is not in the dollars (docs/spend.md)"
 LEFT_OUT = {"left_out": True}
 """Of a field that is published only where it is not None."""
 
@@ -138,5 +139,8 @@ class SearchResult:
         ran, others = [step for step in self.steps if step.ran], [step for step in self.steps if not step.ran]
         without = [f"the step {step.name} was left out: {step.why}" for step in others if step.failed]
         limited = [f"{step.name}: {step.why}" for step in ran if step.why and (step.out or step.failed)]
+        unpriced = [
+            f"{step.name}: {UNPRICED.format(step.unpriced_calls)}" for step in self.steps if step.unpriced_calls
+        ]
         missing = [f"without shard {shard}: {why}" for shard, why in self.failures.items()]
-        return [*without, *missing, *limited, *self.notes]
+        return [*without, *missing, *limited, *unpriced, *self.notes]

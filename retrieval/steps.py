@@ -19,7 +19,7 @@ class Step:
     `tokens_in` and `tokens_out` what they took; `cached` are inputs that needed no call, as what was answered before is
     kept, and `saved_usd` and `saved_tokens` what that had taken. It has `failed` where it was meant to run and could
     not, so that the answer is less than it might be. `model` is the one that took part, `prompt` the hash of what it
-    was told to do.
+    was told to do. `unpriced_calls` are those whose price nobody knows, which is missing in `usd`; None for none.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Step:
     cached: int = 0
     saved_usd: float = 0.0
     saved_tokens: int = 0
+    unpriced_calls: int | None = field(default=None, metadata={"left_out": True})
 
     @property
     def tokens(self) -> int:
@@ -76,6 +77,7 @@ class StepCost(NamedTuple):
     cached: int = 0
     saved_microusd: int = 0
     saved_tokens: int = 0
+    unpriced: int = 0
 
 
 NOTHING = StepCost()
@@ -167,6 +169,7 @@ class Steps:
             told.cached,
             told.saved_microusd,
             told.saved_tokens,
+            told.unpriced,
         )
 
 
@@ -219,6 +222,7 @@ def _told(name: str, step: Running) -> Step:
         spent.cached,
         _dollars(spent.saved_microusd),
         spent.saved_tokens,
+        spent.unpriced or None,
     )
 
 

@@ -71,6 +71,8 @@ class Tally:
         self.cached = 0
         self.saved_microusd = 0
         self.saved_tokens = 0
+        self.unpriced = 0
+        """Calls among them of which nobody knows a price: what they cost is missing."""
         self._most: int | None = None
         self._before = 0
         self._lock = threading.Lock()
@@ -90,8 +92,9 @@ class Tally:
                 if self.microusd - self._before + microusd > self._most:
                     raise FlowControl(_no_room(self._most, microusd), reason="budget", retry_after_seconds=0.0)
             self.calls += 1
+            self.unpriced += microusd is None
             self._count(microusd or 0, tokens, 1)
-        return Hold(self, microusd or 0, tokens)
+        return Hold(self, microusd or 0, tokens, is_unpriced=microusd is None)
 
     def settle(self, held: "Hold", microusd: int, tokens: Tokens) -> None:
         """A call cost and took this, for which so much was held."""
@@ -111,6 +114,7 @@ class Tally:
         with self._lock:
             self._count(held.microusd, held.tokens, -1)
             self.calls -= 1
+            self.unpriced -= held.is_unpriced
 
     def _count(self, microusd: int, tokens: Tokens, sign: int) -> None:
         self.microusd += sign * microusd
@@ -125,6 +129,7 @@ class Hold:
     tally: Tally
     microusd: int
     tokens: Tokens = NO_TOKENS
+    is_unpriced: bool = False
 
     def settle(self, microusd: int, tokens: Tokens | None = None) -> None:
         """The call came to this; None where nobody says what it took: then it counts as it was reserved."""

@@ -64,10 +64,11 @@ class AskedDocument:
 
 @dataclass(frozen=True, slots=True)
 class AskSpend:
-    """What a question came to."""
+    """What a question came to; `unpriced_calls` are those whose price is not known and is missing in `usd`."""
 
     usd: float
     calls: int
+    unpriced_calls: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,11 @@ def _came_to(reply: Reply, found: SearchResult) -> CameTo:
     return CameTo(reply.steps, faults, reply.degraded, seconds)
 
 
+def _spend(steps: Sequence[Step]) -> AskSpend:
+    unpriced = sum(step.unpriced_calls or 0 for step in steps)
+    return AskSpend(round(sum(step.usd for step in steps), 6), sum(step.calls for step in steps), unpriced or None)
+
+
 def _reply(question: str, found: SearchResult, answered: GivenAnswer) -> Reply:
     steps = [*found.steps, answered.step]
     read = {hit.document: AskedDocument(hit.document, hit.uri, hit.title) for hit in found.hits}
@@ -223,7 +229,7 @@ def _reply(question: str, found: SearchResult, answered: GivenAnswer) -> Reply:
         degraded=found.degraded or answered.step.failed,
         notes=[*found.remarks, *answered.notes],
         steps=steps,
-        spend=AskSpend(round(sum(step.usd for step in steps), 6), sum(step.calls for step in steps)),
+        spend=_spend(steps),
         explanation=_explain(found, answered.step),
         timings={**found.timings, ANSWER: round(answered.step.seconds * 1000, 3)},
     )

@@ -10,7 +10,7 @@ from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge
-from embedmill.retrieval.hits import Hit, SearchResult
+from embedmill.retrieval.hits import UNPRICED, Hit, SearchResult
 from embedmill.retrieval.relevance import WEAK, Relevance
 from embedmill.retrieval.steps import Running, Step, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
@@ -97,6 +97,8 @@ def answer(
     (told,) = steps.told()
     if told.failed:
         notes.append(f"{ANSWER}: {told.why}")
+    if told.unpriced_calls:
+        notes.append(f"{ANSWER}: {UNPRICED.format(told.unpriced_calls)}")
     if said.in_another:
         notes.append(IN_ANOTHER.format(count=said.in_another, all=len(said.claims)))
     return GivenAnswer(said, by, told, hits, notes)

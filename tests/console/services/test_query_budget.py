@@ -141,3 +141,17 @@ def test_an_empty_question_is_told_how_to_ask(indexed: WorkerRuntime) -> None:
     with pytest.raises(UsageError, match="is empty") as refused:
         asking.ask(indexed, " ", collection="c")
     assert refused.value.hint.startswith("embedmill ask ")
+
+
+def test_calls_without_a_known_price_are_said_and_not_taken_for_free(
+    indexed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = {"allow_unpriced": True, "rank_model": "anthropic/of-tomorrow"}
+    opened = WorkerRuntime(indexed.settings.model_copy(update=changed), process_id=indexed.process_id)
+    monkeypatch.setattr(opened, "model", lambda name: ScriptedModel(Scripted(say), name.partition("/")[2]))
+    reply = ask(opened)
+    opened.close()
+    told = {step.name: step.unpriced_calls for step in reply.steps if step.unpriced_calls}
+    assert told == {"rank": 3, "answer": 1}
+    assert reply.spend.unpriced_calls == 4
+    assert [note.partition(":")[0] for note in reply.notes if "no known price" in note] == ["rank", "answer"]
