@@ -81,6 +81,11 @@ def is_helper(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: gzip writes the time into them, and the processes of a run would collect different tests."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests reaches them."""

@@ -8,10 +8,12 @@ import atexit
 import importlib
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,8 +24,39 @@ from tests import together
 # A variable of commands that load their sitecustomize after all else.
 WHEN_LOADED = "ALTERED_WHEN_LOADED"
 
+PRELOADED = ["tests.preloaded", __name__]
+
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.preloaded", __name__])
+
+
+class SharedForkServer(forkserver.ForkServer):
+    """One for all processes of a run: loading takes seconds. Who needs it first starts it, and it ends with the run."""
+
+    _forkserver_address: str | None
+    _forkserver_alive_fd: int | None
+
+    def ensure_running(self) -> None:
+        """Know where it listens."""
+        if self._forkserver_alive_fd is None:
+            resource_tracker.ensure_running()
+            self._forkserver_address = str(together.once("forkserver", _serve))
+            self._forkserver_alive_fd = os.open(together.folder() / together.GOES_ON, os.O_WRONLY)
+
+
+def _serve(address: Path) -> None:
+    """Start it; who connects before it has loaded waits."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        end = os.open(together.folder() / together.GOES_ON, os.O_RDONLY)
+        serve = f"from multiprocessing.forkserver import main; main({listener.fileno()}, {end}, {PRELOADED})"
+        program = os.fsencode(sys.executable)
+        util.spawnv_passfds(program, [program, b"-c", serve.encode()], [listener.fileno(), end])
+        os.close(end)
+
+
+# The one that the context asks; the processes that it forks have this too.
+forkserver._forkserver.__class__ = SharedForkServer
 
 
 def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:

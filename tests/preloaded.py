@@ -33,4 +33,6 @@ for sdk in SDKS:
     with contextlib.suppress(ImportError):
         importlib.import_module(sdk)
 cheaper.share_service_models()
+cheaper.share_compiled_statements()
+importlib.import_module("tests.rehearsed").rehearse()
 gc.freeze()

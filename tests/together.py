@@ -8,15 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = "TEST_RUN_FOLDER"
+GOES_ON = "goes-on"
+"""A pipe in the folder: whoever reads it is told of the end of the run, however that comes."""
 
 
 def begin() -> None:
     """At the start of a run, before it has more processes than one."""
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="embedmill-tests-")
+    os.mkfifo(folder() / GOES_ON)
+    # Its only writer; a pipe that is opened for both waits for nobody.
+    os.open(folder() / GOES_ON, os.O_RDWR)
 
 
 def end() -> None:
-    """After all of them have ended."""
+    """After all of them have ended; the pipe is closed by the end of this process."""
     shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
 
 

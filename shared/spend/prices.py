@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Self
@@ -103,10 +104,9 @@ class Prices:
     @classmethod
     def load(cls, path: Path | None = None, *, allow_unpriced: bool = False) -> Self:
         """Our prices, and over them those of the file at `path`."""
-        ours = _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
         if path is None:
-            return cls(ours, allow_unpriced=allow_unpriced)
-        return cls(_parse(_read(path), str(path)), ours, allow_unpriced=allow_unpriced, where=str(path))
+            return cls(_ours(), allow_unpriced=allow_unpriced)
+        return cls(_parse(_read(path), str(path)), _ours(), allow_unpriced=allow_unpriced, where=str(path))
 
     def find(
         self,
@@ -162,6 +162,11 @@ def _price(row: _Row) -> Price:
         cache_write=write,
         cache_write_1h=write if row.cache_write_1h is None else row.cache_write_1h,
     )
+
+
+@cache
+def _ours() -> tuple[_Row, ...]:
+    return _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
 
 
 def _read(path: Path) -> str:
