@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.retrieval import Judged, index, ndcg, read_collection
+from bench.retrieval import JudgedCollection, index, ndcg, read_collection
 from embedmill.retrieval.evaluation.statistics import Interval, interval
 from embedmill.retrieval.fusion import Fusion
 from embedmill.retrieval.measured import measured
@@ -33,7 +33,7 @@ MOST_HOLDING, MOST_ASKED = 4, 150
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Way:
     """A way of searching: a mode, and for hybrid what counts."""
 
     name: str
@@ -41,20 +41,20 @@ class Row:
     fusion: Fusion | None = None
 
 
-def rows_for(fusion: Fusion) -> list[Row]:
+def rows_for(fusion: Fusion) -> list[Way]:
     """The sides, and the steps of hybrid search switched on one after the other."""
     plain = replace(fusion, leading=0.0, feedback=0.0)
     return [
-        Row("dense", "dense"),
-        Row("lexical", "lexical"),
-        Row("fused, without lead", "hybrid", plain),
-        Row("fused", "hybrid", replace(fusion, feedback=0.0)),
-        Row("hybrid (with feedback)", "hybrid", fusion),
-        Row("hybrid, as an unmeasured model", "hybrid", Fusion()),
+        Way("dense", "dense"),
+        Way("lexical", "lexical"),
+        Way("fused, without lead", "hybrid", plain),
+        Way("fused", "hybrid", replace(fusion, feedback=0.0)),
+        Way("hybrid (with feedback)", "hybrid", fusion),
+        Way("hybrid, as an unmeasured model", "hybrid", Fusion()),
     ]
 
 
-def collections(data: Path) -> Iterator[tuple[Judged, ChunkSettings]]:
+def collections(data: Path) -> Iterator[tuple[JudgedCollection, ChunkSettings]]:
     """The judged collections and what is made of them, with how they are cut."""
     cranfield, questions = read_collection(data / "cranfield"), read_collection(data / "pyfaq")
     yield cranfield, USUAL
@@ -65,7 +65,7 @@ def collections(data: Path) -> Iterator[tuple[Judged, ChunkSettings]]:
     yield _identifiers(questions), USUAL
 
 
-def _changed(judged: Judged, name: str, text_of: Callable[[Mapping[str, str]], str]) -> Judged:
+def _changed(judged: JudgedCollection, name: str, text_of: Callable[[Mapping[str, str]], str]) -> JudgedCollection:
     documents = [{"id": document["id"], "title": "", "text": text_of(document) or "-"} for document in judged.documents]
     return replace(judged, name=f"{judged.name}, {name}", documents=documents)
 
@@ -75,7 +75,7 @@ def _without_title(document: Mapping[str, str]) -> str:
     return text.removeprefix(title).strip()
 
 
-def _identifiers(judged: Judged) -> Judged:
+def _identifiers(judged: JudgedCollection) -> JudgedCollection:
     """Identifiers that few documents hold, asked for by themselves."""
     holding: dict[str, dict[str, int]] = {}
     for document in judged.documents:
@@ -83,10 +83,12 @@ def _identifiers(judged: Judged) -> Judged:
             holding.setdefault(name, {})[document["id"]] = 1
     rare = sorted(name for name, found in holding.items() if len(found) <= MOST_HOLDING)
     asked = rare[:: max(len(rare) // MOST_ASKED, 1)]
-    return Judged("identifiers", judged.documents, {name: name for name in asked}, {n: holding[n] for n in asked})
+    return JudgedCollection(
+        "identifiers", judged.documents, {name: name for name in asked}, {n: holding[n] for n in asked}
+    )
 
 
-def measure(judged: Judged, settings: ChunkSettings, embedder: Embedder) -> dict[str, Interval]:
+def measure(judged: JudgedCollection, settings: ChunkSettings, embedder: Embedder) -> dict[str, Interval]:
     """nDCG@10 of every row on one collection."""
     with tempfile.TemporaryDirectory() as folder:
         store = EmbeddedVectorStore(Path(folder), dimensions=embedder.dimensions)
@@ -97,7 +99,7 @@ def measure(judged: Judged, settings: ChunkSettings, embedder: Embedder) -> dict
     return found
 
 
-def _measure_row(judged: Judged, searcher: Searcher, row: Row) -> Interval:
+def _measure_row(judged: JudgedCollection, searcher: Searcher, row: Way) -> Interval:
     searcher.fusion = row.fusion
     values = []
     for query, text in judged.queries.items():

@@ -26,7 +26,7 @@ def main(folder: str, file: str) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE rows (path TEXT, start INTEGER, text TEXT, vector BLOB)")
     pending: list[tuple[str, int, str]] = []
-    embed = Embedder()
+    embed = BareEmbedder()
     for path, text in _read(folder):
         pending += [(path, start, text[start : start + SIZE]) for start in range(0, len(text), SIZE - OVERLAP)]
         if len(pending) >= ROWS:
@@ -44,7 +44,7 @@ def _read(folder: str) -> Iterator[tuple[str, str]]:
                 yield path, file.read()
 
 
-class Embedder:
+class BareEmbedder:
     """Counts of words by the hash of each, at length 1."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Embedder:
         return found
 
 
-def _write(connection: sqlite3.Connection, pending: list[tuple[str, int, str]], embed: Embedder) -> None:
+def _write(connection: sqlite3.Connection, pending: list[tuple[str, int, str]], embed: BareEmbedder) -> None:
     vectors = embed([text for _, _, text in pending])
     connection.execute("BEGIN")
     rows = ((*piece, vector.tobytes()) for piece, vector in zip(pending, vectors, strict=True))

@@ -54,7 +54,7 @@ if __name__ == "__main__":
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BrokerPlace:
     """Where a run keeps its state."""
 
     name: str
@@ -78,13 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    folder: Path, corpus: Path, places: Sequence[Place], postgres: "Databases", options: argparse.Namespace
+    folder: Path, corpus: Path, places: Sequence[BrokerPlace], postgres: "Databases", options: argparse.Namespace
 ) -> Iterator[tuple[str, str]]:
     """(figure, value) rows."""
     embedded: list[float] = []
     remote: dict[str, list[float]] = {place.name: [] for place in places}
     for _ in range(options.pairs):
-        embedded.append(_run(folder, corpus, Place("embedded"), database="", processes=2))
+        embedded.append(_run(folder, corpus, BrokerPlace("embedded"), database="", processes=2))
         for place in places:
             remote[place.name].append(_run(folder, corpus, place, database=postgres.new(), processes=2))
     base = median(embedded)
@@ -102,7 +102,7 @@ def measure(
         yield f"{places[0].name}: speed by worker processes on {os.cpu_count()} cores", scaled
 
 
-def _run(folder: Path, corpus: Path, place: Place, *, database: str, processes: int) -> float:
+def _run(folder: Path, corpus: Path, place: BrokerPlace, *, database: str, processes: int) -> float:
     """Seconds from `submit` of a corpus, with workers that are up and waiting, to the end of its job."""
     home = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=folder))
     environment = {
@@ -138,7 +138,7 @@ def _is_completed(database: Database) -> bool:
     return bool(found) and found[0].state == JobState.COMPLETED
 
 
-def _plain(folder: Path, place: Place) -> float:
+def _plain(folder: Path, place: BrokerPlace) -> float:
     """Seconds for one no-op task of plain Celery, published one by one and consumed by two processes."""
     count = PLAIN_TASKS[place.name]
     script = folder / "plain_tasks.py"
@@ -182,21 +182,21 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _place(name: str) -> Iterator[Place]:
+def _place(name: str) -> Iterator[BrokerPlace]:
     from tests.services import moto, rabbitmq, redis
 
     match name:
         case "redis":
             with redis.running_server() as server:
-                yield Place(name, {"EMBEDMILL_BROKER_URL": server.url})
+                yield BrokerPlace(name, {"EMBEDMILL_BROKER_URL": server.url})
         case "rabbitmq":
             with rabbitmq.running_server() as node:
-                yield Place(name, {"EMBEDMILL_BROKER_URL": node.url})
+                yield BrokerPlace(name, {"EMBEDMILL_BROKER_URL": node.url})
         case "sqs":
             with moto.running_server() as endpoint:
                 # moto's calls take longer the more messages wait.
                 settings = {"EMBEDMILL_BROKER_URL": "sqs://", "EMBEDMILL_HIGH_WATER": "2048"}
-                yield Place(name, settings | endpoint.environment)
+                yield BrokerPlace(name, settings | endpoint.environment)
         case _:
             raise SystemExit(f"unknown broker {name!r}")
 

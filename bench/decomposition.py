@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.retrieval import Judged, index, ndcg, read_collection
+from bench.retrieval import JudgedCollection, index, ndcg, read_collection
 from embedmill.retrieval.evaluation.statistics import Interval, interval
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.search import Searcher
@@ -32,7 +32,7 @@ FIRST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Understanding):
+class DividesAsTold(Understanding):
     """Divides as it is told."""
 
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Told(Understanding):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Compound:
     """A question with its parts, and what is relevant to each of them."""
 
     text: str
@@ -60,29 +60,29 @@ class Case:
         return joined
 
 
-def pairs(judged: Judged) -> list[Case]:
+def pairs(judged: JudgedCollection) -> list[Compound]:
     """Every question with one from the other half of them."""
     ids = list(judged.queries)
     middle = len(ids) // 2
     return [_pair(judged, one, other) for one, other in zip(ids[:middle], ids[middle:], strict=False)]
 
 
-def _pair(judged: Judged, one: str, other: str) -> Case:
+def _pair(judged: JudgedCollection, one: str, other: str) -> Compound:
     parts = (judged.queries[one].strip(" .?"), judged.queries[other].strip(" .?"))
-    return Case(" and ".join(parts), parts, (judged.relevant[one], judged.relevant[other]))
+    return Compound(" and ".join(parts), parts, (judged.relevant[one], judged.relevant[other]))
 
 
-def halves(judged: Judged) -> list[Case]:
+def halves(judged: JudgedCollection) -> list[Compound]:
     """Single questions that are torn in the middle."""
     cases = []
     for id, text in judged.queries.items():
         words = text.split()
         parts = (" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :]))
-        cases.append(Case(text, parts, (judged.relevant[id],)))
+        cases.append(Compound(text, parts, (judged.relevant[id],)))
     return cases
 
 
-def measure(searcher: Searcher, cases: Sequence[Case]) -> tuple[Interval, Interval]:
+def measure(searcher: Searcher, cases: Sequence[Compound]) -> tuple[Interval, Interval]:
     """nDCG@10, and the share of parts that are answered."""
     gains, covered = [], []
     for case in cases:
@@ -103,7 +103,7 @@ def compare(name: str, data: Path, model: str) -> None:
         index(judged, store, ["s0"], embedder, ChunkSettings())
         searcher = Searcher(store, ["s0"], embedder, lambda documents: dict.fromkeys(documents, Edition("v1", 1)))
         for kind, cases in (("pairs, divided right", pairs(judged)), ("single questions, torn", halves(judged))):
-            told = Told(parts={case.text: case.parts for case in cases})
+            told = DividesAsTold(parts={case.text: case.parts for case in cases})
             rows = {}
             for way, understanding in (("as it stands", AS_IT_STANDS), ("divided", told)):
                 searcher.understanding = understanding

@@ -37,7 +37,7 @@ FOLDERS = {"blobs": "blobs", "vectors": "store"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Weighed:
     """One ingest: chunks in the home afterwards, and what it took."""
 
     chunks: int
@@ -103,7 +103,7 @@ def _tables(path: Path) -> list[tuple[str, int]]:
         return []
 
 
-def _grow(home: Path, file: Path, *, embedding: str) -> Step:
+def _grow(home: Path, file: Path, *, embedding: str) -> Weighed:
     before = os.times()
     command = [sys.executable, "-m", "embedmill.console", "ingest", str(file), "--json"]
     ingest = run(command, home=home, embedding=embedding)
@@ -111,10 +111,10 @@ def _grow(home: Path, file: Path, *, embedding: str) -> Step:
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     with closing(sqlite3.connect(home / "tracking.db")) as connection:
         ((chunks,),) = connection.execute("SELECT sum(chunks_expected - chunks_rejected) FROM document")
-    return Step(chunks, ingest.report["chunks"]["indexed"], ingest.seconds, spent)
+    return Weighed(chunks, ingest.report["chunks"]["indexed"], ingest.seconds, spent)
 
 
-def _told(steps: Sequence[Step]) -> str:
+def _told(steps: Sequence[Weighed]) -> str:
     first, last = steps[0], steps[-1]
     ratios = f"{last.pace / first.pace:.2f} of the first step's pace"
     spent = f"{1e6 * last.processor_seconds / last.added:,.0f} µs of the processor a chunk"

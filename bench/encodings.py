@@ -28,7 +28,7 @@ _MARKUP = re.compile(r"<(script|style).*?</\1>|<[^>]*>|&\w+;", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class EncodedText:
     """A text of so many paragraphs, and the code page that it is written in."""
 
     text: str
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_shares("documents", document_cuts(options.documents))
 
 
-def own_cuts(lengths: Iterable[int] = range(1, LONGEST + 1)) -> Iterator[Cut]:
+def own_cuts(lengths: Iterable[int] = range(1, LONGEST + 1)) -> Iterator[EncodedText]:
     """Every run of paragraphs of each language in each of its code pages."""
     for language in tomllib.loads(PARAGRAPHS.read_text("utf-8")).values():
         for encoding in language["code_pages"]:
@@ -61,7 +61,7 @@ def own_cuts(lengths: Iterable[int] = range(1, LONGEST + 1)) -> Iterator[Cut]:
                 yield from _cuts(language["paragraphs"], encoding, length)
 
 
-def document_cuts(folder: Path) -> Iterator[Cut]:
+def document_cuts(folder: Path) -> Iterator[EncodedText]:
     """Runs of paragraphs that hold a letter beyond ASCII, out of documents whose path names their language."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         language = _LANGUAGE.search(str(path.relative_to(folder)))
@@ -71,7 +71,7 @@ def document_cuts(folder: Path) -> Iterator[Cut]:
                 yield from _cuts(paragraphs[: CUTS_OF_A_DOCUMENT + length], encoding, length)
 
 
-def print_shares(what: str, cuts: Iterable[Cut]) -> None:
+def print_shares(what: str, cuts: Iterable[EncodedText]) -> None:
     """The share of cuts that are read right: of all, by length and by code page."""
     right: dict[str, list[bool]] = defaultdict(list)
     for cut in cuts:
@@ -82,11 +82,11 @@ def print_shares(what: str, cuts: Iterable[Cut]) -> None:
         print(f"{what:10} {key:14} {sum(found) / len(found):6.1%} of {len(found):,}", flush=True)
 
 
-def _cuts(paragraphs: Sequence[str], encoding: str, length: int) -> Iterator[Cut]:
+def _cuts(paragraphs: Sequence[str], encoding: str, length: int) -> Iterator[EncodedText]:
     for start in range(len(paragraphs) - length + 1):
         text = "\n\n".join(paragraphs[start : start + length])
         if _is_writable(text, encoding):
-            yield Cut(text, encoding, length)
+            yield EncodedText(text, encoding, length)
 
 
 def _is_writable(text: str, encoding: str) -> bool:

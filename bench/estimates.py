@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class HeldAgainst:
     """Tokens and dollars of one stage: estimated, kept with the job, billed."""
 
     estimate: tuple[float, float]
@@ -100,7 +100,7 @@ def measure(corpus: Path, home: Path, *, policy: str) -> Iterator[list[str]]:
         if model in rows:
             row = rows[model]
             billed = (row["tokens_in"] + row["tokens_out"], row["usd"])
-            compared = Compared(_told(estimate[stage]), _told(kept["stages"][stage]), billed)
+            compared = HeldAgainst(_told(estimate[stage]), _told(kept["stages"][stage]), billed)
             basis = str(kept.get("basis"))
             yield [stage, f"{billed[0]}", f"{billed[1]:.4f}", *compared.ratios(), basis]
 

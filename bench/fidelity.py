@@ -50,7 +50,7 @@ RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadFile:
     """What a parser read of a file, and the processor time it took."""
 
     words: list[str]
@@ -73,7 +73,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Score:
+class FileScore:
     """Sums over files; `words`, `rows` and `headings` are the references'."""
 
     files: int = 0
@@ -87,7 +87,7 @@ class Score:
     headings_found: int = 0
     seconds: float = 0.0
 
-    def add(self, reading: Reading, reference: Reference) -> None:
+    def add(self, reading: ReadFile, reference: Reference) -> None:
         """Add a file."""
         mine, theirs = Counter(reading.words), Counter(reference.words)
         pairs = Counter(pairwise(reference.words))
@@ -102,7 +102,7 @@ class Score:
         self.headings_found += sum(map(reading.has_heading, reference.headings))
         self.seconds += reading.seconds
 
-    def line(self, base: "Score | None") -> str:
+    def line(self, base: "FileScore | None") -> str:
         """The cells of a line of the table."""
         shares = [_share(number, self.words) for number in (self.missing, self.added, self.torn)]
         found = [_share(self.rows_found, self.rows), _share(self.headings_found, self.headings)]
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = sorted(path for path in found if path.is_file())
     parsers = {"before": options.against, "now": HERE} if options.against else {"now": HERE}
     readings = {name: _read(checkout, files) for name, checkout in parsers.items()}
-    scores: dict[str, dict[str, Score]] = defaultdict(lambda: {name: Score() for name in parsers})
+    scores: dict[str, dict[str, FileScore]] = defaultdict(lambda: {name: FileScore() for name in parsers})
     for number, path in enumerate(files):
         data = _part_of_page(path, options.folder)
         opinions = [reference(data) for reference in REFERENCES[path.suffix.lower()]]
@@ -138,7 +138,7 @@ def _part_of_page(path: Path, folder: Path) -> bytes:
     return chosen_part(data, rules).encode() if rules and path.suffix == ".html" else data
 
 
-def _read(checkout: Path, files: Sequence[Path]) -> list[Reading]:
+def _read(checkout: Path, files: Sequence[Path]) -> list[ReadFile]:
     script = READER.replace("RUNS", str(RUNS))
     asked = "".join(orjson.dumps(str(path.absolute())).decode() + "\n" for path in files)
     command = [str(checkout / ".venv/bin/python"), "-c", script]
@@ -148,17 +148,17 @@ def _read(checkout: Path, files: Sequence[Path]) -> list[Reading]:
     return [_reading(orjson.loads(line)) for line in run.stdout.splitlines()]
 
 
-def _reading(read: dict[str, object]) -> Reading:
+def _reading(read: dict[str, object]) -> ReadFile:
     rows = [words for row in list(read["rows"]) if (words := words_of(row))]  # type: ignore[call-overload]
     by_key: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         by_key[row[0]].update(row)
     headings = [" ".join(words_of(heading)) for heading in list(read["headings"])]  # type: ignore[call-overload]
     counted = [Counter(row) for row in rows]
-    return Reading(words_of(str(read["text"])), counted, by_key, headings, float(str(read["seconds"])))
+    return ReadFile(words_of(str(read["text"])), counted, by_key, headings, float(str(read["seconds"])))
 
 
-def _distance(reading: Reading, reference: Reference) -> int:
+def _distance(reading: ReadFile, reference: Reference) -> int:
     mine, theirs = Counter(reading.words), Counter(reference.words)
     return (theirs - mine).total() + (mine - theirs).total()
 
@@ -167,14 +167,14 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else ""
 
 
-def _print(scores: dict[str, dict[str, Score]]) -> None:
+def _print(scores: dict[str, dict[str, FileScore]]) -> None:
     print("| format | files | words | parser | missing % | added % | torn % | rows % | headings % | time |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for line in _lines(scores):
         print(f"| {line} |")
 
 
-def _lines(scores: dict[str, dict[str, Score]]) -> Iterator[str]:
+def _lines(scores: dict[str, dict[str, FileScore]]) -> Iterator[str]:
     for format_, by_parser in sorted(scores.items()):
         base = by_parser.get("before")
         for name, score in by_parser.items():

@@ -38,7 +38,7 @@ LOOKED_AT_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FullRun:
     """A finished command with all its processes: seconds, seconds of processors, chunks, peak memory in MB."""
 
     wall: float
@@ -72,13 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(folder: Path, documents: int, *, runs: int, against: Path | None = None) -> Iterator[str]:
     """Lines of a table."""
     corpus = make_corpus(folder / f"corpus-{documents}", documents)
-    sides: dict[str, Callable[[], Run]] = {
+    sides: dict[str, Callable[[], FullRun]] = {
         "bare script": lambda: _bare(folder, corpus),
         "pipeline": lambda: _ingest(folder, corpus, Path(sys.prefix)),
     }
     if against is not None:
         sides["the other checkout"] = lambda: _ingest(folder, corpus, against / ".venv")
-    done: dict[str, list[Run]] = {name: [] for name in sides}
+    done: dict[str, list[FullRun]] = {name: [] for name in sides}
     for _ in range(runs):
         for name, run in sides.items():
             done[name].append(run())
@@ -93,8 +93,8 @@ def measure(folder: Path, documents: int, *, runs: int, against: Path | None = N
         )
 
 
-def _middle(runs: Sequence[Run]) -> Run:
-    return Run(
+def _middle(runs: Sequence[FullRun]) -> FullRun:
+    return FullRun(
         median(run.wall for run in runs),
         median(run.processor for run in runs),
         runs[0].chunks,
@@ -125,12 +125,12 @@ def _prose(choose: random.Random, sentences: Sequence[str]) -> str:
     return "\n\n".join(paragraphs)[:CHARACTERS]
 
 
-def _bare(folder: Path, corpus: Path) -> Run:
+def _bare(folder: Path, corpus: Path) -> FullRun:
     home = _empty(folder / "bare")
     return _run([sys.executable, "-m", "bench.barest", str(corpus), str(home / "rows.db")], home, int)
 
 
-def _ingest(folder: Path, corpus: Path, prefix: Path) -> Run:
+def _ingest(folder: Path, corpus: Path, prefix: Path) -> FullRun:
     home = _empty(folder / "home")
     command = str(prefix / "bin" / "embedmill")
     create = [command, "collections", "create", "full", "--chunk-tokens", str(CHUNK_TOKENS), "--embedding", "hash"]
@@ -149,7 +149,7 @@ def _environment(home: Path) -> dict[str, str]:
     return os.environ | {"EMBEDMILL_HOME": str(home), "EMBEDMILL_EMBEDDING": "hash"}
 
 
-def _run(command: Sequence[str], home: Path, count: Callable[[str], int]) -> Run:
+def _run(command: Sequence[str], home: Path, count: Callable[[str], int]) -> FullRun:
     """A command in a session of its own, until the last of its processes; raises SystemExit when it fails."""
     before, began = _processor_seconds(), time.perf_counter()
     with (home / "log").open("wb") as log:
@@ -162,7 +162,7 @@ def _run(command: Sequence[str], home: Path, count: Callable[[str], int]) -> Run
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {(home / 'log').read_text()[-2000:]}")
     _wait_for_left()
-    return Run(wall, _processor_seconds() - before, count(out), watched.peak_mb)
+    return FullRun(wall, _processor_seconds() - before, count(out), watched.peak_mb)
 
 
 def _wait_for_left() -> None:

@@ -28,7 +28,7 @@ PARAGRAPHS, SENTENCES, SENTENCE_WORDS = 4, 8, 14
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class IngestRun:
     """One finished process: wall seconds, peak memory of its largest process in MB, what it printed."""
 
     seconds: float
@@ -102,7 +102,7 @@ def change(corpus: Path, count: int) -> None:
             file.write(f"\n\nAn addendum to report {number}.")
 
 
-def _pair(folder: Path, corpus: Path) -> tuple[Run, Run]:
+def _pair(folder: Path, corpus: Path) -> tuple[IngestRun, IngestRun]:
     for name in ("bare", "home"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "bare").mkdir()
@@ -110,7 +110,7 @@ def _pair(folder: Path, corpus: Path) -> tuple[Run, Run]:
     return bare, _ingest(folder / "home", corpus)
 
 
-def _ingest(home: Path, corpus: Path) -> Run:
+def _ingest(home: Path, corpus: Path) -> IngestRun:
     return run([sys.executable, "-m", "embedmill.console", "ingest", str(corpus), "--json"], home=home)
 
 
@@ -123,7 +123,7 @@ def _changes(report: dict[str, Any]) -> str:
     return f"{report['documents']['completed']} {report['chunks']['embedded']} of {report['chunks']['expected']}"
 
 
-def _ended(run: Run) -> list[dict[str, Any]]:
+def _ended(run: IngestRun) -> list[dict[str, Any]]:
     """What every process of a run counted, from its log."""
     lines = (line for line in run.err.splitlines() if b'"process.ended"' in line)
     return [json.loads(line) for line in lines]
@@ -138,7 +138,7 @@ def _memory(folder: Path) -> list[tuple[str, str]]:
     return [*rows, ("peak memory 20,000 / 1,000 (target 0.9 to 1.1)", f"{peaks[20_000] / peaks[1_000]:.2f}")]
 
 
-def run(command: list[str], *, home: Path, embedding: str = "hash") -> Run:
+def run(command: list[str], *, home: Path, embedding: str = "hash") -> IngestRun:
     """One process with a home of its own; raises SystemExit when it fails."""
     environment = os.environ | {
         "EMBEDMILL_HOME": str(home),
@@ -157,7 +157,7 @@ def run(command: list[str], *, home: Path, embedding: str = "hash") -> Run:
             texts.append(stream.read())
     if process.returncode not in (0, 3):
         raise SystemExit(f"{' '.join(command)} failed: {texts[1].decode(errors='replace')[-2000:]}")
-    return Run(seconds, usage.ru_maxrss / 1024, *texts)
+    return IngestRun(seconds, usage.ru_maxrss / 1024, *texts)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d %B %Y", "%B %d, %Y", "%d %b %Y"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Specimen:
     """A text with one span; `label` is a value's type, and empty for what only looks like a value."""
 
     text: str
@@ -77,18 +77,18 @@ class Case:
     kind: str
 
 
-def invent(seed: int) -> list[Case]:
+def invent(seed: int) -> list[Specimen]:
     """Every format once or more, each in a text; the same for the same seed."""
     draw = Random(seed)
     made = [*_values(draw), *_looks(draw)]
     return [_case(draw, label, kind, text, around) for label, kind, text, around in made]
 
 
-def _case(draw: Random, label: str, kind: str, value: str, around: str) -> Case:
+def _case(draw: Random, label: str, kind: str, value: str, around: str) -> Specimen:
     template = around or draw.choice(AROUND)
     before = draw.choice(FILLERS) + draw.choice((" ", "\n", "\n\n")) + template[: template.index("{}")]
     after = template[template.index("{}") + 2 :] + draw.choice((" ", "\n", "\n\n")) + draw.choice(FILLERS)
-    return Case(before + value + after, len(before), len(before) + len(value), label, kind)
+    return Specimen(before + value + after, len(before), len(before) + len(value), label, kind)
 
 
 Made = tuple[str, str, str, str]

@@ -34,7 +34,7 @@ WRITES, QUERIES = 20, 15
 TOP_K = 125
 
 
-class Words:
+class RandomWords:
     """Random words, each as often as its rank allows."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Words:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line for each measure."""
     options = _parser().parse_args(arguments)
-    words, shards = Words(), [f"s{n}" for n in range(options.shards)]
+    words, shards = RandomWords(), [f"s{n}" for n in range(options.shards)]
     joint = "&" if "?" in options.url else "?"
     with _schema(options.url):
         store = PgVectorStore(f"{options.url}{joint}schema={SCHEMA}", collection_key="bench", dimensions=DIMENSIONS)
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(url: str, store: PgVectorStore, shards: Sequence[str], words: Words) -> None:
+def _measure(url: str, store: PgVectorStore, shards: Sequence[str], words: RandomWords) -> None:
     asked = [parse_query(words.text(WORDS_IN_A_QUERY, beyond=COMMON)) for _ in range(QUERIES)]
     queries = cycle(asked)
     wordings = cycle([weigh(query, store.count_words(shards, query.terms).counts) for query in asked])
@@ -89,7 +89,7 @@ def _measure(url: str, store: PgVectorStore, shards: Sequence[str], words: Words
     _say("by meaning", _milliseconds(lambda: store.search_vectors(shards, words.vector(), top_k=TOP_K)), "ms")
 
 
-def _write(store: PgVectorStore, shards: Sequence[str], words: Words, batches: range) -> float:
+def _write(store: PgVectorStore, shards: Sequence[str], words: RandomWords, batches: range) -> float:
     """Rows a second."""
     spent = 0.0
     for batch in batches:
@@ -100,7 +100,7 @@ def _write(store: PgVectorStore, shards: Sequence[str], words: Words, batches: r
     return len(batches) * ROWS_AT_ONCE / spent
 
 
-def _row(document: str, words: Words) -> VectorRow:
+def _row(document: str, words: RandomWords) -> VectorRow:
     return VectorRow(
         id=row_id(document, "v", 1, 0),
         document=document,

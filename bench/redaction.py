@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench.invented import Case, invent
+from bench.invented import Specimen, invent
 from embedmill.shared.privacy.redaction.finding import Finding
 from embedmill.shared.privacy.redaction.names import find_names
 from embedmill.shared.privacy.redaction.redactor import Redactor
@@ -54,16 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(path: Path) -> list[Case]:
+def _read(path: Path) -> list[Specimen]:
     cases = []
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        cases += [Case(row["text"], s["start"], s["end"], s["label"], s["label"]) for s in row["spans"]]
-        cases += [Case(row["text"], s["start"], s["end"], "", s["kind"]) for s in row["hard_negatives"]]
+        cases += [Specimen(row["text"], s["start"], s["end"], s["label"], s["label"]) for s in row["spans"]]
+        cases += [Specimen(row["text"], s["start"], s["end"], "", s["kind"]) for s in row["hard_negatives"]]
     return cases
 
 
-def _judge(name: str, cases: Iterable[Case], *, names: bool) -> None:
+def _judge(name: str, cases: Iterable[Specimen], *, names: bool) -> None:
     planted, covered, touched, looks = Counter[str](), Counter[str](), Counter[str](), 0
     known: dict[str, list[Finding]] = {}
     for case in cases:
@@ -83,7 +83,7 @@ def _judge(name: str, cases: Iterable[Case], *, names: bool) -> None:
     print(f"{name:10} patterned {share:.2%}; look-alikes touched: {touched.total()} of {looks} {dict(+touched)}")
 
 
-def _covers(found: Sequence[Finding], case: Case) -> bool:
+def _covers(found: Sequence[Finding], case: Specimen) -> bool:
     inside = {place for f in found for place in range(max(f.start, case.start), min(f.end, case.end))}
     return len(inside) == case.end - case.start
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.retrieval import Judged, index, read_collection
+from bench.retrieval import JudgedCollection, index, read_collection
 from embedmill.console.services.parsing import FileParser
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.measured import BY_WORDS, measured
@@ -44,7 +44,7 @@ FIRST_HITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Posed:
     """A collection with the queries that it answers; `relevant` are their documents, where they are judged."""
 
     name: str
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FirstHits:
     """The first hits of a query: cosines and shares of words, of shape (hits,)."""
 
     collection: str
@@ -94,12 +94,12 @@ class Remembering(Embedder):
         np.savez(self._file, keys=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
 
 
-def read_judged(folder: Path, *, sample: int) -> Asked:
+def read_judged(folder: Path, *, sample: int) -> Posed:
     """A judged collection, or so many of its documents and an eighth as many of its queries, with their answers."""
     judged = read_collection(folder)
     relevant: dict[str, Collection[str]] = {id: set(grades) for id, grades in judged.relevant.items()}
     if not sample:
-        return Asked(judged.name, judged.documents, judged.queries, relevant)
+        return Posed(judged.name, judged.documents, judged.queries, relevant)
     random = Random(1)
     ids = sorted(judged.queries)
     random.shuffle(ids)
@@ -108,10 +108,10 @@ def read_judged(folder: Path, *, sample: int) -> Asked:
     others = [document for document in judged.documents if document["id"] not in needed]
     random.shuffle(others)
     documents = [document for document in judged.documents if document["id"] in needed] + others[:sample]
-    return Asked(judged.name, documents, queries, relevant)
+    return Posed(judged.name, documents, queries, relevant)
 
 
-def read_folders(data: Path, told: Mapping[str, Any]) -> Iterator[Asked]:
+def read_folders(data: Path, told: Mapping[str, Any]) -> Iterator[Posed]:
     """The folders of real documents with the questions that are asked of them."""
     settings = load_settings()
     for name, folder in told.items():
@@ -119,21 +119,27 @@ def read_folders(data: Path, told: Mapping[str, Any]) -> Iterator[Asked]:
         with FileParser(settings) as parser:
             parsed = [parser.parse(file) for file in files]
         documents = [{"id": file.uri, "title": file.title, "text": file.text} for file in parsed]
-        yield Asked(name, documents, dict(enumerate(folder["questions"])))
+        yield Posed(name, documents, dict(enumerate(folder["questions"])))
 
 
-def look(asked: Asked, everyone: Sequence[Asked], told: Mapping[str, Any], embedder: Embedder) -> Iterator[Seen]:
+def look(asked: Posed, everyone: Sequence[Posed], told: Mapping[str, Any], embedder: Embedder) -> Iterator[FirstHits]:
     """What is seen of every query in one collection."""
     with tempfile.TemporaryDirectory() as folder:
         store = EmbeddedVectorStore(Path(folder), dimensions=embedder.dimensions)
-        index(Judged(asked.name, asked.documents, {}, {}), store, ["s0"], embedder, ChunkSettings.from_target(384))
+        index(
+            JudgedCollection(asked.name, asked.documents, {}, {}),
+            store,
+            ["s0"],
+            embedder,
+            ChunkSettings.from_target(384),
+        )
         for kind, id, text in _queries(asked, everyone, told):
             hidden = asked.relevant.get(id, ()) if kind == "hidden" else ()
             yield _see(asked.name, kind, text, store, embedder, hidden)
         store.close()
 
 
-def _queries(asked: Asked, everyone: Sequence[Asked], told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _queries(asked: Posed, everyone: Sequence[Posed], told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield from (("own", id, text) for id, text in asked.queries.items())
     others = [text for one in everyone if one.name != asked.name for text in one.queries.values()]
     yield from (("other", "", text) for text in Random(1).sample(others, min(OTHERS, len(others))))
@@ -145,7 +151,7 @@ def _queries(asked: Asked, everyone: Sequence[Asked], told: Mapping[str, Any]) -
 
 def _see(
     collection: str, kind: str, text: str, store: EmbeddedVectorStore, embedder: Embedder, hidden: Collection[str]
-) -> Seen:
+) -> FirstHits:
     query = parse_query(text)
     most = most_of_words(query, store.count_words(["s0"], query.terms).counts) or 1.0
 
@@ -153,7 +159,7 @@ def _see(
         return {document: Edition("v1", 1) for document in documents if document not in hidden}
 
     hits = Searcher(store, ["s0"], embedder, active).search(text, top_k=FIRST_HITS).hits
-    return Seen(
+    return FirstHits(
         collection,
         kind,
         text,
@@ -166,7 +172,7 @@ def _score(stages: Mapping[str, StageScore], name: str) -> float:
     return stages[name].score if name in stages else 0.0
 
 
-def find_curve(seen: Sequence[Seen], *, cosine: bool, words: bool) -> Calibration:
+def find_curve(seen: Sequence[FirstHits], *, cosine: bool, words: bool) -> Calibration:
     """The curve that tells the answerable queries from the others, by the best of the first hits."""
     minimize = import_module("scipy.optimize").minimize
 
@@ -182,12 +188,12 @@ def find_curve(seen: Sequence[Seen], *, cosine: bool, words: bool) -> Calibratio
     return Calibration(*(round(float(value), 1) for value in found))
 
 
-def _best(one: Seen, curve: NDArray[np.float64]) -> float:
+def _best(one: FirstHits, curve: NDArray[np.float64]) -> float:
     cosine, words, bias = curve.tolist()
     return float((cosine * one.cosines + words * one.words).max() + bias)
 
 
-def _weights(seen: Sequence[Seen]) -> NDArray[np.float64]:
+def _weights(seen: Sequence[FirstHits]) -> NDArray[np.float64]:
     groups = [(one.collection, one.kind) for one in seen]
     weights: NDArray[np.float64] = np.array(
         [SHARES[kind] / groups.count((collection, kind)) for collection, kind in groups]
@@ -202,7 +208,7 @@ def area(own: Sequence[float], others: Sequence[float]) -> float:
     return float((compared > 0).mean() + (compared == 0).mean() / 2)
 
 
-def report(seen: Sequence[Seen], curve: Calibration, title: str) -> None:
+def report(seen: Sequence[FirstHits], curve: Calibration, title: str) -> None:
     """Print, for every collection and kind of query, how often an answer is called what, and how well they are told."""
     print(f"\n{title}: {curve}")
     print(f"{'collection':12} {'queries':10} {'n':>4}  good  weak  none   AUC")
@@ -216,7 +222,7 @@ def report(seen: Sequence[Seen], curve: Calibration, title: str) -> None:
             print(f"{collection:12} {kind:10} {len(near):4}  {'  '.join(f'{share:4.2f}' for share in shares)}  {told}")
 
 
-def _nearest(seen: Sequence[Seen], kind: str, curve: Calibration) -> list[float]:
+def _nearest(seen: Sequence[FirstHits], kind: str, curve: Calibration) -> list[float]:
     return [
         max(curve.similarity(cosine=c, words=w) for c, w in zip(one.cosines, one.words, strict=True))
         for one in seen

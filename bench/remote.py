@@ -52,7 +52,7 @@ LIMITS = {
 
 
 @dataclass(slots=True)
-class Request:
+class AnsweredRequest:
     """One that was answered, or is being answered."""
 
     came: float
@@ -65,7 +65,7 @@ class Request:
 class Log:
     """What the provider was asked."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[AnsweredRequest] = field(default_factory=list)
     texts: set[str] = field(default_factory=set)
     repeated: int = 0
     """Texts that had been answered before."""
@@ -80,7 +80,7 @@ class Log:
         sizes = [ItemSize(tokens) for tokens in count_many(list(self.texts))]
         return lower_bound(sizes, Room(MAX_INPUTS, MAX_REQUEST_TOKENS))
 
-    def note(self, request: Request, texts: Sequence[str]) -> None:
+    def note(self, request: AnsweredRequest, texts: Sequence[str]) -> None:
         """A request came."""
         self.repeated += len(self.texts.intersection(texts))
         self.texts.update(texts)
@@ -127,7 +127,7 @@ class QuickOpenAI(OpenAISimulator):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.log = Log()
-        self._being_answered: dict[int, Request] = {}
+        self._being_answered: dict[int, AnsweredRequest] = {}
         self._vector = b64encode(ROW)
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
@@ -135,7 +135,7 @@ class QuickOpenAI(OpenAISimulator):
 
     def _embed(self, call: Call) -> SimulatedReply:
         texts = call.body["input"]
-        request = Request(time.monotonic(), len(texts), sum(len(text) // 4 + 1 for text in texts))
+        request = AnsweredRequest(time.monotonic(), len(texts), sum(len(text) // 4 + 1 for text in texts))
         self._being_answered[id(call.body)] = request
         self.log.note(request, texts)
         rows = (b'{"object":"embedding","index":%d,"embedding":"%s"}' % (n, self._vector) for n in range(len(texts)))

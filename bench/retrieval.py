@@ -40,7 +40,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCollection:
     """A test collection; `relevant` maps query ids to grades above 0 by document id."""
 
     name: str
@@ -60,7 +60,7 @@ class Quality:
     p95_ms: float
 
 
-def read_collection(folder: Path) -> Judged:
+def read_collection(folder: Path) -> JudgedCollection:
     """Read one folder; raises FileNotFoundError when it is not a collection."""
     queries = {query["id"]: query["text"] for query in _json_lines(folder / "queries.jsonl")}
     relevant: dict[str, dict[str, int]] = {}
@@ -69,7 +69,7 @@ def read_collection(folder: Path) -> Judged:
         if int(grade) > 0:
             relevant.setdefault(query, {})[document] = int(grade)
     judged = {id: text for id, text in queries.items() if id in relevant}
-    return Judged(folder.name, list(_json_lines(folder / "docs.jsonl")), judged, relevant)
+    return JudgedCollection(folder.name, list(_json_lines(folder / "docs.jsonl")), judged, relevant)
 
 
 def _json_lines(file: Path) -> Iterator[Any]:
@@ -112,7 +112,7 @@ def rows_of(document: Mapping[str, str], settings: ChunkSettings, embedder: Embe
 
 
 def index(
-    judged: Judged, store: VectorStore, shards: Sequence[str], embedder: Embedder, settings: ChunkSettings
+    judged: JudgedCollection, store: VectorStore, shards: Sequence[str], embedder: Embedder, settings: ChunkSettings
 ) -> int:
     """Write the whole collection; returns the number of chunks."""
     waiting: dict[str, list[VectorRow]] = {shard: [] for shard in shards}
@@ -127,7 +127,7 @@ def index(
     return sum(map(store.count, shards))
 
 
-def measure(judged: Judged, searcher: Searcher, *, mode: Mode, view: View = FIRST_PAGE) -> Quality:
+def measure(judged: JudgedCollection, searcher: Searcher, *, mode: Mode, view: View = FIRST_PAGE) -> Quality:
     """Run every query once for the ranking; its time is that of an ordinary top 10."""
     searcher.search("warm up", mode=mode)
     figures: list[tuple[float, float, float]] = []
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(
-    judged: Judged, cut_name: str, settings: ChunkSettings, embedder: Embedder, options: argparse.Namespace
+    judged: JudgedCollection, cut_name: str, settings: ChunkSettings, embedder: Embedder, options: argparse.Namespace
 ) -> None:
     shards = [f"s{number}" for number in range(options.shards)]
     with tempfile.TemporaryDirectory() as folder:

@@ -45,7 +45,7 @@ def _measure(path: Path, count: int) -> None:
     for way in ("first", "unchanged"):
         began, parsed = time.process_time(), Counter[str]()
         source = SlackSource.open(f"slack:{path}", SourceOptions())
-        with _Counted(parsed):
+        with _CountedFiles(parsed):
             kinds = Counter(type(item).__name__ for item in source.scan(ReadContext(memory, settled=frozenset)))
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE_KIB
         told = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
@@ -54,7 +54,7 @@ def _measure(path: Path, count: int) -> None:
               f"{parsed['files']:,}; most memory so far {most:.0f} MB")  # fmt: skip
 
 
-class _Counted:
+class _CountedFiles:
     """Counts the files whose objects are read."""
 
     def __init__(self, into: Counter[str]) -> None:

@@ -28,7 +28,7 @@ GIVEN_UP_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Stumble:
     """One ingest: `seconds` is None when it was given up."""
 
     share: int
@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
 
 
-def measure(corpus: Path, folder: Path, store: SimulatorServer[PineconeSimulator], share: int, *, workers: int) -> Run:
+def measure(
+    corpus: Path, folder: Path, store: SimulatorServer[PineconeSimulator], share: int, *, workers: int
+) -> Stumble:
     """Ingest into a new home and a new index."""
     simulator = store.simulator
     simulator.faults.clear()
@@ -77,10 +79,10 @@ def measure(corpus: Path, folder: Path, store: SimulatorServer[PineconeSimulator
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=GIVEN_UP_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return Run(share, None, _requests(simulator), _failed(simulator), 0)
+        return Stumble(share, None, _requests(simulator), _failed(simulator), 0)
     seconds = time.perf_counter() - began
     completed = int(json.loads(done.stdout)["documents"]["completed"])
-    return Run(share, seconds, _requests(simulator), _failed(simulator), completed)
+    return Stumble(share, seconds, _requests(simulator), _failed(simulator), completed)
 
 
 def _failed(simulator: PineconeSimulator) -> int:
@@ -91,13 +93,13 @@ def _requests(simulator: PineconeSimulator) -> int:
     return int(simulator.bill.total("requests")) + _failed(simulator)
 
 
-def report(runs: Sequence[Run]) -> list[str]:
+def report(runs: Sequence[Stumble]) -> list[str]:
     """A line for each run."""
     base = next((run.seconds for run in runs if run.share == 0), None)
     return [_line(run, base) for run in runs]
 
 
-def _line(run: Run, base: float | None) -> str:
+def _line(run: Stumble, base: float | None) -> str:
     if run.seconds is None:
         return f"{run.share:3} %: not done within {GIVEN_UP_SECONDS:g} s"
     ratio = f"{run.seconds / base:.2f}" if base else "-"

@@ -40,7 +40,7 @@ class KeptMemory(Memory):
 
 
 @dataclass(frozen=True)
-class Measured:
+class TakenSeconds:
     """Seconds of this process, and of the wall."""
 
     processor: float
@@ -79,10 +79,10 @@ def _measure(url: str, rows: int) -> None:
     )
 
 
-def _timed(read: Callable[[], Iterable[Any]], rows: int) -> Measured:
+def _timed(read: Callable[[], Iterable[Any]], rows: int) -> TakenSeconds:
     processor, wall = time.process_time(), time.perf_counter()
     assert sum(1 for _ in read()) == rows
-    return Measured(time.process_time() - processor, time.perf_counter() - wall)
+    return TakenSeconds(time.process_time() - processor, time.perf_counter() - wall)
 
 
 def _read_bare(url: str) -> Iterator[Any]:

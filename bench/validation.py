@@ -41,7 +41,7 @@ REASONING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class VendorBill:
     """What the vendor counted."""
 
     calls: int
@@ -157,9 +157,9 @@ def _told(verdict: Verdict) -> tuple[int, str]:
     return verdict.score, verdict.missing_context
 
 
-def _bill(simulator: AnthropicSimulator) -> Bill:
+def _bill(simulator: AnthropicSimulator) -> VendorBill:
     """What was billed since the last look."""
     names = ("requests", "tokens_in", "cache_read", "cache_write_5m", "tokens_out")
-    bill = Bill(*(simulator.bill.total(name) for name in names))
+    bill = VendorBill(*(simulator.bill.total(name) for name in names))
     simulator.bill.clear()
     return bill

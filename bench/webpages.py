@@ -35,7 +35,7 @@ Reader = Callable[[bytes], str]
 
 
 @dataclass(slots=True)
-class Score:
+class SiteScore:
     """Sums over the pages of one site."""
 
     pages: int = 0
@@ -50,8 +50,8 @@ class Score:
         self.recall += hits / truth.total()
         self.seconds += seconds
 
-    def plus(self, other: "Score") -> "Score":
-        return Score(
+    def plus(self, other: "SiteScore") -> "SiteScore":
+        return SiteScore(
             self.pages + other.pages,
             self.precision + other.precision,
             self.recall + other.recall,
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if find_spec("trafilatura"):
         readers["trafilatura"] = read_there
     print(f"{'site':22} pages  " + "  ".join(f"{name + ', precision / recall':30}" for name in readers))
-    sums: dict[str, Score] = defaultdict(Score)
+    sums: dict[str, SiteScore] = defaultdict(SiteScore)
     for site, rules in tomllib.loads(SITES.read_text("utf-8")).items():
         scores = score_site(pages_of(folder / site), rules, readers)
         print_line(site, scores.values())
@@ -86,9 +86,9 @@ def pages_of(folder: Path) -> Iterator[bytes]:
     return (path.read_bytes() for path in sorted(folder.rglob("*.html")) if path.is_file())
 
 
-def score_site(pages: Iterable[bytes], rules: dict[str, str], readers: dict[str, Reader]) -> dict[str, Score]:
+def score_site(pages: Iterable[bytes], rules: dict[str, str], readers: dict[str, Reader]) -> dict[str, SiteScore]:
     """Each reader's score on the pages of one site."""
-    scores = {name: Score() for name in readers}
+    scores = {name: SiteScore() for name in readers}
     for page in pages:
         truth = words(chosen_text(page, rules))
         if truth.total() < SHORTEST:
@@ -138,7 +138,7 @@ def read_there(page: bytes) -> str:
     return str(extract(page, include_comments=False, include_tables=True) or "")
 
 
-def print_line(site: str, scores: Iterable[Score]) -> None:
+def print_line(site: str, scores: Iterable[SiteScore]) -> None:
     """One line of the table."""
     found = list(scores)
     print(f"{site:22} {found[0].pages:5}  " + "  ".join(f"{score!s:30}" for score in found))

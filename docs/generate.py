@@ -151,6 +151,8 @@ def _spelling(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
+    if isinstance(parameter.show_default, str):
+        return f"`{parameter.show_default}`"
     if parameter.default in (None, False, []) or parameter.required:
         return "required" if parameter.required else ""
     return f"`{parameter.default}`"

@@ -115,7 +115,7 @@ class AnswerWriter:
             return self._object(schema, context)
         if (cited := _cited(schema, context)) is not None:
             return cited
-        if (asked := _divided(schema, context)) is not None:
+        if (asked := _parts_of_question(schema, context)) is not None:
             return asked
         if (worded := _worded(schema, context)) is not None:
             return worded
@@ -222,7 +222,7 @@ def _cited(schema: Schema, context: _Context) -> list[dict[str, Any]] | None:
     return [{spoken: sentence, quoting: [{"id": id, "quote": sentence}]} for id, sentence in answers]
 
 
-def _divided(schema: Schema, context: _Context) -> list[str] | None:
+def _parts_of_question(schema: Schema, context: _Context) -> list[str] | None:
     """A list of texts, where a question and nothing else is given: the questions in it; None for any other value."""
     if schema.get("type") != "array" or context.question is None or context.chunk is not None or context.chunks:
         return None

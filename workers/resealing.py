@@ -61,10 +61,7 @@ class Resealer:
         self._database.transact(lambda c: resealing.reseal_doubts(c, id_, self._doubts_anew))
 
     def _pages(self, page: Callable[..., Any], after: Any) -> Iterator[Any]:
-        def run(connection: Any) -> Any:
-            return page(connection, after=after)
-
-        while (after := self._database.transact(run)) is not None:
+        while (after := self._database.transact(partial(page, after=after))) is not None:
             yield after
 
     def _text_anew(self, kind: str, text: str, *, same: bool = False) -> str:

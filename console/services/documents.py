@@ -274,7 +274,7 @@ def spellings(name: str) -> list[str]:
 def _uris(kind: str, path: str) -> list[str]:
     try:
         uris = [kind + path_to_uri(each).removeprefix("file://") for each in _paths(path)]
-        within = [(member, each) for before, member in _divided(path) for each in _paths(before)]
+        within = [(member, each) for before, member in _splits(path) for each in _paths(before)]
         return uris + [kind + member_uri(path_to_uri(each), member).removeprefix("file://") for member, each in within]
     except (OSError, RuntimeError, ValueError):
         return []
@@ -286,7 +286,7 @@ def _paths(path: str) -> list[bytes]:
     return [os.fsencode(os.path.abspath(found)), os.fsencode(os.path.realpath(found))]
 
 
-def _divided(path: str) -> Iterator[tuple[str, str]]:
+def _splits(path: str) -> Iterator[tuple[str, str]]:
     """A path as that of a container, and of what is in it; one that is gone cannot be asked which of them it is."""
     parts = path.split(WITHIN)
     for count in range(1, len(parts)):

@@ -235,14 +235,14 @@ def run_workers(
 
     A pool that serves all queues is divided where vectors are made elsewhere.
     """
-    pools = [each for pool in pools for each in _divided(runtime, pool)]
+    pools = [each for pool in pools for each in _pools_of(runtime, pool)]
     with Workshop(runtime, pools, options=options, listener=listener) as workshop:
         workshop.start_workers()
         on_started(StartedWorkers(runtime.process_id, sum(pool.slots for pool in pools)))
         workshop.run_until(lambda: False)
 
 
-def _divided(runtime: Runtime, pool: "PoolSpec") -> list["PoolSpec"]:
+def _pools_of(runtime: Runtime, pool: "PoolSpec") -> list["PoolSpec"]:
     from embedmill.workers.processes.pools import PoolSpec, usual_pools
 
     if pool != PoolSpec(slots=pool.slots):

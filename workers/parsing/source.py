@@ -91,13 +91,13 @@ def _pieces(lines: Sequence[str], depth: int) -> Iterator[Sequence[str]]:
     piece: list[str] = []
     for line in lines:
         if piece and not piece[-1].strip() and _begins(line, step):
-            yield from _divided(piece, depth)
+            yield from _shortened(piece, depth)
             piece = []
         piece.append(line)
-    yield from _divided(piece, depth)
+    yield from _shortened(piece, depth)
 
 
-def _divided(piece: list[str], depth: int) -> Iterator[Sequence[str]]:
+def _shortened(piece: list[str], depth: int) -> Iterator[Sequence[str]]:
     if len(piece) <= LONG_LINES or depth >= 3:
         yield piece
     else:
