@@ -3,7 +3,6 @@
 Nothing is printed, no signal handler is taken, and no logging is set up; see docs/python.md.
 """
 
-import io
 import logging
 import os
 import threading
@@ -11,19 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from embedmill.choices import Document, JobChoices, ReadChoices, job_options, open_given, require_known
 from embedmill.console.listening import Listener, Notice, Severity
-from embedmill.console.services import asking as asking_service
 from embedmill.console.services import budgets as budget_service
 from embedmill.console.services import collections as collection_service
 from embedmill.console.services import (
     controlling,
     deleting,
     parsing,
-    query_stats,
     replaying,
-    searching,
     spending,
     submitting,
     verifying,
@@ -32,13 +29,10 @@ from embedmill.console.services import (
 from embedmill.console.services import dead_letters as letter_service
 from embedmill.console.services import documents as document_service
 from embedmill.console.services import estimates as estimate_service
-from embedmill.console.services import evaluating as evaluation_service
 from embedmill.console.services import exporting as export_service
-from embedmill.console.services import feedback as feedback_service
 from embedmill.console.services import fields as field_service
 from embedmill.console.services import jobs as job_service
 from embedmill.console.services import sources as source_service
-from embedmill.console.services.asking import OnClaim, Reply
 from embedmill.console.services.budgets import BudgetReport
 from embedmill.console.services.collections import CollectionChoices, CollectionReport, DeletedCollection
 from embedmill.console.services.controlling import JobControl
@@ -51,32 +45,19 @@ from embedmill.console.services.documents import (
     DocumentReport,
 )
 from embedmill.console.services.estimates import Estimate
-from embedmill.console.services.evaluating import Evaluation
 from embedmill.console.services.exporting import Exported, Rejected
-from embedmill.console.services.feedback import ExportedFeedback, FeedbackReport, Judged
 from embedmill.console.services.fields import FieldReports
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
 from embedmill.console.services.parsing import ParsedFile
-from embedmill.console.services.query_stats import QueryStats
 from embedmill.console.services.replaying import ReplayReport
-from embedmill.console.services.searching import Answered, Query
 from embedmill.console.services.sources import SourceReport
 from embedmill.console.services.spending import SpendReport
 from embedmill.console.services.standing import JobProgress
-from embedmill.console.services.submitting import JobOptions, SubmittedJob
-from embedmill.console.services.switches import Switches
+from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Verification
 from embedmill.console.usual import USUAL
-from embedmill.producers.sources.base import Source
-from embedmill.producers.sources.given import GivenSource
-from embedmill.producers.sources.open import open_sources
-from embedmill.producers.sources.options import FieldMap, gather_options
-from embedmill.retrieval.hits import SearchResult
-from embedmill.retrieval.question import Mode
-from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING, View
-from embedmill.shared.errors import UsageError
-from embedmill.shared.ledger import Lane
+from embedmill.finding import Finding
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings
@@ -88,73 +69,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Mill", "open", "restore", "verify_backup"]
 
-Document = Mapping[str, object]
-"""A document as a value: `id` and `text`, and optionally `title`, `uri` and `metadata`."""
 OnProgress = Callable[[JobProgress], object]
 OnNotice = Callable[[Notice], object]
 
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
-
-
-# Choices that are several names or patterns.
-LISTS = ("include", "exclude", "id", "text", "metadata")
-
-
-class TableChoices(TypedDict, total=False):
-    """How rows of databases are read; see docs/databases.md. `overlap` is seconds, or a number."""
-
-    table: str
-    query: str
-    id: Sequence[str]
-    text: Sequence[str]
-    template: str
-    title: str
-    metadata: Sequence[str]
-    uri: str
-    cursor: str
-    overlap: int | None
-    deleted: str
-    compare: bool
-    credentials: str
-    statement_seconds: float
-
-
-class ReadChoices(TableChoices, total=False):
-    """How sources are read: gitignore patterns for folders, a row's names for its fields, hidden files, a sample."""
-
-    include: Sequence[str]
-    exclude: Sequence[str]
-    fields: Mapping[str, str]
-    hidden: bool
-    limit: int | None
-
-
-class JobChoices(ReadChoices, total=False):
-    """The same, and how the job is served; see `embedmill submit -h`."""
-
-    allow_deletes: bool
-    retry_dead: bool
-    priority: int | None
-    weight: int | None
-    lane: Lane | None
-    name: str | None
-    access: str | None
-    owner: str | None
-
-
-class ViewChoices(TypedDict, total=False):
-    """How an answer is shown; see `embedmill search -h`. `after` is the `next` of the page before."""
-
-    offset: int
-    after: str | None
-    per_document: int | None
-    context: int
-    fold: bool
-    explain: bool
-
-
-class SearchChoices(ViewChoices, Switches, total=False):
-    """The same, and which steps a search takes."""
 
 
 def log_notice(notice: Notice) -> None:
@@ -208,7 +126,7 @@ def _choose_settings(
     return chosen.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-class Mill(Trust):
+class Mill(Finding, Trust):
     """Collections, jobs and searches of one installation; for any number of threads, and one process.
 
     Where no collection is named, it is `default`, or the only one that the token reaches. Open it after a fork. What is
@@ -244,13 +162,13 @@ class Mill(Trust):
 
         What could not be read is in the result's `notes`, and is counted in its `problems`. Raises UserError.
         """
-        _require_known(choices, JobChoices)
+        require_known(choices, JobChoices)
         with self._runtimes.lend() as runtime:
             return submitting.submit(
                 runtime,
-                _open_sources(sources, documents, choices),
+                open_given(sources, documents, choices),
                 collection=collection,
-                options=_job_options(choices),
+                options=job_options(choices),
                 listener=self._listener(),
             )
 
@@ -267,13 +185,13 @@ class Mill(Trust):
         It ends early where all that is left waits for a key that this process does not have. Raises UserError,
         StorageFailed.
         """
-        _require_known(choices, JobChoices)
+        require_known(choices, JobChoices)
         with self._work, self._runtimes.lend() as runtime:
             return working.ingest(
                 runtime,
-                _open_sources(sources, documents, choices),
+                open_given(sources, documents, choices),
                 collection=collection,
-                options=_job_options(choices),
+                options=job_options(choices),
                 listener=self._listener(on_progress),
             )
 
@@ -300,11 +218,11 @@ class Mill(Trust):
         **choices: Unpack[ReadChoices],
     ) -> Estimate:
         """What an ingest would take and cost; nothing is stored or spent. Raises UserError."""
-        _require_known(choices, ReadChoices)
+        require_known(choices, ReadChoices)
         with self._runtimes.lend() as runtime:
             return estimate_service.estimate(
                 runtime,
-                _open_sources(sources, documents, choices),
+                open_given(sources, documents, choices),
                 collection=collection,
                 limit=choices.get("limit"),
             )
@@ -347,126 +265,6 @@ class Mill(Trust):
         Raises NotFound.
         """
         return self.replay(LetterFilter(job=self.job(job).job), work=work, wait=wait)
-
-    def search(
-        self,
-        query: str,
-        *,
-        collection: str = USUAL,
-        top_k: int = 10,
-        mode: Mode = "hybrid",
-        where: str | None = None,
-        **choices: Unpack[SearchChoices],
-    ) -> SearchResult:
-        """The best chunks for a query, by meaning and by words; raises NotFound, UsageError.
-
-        `where` is a filter as `embedmill search --where` takes it. `rank` says whether models rank what is found,
-        `expand` whether synonyms are looked for, `normalise` whether a model words the query as the documents do,
-        `decompose` whether one divides a question that asks several things, `max_usd` the most that it may cost, where
-        that is not to be as settings and collection have it. Without `cache` models are asked again, and nothing is
-        kept.
-        """
-        view, switches = _split(choices)
-        with self._runtimes.lend() as runtime:
-            return searching.search(
-                runtime,
-                query,
-                collection=collection,
-                top_k=top_k,
-                mode=mode,
-                where=where,
-                view=view,
-                **switches,
-            )
-
-    def search_each(
-        self,
-        queries: Iterable[tuple[object, str]],
-        *,
-        collection: str = USUAL,
-        top_k: int = 10,
-        mode: Mode = "hybrid",
-        where: str | None = None,
-        **choices: Unpack[SearchChoices],
-    ) -> Iterator[Answered]:
-        """The answers to many queries, each an id and a text, in their order, streamed; raises NotFound."""
-        asked = (Query(id_, text) for id_, text in queries)
-        view, switches = _split(choices)
-        with self._runtimes.lend() as runtime:
-            yield from searching.search_each(
-                runtime,
-                asked,
-                collection=collection,
-                top_k=top_k,
-                mode=mode,
-                where=where,
-                view=view,
-                **switches,
-            )
-
-    def ask(
-        self,
-        question: str,
-        *,
-        collection: str = USUAL,
-        where: str | None = None,
-        explain: bool = False,
-        on_claim: OnClaim | None = None,
-        **switches: Unpack[Switches],
-    ) -> Reply:
-        """An answer from the documents, each sentence with quotes that were checked; raises NotFound, UsageError.
-
-        `rank` says whether models rank and answer, where that is not to be as settings and collection have it;
-        `expand`, `normalise`, `decompose`, `max_usd` and `cache` are as for a search. `explain` tells what each step
-        cost and changed. `on_claim` is given each sentence as soon as it is whole and its quotes are held, in this
-        thread, while the model words the next.
-        """
-        _require_known(switches, Switches)
-        view = EXPLAINED_SAYING if explain else EVERY_SAYING
-        with self._runtimes.lend() as runtime:
-            return asking_service.ask(
-                runtime, question, collection=collection, where=where, view=view, on_claim=on_claim, **switches
-            )
-
-    def add_feedback(self, result: str, chunk: str, *, helpful: bool, why: str | None = None) -> Judged:
-        """Say of a hit of a result, by their ids, whether it helped; raises NotFound, UsageError.
-
-        What was said of it before is replaced.
-        """
-        with self._runtimes.lend() as runtime:
-            return feedback_service.add_feedback(runtime, result, chunk, helpful=helpful, why=why)
-
-    def feedback(self, *, collection: str | None = None, limit: int = 20) -> FeedbackReport:
-        """What was said of hits, and the worst queries; raises NotFound."""
-        with self._runtimes.lend() as runtime:
-            return feedback_service.report_feedback(runtime, collection=collection, limit=limit)
-
-    def judgements(self, *, collection: str = USUAL) -> ExportedFeedback:
-        """Queries and judgements as `evaluate` takes them, of queries whose texts were kept; raises NotFound."""
-        with self._runtimes.lend() as runtime:
-            return feedback_service.export_feedback(runtime, collection)
-
-    def query_stats(self, *, days: int = 7, collection: str | None = None) -> QueryStats:
-        """How searches and answers went in so many days, today's included; raises NotFound."""
-        with self._runtimes.lend() as runtime:
-            return query_stats.measure_queries(runtime, days=days, collection=collection)
-
-    def evaluate(
-        self,
-        queries: str | os.PathLike[str],
-        qrels: str | os.PathLike[str],
-        *,
-        collection: str = USUAL,
-        against: str | None = None,
-    ) -> Evaluation:
-        """How good the search is, by files of queries and judgements as `embedmill eval` takes them; raises UserError.
-
-        `against` is another collection, or a report of `embedmill eval --json`.
-        """
-        with self._runtimes.lend() as runtime:
-            return evaluation_service.evaluate(
-                runtime, Path(queries), Path(qrels), collection=collection, against=against
-            )
 
     def documents(
         self, query: DocumentQuery = EVERY_DOCUMENT, *, limit: int = 100, after: str | None = None
@@ -562,61 +360,3 @@ class Mill(Trust):
 
     def _listener(self, on_progress: OnProgress | None = None) -> Listener:
         return Listener(self._on_notice, on_progress)
-
-
-def _open_sources(
-    sources: Sequence[str | os.PathLike[str]], documents: Iterable[Document] | None, choices: ReadChoices
-) -> list[Source]:
-    named = [os.fspath(source) for source in sources]
-    if "-" in named:
-        raise UsageError("- is the command line's own source", hint="Give the documents as values, or name a file.")
-    fields = _field_map(choices.get("fields", {}))
-    opened: list[Source] = [] if documents is None else [GivenSource.of(documents, fields=fields)]
-    if named or not opened:
-        options = gather_options(_read_choices(choices) | {"fields": fields})
-        opened += open_sources(named, options=options, stdin=io.BytesIO())
-    return opened
-
-
-def _read_choices(choices: ReadChoices) -> dict[str, Any]:
-    """How sources are read, as the groups of options have it."""
-    known = {name: value for name, value in choices.items() if name in ReadChoices.__annotations__}
-    return {name: tuple(value) if name in LISTS else value for name, value in known.items()}  # type: ignore[arg-type]
-
-
-def _require_known(choices: Mapping[str, object], known: type[ReadChoices | SearchChoices | Switches]) -> None:
-    names = known.__annotations__
-    if unknown := sorted(choices.keys() - names):
-        raise UsageError(f"there is no argument {unknown[0]!r}: there are {', '.join(names)}")
-    for name in LISTS:
-        if isinstance(choices.get(name), str):
-            raise UsageError(f"{name} is one string, and not a list of them", hint=f"Write {name}=[…].")
-
-
-def _field_map(names: Mapping[str, str]) -> FieldMap:
-    known = FieldMap().to_spec()
-    if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"a document has no field {unknown[0]!r}: there are {', '.join(known)}")
-    return FieldMap(**names)
-
-
-def _split(choices: SearchChoices) -> tuple[View, Switches]:
-    """How an answer is shown, and which steps are taken for it."""
-    _require_known(choices, SearchChoices)
-    shown = {name: value for name, value in choices.items() if name in ViewChoices.__annotations__}
-    taken = {name: value for name, value in choices.items() if name in Switches.__annotations__}
-    return View(**cast(ViewChoices, shown)), cast(Switches, taken)
-
-
-def _job_options(choices: JobChoices) -> JobOptions:
-    return JobOptions(
-        allow_deletes=choices.get("allow_deletes", False),
-        retry_dead=choices.get("retry_dead", False),
-        priority=choices.get("priority"),
-        weight=choices.get("weight"),
-        lane=choices.get("lane"),
-        name=choices.get("name"),
-        limit=choices.get("limit"),
-        access=choices.get("access"),
-        owner=choices.get("owner"),
-    )

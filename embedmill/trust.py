@@ -4,19 +4,16 @@ What a program does not call is not loaded.
 """
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedmill.console.listening import Listener
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
+from embedmill.lender import Lender
 from embedmill.shared.durations import parse_since
 from embedmill.shared.errors import UsageError
 from embedmill.shared.privacy.principals import Role
-from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
     from embedmill.console.services.auditing import AuditRecords, AuditVerification, Format, MadeAnchor
@@ -30,18 +27,8 @@ if TYPE_CHECKING:
 EVERYTHING = ("*",)
 
 
-class Trust(ABC):
+class Trust(Lender):
     """Methods with the commands' names over the runtimes that a mill lends."""
-
-    @abstractmethod
-    def _lend(self) -> AbstractContextManager[Runtime]: ...
-
-    @abstractmethod
-    def _work_alone(self) -> AbstractContextManager[Runtime]:
-        """While no other work of the mill's goes on."""
-
-    @abstractmethod
-    def _listener(self) -> Listener: ...
 
     def preview_erasure(
         self, *names: str, query: DocumentQuery = EVERY_DOCUMENT, subject: str | None = None
