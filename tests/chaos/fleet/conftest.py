@@ -1,6 +1,7 @@
 """Brokers and databases of the session, and the oracle that a fleet under fire is held against."""
 
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.chaos.fleet.deployment import Fleet, Service
 from tests.command import Command
 from tests.corpus import write_corpus
 from tests.migrated import place_migrated
+from tests.together import folder, once
 
 BROKERS = {
     "embedded": deployment.on_embedded,
@@ -56,12 +58,22 @@ def chaotic(tmp_path: Path) -> Iterator[Command]:
     command.close()
 
 
-def corpus_with_reference(folder: Path, documents: int) -> tuple[Path, dict[str, tuple[str, str]]]:
-    """A folder of text files, and (uri, text) by id of the same ingested without a fault."""
-    corpus = write_corpus(folder / "corpus", documents)
-    command = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(folder / "reference")}, folder)
-    assert command.json("ingest", corpus, seconds=600)["documents"]["completed"] == documents
-    return corpus, {id_: (row["uri"], row["text"]) for id_, row in command.export().items()}
+def corpus_with_reference(documents: int, *, name: str = "calm") -> tuple[Path, dict[str, tuple[str, str]]]:
+    """A folder of text files, and (uri, text) by id of the same ingested without a fault: made once for all processes.
+
+    Whoever puts something into the folder afterwards has a name of its own for it.
+    """
+    corpus = once(f"fleet-{name}-{documents}", lambda path: write_corpus(path, documents))
+
+    def ingest(path: Path) -> None:
+        home = folder() / f"fleet-{name}-{documents}-home"
+        command = Command({**clean(), **CHAOTIC, "EMBEDMILL_HOME": str(home)}, folder())
+        assert command.json("ingest", corpus, seconds=600)["documents"]["completed"] == documents
+        path.write_bytes(pickle.dumps({id_: (row["uri"], row["text"]) for id_, row in command.export().items()}))
+
+    reference = once(f"fleet-{name}-{documents}-reference", ingest)
+    expected: dict[str, tuple[str, str]] = pickle.loads(reference.read_bytes())
+    return corpus, expected
 
 
 def require_as_without_faults(

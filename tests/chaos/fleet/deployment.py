@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import EmbedmillError
-from tests.command import EMBEDMILL, Command, kill_group
+from tests.command import EMBEDMILL, Command, Process, kill_group
 from tests.services import moto, postgres, rabbitmq, redis
 from tests.services.needed import require
 from tests.services.wires import Wires, running_wires
@@ -190,7 +191,7 @@ class Fleet:
         if broker.name == "embedded":
             self.disturbances["remove the queue's file"] = self._remove_queue
         self._arguments: tuple[str, ...] = ()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Process] = []
         self._frozen: list[int] = []
         url = settings.get("database_url") or f"sqlite:///{self.command.home / 'tracking.db'}"
         self._database = Database(url)
@@ -205,24 +206,15 @@ class Fleet:
         self._database.close()
 
     def start(self, count: int = 1, *, arguments: tuple[str, ...] | None = None) -> None:
-        """Start commands; none of them waits for its workers. What they say goes to a file, which never fills up.
+        """Start commands; none of them waits for its workers.
 
         Those that take the place of others later have the same arguments.
         """
         self._arguments = self._arguments if arguments is None else arguments
-        for _ in range(count):
-            with (self.command.folder / "workers.log").open("ab") as log:
-                self._running.append(
-                    subprocess.Popen(
-                        [EMBEDMILL, "workers", "start", *self._arguments],
-                        env=self.command.environment,
-                        cwd=self.command.folder,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-                )
+        self._running += [self._begin("workers", "start", *self._arguments) for _ in range(count)]
+
+    def _begin(self, *arguments: str) -> Process:
+        return self.command.start(*arguments)
 
     def revive(self) -> None:
         """Start a command for each that has ended."""
@@ -260,7 +252,7 @@ class Fleet:
         wait_until(is_up, "every command has begun", seconds=STOP_SECONDS)
 
     @property
-    def commands(self) -> "list[subprocess.Popen[bytes]]":
+    def commands(self) -> list[Process]:
         """The commands that were started and not stopped, the oldest first."""
         return list(self._running)
 
@@ -304,7 +296,7 @@ class Fleet:
         """kill -9 of a worker process, if it is one of ours."""
         return self._is_ours(pid) and _signal(pid, signal.SIGKILL)
 
-    def kill_a_worker_of(self, command: "subprocess.Popen[bytes]", chance: random.Random) -> bool:
+    def kill_a_worker_of(self, command: Process, chance: random.Random) -> bool:
         """kill -9 of a worker of one of the commands."""
         pids = [pid for pid in self._worker_pids() if _command(pid) == command.pid]
         return bool(pids) and _signal(chance.choice(pids), signal.SIGKILL)
@@ -359,6 +351,27 @@ class Fleet:
     def _remove_queue(self) -> None:
         for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
             (self.command.home / name).unlink(missing_ok=True)
+
+
+class LaunchedFleet(Fleet):
+    """Each command is a new interpreter, as a user's is; what all of them say goes to a file, which never fills up."""
+
+    @property
+    def log(self) -> Path:
+        """That file."""
+        return self.command.folder / "workers.log"
+
+    def _begin(self, *arguments: str) -> Process:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [EMBEDMILL, *arguments],
+                env=self.command.environment,
+                cwd=self.command.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
 
 def _command(pid: int) -> int | None:

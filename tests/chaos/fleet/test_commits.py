@@ -39,7 +39,7 @@ def behind_a_proxy(database: Service, *, passes_it_on: bool) -> Iterator[tuple[S
 @pytest.mark.parametrize("commit", ["passed on", "cut"])
 @pytest.mark.parametrize("broker", BROKERS)
 def test_commits_that_are_cut_have_one_effect(services: Services, chaotic: Command, broker: str, commit: str) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     patient = chaotic.with_settings(lease_seconds="10")
     with (
         behind_a_proxy(services["postgres"], passes_it_on=commit == "passed on") as (database, proxy),

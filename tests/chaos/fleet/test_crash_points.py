@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.shared import stages
 from tests.chaos.fleet.conftest import MATRIX, Services, corpus_with_reference, require_as_without_faults, tell
-from tests.chaos.fleet.deployment import Fleet
+from tests.chaos.fleet.deployment import LaunchedFleet
 from tests.command import Command
 from tests.waiting import wait_until
 
@@ -50,7 +50,7 @@ CHORE_POINTS = [
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("pair", MATRIX, ids="-".join)
 def test_a_death_at_any_point_changes_nothing(services: Services, chaotic: Command, pair: tuple[str, str]) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     deaths = chaotic.folder / "deaths"
     deaths.mkdir()
     command = chaotic.altered_by(
@@ -61,7 +61,7 @@ def test_a_death_at_any_point_changes_nothing(services: Services, chaotic: Comma
         # Every innocent meets more deaths here than one that is guilty is allowed.
     ).with_settings(max_attempts="99", batch_documents="4")
     broker, database = (services[name] for name in pair)
-    with Fleet(command, broker=broker, database=database) as fleet:
+    with LaunchedFleet(command, broker=broker, database=database) as fleet:
         fleet.start(2)
         job = fleet.command.json("submit", corpus)["job"]
 

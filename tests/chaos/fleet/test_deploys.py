@@ -10,8 +10,8 @@ from tests.command import Command
 from tests.waiting import wait_until
 
 DOCUMENTS = 400
-EVERY_SECONDS = 3.0
-DEPLOYS = 8
+EVERY_SECONDS = 1.0
+DEPLOYS = 5
 
 
 @pytest.mark.chaos
@@ -21,7 +21,7 @@ DEPLOYS = 8
 def test_deploys_under_load_lose_nothing_and_use_up_no_attempt(
     services: Services, chaotic: Command, pair: tuple[str, str], pool: str
 ) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     broker, database = (services[name] for name in pair)
     patient = chaotic.with_settings(lease_seconds="10")
     exits: list[tuple[int, float]] = []

@@ -52,7 +52,7 @@ def keep_a_lease(home: Path) -> None:
 def test_what_a_storm_could_leave_behind_is_found(
     services: Services, chaotic: Command, damage: Callable[[Path], None]
 ) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     with Fleet(chaotic, broker=services["embedded"], database=services["sqlite"]) as fleet:
         job = fleet.command.json("ingest", corpus)["job"]
         require_as_without_faults(fleet, job, expected, documents=DOCUMENTS)

@@ -26,7 +26,7 @@ HELD = "SELECT worker.pid, work.lease FROM work JOIN worker ON worker.id = work.
 def test_recovery_of_a_killed_workers_documents_starts_within_a_lease(
     services: Services, chaotic: Command, pair: tuple[str, str]
 ) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     broker, database = (services[name] for name in pair)
     chance = random.Random(6)
     waits: list[float] = []

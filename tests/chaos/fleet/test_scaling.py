@@ -21,7 +21,7 @@ FOLLOWED_SECONDS = 40
 def test_a_random_walk_of_scalings_is_followed_and_cuts_nothing(
     services: Services, chaotic: Command, pair: tuple[str, str]
 ) -> None:
-    corpus, expected = corpus_with_reference(chaotic.folder, DOCUMENTS)
+    corpus, expected = corpus_with_reference(DOCUMENTS)
     broker, database = (services[name] for name in pair)
     chance = random.Random(17)
     waits: list[float] = []

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from tests.chaos.fleet.conftest import Services, tell
-from tests.chaos.fleet.deployment import Fleet
+from tests.chaos.fleet.deployment import LaunchedFleet
 from tests.command import Command
 from tests.corpus import text_of
 
-MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
+MINUTES = float(os.environ.get("SOAK_MINUTES", "1"))
 DOCUMENTS = 24
 MIB = 1024 * 1024
 # What allocators and caches take after the first rounds, in a run of minutes.
@@ -45,13 +45,13 @@ def write_edition(folder: Path, edition: int) -> Path:
     return folder
 
 
-def lasting(fleet: Fleet) -> list[psutil.Process]:
+def lasting(fleet: LaunchedFleet) -> list[psutil.Process]:
     """The second command and its workers, which nobody kills."""
     command = psutil.Process(fleet.commands[1].pid)
     return [command, *command.children(recursive=True)]
 
 
-def take_sample(fleet: Fleet, processes: list[psutil.Process]) -> Sample:
+def take_sample(fleet: LaunchedFleet, processes: list[psutil.Process]) -> Sample:
     return Sample(
         rss_mib=sum(process.memory_info().rss for process in processes) / MIB,
         files=sum(process.num_fds() for process in processes),
@@ -76,7 +76,7 @@ def require_flat(samples: list[Sample]) -> dict[str, Any]:
     return {name: round(value, 1) for name, value in grown.items()}
 
 
-def require_small(fleet: Fleet) -> None:
+def require_small(fleet: LaunchedFleet) -> None:
     """Hot tables stay small; so does the write-ahead log of SQLite."""
     if fleet.is_sqlite:
         assert (fleet.command.home / "tracking.db-wal").stat().st_size < WAL_BYTES
@@ -98,7 +98,7 @@ def test_hours_of_work_and_kills_leak_nothing(services: Services, chaotic: Comma
     samples: list[Sample] = []
     ends = time.monotonic() + MINUTES * 60
     steady = chaotic.with_settings(lease_seconds="10", workers="1", batch_documents="4")
-    with Fleet(steady, broker=broker, database=database) as fleet:
+    with LaunchedFleet(steady, broker=broker, database=database) as fleet:
         fleet.start(2)
         rounds = 0
         processes: list[psutil.Process] = []

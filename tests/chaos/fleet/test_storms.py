@@ -79,7 +79,7 @@ def rage(fleet: Fleet, job: int, *, size: Size, seed: int) -> Counter[str]:
 
 def storm(services: Services, command: Command, pair: tuple[str, str], *, size: Size, seed: int) -> None:
     """A corpus with one poison document through a fleet under fire, then a calm end."""
-    corpus, expected = corpus_with_reference(command.folder, size.documents)
+    corpus, expected = corpus_with_reference(size.documents, name="storm")
     (corpus / POISON).write_text("An ordinary beginning.\n\nPOISON-PILL in the middle of a sentence.")
     broker, database = (services[name] for name in pair)
     with Fleet(poisoned(command, "chunk", "SIGKILL"), broker=broker, database=database) as fleet:

@@ -8,13 +8,13 @@ from embedmill.simulators.base import Options
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import running
 from tests.chaos.fleet.conftest import MATRIX, Services, tell
-from tests.chaos.fleet.deployment import Fleet
+from tests.chaos.fleet.deployment import LaunchedFleet
 from tests.command import Command
 from tests.corpus import write_corpus
 
 IMPATIENT = Path(__file__).parent / "impatient"
-VISIBILITY_SECONDS = 4
-STAGE_SECONDS = 14.0
+VISIBILITY_SECONDS = 2
+STAGE_SECONDS = 9.0
 
 
 @pytest.mark.chaos
@@ -32,7 +32,7 @@ def test_a_stage_longer_than_the_visibility_timeout_makes_one_provider_call(
         command = chaotic.altered_by(
             IMPATIENT, VISIBILITY_SECONDS=str(VISIBILITY_SECONDS), **provider.environment
         ).with_settings(embedding="openai/text-embedding-3-small", lease_seconds="2", log_level="info")
-        with Fleet(command, broker=broker, database=database) as fleet:
+        with LaunchedFleet(command, broker=broker, database=database) as fleet:
             fleet.start(2)
             job = fleet.command.json("submit", corpus)["job"]
             fleet.wait_for(job, seconds=120)
@@ -41,7 +41,7 @@ def test_a_stage_longer_than_the_visibility_timeout_makes_one_provider_call(
             assert outcomes == []
             assert provider.simulator.bill.total("requests") == 1
             assert set(fleet.stop()) <= {0}
-            lines = (chaotic.folder / "workers.log").read_text().splitlines()
+            lines = fleet.log.read_text().splitlines()
             again = sum("batch.nothing_to_claim" in line and '"stage": "embed"' in line for line in lines)
         # The embedded broker's message is gone when it is taken.
         assert again or pair[0] == "embedded", "the message never came again"
