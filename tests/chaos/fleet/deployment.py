@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -196,7 +196,7 @@ class Fleet:
         url = settings.get("database_url") or f"sqlite:///{self.command.home / 'tracking.db'}"
         self._database = Database(url)
 
-    def __enter__(self) -> "Fleet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -370,6 +370,7 @@ class LaunchedFleet(Fleet):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                text=True,
                 start_new_session=True,
             )
 
