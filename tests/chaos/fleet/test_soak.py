@@ -17,6 +17,8 @@ from tests.command import Command
 from tests.corpus import text_of
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "1"))
+# Of which a third is for warming up: pools fill, one after another.
+LEAST_ROUNDS = 24
 DOCUMENTS = 24
 MIB = 1024 * 1024
 # What allocators and caches take after the first rounds, in a run of minutes.
@@ -102,7 +104,7 @@ def test_hours_of_work_and_kills_leak_nothing(services: Services, chaotic: Comma
         fleet.start(2)
         rounds = 0
         processes: list[psutil.Process] = []
-        while time.monotonic() < ends or len(samples) < 9:
+        while time.monotonic() < ends or len(samples) < LEAST_ROUNDS:
             rounds += 1
             job = fleet.command.json("submit", write_edition(fleet.command.folder / "corpus", rounds))["job"]
             fleet.kill_a_worker_of(fleet.commands[0], chance)
