@@ -117,7 +117,7 @@ chaos-commands: setup ## Tests of commands on more stores and with more values
 .PHONY: chaos-walks
 chaos-walks: setup ## Long walks over states, pairs, freezes and properties
 	$(CHAOS) --numprocesses $(JOBS) tests/shared tests/producers tests/workers tests/retrieval tests/console
-	TEST_EXAMPLES=1000 $(PYTEST) -m "hypothesis and not chaos" --timeout 1800 --numprocesses $(JOBS) $(PYTEST_ARGS)
+	TEST_EXAMPLES=300 $(PYTEST) -m "hypothesis and not chaos" --timeout 1800 --numprocesses $(JOBS) $(PYTEST_ARGS)
 
 # Hosts, folders and options of the machine that locks stay out of the file. The image's packages are a part of the
 # developers', at the same versions.

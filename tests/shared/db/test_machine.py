@@ -247,7 +247,7 @@ class WorkForLong(WorkMachine):
 
 
 WorkForLong.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWorkForLong = pytest.mark.chaos(WorkForLong.TestCase)
 

@@ -211,7 +211,7 @@ class ScansAtLength(ScanMachine):
 
 
 ScansAtLength.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestScansAtLength = pytest.mark.chaos(pytest.mark.timeout(1800)(ScansAtLength.TestCase))
 
