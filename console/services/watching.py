@@ -214,6 +214,8 @@ def watch(
 
     Raises UsageError where messages name keys and the sources are not one bucket.
     """
+    from embedmill.producers.submission import called, ensure_collection
+
     if when.events:
         EventQueue.of(sources, when.events, collection, options)
     # Those that hold a password are found again by what they are called on record.
