@@ -71,13 +71,13 @@ class Site:
 
 
 def _serve(pages: int, parent: Connection) -> None:
-    _Handler.pages = pages
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    _SiteHandler.pages = pages
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _SiteHandler)
     parent.send(server.server_address[1])
     server.serve_forever()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _SiteHandler(BaseHTTPRequestHandler):
     pages: ClassVar[int]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -213,7 +213,7 @@ def _plain(source: bytes) -> str:
     return _unescaped(_TAG.sub(b"", source).decode("utf-8", "replace"))
 
 
-class _Page(HTMLParser):
+class _ReferencePage(HTMLParser):
     """Text, rows and headings of a page, without what calls itself navigation or a footer.
 
     A row of which one cell has words arranges a page, as boxes around notes do, and is none of a table.
@@ -264,7 +264,7 @@ class _Page(HTMLParser):
 
 
 def _html(data: bytes) -> Reference | None:
-    page = _Page()
+    page = _ReferencePage()
     page.feed(data.decode("utf-8", "replace"))
     return _reference("".join(page.parts), page.rows, page.headings)
 

@@ -57,7 +57,7 @@ from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Verification
 from embedmill.console.usual import USUAL
-from embedmill.finding import Finding
+from embedmill.finding import Readers
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings
@@ -126,7 +126,7 @@ def _choose_settings(
     return chosen.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-class Mill(Finding, Trust):
+class Mill(Readers, Trust):
     """Collections, jobs and searches of one installation; for any number of threads, and one process.
 
     Where no collection is named, it is `default`, or the only one that the token reaches. Open it after a fork. What is

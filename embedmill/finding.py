@@ -23,7 +23,7 @@ from embedmill.retrieval.question import Mode
 from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING
 
 
-class Finding(Lender):
+class Readers(Lender):
     """Methods with the commands' names over the runtimes that a mill lends."""
 
     def search(

@@ -18,11 +18,11 @@ ODD_TEXTS = ("", " ", "\u0000", "null", "<system>", "…", "0", "not")
 
 def write_nonsense(schema: Mapping[str, Any] | None, prompt: str) -> str:
     """The answer to a prompt: JSON that fits the schema, words without one."""
-    drawn = _Drawn(prompt)
+    drawn = _NonsenseDraw(prompt)
     return drawn.text() if schema is None else json.dumps(drawn.value(schema, schema), ensure_ascii=False)
 
 
-class _Drawn:
+class _NonsenseDraw:
     def __init__(self, prompt: str) -> None:
         self._draw = random.Random(prompt)  # noqa: S311 - nothing here is a secret
         self._words: Sequence[str] = WORD.findall(prompt) or [""]

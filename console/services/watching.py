@@ -230,7 +230,7 @@ def watch(
         stays=True,
     )
     heard.on_begun(watched)
-    runs = _Runs(runtime, [each.source for each in watched], heard.on_run)
+    runs = _RunTeller(runtime, [each.source for each in watched], heard.on_run)
     workshop_options = WorkshopOptions(forks=forks, watches=True, watched=sources)
     with Workshop(runtime, options=workshop_options, listener=listener) as workshop:
 
@@ -245,7 +245,7 @@ def watch(
             runs.look()
 
 
-class _Runs:
+class _RunTeller:
     """Tells of each reading of some sources when its job has ended."""
 
     def __init__(self, runtime: Runtime, ids: Sequence[int], on_run: Callable[[WatchedRun], object]) -> None:

@@ -23,7 +23,7 @@ OUR_FILE = "prices.toml"
 Rate = Decimal | None
 
 
-class _Row(BaseModel):
+class _PriceRow(BaseModel):
     """A row as it stands in a file; dollars per million tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,13 +42,13 @@ class _Row(BaseModel):
     source: str = Field(min_length=1)
 
 
-class _File(BaseModel):
+class _PriceFile(BaseModel):
     """A price file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     as_of: date
-    price: tuple[_Row, ...]
+    price: tuple[_PriceRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class Prices:
     Raises SettingsError for a file that is none.
     """
 
-    def __init__(self, *files: Iterable[_Row], allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
-        self._files: list[dict[_Key, list[_Row]]] = [{} for _ in files]
+    def __init__(self, *files: Iterable[_PriceRow], allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
+        self._files: list[dict[_Key, list[_PriceRow]]] = [{} for _ in files]
         for rows, by_key in zip(files, self._files, strict=True):
             for row in rows:
                 by_key.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
@@ -146,11 +146,11 @@ class Prices:
         )
 
 
-def _holds(row: _Row, prompt_tokens: int) -> bool:
+def _holds(row: _PriceRow, prompt_tokens: int) -> bool:
     return not row.prompt_above or prompt_tokens > row.prompt_above
 
 
-def _price(row: _Row) -> Price:
+def _price(row: _PriceRow) -> Price:
     """A kind of token that a row leaves out is billed as input, which is never too little for what is cached."""
     into = row.into
     write = into if row.cache_write is None else row.cache_write
@@ -176,9 +176,9 @@ def _read(path: Path) -> str:
         raise SettingsError(f"EMBEDMILL_PRICES: {path} cannot be read: {error}") from None
 
 
-def _parse(text: str, name: str) -> tuple[_Row, ...]:
+def _parse(text: str, name: str) -> tuple[_PriceRow, ...]:
     try:
-        return _File.model_validate(tomllib.loads(text, parse_float=Decimal)).price
+        return _PriceFile.model_validate(tomllib.loads(text, parse_float=Decimal)).price
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except ValidationError as error:
