@@ -29,6 +29,7 @@ SETTINGS = (
     "listen_addresses=",
     "fsync=off",
     "full_page_writes=off",
+    "jit=off",
     "max_connections=60",
     "shared_buffers=64MB",
 )

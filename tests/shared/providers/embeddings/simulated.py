@@ -1,4 +1,4 @@
-"""Simulators for the tests of paid embedders: started once, pointed at by the vendors' own variables."""
+"""Simulators for the tests of paid embedders: started once, pointed at by the vendors' own variables for one test."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,15 +24,16 @@ Servers = dict[str, SimulatorServer[Simulator]]
 
 @contextmanager
 def vendors() -> Iterator[Servers]:
-    """All of them, with the variables of each set."""
+    """All of them; nobody is pointed at them yet."""
     with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        servers: Servers = {}
-        for name, simulator in VENDORS.items():
-            servers[name] = stack.enter_context(running(simulator()))
-            for variable, value in servers[name].environment.items():
-                patch.setenv(variable, value)
-        yield servers
+        yield {name: stack.enter_context(running(simulator())) for name, simulator in VENDORS.items()}
+
+
+def point_at(servers: Servers, patch: pytest.MonkeyPatch) -> None:
+    """Set the variables of each."""
+    for server in servers.values():
+        for variable, value in server.environment.items():
+            patch.setenv(variable, value)
 
 
 def open_remote(name: str) -> RemoteEmbedder:
