@@ -22,9 +22,9 @@ from embedmill.producers.sources.base import (
     Remark,
     RemarkKind,
     RowItem,
-    Skipped,
     Source,
     SourcePlace,
+    as_missing,
     describe_item,
 )
 from embedmill.producers.sources.memory import Changes
@@ -250,7 +250,7 @@ class SourceScan:
             return []
         renewed = claims.renew_claims(connection, self.scan, list(kept), newest=newest)
         submitting.count_kept(connection, sorted(renewed - counted), job_id=self.scan.job_id)
-        told = (item if id_ in renewed else _as_missing(item) for id_, item in kept.items())
+        told = (item if id_ in renewed else as_missing(item) for id_, item in kept.items())
         return [describe_item(item) for item in told if item.reason]
 
     def _find_repeated(self, connection: Connection, batch: Batch) -> tuple[dict[str, dict[str, Any]], set[str]]:
@@ -335,13 +335,6 @@ class SourceScan:
 
 def _is_within(uri: str, home: str) -> bool:
     return uri.startswith(home) and uri[len(home) : len(home) + 1] in ("", "/")
-
-
-def _as_missing(item: Kept) -> Skipped | Problem:
-    """What was kept without having been read, and that its source does not claim."""
-    if item.skipped_if_new:
-        return Skipped(item.uri, item.reason)
-    return Problem(item.uri, item.reason or "it was not read, and is not in the index")
 
 
 def _note_on(item: Document, reason: str) -> dict[str, Any]:

@@ -57,8 +57,9 @@ class DocumentCounter:
         """Everything in some sources, or so many documents of each."""
         for source in self._index.called(sources):
             items = source.scan(self._index.context(source, limit))
+            source_id = self._index.find_source(source)
             while some := list(islice(items, ITEMS)):
-                self._take(some)
+                self._take(self._index.resolve(some, source_id))
 
     def _take(self, items: "Sequence[Item | Remark]") -> None:
         from embedmill.producers.sources.base import FileItem, HeldItem, Kept, Problem, RowItem, Skipped

@@ -11,7 +11,7 @@ from embedmill.shared.privacy.labels import labelled
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
-    from embedmill.producers.sources.base import Document, ReadContext, Source
+    from embedmill.producers.sources.base import Document, Item, ReadContext, Remark, Source
     from embedmill.shared.db.collections import Collection
 
 
@@ -64,6 +64,24 @@ class CollectionIndex:
             return frozenset(ids[id_] for id_ in found)
 
         return find
+
+    def resolve(self, items: "Sequence[Item | Remark]", source_id: int | None) -> "list[Item | Remark]":
+        """The same with what a source has and cannot read, and does not claim, as what is skipped."""
+        from embedmill.producers.sources.base import Kept, as_missing
+
+        kept = [self.id_of(item.uri) for item in items if isinstance(item, Kept) and item.skipped_if_new]
+        if not kept:
+            return list(items)
+        claimed = set()
+        if source_id is not None:
+            found = self._runtime.database.query(lambda c: claims.find_claimed(c, source_id, kept))
+            claimed = set(found)
+        return [
+            as_missing(item)
+            if isinstance(item, Kept) and item.skipped_if_new and self.id_of(item.uri) not in claimed
+            else item
+            for item in items
+        ]
 
     def find_read(self, items: "Sequence[Document]") -> dict[str, documents.ReadVersion]:
         """What readers see of each document, by its id; nothing of those that they do not see."""

@@ -119,8 +119,9 @@ class Previewer:
         read = _ReadSource(source, Unread(source), context)
         self._read.append(read)
         items = source.scan(context)
+        source_id = self._index.find_source(source)
         while some := list(islice(items, ITEMS)):
-            self._take(read, some)
+            self._take(read, self._index.resolve(some, source_id))
             self._teller.tell(lambda: scanning(0, sum(self.counts.values())))
 
     def _take(self, read: "_ReadSource", items: "Sequence[Item | Remark]") -> None:

@@ -134,6 +134,13 @@ class Kept:
     skipped_if_new: bool = False
 
 
+def as_missing(item: Kept) -> "Skipped | Problem":
+    """What was kept without having been read, and that its source does not claim."""
+    if item.skipped_if_new:
+        return Skipped(item.uri, item.reason)
+    return Problem(item.uri, item.reason or "it was not read, and is not in the index")
+
+
 @dataclass(frozen=True, slots=True)
 class Departed:
     """Proof that a document has left: what a source knows for certain, though it may not have listed all it holds.

@@ -69,6 +69,12 @@ def renew_claims(connection: Connection, current: Scan, ids: Sequence[str], *, n
     return set(connection.execute(renewed).scalars())
 
 
+def find_claimed(connection: Connection, source_id: int, ids: Sequence[str]) -> set[str]:
+    """Those of the documents that a source claims, and that are not on their way out."""
+    mine = and_(claim.c.source_id == source_id, among(connection, claim.c.document_id, ids))
+    return set(connection.execute(select(claim.c.document_id).where(mine, ~_awaits_removal(claim))).scalars())
+
+
 def find_settled(
     connection: Connection, source_id: int, ids: Sequence[str], *, settings_hash: str, job_id: int | None = None
 ) -> set[str]:

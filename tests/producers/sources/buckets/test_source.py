@@ -13,6 +13,7 @@ from botocore.response import StreamingBody
 
 from embedmill.console.services.counting import EACH_FETCHED
 from embedmill.console.services.estimates import estimate
+from embedmill.console.services.previewing import preview
 from embedmill.console.services.sources import show_source
 from embedmill.producers.departing import close_source
 from embedmill.producers.sources.base import FileItem, Item, Problem, ReadContext, Skipped, Source
@@ -401,6 +402,19 @@ class Pages:
         entries = [{"Key": key, "Size": 1, "ETag": '"e"'} for key in self.pages[number]]
         more = {} if last else {"NextContinuationToken": str(number + 1)}
         return {"Contents": entries, "IsTruncated": not last, **more}
+
+
+def test_what_is_archived_and_was_never_read_is_skipped_whoever_counts(bucket: Bucket, desk: Desk) -> None:
+    bucket.put("a.txt", "read")
+    desk.ingest(S3Source(BucketPlace(bucket.name, "")))
+    bucket.put("a.txt", "read", StorageClass="GLACIER")
+    bucket.put("b.txt", "cold", StorageClass="GLACIER")
+    source = S3Source(BucketPlace(bucket.name, ""))
+    foreseen = preview(desk.runtime, [source], collection="default").documents
+    guessed = estimate(desk.runtime, [source], collection="default")
+    done = desk.ingest(source).documents
+    for counts in (foreseen, guessed, done):
+        assert (counts.unchanged, counts.skipped) == (1, 1)
 
 
 def test_an_estimate_of_many_objects_reads_some_of_each_size(bucket: Bucket, desk: Desk) -> None:
