@@ -267,8 +267,9 @@ class _RunTeller:
         report = describe_job(self._runtime, job) if job is not None else None
         if report is not None and report.state not in FINAL and watched.schedule.error is None:
             return
-        self._told[watched.source] = watched.schedule.ended
+        # Whoever is stopped in between tells it again; the other order would keep it back.
         self._on_run(WatchedRun(watched.source, watched.uri, watched.collection, watched.schedule, report))
+        self._told[watched.source] = watched.schedule.ended
 
 
 def find_failing(runtime: Runtime) -> list[str]:

@@ -165,7 +165,7 @@ def _price(row: _PriceRow) -> Price:
 
 
 @cache
-def _ours() -> tuple[_Row, ...]:
+def _ours() -> tuple[_PriceRow, ...]:
     return _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
 
 

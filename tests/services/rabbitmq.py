@@ -80,7 +80,7 @@ class OwnServer(Server):
             env=self._environment,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=START_SECONDS,
         )
 
     def wait_until_it_answers(self) -> None:
