@@ -159,8 +159,9 @@ class SourceScan:
     def read(self) -> None:
         """Record all that the source holds; raises ScanStopped."""
         database = self.reading.database
-        labels, self._watches = database.query(scans.look_at_source, self.scan.source_id)
-        self._describer = replace(self._describer, labels=labels)
+        standing = database.query(scans.look_at_source, self.scan.source_id)
+        self._watches = standing.has_rivals
+        self._describer = replace(self._describer, labels=standing.labels)
         try:
             # The database takes one batch while the next is read: half of the work is on each side.
             with ThreadPoolExecutor(1, thread_name_prefix="submission") as recorder:
@@ -174,7 +175,8 @@ class SourceScan:
             # What could not be read at all may have been told wrong: it is read again as it was before.
             if self._taken or not self.is_cut:
                 spec = self.source.spec_of_newest(self._context)
-                database.transact(lambda connection: scans.keep_spec(connection, self.scan, spec))
+                if spec != standing.spec:
+                    database.transact(lambda connection: scans.keep_spec(connection, self.scan, spec))
         except SourceClosed as error:
             self._unread.add_all()
             note = describe_item(Remark(str(self.source.spec["uri"]), str(error), RemarkKind.UNMET))

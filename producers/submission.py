@@ -94,9 +94,8 @@ class Submitter:
                 return Submitted(found.id, resumed, to_scan=False)
             if resumed:
                 jobs.begin_enumeration(connection, found.id, goes_on=all(source.is_news for source in sources))
-            closed = scans.list_closed(connection, collection.id, [source.identity for source in sources])
-            ids = [
-                scans.ensure_source(
+            opened = [
+                scans.open_source(
                     connection,
                     collection_id=collection.id,
                     identity=s.identity,
@@ -106,8 +105,9 @@ class Submitter:
                 )
                 for s in sources
             ]
+            ids = [each.id for each in opened]
             begun = scans.begin_scans(connection, found.id, ids, of_new_job=found.is_new)
-            reopened = tuple(id_ for id_, source in zip(ids, sources, strict=True) if source.identity in closed)
+            reopened = tuple(each.id for each in opened if each.was_closed)
             uris = tuple(str(source.spec["uri"]) for source in sources)
             return Submitted(found.id, resumed, to_scan=True, scans=tuple(begun), reopened=reopened, uris=uris)
 

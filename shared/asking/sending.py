@@ -234,7 +234,9 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
             self._conclude(self._flights.pop(number), self._late(self._pace.seconds or self._pace.all_seconds))
 
     def _late(self, seconds: float | None) -> ProviderUnavailable:
-        return ProviderUnavailable(f"{self._question.name} did not answer within {seconds:g} s")
+        """Some of the time may have gone by before: what was left of it is said in tenths."""
+        said = seconds and (round(seconds, 1) or seconds)
+        return ProviderUnavailable(f"{self._question.name} did not answer within {said:g} s")
 
     def _conclude(self, flight: Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
         self._ended += 1

@@ -165,13 +165,16 @@ class Database:
 
     def find_revision(self) -> str | None:
         """The schema's number; None for a database without tables."""
-        try:
-            with self._connected(self._reader) as connection:
+
+        def look(connection: Connection) -> str | None:
+            try:
                 return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except DBAPIError as error:
-            if _has_no_tables(error, is_sqlite=self.is_sqlite):
-                return None
-            raise _translate(error, self.url) from None
+            except DBAPIError as error:
+                if _has_no_tables(error, is_sqlite=self.is_sqlite):
+                    return None
+                raise
+
+        return self.query(look)
 
     @contextmanager
     def impatient(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exists, func, insert, or_, select, update
 
@@ -47,7 +47,19 @@ class Scan:
     source_id: int
 
 
-def ensure_source(
+class OpenedSource(NamedTuple):
+    """The number of a source, and whether it was on record as closed."""
+
+    id: int
+    was_closed: bool
+
+
+def ensure_source(connection: Connection, **told: Any) -> int:
+    """The number of a source that is opened as `open_source` does."""
+    return open_source(connection, **told).id
+
+
+def open_source(
     connection: Connection,
     *,
     collection_id: int,
@@ -55,8 +67,8 @@ def ensure_source(
     spec: Mapping[str, Any],
     labels: Labels = UNLABELLED,
     former: str = "",
-) -> int:
-    """The number of a collection's source, recorded on first sight and opened again if it was closed.
+) -> OpenedSource:
+    """A collection's source, recorded on first sight and opened again if it was closed.
 
     How it is read stays as it is on record until a reading by another spec has come to something (`keep_spec`). Labels
     stay with it until others are given. One that is on record by its `former` identity has this one from now on.
@@ -72,10 +84,11 @@ def ensure_source(
         connection.execute(query.on_conflict_do_nothing())
         # Another may have recorded it at this moment.
         row = connection.execute(find).one()
-    if row.state != "open":
+    was_closed = row.state != "open"
+    if was_closed:
         connection.execute(update(source).where(source.c.id == row.id).values(state="open"))
     _relabel(connection, row.id, labels)
-    return int(row.id)
+    return OpenedSource(int(row.id), was_closed)
 
 
 def _adopt(connection: Connection, collection_id: int, former: str, identity: str) -> bool:
@@ -87,12 +100,6 @@ def _adopt(connection: Connection, collection_id: int, former: str, identity: st
         return False
     connection.execute(update(source).where(source.c.id == row.id).values(identity=identity))
     return True
-
-
-def list_closed(connection: Connection, collection_id: int, identities: Sequence[str]) -> list[str]:
-    """Those of some identities whose sources are on record as closed."""
-    known = select(source.c.identity).where(source.c.collection_id == collection_id, source.c.state == "closed")
-    return list(connection.execute(known.where(source.c.identity.in_(identities))).scalars())
 
 
 def list_open_specs(connection: Connection, collection_id: int) -> dict[str, dict[str, Any]]:
@@ -117,11 +124,19 @@ def _find_labels(connection: Connection, source_id: int) -> Labels:
     return Labels(*row) if row else UNLABELLED
 
 
-def look_at_source(connection: Connection, source_id: int) -> tuple[Labels, bool]:
-    """What a source says of who may see its documents, and whether one may have another source's row under its id.
+class SourceStanding(NamedTuple):
+    """What a source says of who may see its documents and of how it is read, and whether others may name its rows.
 
     Files are never each other's.
     """
+
+    labels: Labels
+    spec: Mapping[str, Any]
+    has_rivals: bool
+
+
+def look_at_source(connection: Connection, source_id: int) -> SourceStanding:
+    """A source as it stands."""
     rival, places = source.alias("rival"), list_place_kinds()
     rivals = (
         select(rival.c.id)
@@ -129,9 +144,9 @@ def look_at_source(connection: Connection, source_id: int) -> tuple[Labels, bool
         .where(or_(kind_of(source).not_in(places), kind_of(rival).not_in(places)))
         .correlate(source)
     )
-    query = select(source.c.access, source.c.owner, exists(rivals)).where(source.c.id == source_id)
-    access, owner, has_rivals = connection.execute(query).one()
-    return Labels(access, owner), bool(has_rivals)
+    query = select(source.c.access, source.c.owner, source.c.spec, exists(rivals)).where(source.c.id == source_id)
+    access, owner, spec, has_rivals = connection.execute(query).one()
+    return SourceStanding(Labels(access, owner), spec, bool(has_rivals))
 
 
 def kind_of(table: FromClause) -> ColumnElement[str]:

@@ -11,10 +11,14 @@ COMMIT = b"COMMIT"
 
 
 class Proxy:
-    """Passes bytes on; sessions are dropped in a COMMIT: in the next `cut_commits`, and in one of `cut_every`."""
+    """Passes bytes on; sessions are dropped in a COMMIT: in the next `cut_commits`, and in one of `cut_every`.
+
+    `word` makes it another statement, which holds that.
+    """
 
     def __init__(self, target: Path, *, passes_it_on: bool) -> None:
         self._target = target
+        self.word = COMMIT
         self._passes_it_on = passes_it_on
         self.cut_commits = 0
         self.cut_every = 0
@@ -39,7 +43,7 @@ class Proxy:
 
     def _is_cut(self, data: bytes) -> bool:
         """Whether these bytes of a session hold a COMMIT whose turn it is."""
-        if COMMIT not in data:
+        if self.word not in data:
             return False
         with self._lock:
             self._commits += 1

@@ -87,6 +87,17 @@ def test_sessions_that_are_terminated_all_the_time_lose_and_double_nothing(serve
     assert read(database) == 100
 
 
+def test_a_database_is_opened_though_the_session_that_looks_at_its_schema_is_lost(
+    own: OwnServer, database: Database, folder: Path
+) -> None:
+    with running_proxy(folder, own.folder, passes_it_on=False) as proxy:
+        proxy.word, proxy.cut_commits = b"alembic_version", 1
+        opened = open_database(own.url.replace(str(own.folder), str(folder)), sizing=QUICK)
+        assert proxy.cut == 1
+        assert opened.find_revision() == database.find_revision()
+        opened.close()
+
+
 @pytest.mark.parametrize("commit", ["passed on", "cut"])
 def test_a_commit_whose_answer_is_lost_takes_effect_once(
     own: OwnServer, database: Database, folder: Path, commit: str
