@@ -112,9 +112,9 @@ def test_a_small_job_does_not_wait_for_a_large_one(cli: Command, folder: Path, t
     finish(process)
 
 
-def test_ten_documents_behind_twenty_thousand_are_done_before_a_tenth_of_those(cli: Command, tmp_path: Path) -> None:
+def test_ten_documents_behind_five_thousand_are_done_before_a_fifth_of_those(cli: Command, tmp_path: Path) -> None:
     rows = tmp_path / "large.jsonl"
-    lines = (json.dumps({"id": f"row-{n}", "text": f"Row number {n} of many."}) for n in range(20_000))
+    lines = (json.dumps({"id": f"row-{n}", "text": f"Row number {n} of many."}) for n in range(5_000))
     rows.write_text("\n".join(lines))
     large = cli.json("submit", rows, "--collection", "large")["job"]
     process = cli.with_settings(batch_documents="64").start("workers", "start")
@@ -124,7 +124,7 @@ def test_ten_documents_behind_twenty_thousand_are_done_before_a_tenth_of_those(c
     done = counts(cli, large)["completed"]
     process.send_signal(signal.SIGTERM)
     finish(process)
-    assert done < 2000, done
+    assert done < 1000, done
 
 
 def counts(cli: Command, job: int) -> Counter[str]:

@@ -22,7 +22,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryBucket:
 def test_a_short_walk_ends_with_the_index_that_the_sources_ask_for(
     database: Database, tmp_path: Path, bucket: MemoryBucket
 ) -> None:
-    Walk(database, tmp_path, Random(1), bucket=bucket).go(200, settle_every=100)
+    Walk(database, tmp_path, Random(1), bucket=bucket).go(100, settle_every=50)
 
 
 @pytest.mark.chaos
