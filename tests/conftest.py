@@ -39,7 +39,7 @@ if threading.current_thread() is threading.main_thread():
 # No example fails because the machine is slow. `make chaos-walks` looks at many more of them.
 hypothesis.settings.register_profile(
     "suite",
-    max_examples=int(os.environ.get("TEST_EXAMPLES", "50")),
+    max_examples=int(os.environ.get("TEST_EXAMPLES", "25")),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
