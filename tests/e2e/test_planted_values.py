@@ -30,9 +30,9 @@ from tests.services import postgres, redis
 from tests.services.needed import require
 
 FILE = os.environ.get("PLANTED", "")
-TEXTS = 40
+TEXTS = 20
 CREATE = ("collections", "create", "default", "--redact", "patterns", "--encrypt", "--keep-queries")
-IN_A_NAME = 12
+IN_A_NAME = 6
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Written:
         def look() -> None:
             while process.poll() is None:
                 seen.update(_called(process.pid))
-                time.sleep(0.05)
+                time.sleep(0.2)
 
         with ThreadPoolExecutor() as pool:
             looking = pool.submit(look)
@@ -171,7 +171,7 @@ def leave_traces(
     queries = sources[0].with_name("queries.jsonl")
     asked = [{"id": str(n), "text": f"whose is {value}?"} for n, value in enumerate(planted.names)]
     queries.write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
-    written.watch(cli, "queries", "search", "--queries", queries, "--json")
+    about(cli, "queries", "search", "--queries", queries, "--json")
     value = planted.names[0]
     about(cli, "search", "search", f"whose is {value}?", "--explain", "--json")
     # A store that cannot look into what is sealed refuses, and says so.
