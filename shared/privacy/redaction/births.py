@@ -27,6 +27,8 @@ WORDS = tuple(
             "ne(e)",
             "nacid",
             "nacimiento",
+            "fecha nac",
+            "fecha de nac",
             "f.nac",
             "f. nac",
             "nascita",
@@ -76,12 +78,13 @@ AFTER = ("日生", "日に生", "日出生", "dogumlu")
 _WORDS, _AFTER = frozenset(WORDS), frozenset(AFTER)
 _MONTHS = fold_words(
     "jan feb mar apr mai may jun jul aug sep sept oct okt nov dec dez "
-    "januar februar marz januari februari maart ene abr ago dic enero febrero marzo abril mayo junio julio agosto "
+    "januar janner februar feber marz maerz januari februari maart ene abr ago dic enero febrero marzo abril mayo junio julio agosto "
     "septiembre octubre noviembre diciembre janvier fevr fevrier mars avr avril juin juil juillet aout septembre octobre "
     "novembre decembre gen gennaio febbraio aprile mag maggio giu giugno lug luglio set settembre ott ottobre dicembre "
     "janeiro fevereiro marco abril maio junho julho setembro outubro novembro dezembro juni juli augustus oktober dezember "
     "january february march april june july august september october november december"
 )
+_MONTHS += " stycznia lutego marca kwietnia maja czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia"
 _MONTH = "(?:" + "|".join(sorted(set(_MONTHS.split()), key=len, reverse=True)) + ")"
 _YEAR = "(?:1[89]|20)[0-9]{2}"
 _SHORT_YEAR = f"(?:{_YEAR}|'?[0-9]{{2}})"
@@ -91,13 +94,14 @@ _DATE = (
     rf"(?:{_YEAR}{_SEP}[01]?[0-9]{_SEP}[0-3]?[0-9]|[0-3]?[0-9]{_SEP}[0-3]?[0-9]{_SEP}{_SHORT_YEAR}"
     rf"|{_DAY}[ \t.\-/]{{0,2}}(?:de |of |d')?{_MONTH}\.?[ \t,.\-/]{{0,2}}(?:de |del )?{_SHORT_YEAR}"
     rf"|{_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR}|{_YEAR}[ \-]{_MONTH}[ \-][0-3]?[0-9]|{_YEAR}[01][0-9][0-3][0-9]"
+    rf"|[0-3]?[0-9]{_SEP}(?:i{{1,3}}|i?v|vi{{0,3}}|i?x|xi{{1,2}}){_SEP}{_YEAR}"
     rf"|[0-3][0-9][01][0-9]{_YEAR}|{_YEAR}年[0-9]{{1,2}}月[0-9]{{1,2}}日)"
 )
 _HINTS = fold_words(
     r"""(?:dateofbirth|birthdate|(?<![a-z])(?:(?:date|place and date|day|year)[ _-]of[ _-]birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
     r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le|nee? (?:a|en)(?![a-z])"""
-    r"""|fecha de nacimiento|nacimiento|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
-    r"""|geboortedatum|geboren|data urodzenia|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
+    r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac\.|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
+    r"""|geboortedatum|geboren|data urodzenia|urodzon[ya]|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
     r"""|synt(?:ynyt|\.|yma-?aika)|dogum(?:lu|[ _]?tarihi)?|(?:datum )?naroze(?:na?|ni)|(?:datum )?narodeni?[ay]?a?|szulet(?:ett|esi ido)|nascuta?|data nasterii"""
     r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}|народж[^0-9\n ]{0,12}|роден[^0-9\n ]{0,3}|(?:تاريخ ال)?ميلاد"""
     r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))"""
@@ -106,13 +110,28 @@ _BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,42}}+(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}+
 _BIRTH_MONTH_FIRST = re.compile(
     rf"{_HINTS}[^0-9\n]{{0,30}}?(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}?)?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"
 )
+_UNITS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+_DAY_IN_WORDS = (
+    rf"(?:(?:(?:twenty|thirty)[ -])?(?:{_UNITS})|tenth|eleventh|twelfth|[a-z]{{4,6}}teenth|twentieth|thirtieth"
+    r"|(?:erste|zweite|dritte|vierte|funfte|sechste|siebte|siebente|achte|neunte|zehnte|elfte|zwolfte|[a-z]{4,6}zehnte"
+    r"|(?:[a-z]{3,6}und)?(?:zwanzig|drei(?:ss|ß)ig)ste)[nr]?"
+    r"|premier|(?:vingt|trente)[ -](?:et[ -])?(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf)|vingt|trente"
+    r"|deux|trois|quatre|cinq|six|sept|huit|neuf|dix(?:-(?:sept|huit|neuf))?|onze|douze|treize|quatorze|quinze|seize"
+    r"|primero|uno|dos|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieci[a-z]{4,6}"
+    r"|veinte|veinti[a-z]{2,6}|treinta(?: y uno)?"
+    r"|primo|due|tres?|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici"
+    r"|diciassette|diciotto|diciannove|vent(?:i[a-z]{0,7}|uno|otto)|trent(?:a|uno))"
+)
+_BIRTH_IN_WORDS = re.compile(
+    rf"{_HINTS}[^0-9\n]{{0,30}}?(?<![a-z])({_DAY_IN_WORDS} (?:de |of |di )?{_MONTH},? (?:de |del )?{_YEAR})(?![0-9])"
+)
 _BEFORE_WORD = re.compile(rf"(?<![0-9])({_DATE})[ \t]?(?:に?生|出生|dogumlu)")
 
 
 def find_births(glance: Glance) -> Iterator[Finding]:
     """Dates beside a word of birth."""
     for start, end in glance.words.around(_WORDS, before=24, after=90):
-        for pattern in (_BIRTH, _BIRTH_MONTH_FIRST):
+        for pattern in (_BIRTH, _BIRTH_MONTH_FIRST, _BIRTH_IN_WORDS):
             yield from _births(pattern, glance, start, end)
     for start, end in glance.words.around(_AFTER, before=24, after=12):
         yield from _births(_BEFORE_WORD, glance, start, end)

@@ -10,15 +10,16 @@ from typing import Any
 import re2
 
 from embedmill.shared.privacy.redaction.anchors import merged
-from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_hkid, is_iban, is_rvnr, stdnum
+from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, is_card, is_hkid, is_iban, is_rvnr, is_ssn, stdnum
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, Before, Hint, hint
 from embedmill.shared.privacy.redaction.numbers import closes_at, opens_at
+from embedmill.shared.privacy.redaction.phones import is_whole_number
 
-GAP = r"[ \t.\-/]?(?:\r?\n[ \t]{0,3})?"
+GAP = r"[ \t.\-/_]?(?:\r?\n[ \t]{0,3})?"
 """At most one separator, at most one end of a line."""
-_SEPARATORS = str.maketrans("", "", " \t.-/\r\n")
+_SEPARATORS = str.maketrans("", "", " \t.-/_\r\n")
 
 
 def bare(text: str) -> str:
@@ -75,8 +76,17 @@ def _holds_digits(code: str) -> bool:
     return sum(map(str.isdigit, code)) >= 3
 
 
+def _is_plus_number(code: str) -> bool:
+    return is_whole_number(code[1:])
+
+
 def _is_nino(code: str) -> bool:
     return code[:2] not in {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"}
+
+
+def _is_spaced_nino(code: str) -> bool:
+    """One in small letters, whose first letters are no word before three numbers."""
+    return _is_nino(code) and code[:2] not in {"AT", "AS", "AM", "HE", "ME", "WE", "MY", "BY"}
 
 
 def _is_hetu(code: str) -> bool:
@@ -84,25 +94,72 @@ def _is_hetu(code: str) -> bool:
     return stdnum("fi.hetu")(code if len(code) == 11 else f"{code[:6]}-{code[6:]}")
 
 
+_ODD, _SOME = "[ ]?_[ ]?", "[ _./-]{1,3}"
+"""What stands between the groups of a card that is not written as cards are, and between others of them."""
+_NINO = ("[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-D]")
+_SPACED_NINO = "[a-ceghj-pr-tw-z][a-ceghj-npr-tw-z](?:[ -][0-9]{2}){3}[ -][a-d]"
 _MONTH = "[ABCDEHLMPRST]"
 _DIGIT = "[0-9LMNP-V]"
 
 CODES = (
     Code(
         "UK_NINO",
-        _code("[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-D]"),
+        _code(*_NINO),
         _is_nino,
         ("nino", "national insurance", "ni n"),
         certainty=Certainty.FORMED,
         names_things=True,
     ),
     Code(
+        "UK_NINO",
+        re.compile(_SPACED_NINO),
+        _is_spaced_nino,
+        (),
+        certainty=Certainty.FORMED,
+        names_things=True,
+    ),
+    Code(
+        "CREDIT_CARD",
+        re.compile(
+            rf"[2-9][0-9]{{3}}(?:{_ODD}[0-9]{{4}}{_SOME}[0-9]{{4}}{_SOME}|{_SOME}[0-9]{{4}}{_ODD}[0-9]{{4}}{_SOME}"
+            rf"|{_SOME}[0-9]{{4}}{_SOME}[0-9]{{4}}{_ODD})[0-9]{{4}}|3[0-9]{{3}}{_ODD}[0-9]{{6}}{_ODD}[0-9]{{4,5}}"
+        ),
+        is_card,
+        (),
+    ),
+    Code(
+        "US_SSN",
+        re.compile("[0-8][0-9]{2}_[0-9]{2}_[0-9]{4}"),
+        is_ssn,
+        (),
+        certainty=Certainty.FORMED,
+        names_things=True,
+    ),
+    Code("PHONE_NUMBER", re.compile(r"\+[1-9][0-9]{0,2}(?:_[0-9]{2,4}){2,5}"), _is_plus_number, ()),
+    Code("IT_VAT_CODE", re.compile("(?:IT[ .-]?|it)[0-9]{11}"), stdnum("it.iva"), (), names_things=True),
+    Code(
+        "FR_NIR",
+        re.compile("[12378]_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{3}_[0-9]{3}_[0-9]{2}"),
+        stdnum("fr.nir"),
+        (),
+    ),
+    Code("ES_NIF", re.compile("[0-9]{2}[.][0-9]{3}[.][0-9]{3}[ -]?[a-z]"), stdnum("es.dni"), ()),
+    Code(
+        "IT_FISCAL_CODE",
+        re.compile("[a-z]{3} ?[a-z]{3} ?[0-9]{2}[abcdehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z]"),
+        stdnum("it.codicefiscale"),
+        (),
+    ),
+    Code("ES_NIE", re.compile("[x-z][ -]?[0-9][.]?[0-9]{3}[.]?[0-9]{3}[ -]?[a-z]"), stdnum("es.nie"), ()),
+    Code(
         "IT_FISCAL_CODE",
         _code("[A-Z]{3}", "[A-Z]{3}", f"{_DIGIT}{{2}}{GAP}{_MONTH}{GAP}{_DIGIT}{{2}}", f"[A-Z]{_DIGIT}{{3}}", "[A-Z]"),
         stdnum("it.codicefiscale"),
         ("fisc", "c.f.", "cf:", "cf "),
     ),
-    Code("ES_NIF", _code("[0-9]{2}", "[0-9]{3}", "[0-9]{3}", "[A-HJ-NP-TV-Z]"), stdnum("es.dni"), ("dni", "nif")),
+    Code(
+        "ES_NIF", _code("[0-9]{2}", "[0-9]{3}", "[0-9]{3}", "[A-HJ-NP-TV-Z]"), stdnum("es.dni"), ("dni", "d.n.i", "nif")
+    ),
     Code(
         "ES_NIE",
         _code("[X-Z]", "[0-9]", "[0-9]{3}", "[0-9]{3}", "[A-Z]"),
@@ -136,6 +193,14 @@ CODES = (
     Code("MX_CURP", re.compile("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"), stdnum("mx.curp"), ("curp",)),
 )
 _HINTED_CODES = (
+    Code(
+        "UK_NINO",
+        re.compile("[A-Z]{2}(?:[ -]?[0-9]){6}[ -]?[A-D]"),
+        _is_nino,
+        ("nino", "national insurance", "ni n"),
+        hint("nino", "national insurance*", "ni no", "ni number"),
+        Certainty.HINTED,
+    ),
     Code(
         "DE_ID_CARD",
         re.compile("[CFGHJKLMNPRTVWXYZ0-9]{8}[0-9][0-9](?:D|<<)?|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}"),
@@ -205,18 +270,26 @@ _HINTED_CODES = (
     ),
 )
 
-_ACCOUNT = re.compile(rf"[0-9]{{2}}(?:{GAP}[A-Za-z0-9]){{11,30}}")
+_WIDE = r"[ \t.\-/_]{0,2}(?:\r?\n[ \t]{0,3})?"
+_ACCOUNT = re.compile(rf"[0-9]{{2}}(?:{_WIDE}[A-Za-z0-9]){{11,30}}")
 """From its check digits on; its country stands before."""
 _ACCOUNT_HEADS = frozenset(f"{country.lower()}{digit}" for country in IBAN_LENGTHS for digit in range(10))
 _ACCOUNT_SPACED = re.compile(
     rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
     re.IGNORECASE,
 )
+_APART = " \t._/-"
 _JOINING = ("-", "_")
 """What joins it with the rest of a file's name; its check digits are evidence enough."""
 MOST_LETTERS = 0.4
 """What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
+_ACCOUNT_PARTED = (
+    rf"(?i)\b(?:{'|'.join(IBAN_LENGTHS)})([ \t._/-]{{1,2}})[0-9]{{2}}(?:[ \t._/-]?[A-Z]){{0,4}}(?:[ \t._/-]?[0-9]){{4}}"
+)
+"""One whose country stands apart, to where it goes on with digits as no words do."""
 _SIGN = re.compile("[A-Za-z0-9]")
+STATES_BYTES = 64 << 20
+"""At most; what a text needs is a tenth."""
 _LONGEST = 32
 """Characters that a code takes, separators included."""
 
@@ -224,7 +297,19 @@ _LONGEST = 32
 @cache
 def _any_code() -> Any:
     """All codes at once (RE2), which finds the first of those that overlap."""
-    return re2.compile("|".join(f"(?:{code.pattern.pattern})" for code in CODES))
+    return re2.compile("|".join(f"(?:{code.pattern.pattern})" for code in CODES), _room())
+
+
+@cache
+def _parted() -> Any:
+    return re2.compile(_ACCOUNT_PARTED, _room())
+
+
+def _room() -> Any:
+    """Room for the states of many patterns; RE2 is ten times slower when they do not fit."""
+    options = re2.Options()
+    options.max_mem = STATES_BYTES
+    return options
 
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
@@ -235,8 +320,17 @@ def find_accounts(glance: Glance) -> Iterator[Finding]:
         if match and (found := _account(text, match)):
             yield found
             end = found.end
+    yield from _parted_accounts(text)
     for span in glance.words.around(("iban",), before=0, after=80):
         yield from _spaced_accounts(text, span)
+
+
+def _parted_accounts(text: str) -> Iterator[Finding]:
+    """Those whose country stands apart from their check digits."""
+    for begun in _parted().finditer(text):
+        match = _ACCOUNT.match(text, begun.end(1))
+        if match and (found := _account(text, match)):
+            yield found
 
 
 def _spaced_accounts(text: str, span: tuple[int, int]) -> Iterator[Finding]:
@@ -251,7 +345,7 @@ def _spaced_accounts(text: str, span: tuple[int, int]) -> Iterator[Finding]:
 
 def _account(text: str, match: re.Match[str]) -> Finding | None:
     country = text[max(0, match.start() - 4) : match.start()]
-    start = match.start() - len(country) + len(country.rstrip(" \t")) - 2
+    start = match.start() - len(country) + len(country.rstrip(_APART)) - 2
     length = IBAN_LENGTHS.get(text[max(0, start) : start + 2].upper(), 0)
     if not length or not _begins_account(text, start):
         return None

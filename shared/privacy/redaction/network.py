@@ -7,7 +7,7 @@ from socket import AF_INET6, inet_pton
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.privacy.redaction.hints import SECTION, VERSION, Before
-from embedmill.shared.privacy.redaction.numbers import is_word
+from embedmill.shared.privacy.redaction.numbers import is_word, opens_at
 
 SHORTEST = 7
 """Characters of four numbers of one digit, which sections and versions have, and addresses of people do not."""
@@ -22,14 +22,17 @@ _OWN = (bytes(16), bytes(15) + b"\1")
 
 _LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
 _POINT = r"(?:\.|%2e|=2e|&period;|&#46;)"
-_LABEL = r"[\w-]{1,63}(?:(?<=-)\r?\n[\w-]{1,63})?"
-"""Of a domain; it may be parted by a hyphen at the end of a line."""
+_POINTS = re.compile(_POINT, re.IGNORECASE)
+_LABEL = r"[\w-]{1,63}(?:(?:(?<=-)|=)\r?\n[\w-]{1,63})?"
+"""Of a domain; it may be parted by a hyphen at the end of a line, or by the sign of one that goes on."""
 _NAMED_DOMAIN = rf"(?:{_LABEL}{_POINT}){{1,10}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,63}})(?!\w)"
 _LITERAL_DOMAIN = r"\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[ipv6:[0-9a-f:.]{2,45}\]"
 _DOMAIN = re.compile(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
-_AT = re.compile(r"[@%=&](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);)")
+_AT = re.compile(r"[@%=&\\](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);|(?<=\\)u0040)")
+_QUOTED_LOCAL = re.compile(r"(?:[\w.+%'~-]|=[0-9A-F]{2}){1,64}\Z")
+"""Before the sign in quoted-printable."""
 _SPOKEN = re.compile(
-    r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2})"
+    r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2}|@)"
     r"((?:[\w-]{1,63}(?:[ \t]{0,2}[\[({<][ \t]?(?:dot|\.)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}"
     r"[a-z]{2,24})(?!\w)",
     re.IGNORECASE,
@@ -69,7 +72,8 @@ def find_mail(glance: Glance) -> Iterator[Finding]:
 
 def _mail(text: str, sign: re.Match[str]) -> Finding | None:
     window = max(0, sign.start() - LOCAL_MOST - 2), sign.start()
-    local = _LOCAL.search(text, _begin_of_word(text, sign.start()), sign.start())
+    pattern = _QUOTED_LOCAL if sign[0] == "=40" else _LOCAL
+    local = pattern.search(text, _begin_of_word(text, sign.start()), sign.start())
     loose = local is None and sign[0] == "@"
     if loose:
         local = _LOOSE_LOCAL.search(text, *window)
@@ -116,7 +120,7 @@ def _is_believed(text: str, local: re.Match[str], domain: re.Match[str]) -> bool
 
     With a blank on one side only, or over two lines, its name has to have a sign or digit, too.
     """
-    if domain[0].rpartition(".")[2].lower() not in _LOOSE_TAIL or text[domain.end() : domain.end() + 1] in {"(", "["}:
+    if _POINTS.split(domain[0])[-1].lower() not in _LOOSE_TAIL or text[domain.end() : domain.end() + 1] in {"(", "["}:
         return False
     around = text[local.end() : domain.start()]
     return around[:1] == around[-1:] == " " or "=" in around or not local[0].isalpha()
@@ -146,6 +150,8 @@ _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
 _TITLE = re.compile(r"[ \t]{1,4}[A-Z][a-z]{2,}(?:[ \t][A-Za-z]|\n|\Z)")
 _V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
 _DOTS = re.compile(_DOT)
+_V4_DASHED = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})(?![\w-])")
+"""As clouds name their machines."""
 _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
 _COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
 _HEX_OR_COLON = frozenset("0123456789abcdefABCDEF:")
@@ -165,6 +171,10 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
         for match in _V4_DEFANGED.finditer(text):
             if _is_told(_DOTS.sub(".", match[0])):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
+    for place in glance.words.of(("ip-",)):
+        match = _V4_DASHED.match(lowered, place) if opens_at(text, place) else None
+        if match and _is_told(match[1].replace("-", ".")):
+            yield Finding("IP_ADDRESS", *match.span(1), Certainty.FORMED)
     yield from _with_colons(text)
     yield from _mac(glance)
 
@@ -293,5 +303,5 @@ def _mac(glance: Glance) -> Iterator[Finding]:
             yield Finding("MAC_ADDRESS", *named.span(1), Certainty.HINTED)
 
 
-WORDS = ("mac", *_DISGUISES)
+WORDS = ("mac", "ip-", *_DISGUISES)
 """What disguised addresses have, and what stands before those without signs."""

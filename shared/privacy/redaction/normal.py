@@ -10,15 +10,17 @@ from embedmill.shared.privacy.redaction.folding import fold
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 _SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
 _NO_SIGNS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
-_AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|&(?:#64|#x40|commat);", re.IGNORECASE)
+_AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|\\u0040|&(?:#64|#x40|commat);", re.IGNORECASE)
 _DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
 _PLAIN_MAIL = re.compile("[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _PLAIN_V4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _PLAIN_IP = re.compile("[0-9A-Fa-f.:]+")
 _PLAIN_PHONE = re.compile("[0-9 +().-]+")
 _DIGITS = re.compile("[^0-9]+")
-_HYPHENATED = re.compile(r"-\r?\n")
-_EXTENSION = re.compile(r"\s*(?:ext|x|#|int|poste|durchwahl).*\Z", re.IGNORECASE | re.DOTALL)
+_HYPHENATED = re.compile(r"[-=]\r?\n")
+EXTENSIONS = r"ext(?:n|ension)?\.?|x|#|dw\.?|durchwahl|app(?:arat)?\.?|nebenstelle|poste|int(?:erno)?\.?|anexo|toestel"
+"""Words between a number and its extension."""
+_EXTENSION = re.compile(rf"[\s,;]*(?:{EXTENSIONS}).*\Z", re.IGNORECASE | re.DOTALL)
 
 
 def normal_form(type_: str, written: str) -> str:

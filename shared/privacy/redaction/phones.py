@@ -11,6 +11,7 @@ from functools import cache
 
 from embedmill.shared.privacy.redaction.finding import Certainty, Finding
 from embedmill.shared.privacy.redaction.hints import NO_VALUE, hint
+from embedmill.shared.privacy.redaction.normal import EXTENSIONS
 from embedmill.shared.privacy.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
 
 PHONE = hint(
@@ -21,10 +22,9 @@ PHONE = hint(
     *"appelez appel chiamare chiamate chiama reach тел телефон* моб 電話 电话 手机 전화".split(),
     *"هاتف الهاتف تلفون جوال الجوال موبايل محمول טלפון טל נייד τηλ τηλεφωνο κινητο फोन मोबाइल โทร โทรศัพท์".split(),
     *"dien thoai gsm cep telefonu tlf tlfn puh tel. komorka telep".split(),
+    "wa me",
 )
-_EXTENSION = re.compile(
-    r"[ ,;]{0,2}(?:ext(?:ension)?\.?|x|#|durchwahl|poste|int\.?)[ :.]{0,2}[0-9]{1,6}(?![0-9])", re.IGNORECASE
-)
+_EXTENSION = re.compile(rf"[ ,;]{{0,2}}(?:{EXTENSIONS})[ :.]{{0,2}}[0-9]{{1,6}}(?![0-9])", re.IGNORECASE)
 _VANITY = re.compile(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[A-Z0-9-]{6,9}[A-Z0-9]")
 _BEFORE_VANITY = re.compile(r"(?:\+?1[-. ])?\(?\Z")
 
@@ -161,7 +161,11 @@ def _place(grouping: Grouping, first: int) -> PhonePlace:
     forms = [(last, lengths) for last, _, lengths in near if lengths in _FORMS and _is_even(grouping, first, last)]
     return PhonePlace(
         tuple((last, _FORMS[lengths]) for last, lengths in forms),
-        tuple(last for last, total, lengths in near if total >= FEWEST_SPOKEN and _may_be_spoken(lengths)),
+        tuple(
+            last
+            for last, total, lengths in near
+            if total >= FEWEST_SPOKEN and (_may_be_spoken(lengths) or _has_zero_apart(grouping, first, lengths))
+        ),
         tuple((last, lengths) for last, _, lengths in near),
         is_formed="(" in grouping.gaps[first]
         or any(lengths in _FORMS or lengths in _WITH_AREA for _, _, lengths in grouping.candidates[first]),
@@ -263,6 +267,12 @@ def _goes_on(run: DigitRun, first: int, skipped: int, lasts: tuple[int | None, i
     return not _is_given_out(digits[0]) and _is_given_out(digits[1])
 
 
+def is_whole_number(number: str) -> bool:
+    """Whether digits with their country's code are as many as the country's numbers have."""
+    sizes = _sizes(number)
+    return sizes is not None and len(number) - len(_country(number) or "") in sizes
+
+
 def _is_given_out(number: str) -> bool:
     from phonenumbers import NumberParseException, is_valid_number, parse
 
@@ -345,6 +355,17 @@ def _may_be_spoken(lengths: Lengths) -> bool:
     return 2 <= len(lengths) <= 5 and min(lengths) >= 2 and lengths != (3, 2, 4)
 
 
+def _has_zero_apart(grouping: Grouping, first: int, lengths: Lengths) -> bool:
+    """One digit, which is to be a zero, and an area, as a bracket or slash says: (0)20 7946 0329, 0 30 / 90 18 20."""
+    behind = grouping.gaps[first + 1 : first + 3]
+    return (
+        lengths[0] == 1
+        and len(behind) > 1
+        and _may_be_spoken(lengths[1:])
+        and (behind[0] == ")" or "/" in behind[1] or ")" in behind[1])
+    )
+
+
 def _is_even(grouping: Grouping, first: int, last: int) -> bool:
     """It is written as one number: a bracket opens at its beginning only, or behind the digit before its area."""
     gaps = grouping.gaps[first + 1 : last + 1]
@@ -388,7 +409,8 @@ def _hinted(run: DigitRun, first: int) -> int | None:
 
 def _is_its_tail(run: DigitRun, first: int, last: int, total: int) -> bool:
     """Whether a group goes on with a number of two groups or more, and is parted from it as they are."""
-    return total <= MOST and last > first + 1 and len(set(run.grouping.gaps[first + 1 : last + 1])) == 1
+    gaps = run.grouping.gaps
+    return total <= MOST and last > first + 1 and gaps[last] == gaps[last - 1]
 
 
 def _is_date(lengths: Lengths, digits: str) -> bool:

@@ -65,7 +65,30 @@ KEYS = (
     _key("AGE-SECRET-KEY-1", "[A-Z0-9]{58}"),
     _key("SK", "[a-f0-9]{32}(?![A-Za-z0-9])"),
     _key("key-", "[a-f0-9]{32}(?![A-Za-z0-9])"),
-    _key("eyJ", rf"{_URLSAFE}{{10,2000}}\.eyJ{_URLSAFE}{{5,5000}}\.{_URLSAFE}{{10,2000}}"),
+    _key("eyJ", rf"{_URLSAFE}{{10,2000}}\.eyJ{_URLSAFE}{{5,5000}}\.{_URLSAFE}{{0,2000}}"),
+    _key("pplx-", f"{_WORD}{{40,64}}"),
+    _key("ntn_", f"{_WORD}{{40,64}}"),
+    _key("secret_", f"{_WORD}{{43}}(?![A-Za-z0-9_])"),
+    _key("figd_", f"{_URLSAFE}{{36,64}}"),
+    _key("dckr_pat_", f"{_URLSAFE}{{26,40}}"),
+    *(_key(f"do{kind}_v1_", "[a-f0-9]{64}") for kind in "or"),
+    _key("PMAK-", "[a-f0-9]{24}-[a-f0-9]{34}"),
+    *(_key(f"sntry{kind}_", "[A-Za-z0-9_+/=-]{40,400}") for kind in "su"),
+    _key("nvapi-", f"{_URLSAFE}{{40,80}}"),
+    _key("rubygems_", "[a-f0-9]{48}"),
+    _key("pul-", "[a-f0-9]{40}"),
+    *(_key(f"dp.{kind}.", f"{_WORD}{{40,44}}") for kind in ("pt", "ct", "scim", "audit", "sa")),
+    _key("dp.st.", rf"(?:[a-z0-9_-]{{2,35}}\.)?{_WORD}{{40,44}}"),
+    _key("tskey-", f"[a-z]{{3,10}}-{_WORD}{{8,24}}-{_WORD}{{20,40}}"),
+    *(_key(f"lsv2_{kind}_", "[a-f0-9]{32}_[a-f0-9]{10}") for kind in ("pt", "sk")),
+    _key("re_", f"{_WORD}{{8}}_{_WORD}{{24}}(?![A-Za-z0-9_])"),
+    *(_key(f"gl{kind}-", f"{_URLSAFE}{{20,64}}") for kind in ("rt", "dt", "ptt", "cbt", "ft", "soat", "agent")),
+    *(_key(f"nf{kind}_", f"{_WORD}{{36}}") for kind in "pcb"),
+    _key("hvb.", f"{_URLSAFE}{{24,300}}"),
+    _key("LTAI", f"{_WORD}{{16,22}}(?![A-Za-z0-9])"),
+    _key("sb_secret_", f"{_URLSAFE}{{30,64}}"),
+    _key("jina_", f"{_URLSAFE}{{50,80}}"),
+    _key("dt0c01.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     _key("hooks.slack.com/services/", "([A-Z0-9]{8,12}/[A-Z0-9]{8,12}/[A-Za-z0-9]{20,30})", before=""),
     _key("discord.com/api/webhooks/", f"([0-9]{{16,20}}/{_URLSAFE}{{60,80}})", before=""),
     _key("AccountKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
@@ -80,12 +103,20 @@ _PRIVATE_KEY = re.compile(
 _PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
 _URL_PASSWORD = re.compile(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
 _BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
+FEWEST_OF_CODE = 4
 MOST_COOKIES = 4096
 """Characters of a line of cookies that are looked at."""
 _BEARERS = ("bearer ", "basic ", "token ", "apikey ")
 _BOT = re.compile(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
 _BOT_ID = re.compile(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
-_BLOCKS = ((_PRIVATE_KEY, "-----BEGIN "), (_PUTTY, "Private-Lines: "), (_URL_PASSWORD, "://"))
+_ATLAS = re.compile(rf"{_WORD}{{14}}\.atlasv1\.{_URLSAFE}{{60,70}}")
+_THIN = re.compile(r"jdbc:oracle:thin:[^\s/@]{1,64}/([^\s@]{1,128})@")
+_BLOCKS = (
+    (_PRIVATE_KEY, "-----BEGIN "),
+    (_PUTTY, "Private-Lines: "),
+    (_URL_PASSWORD, "://"),
+    (_THIN, "jdbc:oracle:thin:"),
+)
 _ABROAD = tuple(
     map(
         fold_words,
@@ -99,6 +130,7 @@ _NAMES = (
     "kennwort",
     "contrasena",
     "pwd",
+    "pw",
     "secret",
     "token",
     "key",
@@ -108,10 +140,10 @@ _NAMES = (
 )
 _NAME = (
     rf"(?:passw(?:or)?d|passwort|passphrase|(?<![a-z])pass(?![a-z])|sess(?:ion)?[_-]?id|{'|'.join(_ABROAD)}|"
-    r"kennwort|contrasena|pwd|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
+    r"kennwort|contrasena|pwd|(?<![a-z])pw(?![a-z])|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
 )
 _ASSIGNED = re.compile(
-    rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:|\|)(?:\*\*)?[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
+    rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:|\|)(?:\*\*)?[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|lautet|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
     r"(?:[burf]{0,2}(\"[^\"\n]{4,512}\"|'[^'\n]{4,512}'|`[^`\n]{4,512}`)|([^\s\"'`,;<>\[\](){}$][^\s\"'`,;<>\[\](){}]{5,512}))"
 )
 _OPTION = re.compile(
@@ -131,6 +163,25 @@ _HARMLESS = re.compile(
 )
 
 
+_CODE = re.compile(
+    r"(?:(?:pin|otp|m?tan|cv[vc]2?|(?:verification|security|one[- ]time|confirmation|passcode|auth(?:entication)?|2fa)[ -]code"
+    r"|passcode|(?:bestatigungs|sicherheits|einmal)code)"
+    r"(?:[ -]?(?:code|number|nummer|no\.?|nr\.?))?(?: is| ist| lautet|: ?|=| )[ \"']{0,2})([0-9]{3,8})(?![\w-]|\.[0-9])"
+)
+_PHRASE = re.compile(
+    r"(?:pass|seed |recovery |mnemonic )phrase[\"']? ?(?:[:=]|is) ?(?:\"([^\"\n]{8,300})\"|'([^'\n]{8,300})'|((?:[a-z]{3,8} ){11,23}[a-z]{3,8})(?![a-z]))"
+)
+_PROMPT = re.compile(r"phrase|password|enter|your|must|match|please|invalid|wrong|[?{<]")
+_CONNECTION = r"([^;\"'\n]{4,128})(?:[;\"'\n]|\Z)"
+_PLACED = {
+    ";password=": re.compile(f";password={_CONNECTION}"),
+    ";pwd=": re.compile(f";pwd={_CONNECTION}"),
+    "login ": re.compile(r"login \S{1,64}\s{1,3}password\s(\S{4,128})"),
+    "sshpass -p": re.compile(r"sshpass -p ?[\"']?([^\s\"']{4,128})"),
+}
+"""Passwords that only their place gives away: in settings of a connection, for a machine, for a command."""
+
+
 def find_secrets(glance: Glance) -> Iterator[Finding]:
     """Keys by their form, private keys, passwords in URLs, bearer tokens, and what is assigned to a telling name."""
     text, signs = glance.text, glance.signs
@@ -142,6 +193,9 @@ def find_secrets(glance: Glance) -> Iterator[Finding]:
         for place in signs.of((sign,)):
             if match := pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
+    for place in signs.of((".atlasv1.",)):
+        if match := _ATLAS.match(text, place - 14) if place >= 14 else None:
+            yield _secret(*match.span())
     for place in signs.of((":AA",)):
         bot, number = _BOT.match(text, place), _BOT_ID.search(text, max(0, place - 11), place)
         if bot and number:
@@ -169,6 +223,7 @@ def _named(glance: Glance) -> Iterator[Finding]:
         if match and _is_random(text[slice(*match.span(1))]):
             yield _secret(*match.span(1))
     yield from _cookies(glance)
+    yield from _told(glance)
 
 
 def _cookies(glance: Glance) -> Iterator[Finding]:
@@ -222,8 +277,54 @@ def _is_random(value: str) -> bool:
     return letters >= 1 and (digits >= 1 or signs >= 1) and len(value) >= 6 and " " not in value
 
 
+def _told(glance: Glance) -> Iterator[Finding]:
+    """Codes and phrases that only a word before them gives away, and passwords that only their place does."""
+    text, lowered, words = glance.text, glance.lowered, glance.words
+    for place in words.of(_CODES):
+        match = _CODE.match(lowered, place)
+        if match and opens_at(text, place) and _is_code(text, match):
+            yield _secret(*match.span(1))
+    for place in words.of(_PHRASES):
+        match = _PHRASE.match(lowered, place)
+        if match and match.lastindex and not _PROMPT.search(match[match.lastindex]):
+            yield _secret(*match.span(match.lastindex))
+    for sign, pattern in _PLACED.items():
+        for place in words.of((sign,)):
+            if match := pattern.match(lowered, place):
+                yield _secret(*match.span(1))
+
+
+def _is_code(text: str, match: re.Match[str]) -> bool:
+    """Whether digits behind a word are a code; a word that means other things, too, has to be in capitals."""
+    before = text[match.start() : match.start(1)]
+    if before.lower() in {"pin ", "tan "} and not before.isupper():
+        return False
+    return len(match[1]) >= FEWEST_OF_CODE or before[:2].lower() == "cv"
+
+
 _BY_SIGN = {sign: [key for key in KEYS if key.sign == sign] for sign in {key.sign for key in KEYS}}
-SIGNS = (":AA", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
+SIGNS = (":AA", ".atlasv1.", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
 _ANY_NAME = frozenset(_NAMES)
-WORDS = (*_BEARERS, *_NAMES, *_LOGINS, *_COOKIES)
+_CODES = (
+    "pin",
+    "otp",
+    "tan",
+    "mtan",
+    "cvv",
+    "cvc",
+    "verification code",
+    "security code",
+    "one-time code",
+    "one time code",
+    "confirmation code",
+    "auth code",
+    "authentication code",
+    "2fa code",
+    "passcode",
+    "bestatigungscode",
+    "sicherheitscode",
+    "einmalcode",
+)
+_PHRASES = ("passphrase", "seed phrase", "recovery phrase", "mnemonic phrase")
+WORDS = (*_BEARERS, *_NAMES, *_LOGINS, *_COOKIES, *_CODES, *_PHRASES, *_PLACED)
 """What no secret is without: in its form, or before it."""
