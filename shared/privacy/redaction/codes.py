@@ -96,61 +96,18 @@ def _is_hetu(code: str) -> bool:
 
 _ODD, _SOME = "[ ]?_[ ]?", "[ _./-]{1,3}"
 """What stands between the groups of a card that is not written as cards are, and between others of them."""
-_NINO = ("[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-D]")
-_SPACED_NINO = "[a-ceghj-pr-tw-z][a-ceghj-npr-tw-z](?:[ -][0-9]{2}){3}[ -][a-d]"
 _MONTH = "[ABCDEHLMPRST]"
 _DIGIT = "[0-9LMNP-V]"
 
 CODES = (
     Code(
         "UK_NINO",
-        _code(*_NINO),
+        _code("[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]", "[0-9]{2}", "[0-9]{2}", "[0-9]{2}", "[A-D]"),
         _is_nino,
         ("nino", "national insurance", "ni n"),
         certainty=Certainty.FORMED,
         names_things=True,
     ),
-    Code(
-        "UK_NINO",
-        re.compile(_SPACED_NINO),
-        _is_spaced_nino,
-        (),
-        certainty=Certainty.FORMED,
-        names_things=True,
-    ),
-    Code(
-        "CREDIT_CARD",
-        re.compile(
-            rf"[2-9][0-9]{{3}}(?:{_ODD}[0-9]{{4}}{_SOME}[0-9]{{4}}{_SOME}|{_SOME}[0-9]{{4}}{_ODD}[0-9]{{4}}{_SOME}"
-            rf"|{_SOME}[0-9]{{4}}{_SOME}[0-9]{{4}}{_ODD})[0-9]{{4}}|3[0-9]{{3}}{_ODD}[0-9]{{6}}{_ODD}[0-9]{{4,5}}"
-        ),
-        is_card,
-        (),
-    ),
-    Code(
-        "US_SSN",
-        re.compile("[0-8][0-9]{2}_[0-9]{2}_[0-9]{4}"),
-        is_ssn,
-        (),
-        certainty=Certainty.FORMED,
-        names_things=True,
-    ),
-    Code("PHONE_NUMBER", re.compile(r"\+[1-9][0-9]{0,2}(?:_[0-9]{2,4}){2,5}"), _is_plus_number, ()),
-    Code("IT_VAT_CODE", re.compile("(?:IT[ .-]?|it)[0-9]{11}"), stdnum("it.iva"), (), names_things=True),
-    Code(
-        "FR_NIR",
-        re.compile("[12378]_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{3}_[0-9]{3}_[0-9]{2}"),
-        stdnum("fr.nir"),
-        (),
-    ),
-    Code("ES_NIF", re.compile("[0-9]{2}[.][0-9]{3}[.][0-9]{3}[ -]?[a-z]"), stdnum("es.dni"), ()),
-    Code(
-        "IT_FISCAL_CODE",
-        re.compile("[a-z]{3} ?[a-z]{3} ?[0-9]{2}[abcdehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z]"),
-        stdnum("it.codicefiscale"),
-        (),
-    ),
-    Code("ES_NIE", re.compile("[x-z][ -]?[0-9][.]?[0-9]{3}[.]?[0-9]{3}[ -]?[a-z]"), stdnum("es.nie"), ()),
     Code(
         "IT_FISCAL_CODE",
         _code("[A-Z]{3}", "[A-Z]{3}", f"{_DIGIT}{{2}}{GAP}{_MONTH}{GAP}{_DIGIT}{{2}}", f"[A-Z]{_DIGIT}{{3}}", "[A-Z]"),
@@ -192,6 +149,50 @@ CODES = (
     ),
     Code("MX_CURP", re.compile("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"), stdnum("mx.curp"), ("curp",)),
 )
+ODD_CODES = (
+    Code(
+        "UK_NINO",
+        re.compile("[a-ceghj-pr-tw-z][a-ceghj-npr-tw-z](?:[ -][0-9]{2}){3}[ -][a-d]"),
+        _is_spaced_nino,
+        (),
+        certainty=Certainty.FORMED,
+        names_things=True,
+    ),
+    Code(
+        "CREDIT_CARD",
+        re.compile(
+            rf"[2-9][0-9]{{3}}(?:{_ODD}[0-9]{{4}}{_SOME}[0-9]{{4}}{_SOME}|{_SOME}[0-9]{{4}}{_ODD}[0-9]{{4}}{_SOME}"
+            rf"|{_SOME}[0-9]{{4}}{_SOME}[0-9]{{4}}{_ODD})[0-9]{{4}}|3[0-9]{{3}}{_ODD}[0-9]{{6}}{_ODD}[0-9]{{4,5}}"
+        ),
+        is_card,
+        (),
+    ),
+    Code(
+        "US_SSN",
+        re.compile("[0-8][0-9]{2}_[0-9]{2}_[0-9]{4}"),
+        is_ssn,
+        (),
+        certainty=Certainty.FORMED,
+        names_things=True,
+    ),
+    Code("PHONE_NUMBER", re.compile(r"\+[1-9][0-9]{0,2}(?:_[0-9]{2,4}){2,5}"), _is_plus_number, ()),
+    Code("IT_VAT_CODE", re.compile("(?:IT[ .-]?|it)[0-9]{11}"), stdnum("it.iva"), (), names_things=True),
+    Code(
+        "FR_NIR",
+        re.compile("[12378]_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{3}_[0-9]{3}_[0-9]{2}"),
+        stdnum("fr.nir"),
+        (),
+    ),
+    Code("ES_NIF", re.compile("[0-9]{2}[.][0-9]{3}[.][0-9]{3}[ -]?[a-z]"), stdnum("es.dni"), ()),
+    Code(
+        "IT_FISCAL_CODE",
+        re.compile("[a-z]{3} ?[a-z]{3} ?[0-9]{2}[abcdehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z]"),
+        stdnum("it.codicefiscale"),
+        (),
+    ),
+    Code("ES_NIE", re.compile("[x-z][ -]?[0-9][.]?[0-9]{3}[.]?[0-9]{3}[ -]?[a-z]"), stdnum("es.nie"), ()),
+)
+"""In small letters, or with separators of their own; their forms are narrower, as no word says what they are."""
 _HINTED_CODES = (
     Code(
         "UK_NINO",
@@ -283,8 +284,9 @@ _JOINING = ("-", "_")
 """What joins it with the rest of a file's name; its check digits are evidence enough."""
 MOST_LETTERS = 0.4
 """What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
-_ACCOUNT_PARTED = (
-    rf"(?i)\b(?:{'|'.join(IBAN_LENGTHS)})([ \t._/-]{{1,2}})[0-9]{{2}}(?:[ \t._/-]?[A-Z]){{0,4}}(?:[ \t._/-]?[0-9]){{4}}"
+_ACCOUNT_PARTED = re.compile(
+    rf"\b(?i:{'|'.join(IBAN_LENGTHS)})[ \t._/-]{{1,2}}(?P<digits>[0-9]{{2}})"
+    r"(?:[ \t._/-]?[A-Za-z]){0,4}(?:[ \t._/-]?[0-9]){8}"
 )
 """One whose country stands apart, to where it goes on with digits as no words do."""
 _SIGN = re.compile("[A-Za-z0-9]")
@@ -295,21 +297,18 @@ _LONGEST = 32
 
 
 @cache
-def _any_code() -> Any:
-    """All codes at once (RE2), which finds the first of those that overlap."""
-    return re2.compile("|".join(f"(?:{code.pattern.pattern})" for code in CODES), _room())
-
-
-@cache
-def _parted() -> Any:
-    return re2.compile(_ACCOUNT_PARTED, _room())
-
-
-def _room() -> Any:
-    """Room for the states of many patterns; RE2 is ten times slower when they do not fit."""
+def _any_of(codes: tuple[Code, ...], *others: str) -> Any:
+    """All of them at once (RE2), which finds the first of those that overlap; it needs room for so many states."""
     options = re2.Options()
     options.max_mem = STATES_BYTES
-    return options
+    return re2.compile(
+        "|".join(f"(?:{pattern})" for pattern in (*(code.pattern.pattern for code in codes), *others)), options
+    )
+
+
+def _near(any_of: Any, text: str) -> Iterator[tuple[int, int]]:
+    """Where one of the patterns begins, to where any may end."""
+    return merged(((match.start(), match.end() + _LONGEST) for match in any_of.finditer(text)), len(text))
 
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
@@ -320,15 +319,14 @@ def find_accounts(glance: Glance) -> Iterator[Finding]:
         if match and (found := _account(text, match)):
             yield found
             end = found.end
-    yield from _parted_accounts(text)
     for span in glance.words.around(("iban",), before=0, after=80):
         yield from _spaced_accounts(text, span)
 
 
-def _parted_accounts(text: str) -> Iterator[Finding]:
+def _parted_accounts(text: str, span: tuple[int, int]) -> Iterator[Finding]:
     """Those whose country stands apart from their check digits."""
-    for begun in _parted().finditer(text):
-        match = _ACCOUNT.match(text, begun.end(1))
+    for begun in _ACCOUNT_PARTED.finditer(text, *span):
+        match = _ACCOUNT.match(text, begun.start("digits"))
         if match and (found := _account(text, match)):
             yield found
 
@@ -377,13 +375,15 @@ def _ends_account(text: str, end: int) -> bool:
 
 
 def find_codes(glance: Glance) -> Iterator[Finding]:
-    """Every other number with letters."""
+    """Every other number with letters, and numbers in forms of their own."""
     text, lowered = glance.text, glance.lowered
-    found = ((match.start(), match.end() + _LONGEST) for match in _any_code().finditer(text))
-    for span in merged(found, len(text)):
-        for code in CODES:
-            for match in code.pattern.finditer(text, *span):
-                yield from code.judge(match, lowered)
+    for codes, others in ((CODES, ()), (ODD_CODES, (_ACCOUNT_PARTED.pattern,))):
+        for span in _near(_any_of(codes, *others), text):
+            for code in codes:
+                for match in code.pattern.finditer(text, *span):
+                    yield from code.judge(match, lowered)
+            if others:
+                yield from _parted_accounts(text, span)
     for code in {code: None for word in glance.words for code in _BY_WORD.get(word, ())}:
         for span in glance.words.around(code.words, before=0, after=70):
             for match in code.in_any_case.finditer(text, *span):

@@ -172,9 +172,9 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
             if _is_told(_DOTS.sub(".", match[0])):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
     for place in glance.words.of(("ip-",)):
-        match = _V4_DASHED.match(lowered, place) if opens_at(text, place) else None
-        if match and _is_told(match[1].replace("-", ".")):
-            yield Finding("IP_ADDRESS", *match.span(1), Certainty.FORMED)
+        named = _V4_DASHED.match(lowered, place)
+        if named and opens_at(text, place) and _is_told(named[1].replace("-", ".")):
+            yield Finding("IP_ADDRESS", *named.span(1), Certainty.FORMED)
     yield from _with_colons(text)
     yield from _mac(glance)
 

@@ -166,11 +166,15 @@ class Redactor:
         whole = GAP.join(texts)
         placeholders = Placeholders(whole)
         forms: dict[str, str] = {}
+        given: dict[tuple[str, str], str] = {}
         spans = []
         for finding in self._find(whole):
-            form = normal_form(finding.type, whole[finding.start : finding.end])
-            forms.setdefault(form, finding.type)
-            placeholder = placeholders.of(finding.type, form)
+            written = finding.type, whole[finding.start : finding.end]
+            placeholder = given.get(written)
+            if placeholder is None:
+                form = normal_form(*written)
+                forms.setdefault(form, finding.type)
+                given[written] = placeholder = placeholders.of(finding.type, form)
             spans.append(Span(finding.type, finding.start, finding.end, placeholder))
         counts = Counter(forms.values())
         subjects = frozenset(map(self._subject, forms)) if self._keys is not None else frozenset[bytes]()
