@@ -32,7 +32,7 @@ from tests.services.needed import require
 FILE = os.environ.get("PLANTED", "")
 TEXTS = 20
 CREATE = ("collections", "create", "default", "--redact", "patterns", "--encrypt", "--keep-queries")
-IN_A_NAME = 6
+IN_A_NAME = 12 if FILE else 6
 
 
 @dataclass(slots=True)
