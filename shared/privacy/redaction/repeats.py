@@ -17,8 +17,8 @@ def find_repeats(found: Sequence[Finding], text: str) -> list[Finding]:
         types = {value: type_ for value, type_ in types.items() if text.count(value) > 1}
     if not types:
         return []
-    known = {f.start for f in found}
-    return [each for each in _find(types, text) if each.start not in known]
+    known = {(f.start, f.end) for f in found}
+    return [each for each in _find(types, text) if (each.start, each.end) not in known]
 
 
 def _find(types: dict[str, str], text: str) -> Iterator[Finding]:
