@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embedmill.shared.words.queries import WordQuery, weight_of
+from embedmill.shared.words.queries import WordQuery, weight_of, weight_of_adjoined
 from embedmill.shared.words.weighing import SATURATION, WordCounts
 
 GOOD, WEAK = 0.3, 0.1
@@ -51,4 +51,5 @@ def relevance(similarities: Iterable[float]) -> Relevance:
 
 def most_of_words(query: WordQuery, counted: WordCounts) -> float:
     """What a row would score that held all words of a query as often as counts: those that no row holds count too."""
-    return (SATURATION + 1) * math.fsum(weight_of(word, counted) for word in query.words)
+    words = math.fsum(weight_of(word, counted) for word in query.words)
+    return (SATURATION + 1) * (words + math.fsum(weight_of_adjoined(some, counted) for some in query.adjoined))

@@ -1,11 +1,13 @@
 """Owns what a user's query says: words, "phrases" and -exclusions; everything else is text."""
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import chain, islice, repeat
 
 from embedmill.shared.words.cutting import alternatives, term_id
-from embedmill.shared.words.folding import normalise
+from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
@@ -20,6 +22,8 @@ MOST_PHRASES = 100
 """Distinct phrases that are held to, and as many that are excluded; a query with more says so in its notes."""
 SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
+_RUN_OF_WORDS = re.compile(r"(?<![^\s(\[\"'])[^\W_]+(?:\s[^\W_]+)+(?![^\s.,;:!?)\]\"'])")
+"""Words of letters and digits alone, one space between."""
 _NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
 """Function words that are written large by others than names."""
 FEW_WORDS = 3
@@ -32,6 +36,13 @@ WHOLE_SHARE = 0.5
 """Of a Korean word with its particles, beside its pairs of syllables."""
 CLOSED_SHARE = 0.5
 """Of an identifier, for its form without hyphens, which PX1098C holds as PX-1098-C does; the rest is for the latter."""
+MOST_ADJOINED = 5
+"""Words side by side that may be an identifier whose hyphens are left out: CVE 2021 44228."""
+MOST_TRIED = 100
+"""Such identifiers that are looked for in a query."""
+ADJOINED_SHARE, NAMED_SHARE = 0.5, 4.0
+"""Of the weights of its words, for such an identifier. The latter lifts it above texts that hold the words apart, also
+in a text of three times the mean length."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 
@@ -54,6 +65,16 @@ class QueryWord:
 
 
 @dataclass(frozen=True, slots=True)
+class AdjoinedWords:
+    """Words side by side in a query that may be one identifier, with the term of that; it adds to theirs."""
+
+    words: tuple[QueryWord, ...]
+    term: int
+    is_named: bool
+    """Whether nothing else is asked for, or it has so many parts that it can be nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
 class WordQuery:
     """A query as its user meant it.
 
@@ -68,11 +89,13 @@ class WordQuery:
     excluded: tuple[QueryWord, ...] = ()
     excluded_phrases: tuple[Phrase, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    adjoined: tuple[AdjoinedWords, ...] = ()
 
     @property
     def terms(self) -> tuple[int, ...]:
         """All terms that may add to a score."""
-        return tuple(dict.fromkeys(term for word in self.words for term in word.terms))
+        adjoined = (some.term for some in self.adjoined)
+        return tuple(dict.fromkeys((*(term for word in self.words for term in word.terms), *adjoined)))
 
 
 def parse_query(text: str) -> WordQuery:
@@ -95,14 +118,45 @@ def parse_query(text: str) -> WordQuery:
         excluded,
         tuple(excluded_phrases[:MOST_PHRASES]),
         (*read.notes, *_phrase_notes(phrases, "held to"), *_phrase_notes(excluded_phrases, "excluded")),
+        read.adjoined,
     )
 
 
 def parse_text(text: str) -> WordQuery:
     """A query without signs, as one that nobody typed: quotation marks and minuses in it mean nothing."""
-    cut = list(dict.fromkeys(tokens(normalise(text))))
+    normal = normalise(text)
+    cut = list(dict.fromkeys(tokens(normal)))
     words, count = _words_of(cut[:MOST_COUNTED])
-    return WordQuery(text, words, notes=_notes(cut, count))
+    return WordQuery(text, words, notes=_notes(cut, count), adjoined=_adjoined(normal, words))
+
+
+def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...]:
+    """What words side by side may be an identifier of, where hyphens are left out: with digits, and no other words."""
+    known = {word.text: word for word in words}
+    telling = {word.text for word in words if not word.functional}
+    asked = sum(not word.functional and not word.part_of for word in words)
+    found: dict[str, AdjoinedWords] = {}
+    for some in islice(_side_by_side(text), MOST_TRIED):
+        parts = tuple(filter(None, map(known.get, map(fold, some))))
+        letters = [word.text for word in parts if not word.text.isdecimal()]
+        if len(parts) < len(some) or (letters and telling.isdisjoint(letters)):
+            continue
+        pieces = split("-".join(some))
+        for term in (pieces.closed or pieces.wholes if letters or len(some) > 2 else ())[:1]:
+            found[term] = AdjoinedWords(parts, term_id(term), len(some) > 2 or asked == len(some))
+    return tuple(found.values())
+
+
+def _side_by_side(text: str) -> Iterator[list[str]]:
+    """Up to `MOST_ADJOINED` words with nothing but spaces between, one of them with digits."""
+    for run in _RUN_OF_WORDS.finditer(text):
+        words = run[0].split()
+        numbers = [at for at, word in enumerate(words) if not word.isalpha()]
+        begins = {at - before for at in numbers for before in range(MOST_ADJOINED) if at >= before}
+        for begin in sorted(begins):
+            for end in range(begin + 2, min(begin + MOST_ADJOINED, len(words)) + 1):
+                if not all(map(str.isalpha, words[begin:end])):
+                    yield words[begin:end]
 
 
 def _has_words(text: str) -> bool:
@@ -225,6 +279,9 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
         for term in word.terms if weight else ():
             if holding.get(term):
                 weights[term] = weights.get(term, 0.0) + weight
+    for some in query.adjoined:
+        if weight := weight_of_adjoined(some, counted):
+            weights[some.term] = weights.get(some.term, 0.0) + weight
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     mean_length = max(counted.words / counted.rows, 1.0) if counted.rows else 1.0
@@ -236,7 +293,8 @@ def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
     if sum(not word.part_of and not word.functional for word in query.words) > FEW_WORDS:
         return False
     parts = (word for word in query.words if word.part_of and word.part_share == PART_SHARE)
-    return any((counted.holding or {}).get(term) for word in parts for term in word.part_of)
+    named = (some.term for some in query.adjoined if some.is_named)
+    return any(map((counted.holding or {}).get, chain((term for word in parts for term in word.part_of), named)))
 
 
 def weight_of(word: QueryWord, counted: WordCounts) -> float:
@@ -247,3 +305,11 @@ def weight_of(word: QueryWord, counted: WordCounts) -> float:
         return 0.0
     share = word.part_share if any(holding.get(term) for term in word.part_of) else 1.0
     return word.weight * share * rarity(min(max(held, 1), counted.rows), counted.rows)
+
+
+def weight_of_adjoined(some: AdjoinedWords, counted: WordCounts) -> float:
+    """What an identifier weighs that words side by side may be: nothing where no row holds it."""
+    if not (counted.holding or {}).get(some.term):
+        return 0.0
+    share = NAMED_SHARE if some.is_named else ADJOINED_SHARE
+    return share * math.fsum(weight_of(word, counted) for word in some.words)

@@ -24,6 +24,12 @@ _SIGNS = (
 CLUSTER = f"(?s:.)(?:[{_SIGNS}]|[\u1039\u17d2].)*"
 """A letter with the vowels and tones around it, and the letters that are stacked below it."""
 
+PICTURE = (
+    "(?:[\U0001f1e6-\U0001f1ff]{2}"
+    "|[\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff])"
+)
+"""A picture that is a word, or a flag; the colours of skin are none."""
+
 END_OF_MARKS = 0x1F000
 """Beyond are pictures, and selectors of variants, which are left out of texts."""
 

@@ -10,8 +10,8 @@ from functools import cache, lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from embedmill.shared.words.folding import fold
-from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, SPACELESS, marks
+from embedmill.shared.words.folding import LARGE_UNITS, UNITS, fold
+from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, PICTURE, SPACELESS, marks
 
 LONGEST_WHOLE = 80
 """Signs of an identifier that is kept whole: what is longer is data, as a picture in base 64."""
@@ -25,7 +25,7 @@ _PATTERN = r"""
   | (?<![\w.]) \. (?=\w) # .NET, .5
   | (?<![\w&]) [#$€£§@] (?=\w) # #123, $100, §5, @name
 )?
-PIECE (?: (?: ['.+@/\\,&-] | ::? ) PIECE )*
+PIECE (?: (?: ['.+@/\\,&-] | ::? | (?<=\d) ° (?=[CF](?!\w)) ) PIECE )*
 (?: \+\+ | [#%] (?!\w) )?
 """
 _JOINTS = re.compile(r"[/\\:@&]+|(?<=\d\d-\d\d)[tT](?=\d\d)")
@@ -46,12 +46,9 @@ _NUMBER = re.compile(r"\d+[-.,]\d|\d{4}")
 _NEGATIVE = re.compile(r"-[\d.,]*\d")
 _HYPHENED = re.compile(r"[^\W_]+(?:[-_][^\W_]+)+")
 _MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
-_UNITS = (
-    "nm mm cm dm km mg kg ml cl dl kb mb gb tb pb kib mib gib tib bit kbit mbit gbit hz khz mhz ghz mv kv ma mah kw mw "
-    "kwh mwh ns ms min px pt dpi rpm psi bar mbar kpa mpa db lb lbs oz ft mph kmh usd eur"
-)
-_QUANTITY = re.compile(rf"(?P<number>[-+]?\d+(?:[.,]\d+)*)(?P<unit>{'|'.join(_UNITS.split())})", re.IGNORECASE)
-"""A number with its unit is both, as with a space between. Units of one letter are parts of names, as 3D and 1a."""
+_UNIT = "|".join(sorted(UNITS | LARGE_UNITS))
+_QUANTITY = re.compile(rf"(?P<number>[-+]?\d+(?:[.,]\d+)*)(?:°(?=[CF]))?(?P<unit>(?<=°)[CF]|{_UNIT})", re.IGNORECASE)
+"""A number with its unit is both, and an identifier."""
 _SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)+")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
@@ -90,7 +87,8 @@ class Pieces(NamedTuple):
 def _token_pattern(*, ascii_only: bool) -> re.Pattern[str]:
     if ascii_only:
         return re.compile(_PATTERN.replace("PIECE", r"\w+"), re.VERBOSE | re.ASCII)
-    return re.compile(_PATTERN.replace("PIECE", rf"[\w{marks()}]+"), re.VERBOSE)
+    pattern = _PATTERN.replace("PIECE", rf"[\w{marks()}]+")
+    return re.compile(f"{pattern} | {PICTURE}", re.VERBOSE)
 
 
 def tokens(text: str) -> list[str]:
@@ -136,7 +134,7 @@ def _compound(token: str) -> Pieces:
     if "." in token and _INITIALS.fullmatch(token):
         return _plain([token.replace(".", "")])
     if quantity := _QUANTITY.fullmatch(token):
-        return _together([split(quantity["number"]), split(quantity["unit"])])
+        return _together([split(quantity["number"]), split(quantity["unit"])], wholes=whole(token))
     return _parted(token)
 
 

@@ -13,7 +13,14 @@ from embedmill.shared.words.cutting import Words, count_few
 from embedmill.shared.words.languages import languages, voters
 from tests.shared.words.test_languages import SENTENCES
 
-FIELDS = ("", "user's e-mail", "/a/Überblick-2031.txt", "§ 5 der -24 more", "日本語 tekst", "word " * 300)
+FIELDS = (
+    "",
+    "user's e-mail of No. 7 at 192 kHz",
+    "/a/Überblick-2031.txt",
+    "§ 5 der -24 °C می خواهم 👍",
+    "日本語 tekst",
+    "word " * 300,
+)
 VOTING = st.sampled_from(sorted(word for language in languages().values() for word in language.words))
 TEXT = st.one_of(
     st.text(st.characters(exclude_categories=())),

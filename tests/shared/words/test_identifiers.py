@@ -45,6 +45,29 @@ OTHERS = {f"other{number}": f"Nothing of it is in text {number}." for number in 
         ("PX-1098-C", "Part PX1098C broke.", "px 1098 c, px, px"),
         ("GPT4", "We asked GPT-4 twice.", "gpt 4, 4 gpt, gpt"),
         ("utf_8", "It is in UTF8 there.", "utf 8 utf 8"),
+        ("192kHz", "It samples at 192kHz.", "192 of them in kHz, 192"),
+        ("192kHz", "It samples at 192 kHz.", "192 of them in kHz, 192"),
+        ("192 kHz", "It samples at 192kHz.", "192 of them in kHz, 192"),
+        ("5GHz", "A band of 5\u00a0GHz.", "5 of GHz, GHz of 5"),
+        ("3.5mm", "A jack of 3.5 mm there.", "3.5 of them, 3 and 5, mm"),
+        ("12v", "It runs on 12 V there.", "12 of V, v"),
+        ("40°C", "Heat it to 40 °C now.", "40 of C, C and 40"),
+        ("40 °C", "Heat it to 40\u2103 now.", "40 of C, C and 40"),
+        ("-40° C", "It fell to -40 \u00baC there.", "40°C, -40 and C"),
+        ("5 \u00b5s", "It takes 5\u03bcs.", "5 of \u03bcs"),
+        ("192кГц", "Частота 192 кГц.", "192 и кГц, 192"),
+        ("50%", "It rose by 50 % in May.", "50 of them, 50"),
+        ("№ 7", "See № 7 there.", "7 and no 7, no, 7"),
+        ("№7", "See No. 7 there.", "7 and no 7, no, 7"),
+        ("No. 7", "See issue #7 there.", "7 and no 7, no, 7"),
+        ("#7", "See nr. 7 there.", "7 and no 7, no, 7"),
+        ("#7", "See n° 7 there.", "7 and no 7, no, 7"),
+        ("CVE 2021 44228", "It mends CVE-2021-44228 at last.", "cve of 2021, 44228 and 2021"),
+        ("what is cve 2021 44228?", "It mends CVE-2021-44228 at last.", "cve of 2021, 44228 and 2021"),
+        ("err 2041", "It shows ERR-2041 and stops.", "err of 2041"),
+        ("px 1098c", "Part PX-1098-C broke.", "px, c, 1098, 1098c"),
+        ("px 1098 c", "Part PX1098C broke.", "px, c, 1098"),
+        ("978 3 16 148410 0", "It is 978-3-16-148410-0 in print.", "978, 3, 148410, 16, 0"),
     ],
 )
 def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: str) -> None:
@@ -74,6 +97,11 @@ def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: s
         ("24 mm", "It is 24mm wide."),
         ("7.25GB", "It takes 7.25 GB of room."),
         ("5 ms", "It took 5ms."),
+        ("192", "It samples at 192 kHz."),
+        ("\U0001f44d", "good\U0001f44d\U0001f3fd work"),
+        ("\u2764\ufe0f", "I \u2764 it"),
+        ("\U0001f469\u200d\U0001f4bb", "a \U0001f469\u200d\U0001f4bb at work"),
+        ("\U0001f1e9\U0001f1ea", "in \U0001f1e9\U0001f1ea and \U0001f1eb\U0001f1f7"),
     ],
 )
 def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
@@ -88,6 +116,7 @@ def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
         ("7.25 bar", "Keep it at 7.25 bar.", "Keep it at -7.25 bar."),
         ("PX-1098-C", "Part PX-1098-C broke.", "Part PX1098C broke."),
         ("PX1098C", "Part PX1098C broke.", "Part PX-1098-C broke."),
+        ("windows 11 update", "Windows 11 update, update, update", "windows-11"),
         ("pages 10 to 24", "See pages 10-24 there.", "See pages 10 and -24 there."),
     ],
 )
@@ -95,6 +124,8 @@ def test_what_is_written_otherwise_is_found_behind(query: str, first: str, then:
     assert rank(query, {"a": then, "b": first} | OTHERS) == ["b", "a"]
 
 
-@pytest.mark.parametrize(("query", "text"), [("1a", "Section 1 a"), ("20240317", "On 2024-03-17."), ("3D", "3 d")])
+@pytest.mark.parametrize(
+    ("query", "text"), [("1a", "Section 1 a"), ("20240317", "On 2024-03-17."), ("3D", "3 d"), ("a2 mm", "a2mm")]
+)
 def test_what_means_something_else_is_not_the_same(query: str, text: str) -> None:
     assert rank(query, {"written": text} | OTHERS) == []

@@ -1,4 +1,5 @@
 """Words that no space parts, and words with vowel signs."""
+# ruff: noqa: RUF001 - these are the very signs that are told apart
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_two_signs_count_as_one_word() -> None:
 
 def test_half_width_kana_are_kana() -> None:
     assert rank("ﾌﾟﾘﾝﾀ", {"printer": "プリンタが止まった", "other": "電車"}) == ["printer"]
+
+
+@pytest.mark.parametrize("query", ["می\u200cخواهم", "می خواهم", "میخواهم", "كتاب\u200cهاي", "کتاب های", "کتابهای"])
+@pytest.mark.parametrize("text", ["من می\u200cخواهم کتاب\u200cهای", "من می خواهم کتاب های", "من میخواهم کتابهای"])
+def test_a_joint_within_a_persian_word_is_written_in_three_ways(query: str, text: str) -> None:
+    assert rank(query, {"written": text, "other": "او به خانه رفت"}) == ["written"]
+
+
+def test_a_word_with_a_joint_comes_before_its_parts() -> None:
+    assert rank("می خواهم", {"written": "من می\u200cخواهم بروم", "apart": "خواهم گفت که می"})[0] == "written"
