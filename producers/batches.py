@@ -26,13 +26,17 @@ from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.claims import LeftBehind
 from embedmill.shared.db.submitting import Submission, version_of_state
 from embedmill.shared.privacy.document_seals import DocumentSeals
-from embedmill.shared.privacy.labels import UNLABELLED, Labels, labelled, read_labels
+from embedmill.shared.privacy.labels import SEALED, UNLABELLED, Labels, labelled, read_labels
 
 SHOWN_CHARACTERS = 80
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 2.0
 # A rough bound for text of every kind; the chunker counts exactly.
 BYTES_PER_TOKEN = 4
+_SEALED = {
+    "access": "its access is no level, or several: only who reads every level sees it",
+    "owner": "its owner is no name, or several: it is nobody's",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,11 @@ def _says_something(item: Item | Remark) -> bool:
 def named(item: Document | LeftBehind) -> str:
     """A document by its id, as notes have it."""
     return f"the id {item.uri[:SHOWN_CHARACTERS]!r}"
+
+
+def find_sealed(item: Document) -> list[str]:
+    """What there is to say of a document's labels that are none."""
+    return [_SEALED[name] for name, value in read_labels(item.metadata).as_json().items() if value == SEALED]
 
 
 def size_of(item: Document) -> int:

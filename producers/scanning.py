@@ -9,7 +9,7 @@ from typing import Any
 
 from embedmill.producers import erased
 from embedmill.producers.absence import Unread
-from embedmill.producers.batches import Batch, Describer, cut, named
+from embedmill.producers.batches import Batch, Describer, cut, find_sealed, named
 from embedmill.producers.leaving import Leaving
 from embedmill.producers.memory import StoredMemory
 from embedmill.producers.redacting import RedactedItems
@@ -221,6 +221,8 @@ class SourceScan:
         notes = [*batch.notes, *repeated.values(), *self._renew(connection, batch.kept, counted, newest=newest)]
         queued = 0
         if taken:
+            items = [batch.items[id_] for id_ in taken]
+            notes += [_note_on(item, told) | {"kind": "note"} for item in items for told in find_sealed(item)]
             done = submitting.submit_batch(
                 connection,
                 list(taken.values()),

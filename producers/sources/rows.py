@@ -11,6 +11,7 @@ from embedmill.producers.sources.base import Remark, RemarkKind, RowItem, Source
 from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.tables import remark_on_rows
+from embedmill.shared.privacy.labels import is_label, says
 
 MAX_ROW_BYTES = 50_000_000
 MAX_URI_CHARACTERS = 16 * 1024
@@ -157,5 +158,14 @@ def _metadata(record: Mapping[str, object], fields: FieldMap) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         raise BadRow(f"{fields.metadata!r} is not an object")
     mapped = (fields.id, fields.text, fields.title, fields.uri, fields.metadata)
-    rest = {k: v for k, v in record.items() if k not in mapped and isinstance(v, str | int | float)}
-    return rest | given if given else rest
+    rest = {k: v for k, v in record.items() if k not in mapped and (isinstance(v, str | int | float) or is_label(k))}
+    return rest | given | _labels_of_both(rest, given) if given else rest
+
+
+def _labels_of_both(rest: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels that a row has beside its metadata and in them; where these are not alike, both, which is none."""
+    found: dict[str, Any] = {}
+    for name in filter(is_label, rest.keys() & given.keys()):
+        told = [value for value in (rest[name], given[name]) if says(value)]
+        found[name] = told if told[1:] and told[0] != told[1] else next(iter(told), None)
+    return found

@@ -60,15 +60,30 @@ def labelled(settings_hash: str, labels: Labels) -> str:
 
 
 def read_labels(metadata: Mapping[str, Any]) -> Labels:
-    """What a document's metadata says; what is no level is one that nobody has, and what is no name is nobody."""
-    return Labels(_read(metadata.get(ACCESS), read_level), _read(metadata.get(OWNER), _read_owner))
+    """What a document's metadata says; what is no level is one that nobody has, and what is no name is nobody.
+
+    So is what is said twice, and not alike.
+    """
+    said = [(name.strip().lower(), value) for name, value in metadata.items() if is_label(name) and says(value)]
+    access = {read_level(value) or SEALED for name, value in said if name == ACCESS}
+    owner = {_read_owner(value) or SEALED for name, value in said if name == OWNER}
+    return Labels(_only(access), _only(owner))
 
 
-def _read(said: Any, read: Any) -> str | None:
-    if said is None or (isinstance(said, str) and not said.strip()):
-        return None
-    found: str | None = read(said)
-    return SEALED if found is None else found
+def is_label(name: str) -> bool:
+    """Whether metadata of this name are a label, however it is written."""
+    return name.strip().lower() in KEPT
+
+
+def says(value: object) -> bool:
+    """Whether a label of this value says anything."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _only(said: set[str]) -> str | None:
+    if len(said) > 1:
+        return SEALED
+    return next(iter(said), None)
 
 
 def _read_owner(said: object) -> str | None:

@@ -10,6 +10,7 @@ from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, 
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
+from embedmill.shared.privacy.labels import is_label
 
 SEPARATOR = "\n\n"
 # How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.
@@ -180,6 +181,11 @@ class Maker:
     def _read_metadata(self, row: Sequence[Any]) -> dict[str, Any]:
         found = {}
         for name, index, kind in self._named:
-            if (value := row[index]) is not None and (shown := as_metadata(value, kind)) is not None:
+            if (value := row[index]) is None:
+                continue
+            if (shown := as_metadata(value, kind)) is not None:
                 found[name] = shown
+            elif is_label(name):
+                # A label that cannot be shown is none, and not left out.
+                found[name] = []
         return found

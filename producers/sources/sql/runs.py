@@ -38,6 +38,7 @@ from embedmill.producers.sources.sql.telling import (
 )
 from embedmill.producers.sources.sql.values import Column, ColumnKind, is_set
 from embedmill.shared.paging import batched, pages
+from embedmill.shared.privacy.labels import ACCESS
 
 # A reading by the cursor that goes through all ids besides.
 COMPARE_EVERY = 10
@@ -66,7 +67,8 @@ class TableTask:
 class Opened:
     """What a database said before the first row: `nameless` rows have no id, `newest` is the cursor's largest value.
 
-    `file` is another text whenever anything in the table may be another.
+    `file` is another text whenever anything in the table may be another. `levels` are columns that are called as access
+    levels are, and that nobody named.
     """
 
     relation: Relation
@@ -78,6 +80,7 @@ class Opened:
     newest: str | None
     digest: str
     file: str
+    levels: Sequence[str]
 
     @property
     def ids(self) -> list[Column]:
@@ -91,7 +94,8 @@ def open_task(session: Session, task: TableTask, *, with_digest: bool = False) -
     # Before anything is read: what is written from now on is seen by the next reading.
     file = session.find_state(relation.table)
     key = session.find_key(relation.table) if relation.table else []
-    layout = lay_out(task.wanted, session.describe(relation.sql), key)
+    available = session.describe(relation.sql)
+    layout = lay_out(task.wanted, available, key)
     ids = [layout.columns[index] for index in layout.ids]
     is_unique = bool(key) and {column.name for column in ids} == set(key)
     cursor = None if layout.cursor is None else _ordered(session, layout.columns[layout.cursor], relation)
@@ -106,6 +110,7 @@ def open_task(session: Session, task: TableTask, *, with_digest: bool = False) -
         newest=None if newest is None else str(newest),
         digest="" if cursor or not with_digest else session.digest(layout.columns),
         file="" if cursor else file,
+        levels=[c.name for c in available if c not in layout.columns and c.name.strip().lower() == ACCESS],
     )
 
 
@@ -140,6 +145,12 @@ class TableRun:
         opened: Opened = self.database.attempt(lambda s: open_task(s, self.task, with_digest=is_kept))
         before = self.context.memory.get_many([STATE]).get(STATE, {})
         self._require_newer(opened, before)
+        self.context.remarks += [
+            Remark(
+                self.task.uri, f"{name!r} is not taken for rows' access level; --metadata {name} does", RemarkKind.READ
+            )
+            for name in opened.levels
+        ]
         if before and not self._is_made_alike(opened, before):
             before = self._begin_anew(before)
         if opened.nameless:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedmill.console.services import collections, documents, exporting, searching
+from embedmill.console.services import collections, documents, exporting, jobs, searching
 from embedmill.console.services.documents import DocumentQuery
+from embedmill.producers.batches import find_sealed
+from embedmill.producers.sources.options import FieldMap
+from embedmill.producers.sources.rows import RowReader
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import UsageError
 from embedmill.shared.presence import Presence
@@ -109,6 +112,44 @@ def test_what_is_no_level_is_refused_where_somebody_sets_it(runtime: WorkerRunti
 def test_what_is_no_level_in_a_document_seals_it(said: object) -> None:
     assert read_labels({"access": said}) == Labels(SEALED, None)
     assert Principal("zoe", Role.VIEWER, None, frozenset({"public"})).levels is not None
+
+
+@pytest.mark.parametrize("whole", [{}, {"metadata": {"other": 1}}, {"metadata": {"access": None, "owner": ""}}])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *(({"access": value}, (SEALED, "")) for value in (["secret"], [], {}, {"of": "secret"}, 7, True, "two words")),
+        ({"owner": ["ann"]}, ("public", SEALED)),
+        *(({name: "Secret"}, ("secret", "")) for name in ("access", "Access", "ACCESS", " access ")),
+        ({"Access": ["secret"], "OWNER": "ann"}, (SEALED, "ann")),
+        ({"Access": "secret", "access": "public"}, (SEALED, "")),
+        ({"Access": "secret", "access": ""}, ("secret", "")),
+        ({"access": None}, ("public", "")),
+    ],
+)
+def test_a_field_of_a_row_is_a_label_however_it_is_written(
+    said: dict[str, object], expected: tuple[str, str], whole: dict[str, object]
+) -> None:
+    read = RowReader(FieldMap(), "file:///rows").read({"id": "a", "text": "A word."} | said | whole, 1)
+    labels = read_labels(read.metadata).over(Labels("public", ""))
+    assert (labels.access, labels.owner) == expected
+    assert len(find_sealed(read)) == expected.count(SEALED)
+
+
+def test_a_row_that_says_one_level_and_another_in_its_metadata_is_sealed() -> None:
+    reader = RowReader(FieldMap(), "file:///rows")
+    said = [("secret", "public"), (["secret"], "public"), ("secret", "secret")]
+    rows = [{"id": n, "text": "", "access": one, "metadata": {"access": two}} for n, (one, two) in enumerate(said)]
+    assert [read_labels(reader.read(each, 1).metadata).access for each in rows] == [SEALED, SEALED, "secret"]
+
+
+def test_what_is_sealed_is_in_no_viewers_hits_and_noted(runtime: WorkerRuntime) -> None:
+    collections.create_collection(runtime, "default", access="public")
+    job = put_in(runtime, "default", [{"id": "a", "text": "A word.", "access": ["secret"]}, row("b")])
+    assert labels_of(runtime) == {"a": (SEALED, ""), "b": ("public", "")}
+    assert found_by(runtime, "public", "secret") == {"b"}
+    (note,) = jobs.describe_job(runtime, job).notes
+    assert (note.kind, note.line, "is no level" in note.reason) == ("note", 1, True)
 
 
 @pytest.mark.parametrize("said", [None, "", "  "])

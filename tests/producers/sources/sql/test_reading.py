@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from embedmill.producers.sources.base import Problem, RowItem, Skipped
+from embedmill.shared.privacy.labels import SEALED, read_labels
 from tests.producers.sources.sql.databases import Database, texts
 
 
@@ -135,3 +136,18 @@ def test_field_names_columns_as_those_of_other_rows(sqlite: Database) -> None:
     sqlite.fill(1)
     fields = FieldMap(id="title", text="title")
     assert texts(sqlite.read(fields=fields, text=())) == {"T1": "T1"}
+
+
+def test_a_column_of_levels_is_taken_where_it_is_named_and_spoken_of_where_it_is_not(sqlite: Database) -> None:
+    sqlite.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, body TEXT, Access BLOB)")
+    sqlite.execute("INSERT INTO kept VALUES (1, 'a', 'secret'), (2, 'b', x'00ff'), (3, 'c', NULL)")
+    named = sqlite.read(table="kept", metadata=("access",))
+    assert [read_labels(item.metadata).access for item in named if isinstance(item, RowItem)] == [
+        "secret",
+        SEALED,
+        None,
+    ]
+    assert not sqlite.context.remarks
+    for query in ("SELECT id, body, Access FROM kept", "SELECT * FROM kept"):
+        sqlite.read(query=query)
+        assert "--metadata Access" in sqlite.context.remarks.pop().reason
