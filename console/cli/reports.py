@@ -51,11 +51,13 @@ def worst_status(runtime: "Runtime", jobs: "Iterable[int]") -> int:
 def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> None:
     """The outcome of a job for whoever asked."""
     from embedmill.console.services.jobs import list_dead
+    from embedmill.shared.privacy.principals import Right
 
     if as_json:
         print_json(report)
-    else:
-        print_report(report, list_dead(runtime, report.job, limit=SHOWN) if report.documents.dead else [])
+        return
+    tells_dead = report.documents.dead and runtime.principal.may(Right.OPERATE)
+    print_report(report, list_dead(runtime, report.job, limit=SHOWN) if tells_dead else [])
 
 
 def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:

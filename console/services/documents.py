@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from embedmill.console.services.reach import in_collection, in_documents, reach_within
+from embedmill.console.services.reach import in_collection, in_documents, reach_within, reaches_of
 from embedmill.console.services.serving import serves
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.containers.loading import member_uri
@@ -23,6 +23,8 @@ from embedmill.shared.db.histories import Cost, History
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.db.redactions import find_redactions
 from embedmill.shared.db.sealed import NOTES, TITLE, open_sealed
+from embedmill.shared.db.seen_work import claims_seen, measure_seen
+from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import BlobMissing, UsageError
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
@@ -205,7 +207,7 @@ def list_documents(
 
     def find(connection: Connection) -> DocumentPage:
         if query.job is not None:
-            get_job(connection, query.job)
+            _require_job(runtime, connection, query.job)
         page = catalogue.list_documents(
             connection, want_documents(runtime, connection, query), limit=limit, after=after
         )
@@ -215,15 +217,25 @@ def list_documents(
     return runtime.database.query(find)
 
 
+def _require_job(runtime: Runtime, connection: Connection, job_id: int) -> None:
+    """Raises NotFound for a job that there is not, and for one of which the caller sees no document."""
+    job = get_job(connection, job_id)
+    reaches = reaches_of(runtime.principal, connection)
+    if reaches is not None and not measure_seen(connection, [job], reaches):
+        raise no_job(job_id)
+
+
 def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuery) -> DocumentFilter:
     """The same for the database; raises NotFound for a collection or a source that there is not."""
     found = None if query.collection is None else get_collection(connection, query.collection)
     if query.metadata and found is not None and runtime.vault.is_encrypted(found.id):
         hint = "search --where asks the vector store, which knows them."
         raise UsageError(f"the metadata of {found.name} are encrypted, and no list can be chosen by them", hint=hint)
-    source = None
+    source, reaches = None, reaches_of(runtime.principal, connection)
     if query.source is not None:
-        source = sources.find_source(connection, spellings(query.source), collection_name=query.collection).id
+        seen = None if reaches is None else claims_seen(reaches)
+        names = spellings(query.source)
+        source = sources.find_source(connection, names, collection_name=query.collection, seen=seen).id
     return DocumentFilter(
         collection=query.collection,
         state=query.state,
@@ -233,7 +245,7 @@ def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuer
         noted=query.noted,
         fresh=runtime.fingerprint if query.stale else None,
         metadata=query.metadata,
-        reach=None if found is None else reach_within(runtime.principal, found),
+        reaches=reaches,
     )
 
 

@@ -9,7 +9,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Tell
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, in_job
 from embedmill.console.services.running import Workshop, WorkshopOptions
-from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.standing import (
     FINAL,
     Hindrance,
@@ -225,15 +225,21 @@ class Hindrances:
         return find_hindrances(job, progress, staffing, waits.list_waiting(connection, job))
 
 
-@serves("jobs.show", Right.READ, in_job(), trace=Trace.NOTHING, whole=WHOLE_JOBS)
+@serves("jobs.show", Right.READ, in_job(), filters=True, trace=Trace.NOTHING)
 def wait(runtime: Runtime, job_id: int, *, seconds: float = math.inf, listener: Listener = NOBODY) -> JobReport:
-    """The report of a job when it has ended, or after so many seconds as it stands then; raises NotFound."""
+    """The report of a job when it has ended, or after so many seconds as it stands then; raises NotFound.
+
+    Who reads some access levels only waits for the documents that they see, and is told of nothing meanwhile.
+    """
+    is_whole = runtime.principal.reads_every_level
     deadline = time.monotonic() + seconds
     hindrances, teller = Hindrances(runtime, listener), Teller(listener)
     while True:
         job = runtime.database.query(lambda connection: jobs.get_job(connection, job_id))
-        if job.state in FINAL or time.monotonic() >= deadline:
+        state = job.state if is_whole else describe_job(runtime, job_id).state
+        if state in FINAL or time.monotonic() >= deadline:
             return describe_job(runtime, job_id)
-        hindrances.tell_if_due(job)
-        teller.tell(lambda job=job: measure_job_progress(runtime, job))  # type: ignore[misc]
+        if is_whole:
+            hindrances.tell_if_due(job)
+            teller.tell(lambda job=job: measure_job_progress(runtime, job))  # type: ignore[misc]
         time.sleep(min(WATCH_SECONDS, max(deadline - time.monotonic(), 0.0)))

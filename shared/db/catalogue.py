@@ -33,7 +33,7 @@ from embedmill.shared.db.bulk import among
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import claim, dead_letter, document, is_literally, work
 from embedmill.shared.db.sealed import NOTES, TITLE, open_sealed
-from embedmill.shared.db.visibility import is_seen
+from embedmill.shared.db.visibility import is_seen_in
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.globs import Glob, successor
 from embedmill.shared.notes import split_notes
@@ -92,6 +92,7 @@ class DocumentFilter:
     """What documents are asked for; what is None or empty does not matter. `ids` are documents.
 
     `fresh` is what a collection's settings would leave on a document now; wanted is what has something else.
+    `reaches` are what is seen of collections, by their ids, and of others nothing.
     """
 
     collection: str | None = None
@@ -103,7 +104,7 @@ class DocumentFilter:
     fresh: Callable[[Collection], str] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     ids: Sequence[str] | None = None
-    reach: Reach | None = None
+    reaches: Mapping[int, Reach] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +297,8 @@ class _Look:
         if wanted.source is not None and road is not _OF_SOURCE:
             claimed = exists().where(claim.c.document_id == document.c.id, claim.c.source_id == wanted.source)
             conditions.append(claimed.where(~claim.c.leaving))
-        if wanted.reach is not None:
-            conditions.append(is_seen(wanted.reach))
+        if wanted.reaches is not None:
+            conditions.append(is_seen_in(wanted.reaches))
         if wanted.fresh is not None:
             conditions.append(self._is_stale(wanted.fresh))
         conditions += [_has_metadata(name, value) for name, value in wanted.metadata.items()]

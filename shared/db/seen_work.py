@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.db.schema import claim, document, job, source, work
 from embedmill.shared.db.sources import KnownSource
 from embedmill.shared.db.tallies import NO_SPEND, Progress, add_up
-from embedmill.shared.db.visibility import is_seen
+from embedmill.shared.db.visibility import is_seen_in
 from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import JobState
 
@@ -18,15 +18,10 @@ Reaches = Mapping[int, Reach]
 """By the ids of collections."""
 
 
-def _is_seen(reaches: Reaches) -> ColumnElement[bool]:
-    each = [and_(document.c.collection_id == id_, is_seen(reach)) for id_, reach in reaches.items()]
-    return or_(false(), *each)
-
-
 def has_seen_work(reaches: Reaches) -> ColumnElement[bool]:
     """Whether a job worked on a document that is seen."""
     of_job = exists().where(work.c.job_id == job.c.id, work.c.document_id == document.c.id)
-    return of_job.where(_is_seen(reaches))
+    return of_job.where(is_seen_in(reaches))
 
 
 def measure_seen(connection: Connection, subjects: Sequence[Job], reaches: Reaches) -> list[tuple[Job, Progress]]:
@@ -42,7 +37,7 @@ def measure_seen(connection: Connection, subjects: Sequence[Job], reaches: Reach
         *(func.sum(work.c[f"chunks_{name}"]).label(name) for name in ("expected", "rejected", "embedded", "split")),
     )
     query = select(*places, *sums).join_from(work, document, document.c.id == work.c.document_id)
-    query = query.where(work.c.job_id.in_([subject.id for subject in subjects]), _is_seen(reaches)).group_by(*places)
+    query = query.where(work.c.job_id.in_([subject.id for subject in subjects]), is_seen_in(reaches)).group_by(*places)
     groups: dict[int, list[Any]] = {}
     for row in connection.execute(query):
         groups.setdefault(row.job_id, []).append(row)
@@ -86,7 +81,7 @@ def count_seen(connection: Connection, found: Sequence[KnownSource], reaches: Re
     query = (
         select(claim.c.source_id, func.count())
         .join_from(claim, document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id.in_([known.id for known in found]), ~claim.c.leaving, _is_seen(reaches))
+        .where(claim.c.source_id.in_([known.id for known in found]), ~claim.c.leaving, is_seen_in(reaches))
         .group_by(claim.c.source_id)
     )
     counts = {row[0]: int(row[1]) for row in connection.execute(query)}
@@ -100,7 +95,7 @@ def count_seen(connection: Connection, found: Sequence[KnownSource], reaches: Re
 def claims_seen(reaches: Reaches) -> ColumnElement[bool]:
     """Whether a source claims a document that is seen."""
     claimed = exists().where(claim.c.source_id == source.c.id, ~claim.c.leaving, claim.c.document_id == document.c.id)
-    return claimed.where(_is_seen(reaches))
+    return claimed.where(is_seen_in(reaches))
 
 
 def count_seen_sole(connection: Connection, source_id: int, reaches: Reaches) -> int:
@@ -110,5 +105,5 @@ def count_seen_sole(connection: Connection, source_id: int, reaches: Reaches) ->
         others.c.document_id == claim.c.document_id, others.c.source_id != source_id, ~others.c.leaving
     )
     query = select(func.count()).join_from(claim, document, document.c.id == claim.c.document_id)
-    query = query.where(claim.c.source_id == source_id, ~claim.c.leaving, ~elsewhere, _is_seen(reaches))
+    query = query.where(claim.c.source_id == source_id, ~claim.c.leaving, ~elsewhere, is_seen_in(reaches))
     return int(connection.execute(query).scalar_one())

@@ -1,6 +1,8 @@
 """Which documents somebody sees, by the labels of what is indexed of them, as stores are asked (`Reach.condition`)."""
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, Connection, and_, false, or_, select, true
 
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.schema import document
@@ -15,6 +17,12 @@ def is_seen(reach: Reach | None) -> ColumnElement[bool]:
     default = [document.c.access.is_(None)] if reach.unlabelled else []
     theirs = [document.c.owner.is_(None)] if reach.unowned else []
     return and_(document.c.active_version.is_not(None), or_(*labels, *default, *theirs))
+
+
+def is_seen_in(reaches: Mapping[int, Reach]) -> ColumnElement[bool]:
+    """The same in some collections, by their ids; in others, no document is."""
+    each = [and_(document.c.collection_id == id_, is_seen(reach)) for id_, reach in reaches.items()]
+    return or_(false(), *each)
 
 
 def find_seen(connection: Connection, ids: list[str], reach: Reach | None) -> set[str]:

@@ -25,6 +25,7 @@ from embedmill.console.services import (
     spending,
     tokens,
     workers,
+    working,
 )
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.searching import Query
@@ -91,7 +92,7 @@ OTHERS = [
     Principal("ops", role, reached) for role in (Role.OPERATOR, Role.ADMIN, Role.AUDITOR) for reached in COLLECTIONS
 ]
 
-Read = Callable[[Runtime, str, Thing], object]
+Read = Callable[[Runtime, Any, Thing], object]
 SEARCHES: dict[str, Callable[[Runtime, str, Thing], SearchResult]] = {
     "by meaning": lambda r, c, t: search(r, c, t, mode="dense"),
     "by words": lambda r, c, t: search(r, c, t, mode="lexical"),
@@ -152,7 +153,7 @@ def search(runtime: Runtime, collection: str, thing: Thing, **choices: Any) -> S
     return searching.search(runtime, f"{thing.word} cellar", collection=collection, **whole)
 
 
-def told(world: World, principal: Principal, read: Read, collection: str, thing: Thing) -> str:
+def told(world: World, principal: Principal, read: Read, collection: str | None, thing: Thing) -> str:
     """All that somebody learns, be it an answer or an error, without the words that they gave themselves."""
     try:
         with world.runtime.acting_for(principal):
@@ -164,7 +165,7 @@ def told(world: World, principal: Principal, read: Read, collection: str, thing:
     return said
 
 
-def hidden_words(world: World, principal: Principal, thing: Thing, collection: str) -> set[str]:
+def hidden_words(world: World, principal: Principal, thing: Thing, collection: str | None) -> set[str]:
     """What may not be told: words, places and names of all that is out of reach, but for what was asked with."""
     seen = world.seen_by(principal) if principal.role is not Role.AUDITOR else set()
     out = [each for each in world.things if each.word not in seen]
@@ -192,7 +193,7 @@ def test_nobody_is_told_a_word_of_what_is_out_of_reach(
     read = READS[name]
     for n, principal in enumerate(principals):
         thing = world.things[n % len(world.things)]
-        for collection in {thing.collection, ("north", "south", "nowhere")[n % 3]}:
+        for collection in {thing.collection, ("north", "south", "nowhere", None)[n % 4]}:
             said = told(world, principal, read, collection, thing)
             leaks = {word for word in hidden_words(world, principal, thing, collection) if word in said}
             assert not leaks, (principal, collection, said[:500])
@@ -278,6 +279,36 @@ def test_jobs_and_sources_are_of_the_documents_that_are_seen(world: World) -> No
                         jobs.describe_job(world.runtime, number[collection])
                     with pytest.raises(NotFound, match="no source"):
                         sources.show_source(world.runtime, str(number[collection]), collection=collection)
+
+
+@pytest.mark.parametrize("collection", ["north", "south", None])
+def test_what_is_hidden_chooses_documents_as_what_is_not_there_does(world: World, collection: str | None) -> None:
+    """By number or place of a source, and by a job."""
+
+    def ask(**chosen: Any) -> str:
+        try:
+            found = documents.list_documents(world.runtime, DocumentQuery(collection, **chosen)).documents
+        except NotFound as error:
+            return f"{error} {error.hint}"
+        return f"{len(found)} documents"
+
+    place = sources.list_sources(world.runtime).sources[0].uri
+    with world.runtime.acting_for(Principal("nobody", Role.VIEWER, None, frozenset({"none-such"}))):
+        assert ask() == "0 documents"
+        for hidden, missing in (
+            ({"source": "1"}, {"source": "99"}),
+            ({"source": place}, {"source": "given:99"}),
+            ({"job": 1}, {"job": 99}),
+        ):
+            (name,) = hidden
+            assert ask(**hidden) == ask(**missing).replace(str(missing[name]), str(hidden[name]))
+        with pytest.raises(NotFound, match="no job 1"):
+            working.wait(world.runtime, 1)
+    zoe = Principal("zoe", Role.VIEWER, None, frozenset({"public"}))
+    with world.runtime.acting_for(zoe):
+        expected = f"{len(world.seen_by(zoe, 'south'))} documents"
+        assert collection == "north" or ask(job=2) == ask(source="2") == expected
+        assert working.wait(world.runtime, 2) == jobs.describe_job(world.runtime, 2)
 
 
 def test_scores_tell_nothing_of_what_is_out_of_reach(world: World) -> None:
