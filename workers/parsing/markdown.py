@@ -25,6 +25,7 @@ _FRONT_MATTER = re.compile(
 )
 # A plain or quoted scalar; a value with a YAML tag, anchor or structure is no title.
 _TITLE = re.compile(r"""^title(?:[ \t]*=|:)[ \t]+(["']?)([^\s!&*>|\[{"'][^\n]*?)\1[ \t]*$""", re.MULTILINE)
+_LEVEL = re.compile(r"^access[ \t]*[:=]", re.MULTILINE | re.IGNORECASE)
 _CAPTION = re.compile(r"\A(?:Table)?:[ \t]+(\S[^\n]*)\Z")
 _NOTE = re.compile(r"\[\^[^\]\n]+\]:")
 _LEAD = re.compile(r"\A[\s>]*(?:[-*+]\s+|\d+[.)]\s+)?")
@@ -37,8 +38,11 @@ def read(data: bytes, draft: Draft) -> None:
     text = clean(draft.decode(data))
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
+        said = front[1] or front[2] or ""
         draft.note("front matter left out")
-        if title := _TITLE.search(front[1] or front[2] or ""):
+        if _LEVEL.search(said):
+            draft.note("its access level is not taken from front matter; ingest --access says it")
+        if title := _TITLE.search(said):
             draft.title = title[2]
     read_marked(text, draft)
 

@@ -79,6 +79,14 @@ def test_front_matter_gives_a_title_and_is_never_executed() -> None:
     assert (tagged.title, texts(tagged)) == ("hi", ["hi", "body"])
     plain = read(b"---\ntitle: 'A plain one'\ntags: [x]\n---\nbody\n", "a.md")
     assert (plain.title, texts(plain)) == ("A plain one", ["body"])
+    assert plain.notes == ("front matter left out",)
+
+
+@pytest.mark.parametrize(
+    "front", ["---\naccess: secret\n---\n", "---\na: 1\nAccess : [x]\n---\n", '+++\naccess="x"\n+++\n']
+)
+def test_a_level_in_front_matter_is_no_label_and_noted(front: str) -> None:
+    assert "ingest --access" in " ".join(read(f"{front}body\n".encode(), "a.md").notes)
 
 
 def test_markdown_too_deep_for_its_parser_loses_no_text() -> None:
