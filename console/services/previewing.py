@@ -185,7 +185,7 @@ class Previewer:
         return leaving > total * LARGEST_DEPARTURE
 
     def _leaving(self, read: "_ReadSource") -> tuple[int, int, list[str]]:
-        """Of the documents that readers see for a source: those that have left it, all, and the first of the former."""
+        """Of the documents that are there for a source: those that have left it, all, and the first of the former."""
         source_id = self._index.find_source(read.source)
         if not source_id:
             return 0, 0, []

@@ -217,7 +217,7 @@ def find_sources_with_departures(connection: Connection, job_id: int) -> set[int
 
 @dataclass(frozen=True, slots=True)
 class Departures:
-    """Documents that readers see and a source claims: how many there are, and how many would leave."""
+    """Documents that are there and a source claims: how many there are, and how many would leave."""
 
     total: int
     gone: int
@@ -230,14 +230,20 @@ def count_departures(connection: Connection, which: Which, *, of: int) -> Depart
         select(func.count(), gone)
         .select_from(claim)
         .join(document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id == of, _is_seen())
+        .where(claim.c.source_id == of, _may_leave())
     ).one()
     return Departures(int(row[0]), int(row[1]))
 
 
-def _is_seen() -> ColumnElement[bool]:
-    """Whether readers see the document and nothing is removing it."""
-    return and_(document.c.active_version.is_not(None), ~_awaits_removal(claim))
+def _may_leave() -> ColumnElement[bool]:
+    """Whether the document is there and nothing is removing it."""
+    return and_(_is_there(), ~_awaits_removal(claim))
+
+
+def _is_there() -> ColumnElement[bool]:
+    """Whether there is a document to remove: readers see it, or it died or waits on its way to them."""
+    at_work = exists().where(work.c.document_id == document.c.id, work.c.finished_at.is_(None), ~work.c.deletes)
+    return or_(document.c.wanted_version.is_not(None), document.c.active_version.is_not(None), at_work)
 
 
 def _is_alone(source_id: int) -> ColumnElement[bool]:
@@ -259,7 +265,7 @@ FAR = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """A document that a source claims and a scan of it has not met; `leaves` when readers see it for that claim."""
+    """A document that a source claims and a scan of it has not met; `leaves` when it is there for that claim alone."""
 
     id: str
     uri: str
@@ -278,7 +284,7 @@ def find_unmet(connection: Connection, current: Scan, ids: Sequence[str]) -> lis
 
 def _unmet(connection: Connection, current: Scan, which: ColumnElement[bool]) -> list[Unmet]:
     query = (
-        select(claim.c.document_id, document.c.uri, and_(_is_alone(current.source_id), _is_seen()).label("leaves"))
+        select(claim.c.document_id, document.c.uri, and_(_is_alone(current.source_id), _may_leave()).label("leaves"))
         .join_from(claim, document, document.c.id == claim.c.document_id)
         .where(not_met_by(current)(claim), which)
         .order_by(claim.c.document_id)
@@ -294,7 +300,6 @@ def list_leaving(connection: Connection, source_id: int, *, after: str = "") -> 
 
 def count_sole(connection: Connection, source_id: int) -> int:
     """Documents that readers see or wait for and that no other source claims."""
-    is_there = or_(document.c.wanted_version.is_not(None), document.c.active_version.is_not(None))
     others = exists().where(
         _other.c.document_id == claim.c.document_id, _other.c.source_id != source_id, ~_other.c.leaving
     )
@@ -302,7 +307,7 @@ def count_sole(connection: Connection, source_id: int) -> int:
         select(func.count())
         .select_from(claim)
         .join(document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id == source_id, is_there, ~others, ~_awaits_removal(claim))
+        .where(claim.c.source_id == source_id, _may_leave(), ~others)
     )
     return int(connection.execute(query).scalar_one())
 
@@ -357,10 +362,8 @@ def end_claims(connection: Connection, which: Which, ids: Sequence[str], *, job_
 
 def _find_gone(connection: Connection, ids: Sequence[str]) -> list[str]:
     claimed = exists().where(claim.c.document_id == document.c.id, ~claim.c.leaving)
-    at_work = exists().where(work.c.document_id == document.c.id, work.c.finished_at.is_(None), ~work.c.deletes)
-    is_there = or_(document.c.wanted_version.is_not(None), document.c.active_version.is_not(None), at_work)
     query = select(document.c.id).where(
-        among(connection, document.c.id, ids), is_there, ~claimed, ~_removal_of(document.c.id)
+        among(connection, document.c.id, ids), _is_there(), ~claimed, ~_removal_of(document.c.id)
     )
     return list(connection.execute(query).scalars())
 

@@ -7,8 +7,8 @@ from embedmill.shared.db import claims, documents, jobs, scans
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import claim as claim_table
 from embedmill.shared.db.schema import document
-from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed
-from embedmill.shared.outcomes import Advance, Complete
+from embedmill.shared.errors import ScanStopped, ScanTakenOver, SourceClosed, UnreadableDocument
+from embedmill.shared.outcomes import Advance, Complete, Fail
 from embedmill.shared.states import JobState, Result, State
 from tests.shared.db.tracker import Tracker, submission
 
@@ -79,7 +79,24 @@ def test_removal_is_queued_once_and_nothing_is_left_to_let_go(tracker: Tracker) 
     assert tracker.depart(scan) == 0
 
 
-def test_departures_are_counted_among_what_readers_see_of_the_source(tracker: Tracker) -> None:
+@pytest.mark.parametrize("ends", [None, Fail(UnreadableDocument("torn"))], ids=["queued", "dead"])
+def test_what_never_came_to_readers_is_counted_where_it_leaves(tracker: Tracker, ends: Fail | None) -> None:
+    ingest(tracker, URIS)
+    lost = ["file:///d"]
+    first = tracker.scan(tracker.create_job("lost"))
+    tracker.meet(first, [*URIS, *lost])
+    if ends is not None:
+        tracker.settle(tracker.claim(tracker.queue(job=first.job_id)), ends)
+    scan = tracker.scan(tracker.create_job("second"))
+    tracker.meet(scan, URIS[:2])
+    with tracker.database.read() as connection:
+        counted = claims.count_departures(connection, claims.not_met_by(scan), of=scan.source_id)
+        leaving = [one.uri for one in claims.list_unmet(connection, scan) if one.leaves]
+    assert (counted.total, counted.gone, sorted(leaving)) == (4, 2, [URIS[2], *lost])
+    assert tracker.depart(scan) == counted.gone
+
+
+def test_departures_are_counted_among_what_is_there_of_the_source(tracker: Tracker) -> None:
     ingest(tracker, URIS)
     tracker.meet(tracker.scan(source=other_source(tracker)), URIS[2:])
     scan = tracker.scan(tracker.create_job("second"))
