@@ -18,7 +18,7 @@ from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.console.services.verifying import Repaired, verify
 from embedmill.shared.audit.anchors import FOLDER as ANCHORS
-from embedmill.shared.db import described, dumping, tombstones, traces
+from embedmill.shared.db import collections, described, dumping, tombstones, traces
 from embedmill.shared.db.cache import make_tables
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.opening import HEAD, migrate, open_database
@@ -39,9 +39,9 @@ PAGE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored. `erased` are documents that had been erased since; `repaired` were lacking in a store.
+    """What was restored. `documents` are those that readers see, `erased` those that had been erased since.
 
-    `aside` is where the home of before is now, if there was one.
+    `repaired` were lacking in a store, `aside` is where the home of before is now, if there was one.
     """
 
     home: Path
@@ -161,12 +161,11 @@ def _finish(
     # What the stores lack is made of what is here, for nothing.
     found = verify(runtime, repair=True, listener=listener).collections
     repaired = sum(each.indexed_again for each in found if isinstance(each, Repaired))
-    rows = runtime.database.query(dumping.read_counts)
     manifest = read_manifest(path)
     return Restored(
         home=runtime.home,
         made=manifest["made"],
-        documents=rows["document"],
+        documents=runtime.database.query(_count_seen),
         tombstones=len(runtime.database.query(tombstones.list_all)),
         erased=done.erased,
         repaired=repaired,
@@ -174,6 +173,10 @@ def _finish(
         missing=manifest["missing"],
         waits_for=done.waits_for,
     )
+
+
+def _count_seen(connection: Connection) -> int:
+    return sum(collections.count_documents(connection, each.id)[0] for each in collections.list_collections(connection))
 
 
 def _copy_objects(runtime: Runtime, path: Path) -> None:

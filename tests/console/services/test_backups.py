@@ -52,6 +52,10 @@ def erase(settings: Settings, document: str) -> Path:
         return runtime.home / receipts.FOLDER / f"{receipt['erasure']}.json"
 
 
+LEFT = document.insert().values(id="left", collection_id=1, uri="file:///left", generation=2, updated_at=0)
+"""A document that was deleted: its row stays, and nobody sees it."""
+
+
 def count(runtime: WorkerRuntime) -> tuple[int, int]:
     with runtime.database.read() as connection:
         return len(connection.execute(document.select()).all()), len(connection.execute(work.select()).all())
@@ -63,12 +67,14 @@ def test_a_restored_home_has_every_document_with_its_vectors_and_an_audit_with_i
     with opened(settings) as runtime:
         runtime.trail.write("", runtime.principal, AuditEntry("documents.list", "done"))
         assert anchor_records(runtime).anchor
+        runtime.database.transact(lambda connection: connection.execute(LEFT))
     folder = back_up(settings, tmp_path / "backup")
     assert verify_backup(folder).ok
     done = restore_backup(elsewhere, folder)
     assert (done.documents, done.erased, done.repaired, done.aside) == (6, 0, 0, None)
     assert vectors(elsewhere.home_path) == vectors(filled.path)
     with opened(elsewhere) as runtime, opened(settings) as before:
+        assert count(before)[0] == 7
         assert count(runtime) == count(before)
         assert runtime.keys.key_id == before.keys.key_id
         found = verify_records(runtime)
