@@ -64,10 +64,18 @@ class SiblingLetter:
 
 @dataclass(frozen=True, slots=True)
 class RootCause:
-    """Letters with one fingerprint, and the newest of them as an example."""
+    """Letters with one fingerprint, and as an example the newest that is open, or the newest where none is.
+
+    `open` of them are open; the others are counted by what was done about them. `resolution` and its reason are those
+    of the example.
+    """
 
     fingerprint: str
     count: int
+    open: int
+    replayed: int
+    discarded: int
+    superseded: int
     jobs: int
     first_seen: float
     last_seen: float
@@ -77,6 +85,8 @@ class RootCause:
     error: str
     hint: str
     uri: str
+    resolution: str | None
+    resolution_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

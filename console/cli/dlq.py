@@ -171,7 +171,7 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     """Give up dead letters or unreadable messages."""
-    from embedmill.console.cli.letters import print_discarded
+    from embedmill.console.cli.letters import print_discarded, require_any
     from embedmill.console.cli.session import opened
     from embedmill.console.services import dead_letters
 
@@ -184,6 +184,7 @@ def discard(
     with opened() as runtime:
         done = dead_letters.discard_letters(runtime, chosen, messages=messages, reason=reason)
     print_result(done, print_discarded, as_json=as_json)
+    require_any(wanted, done.discarded, done.refused)
 
 
 @app.command()
@@ -236,7 +237,7 @@ def _preview(wanted: LetterFilter, *, as_json: bool) -> None:
 
 def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:
     """Replay what matches; returns the exit status: what became of these letters, whatever else their jobs hold."""
-    from embedmill.console.cli.letters import print_replayed, replay_status
+    from embedmill.console.cli.letters import print_replayed, replay_status, require_any
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import replaying
 
@@ -244,6 +245,7 @@ def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bo
     with opened() as runtime, heard(quiet=as_json) as listener:
         done = replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=listener)
     print_result(done, lambda done: print_replayed(done, rate=rate, is_awaited=is_awaited), as_json=as_json)
+    require_any(wanted, done.replayed, done.refused)
     return replay_status(done.outcomes) if is_awaited else DONE
 
 

@@ -122,7 +122,7 @@ def submit(
         _preview(sources, how, collection, limit=limit, allow_deletes=allow_deletes, as_json=as_json)
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     timetable = timetable_of(every, schedule, how)
-    with opened() as runtime, heard(quiet=True) as listener:
+    with opened() as runtime, heard(quiet=as_json) as listener:
         found = _open(sources, how)
         _schedule(runtime, found, collection, timetable, options)
         report = submitting.submit(runtime, found, collection=collection, options=options, listener=listener)

@@ -4,7 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_line, print_table
+import typer
+
+from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table
 from embedmill.console.rendering import to_json
 from embedmill.shared.durations import format_duration
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from embedmill.console.services.replay_cost import ReplayCost
     from embedmill.console.services.replaying import ReplayPreview, ReplayReport, Replays
     from embedmill.console.services.sampling import Sample
-    from embedmill.shared.letters import KeptMessage, Refusal, Replay, RootCause
+    from embedmill.shared.letters import KeptMessage, LetterFilter, Refusal, Replay, RootCause
 
 SHOWN_REFUSALS = 20
 
@@ -33,7 +35,12 @@ def _print_cause(cause: "RootCause", now: float) -> None:
     print_line(f"{cause.count} x {cause.error_class} at {cause.stage}  [{cause.fingerprint}]")
     print_line(f"    {jobs}; last {_ago(cause.last_seen, now)}, first {_ago(cause.first_seen, now)}")
     print_line(f"    for example letter {cause.example}: {cause.uri}: {cause.error}")
-    print_line(f"    next: {cause.hint}")
+    closed = [f"{count} {name}" for name in ("replayed", "discarded", "superseded") if (count := getattr(cause, name))]
+    if closed:
+        why = f"; letter {cause.example}: {cause.resolution_reason}" if cause.resolution_reason else ""
+        print_line(f"    closed: {', '.join(closed)}{why}")
+    if cause.open:
+        print_line(f"    next: {cause.hint}")
 
 
 def print_letters(found: "DeadLetters") -> None:
@@ -41,7 +48,7 @@ def print_letters(found: "DeadLetters") -> None:
     letters = found.dead_letters
     columns = ["id", "job", "stage", "error_class", "fingerprint", "attempts", "crashes", "uri", "error"]
     if any(letter.resolution for letter in letters):
-        columns[6:6] = ["resolution", "outcome"]
+        columns[6:6] = ["resolution", "resolution_reason", "outcome"]
     print_table(letters, columns, empty="no dead letters")
     if found.total > len(letters) > 0:
         print_line(f"{found.total} in all; the next ones: --before {letters[-1].id}")
@@ -52,7 +59,11 @@ def _print_messages(messages: "Sequence[KeptMessage]") -> None:
     if messages:
         print_line(f"{len(messages)} messages that no consumer could read (dlq show mID; dlq discard mID --reason …):")
         rows = [{**to_json(message), "id": f"m{message.id}"} for message in messages]
-        print_table(rows, ("id", "queue", "times", "reason", "resolution"), empty="")
+        print_table(rows, ("id", "queue", "times", "reason", *_resolution_of(messages)), empty="")
+
+
+def _resolution_of(messages: "Sequence[KeptMessage]") -> tuple[str, ...]:
+    return ("resolution", "resolution_reason") if any(message.resolution for message in messages) else ()
 
 
 def print_message(message: "KeptMessage") -> None:
@@ -67,7 +78,8 @@ def print_explanation(found: "ExplainedLetter") -> None:
     print_line(f"  job {found.job}, collection {found.collection}, document {found.document}")
     died = _ago(found.created_at, time.time())
     print_line(f"  died at {found.stage} {died}: {found.error_class}: {found.error}")
-    print_line(f"  next: {found.hint}")
+    if found.resolution is None:
+        print_line(f"  next: {found.hint}")
     print_line(f"  {found.attempts} of {found.max_attempts} attempts, {found.crashes} crashes")
     print_line(f"  root cause {found.fingerprint}, open letters with it: {found.same_cause}")
     print_line(
@@ -76,7 +88,8 @@ def print_explanation(found: "ExplainedLetter") -> None:
     )
     _print_resolution(found)
     _print_sample(found.sample)
-    print_line(f"to send it again: {describe_cost(found.cost)}")
+    if found.resolution is None:
+        print_line(f"to send it again: {describe_cost(found.cost)}")
     for step in found.next:
         print_line(f"  {step}")
     _print_past(found)
@@ -149,6 +162,14 @@ def _print_refusals(refused: "Sequence[Refusal]") -> None:
         print_line(f"letter {refusal.id} left alone: {refusal.reason}")
     if len(refused) > SHOWN_REFUSALS:
         print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
+
+
+def require_any(wanted: "LetterFilter", done: int, refused: "Sequence[Refusal]") -> None:
+    """End with an error where letters were named and none of them can be taken."""
+    if wanted.ids and not done:
+        numbers = ", ".join(str(refusal.id) for refusal in refused[:SHOWN_REFUSALS])
+        print_error(f"there is no open letter to take: {numbers}", "embedmill dlq list")
+        raise typer.Exit(FAILED)
 
 
 def replay_status(outcomes: Mapping[str, int]) -> int:

@@ -73,10 +73,11 @@ def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
         print_warning("nothing was indexed: all of it was skipped")
     _print_noted(report)
     _print_dead(report, dead)
-    _print_held(report)
+    print_held(report)
 
 
-def _print_held(report: "JobReport") -> None:
+def print_held(report: "JobReport") -> None:
+    """How many documents stay though they were not met, why, and what to do about it."""
     if not (held := report.held_deletions):
         return
     print_warning(
@@ -217,8 +218,8 @@ def print_waiting(report: "JobExplanation") -> None:
     if report.rate and report.seconds_left is not None:
         print_line(f"{report.rate:.1f} documents a second, {format_duration(report.seconds_left)} left")
     for circuit in report.circuits:
-        left = format_duration(circuit.seconds_left)
-        print_line(f"{circuit.name} does not answer and is left alone; it is tried again in {left}")
+        left = "left alone; it is tried again in " + format_duration(circuit.seconds_left)
+        print_line(f"{circuit.name} does not answer and is {left if circuit.seconds_left >= 1 else 'tried again now'}")
     for hindrance in report.hindrances:
         print_warning(f"{hindrance.says}: {hindrance.command}")
 

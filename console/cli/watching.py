@@ -85,7 +85,7 @@ def watch(
             collection=collection,
             when=watching.Occasions(timetable, events),
             options=JobOptions(allow_deletes=allow_deletes),
-            heard=watching.Heard(_tell_begun, print_json if as_json else _print_run),
+            heard=watching.Heard(_tell_begun, print_json if as_json else RunPrinter().print),
             listener=listener,
             forks=forks,
         )
@@ -98,9 +98,21 @@ def _tell_begun(watched: "Sequence[WatchedSource]") -> None:
     print_notice(f"this is kept, and workers start goes on with it; to end it: embedmill sources schedule {ids} --off")
 
 
-def _print_run(run: "WatchedRun") -> None:
-    ended = format_time(run.schedule.ended.timestamp()) if run.schedule.ended else ""
-    print_line(f"{ended} source {run.source}: {_outcome(run)}")
+class RunPrinter:
+    """Prints what came of each reading; why documents are kept, only where their number has changed."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, int] = {}
+
+    def print(self, run: "WatchedRun") -> None:
+        """What came of one reading."""
+        from embedmill.console.cli.reports import print_held
+
+        ended = format_time(run.schedule.ended.timestamp()) if run.schedule.ended else ""
+        print_line(f"{ended} source {run.source}: {_outcome(run)}")
+        if run.job is not None and run.job.held_deletions != self._held.get(run.source, 0):
+            self._held[run.source] = run.job.held_deletions
+            print_held(run.job)
 
 
 def _outcome(run: "WatchedRun") -> str:

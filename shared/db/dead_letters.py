@@ -81,6 +81,9 @@ class LetterHistory:
     letters: Sequence[SiblingLetter]
 
 
+RESOLUTIONS = ("replayed", "discarded", "superseded")
+
+
 def conditions_of(wanted: LetterFilter) -> list[ColumnElement[bool]]:
     """What a dead letter has to meet; needs no other table beside it."""
     named = select(job.c.id).join_from(job, collection).where(collection.c.name == wanted.collection)
@@ -174,8 +177,10 @@ def count_letters(connection: Connection, wanted: LetterFilter) -> int:
 
 
 def group_letters(connection: Connection, wanted: LetterFilter, *, limit: int = 100) -> list[RootCause]:
-    """Matching dead letters by root cause, the most frequent first, each with its newest letter as an example."""
+    """Matching dead letters by root cause, the most frequent first, each with its newest open letter as an example."""
     count = func.count().label("count")
+    is_open = dead_letter.c.resolution.is_(None)
+    newest_open = func.max(case((is_open, dead_letter.c.id)))
     groups = connection.execute(
         select(
             dead_letter.c.fingerprint,
@@ -183,7 +188,9 @@ def group_letters(connection: Connection, wanted: LetterFilter, *, limit: int = 
             func.count(dead_letter.c.job_id.distinct()).label("jobs"),
             func.min(dead_letter.c.created_at).label("first_seen"),
             func.max(dead_letter.c.created_at).label("last_seen"),
-            func.max(dead_letter.c.id).label("example"),
+            func.coalesce(newest_open, func.max(dead_letter.c.id)).label("example"),
+            func.count(case((is_open, 1))).label("open"),
+            *(func.count(case((dead_letter.c.resolution == name, 1))).label(name) for name in RESOLUTIONS),
         )
         .where(*conditions_of(wanted))
         .group_by(dead_letter.c.fingerprint)
@@ -203,6 +210,8 @@ def _find_examples(connection: Connection, ids: Sequence[int]) -> dict[int, dict
             dead_letter.c.error_class,
             dead_letter.c.error,
             dead_letter.c.hint,
+            dead_letter.c.resolution,
+            dead_letter.c.resolution_reason,
             document.c.uri,
         )
         .join_from(dead_letter, work)

@@ -60,7 +60,8 @@ def test_a_job_that_is_resumed_before_its_sources_were_read_says_how_they_are(cl
         connection.execute("UPDATE job SET enumerated_at = NULL")
     resumed = cli.run("jobs", "resume", job)
     assert "sources were not read to their end" in resumed.stderr
-    assert cli.json("submit", folder)["job"] == job
+    again = cli.run("submit", folder)
+    assert f"taking up job {job} of the same sources" in again.stderr and f"job {job}: 30 documents" in again.stdout
 
 
 def test_a_paused_job_rests_until_it_is_resumed(cli: Command, folder: Path, workers: Process) -> None:

@@ -46,6 +46,30 @@ def test_letters_are_exported_to_a_file(capsys: pytest.CaptureFixture[str], tmp_
     assert len(path.read_bytes().splitlines()) == 3
 
 
+def test_what_was_closed_is_told_with_its_reason_and_without_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "discard", "2", "m1", "--reason", "not ours")
+    mixed = told(capsys, "list", "--resolved")
+    assert "closed: 1 discarded" in mixed and "for example letter 1" in mixed
+    assert "next: " in mixed
+    told(capsys, "discard", "1", "--reason", "nor this")
+    closed = told(capsys, "list", "--resolved")
+    assert "closed: 2 discarded; letter 2: not ours" in closed and "next: " not in closed
+    flat = told(capsys, "list", "--resolved", "--flat")
+    assert "discarded" in flat and "not ours" in flat and "nor this" in flat
+    assert "next: " not in told(capsys, "show", "1")
+
+
+@pytest.mark.parametrize("arguments", [("discard", "9999", "--reason", "gone"), ("replay", "9999"), ("replay", "2")])
+def test_named_letters_of_which_none_is_open_are_an_error(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    told(capsys, "discard", "2", "--reason", "not ours")
+    assert _run(["dlq", *arguments], debug=False) == 1
+    out, err = capsys.readouterr()
+    assert f"letter {arguments[1]} left alone" in out
+    assert f"error: there is no open letter to take: {arguments[1]}" in err
+
+
 def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 would be replayed" in told(capsys, "replay", "--all", "--dry-run")
     assert "1 replayed; embedmill dlq replays 1" in told(capsys, "replay", "1")

@@ -1,6 +1,7 @@
 """What a job does and what would get it going: one word for it, and the command that mends it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -187,3 +188,5 @@ def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
     assert 0 < circuit.seconds_left <= runtime.settings.circuit_seconds
     print_waiting(report)
     assert "openai:embed does not answer and is left alone" in capsys.readouterr().out
+    print_waiting(replace(report, circuits=[replace(circuit, seconds_left=0.0)]))
+    assert "openai:embed does not answer and is tried again now" in capsys.readouterr().out

@@ -2,16 +2,19 @@
 
 import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from embedmill.console.cli.watching import RunPrinter
 from embedmill.console.services import doctor
+from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.sources import close_source, reschedule_source, show_source
 from embedmill.console.services.submitting import JobOptions
 from embedmill.console.services.watcher import Watcher
-from embedmill.console.services.watching import ScheduleReport, schedule_sources
+from embedmill.console.services.watching import ScheduleReport, WatchedRun, schedule_sources
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.listing import ListSource
@@ -49,6 +52,23 @@ def kept(runtime: Runtime, source: int) -> ScheduleReport:
     found = show_source(runtime, str(source)).schedule
     assert found is not None
     return found
+
+
+def test_why_documents_are_kept_is_said_when_their_number_changes(
+    runtime: Runtime, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = watch(runtime, source_of(folder))
+    read_due(runtime)
+    report, printer = kept(runtime, source), RunPrinter()
+    assert report.job is not None
+    done = describe_job(runtime, report.job)
+    warned = []
+    for held in (0, 2, 2, 1, 0, 1):
+        printer.print(WatchedRun(source, "docs", "default", report, replace(done, held_deletions=held)))
+        out, err = capsys.readouterr()
+        assert (f"{held} kept that were not met" in out) == bool(held)
+        warned.append("--allow-deletes" in err)
+    assert warned == [False, True, False, True, False, True]
 
 
 def read_due(runtime: Runtime) -> None:
