@@ -184,7 +184,7 @@ def discard(
     with opened() as runtime:
         done = dead_letters.discard_letters(runtime, chosen, messages=messages, reason=reason)
     print_result(done, print_discarded, as_json=as_json)
-    require_any(wanted, done.discarded, done.refused)
+    require_any(wanted, done.discarded)
 
 
 @app.command()
@@ -245,7 +245,7 @@ def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bo
     with opened() as runtime, heard(quiet=as_json) as listener:
         done = replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=listener)
     print_result(done, lambda done: print_replayed(done, rate=rate, is_awaited=is_awaited), as_json=as_json)
-    require_any(wanted, done.replayed, done.refused)
+    require_any(wanted, done.replayed)
     return replay_status(done.outcomes) if is_awaited else DONE
 
 

@@ -164,10 +164,10 @@ def _print_refusals(refused: "Sequence[Refusal]") -> None:
         print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
 
 
-def require_any(wanted: "LetterFilter", done: int, refused: "Sequence[Refusal]") -> None:
+def require_any(wanted: "LetterFilter", done: int) -> None:
     """End with an error where letters were named and none of them can be taken."""
     if wanted.ids and not done:
-        numbers = ", ".join(str(refusal.id) for refusal in refused[:SHOWN_REFUSALS])
+        numbers = ", ".join(map(str, wanted.ids[:SHOWN_REFUSALS]))
         print_error(f"there is no open letter to take: {numbers}", "embedmill dlq list")
         raise typer.Exit(FAILED)
 

@@ -125,7 +125,9 @@ def test_a_replay_is_previewed_tracked_and_its_outcome_is_linked_to_the_letter(c
     assert (shown["outcome"], shown["replayed_by"]["outcomes"]["completed"]) == ("completed", 1)
     assert [letter["outcome"] for letter in shown["letters"]] == ["dead again", "completed"]
     assert [row["count"] for row in cli.json("dlq", "replays")["replays"]] == [1, 1]
-    refused = cli.json("dlq", "replay", 1, 2, 77)
+    nothing = cli.run("dlq", "replay", 1, 2, 77, "--json")
+    assert (nothing.status, "no open letter to take: 1, 2, 77" in nothing.stderr) == (1, True)
+    refused = nothing.json
     assert refused["replayed"] == 0
     assert {row["id"]: row["reason"] for row in refused["refused"]}.keys() == {1, 2, 77}
 
