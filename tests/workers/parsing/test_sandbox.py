@@ -33,6 +33,16 @@ def child_of(parser: Parser) -> int:
     return parser.pid
 
 
+def hang(parser: Parser) -> int:
+    """Stop its child, which from now on has little time; however long its start and its first page took."""
+    pid = child_of(parser)
+    os.kill(pid, signal.SIGSTOP)
+    await_stopped(pid)
+    assert parser._child is not None
+    parser._child._limits = replace(LIMITS, seconds=0.2)
+    return pid
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -153,10 +163,8 @@ def test_a_document_larger_than_the_memory_is_refused_unsent() -> None:
 
 
 def test_a_child_that_hangs_is_killed_after_its_time() -> None:
-    with Parser(replace(LIMITS, seconds=0.2)) as parser:
-        pid = child_of(parser)
-        os.kill(pid, signal.SIGSTOP)
-        await_stopped(pid)
+    with Parser(LIMITS) as parser:
+        pid = hang(parser)
         with pytest.raises(ParserLimitExceeded, match=r"longer than 0\.2 s"):
             parser.parse(PAGE, name="a.html")
         assert not alive(pid)
@@ -164,10 +172,8 @@ def test_a_child_that_hangs_is_killed_after_its_time() -> None:
 
 
 def test_a_child_that_hangs_before_it_reads_a_large_document_is_killed_too() -> None:
-    with Parser(replace(LIMITS, seconds=0.2)) as parser:
-        pid = child_of(parser)
-        os.kill(pid, signal.SIGSTOP)
-        await_stopped(pid)
+    with Parser(LIMITS) as parser:
+        hang(parser)
         with pytest.raises(ParserLimitExceeded, match=r"longer than 0\.2 s"):
             parser.parse(PAGE * 100_000, name="a.html")
 
