@@ -64,7 +64,7 @@ def fill(database: Database, rows: int) -> None:
             made = collections.create_collection(
                 connection, "bench", settings={"embedding": "hash"}, model="hash", dimensions=8, chunker="1", shards=1
             )
-            scans.ensure_source(connection, collection_id=made.id, identity="bench", spec={"uri": "file:///bench"})
+            scans.open_source(connection, collection_id=made.id, identity="bench", spec={"uri": "file:///bench"})
             jobs.create_job(connection, collection_id=made.id, identity="bench", sources=[], options={})
     with database.write() as connection:
         for statement in FILL:

@@ -138,7 +138,7 @@ def _fill(database: Database, rows: int) -> int:
             connection, "bench", settings={"embedding": "hash"}, model="hash", dimensions=8, chunker="1", shards=1
         )
         job_id = jobs.create_job(connection, collection_id=collection.id, identity="bench", sources=[], options={})
-        source = scans.ensure_source(connection, collection_id=collection.id, identity="bench", spec={})
+        source = scans.open_source(connection, collection_id=collection.id, identity="bench", spec={}).id
         (scan,) = scans.begin_scans(connection, job_id, [source])
     for start in range(0, rows, FILL):
         batch = [_submission(number) for number in range(start, min(start + FILL, rows))]

@@ -146,9 +146,9 @@ def schedule_sources(
     def put(connection: Connection) -> list[int]:
         now = read_clock(connection)
         ids = [
-            scans.ensure_source(
+            scans.open_source(
                 connection, collection_id=found.id, identity=s.identity, spec=s.spec, former=s.former_identity
-            )
+            ).id
             for s in sources
         ]
         for id_, each in zip(ids, sources, strict=True):

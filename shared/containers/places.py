@@ -9,7 +9,7 @@ MOST_PLACES = 2
 """So many containers stay open in a process, each with an open file and what decompresses it."""
 
 
-class Reading(Protocol):
+class StoppedReading(Protocol):
     """One pass over a container, stopped somewhere."""
 
     def goes_on_to(self, wanted: Set[str]) -> bool:
@@ -20,10 +20,10 @@ class Places:
     """Readings by their container's URI, each for one who takes it at a time."""
 
     def __init__(self) -> None:
-        self._readings: OrderedDict[str, Reading] = OrderedDict()
+        self._readings: OrderedDict[str, StoppedReading] = OrderedDict()
         self._lock = Lock()
 
-    def leave(self, container: str, reading: Reading) -> None:
+    def leave(self, container: str, reading: StoppedReading) -> None:
         """For whoever wants the container next; of too many the oldest is closed."""
         with self._lock:
             self._readings[container] = reading
@@ -31,7 +31,7 @@ class Places:
             while len(self._readings) > MOST_PLACES:
                 self._readings.popitem(last=False)
 
-    def take(self, container: str, wanted: Set[str]) -> Reading | None:
+    def take(self, container: str, wanted: Set[str]) -> StoppedReading | None:
         """The reading that reaches all of these, if there is one."""
         with self._lock:
             found = self._readings.pop(container, None)

@@ -54,11 +54,6 @@ class OpenedSource(NamedTuple):
     was_closed: bool
 
 
-def ensure_source(connection: Connection, **told: Any) -> int:
-    """The number of a source that is opened as `open_source` does."""
-    return open_source(connection, **told).id
-
-
 def open_source(
     connection: Connection,
     *,

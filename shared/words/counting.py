@@ -23,7 +23,7 @@ from embedmill.shared.words.cutting import (
     LONGEST_KNOWN,
     TERM_BITS,
     UNIT_BITS,
-    Known,
+    KnownWords,
     Words,
     count_few,
     is_word,
@@ -61,7 +61,7 @@ def count_each(chunks: Sequence[Words]) -> list[TermCounts]:
 class _Terms:
     """What words are in one set of languages: by number, where their terms stand, how many, and how many words."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownWords) -> None:
         self.known = known
         self._starts: Numbers = np.full(MOST, NEW, np.intp)
         self._sizes: Numbers = np.zeros(MOST, np.intp)

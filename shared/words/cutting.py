@@ -165,7 +165,7 @@ def is_word(written: str) -> bool:
     return _WORD.fullmatch(written) is not None
 
 
-class Known:
+class KnownWords:
     """The terms of words and tokens in one set of languages; what was met lately is remembered.
 
     Nearly all of a text is plain words, of one term each. Of what is no word beside its punctuation only the tokens are
@@ -281,9 +281,9 @@ def _together(found: Sequence[Reading]) -> Reading:
 
 
 @lru_cache(maxsize=SPOKEN)
-def known_in(spoken: Languages) -> Known:
+def known_in(spoken: Languages) -> KnownWords:
     """What is known in one set of languages."""
-    return Known(spoken)
+    return KnownWords(spoken)
 
 
 def _stemmed(word: str, shown: str, language: Language) -> list[str]:

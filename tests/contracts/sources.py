@@ -369,12 +369,12 @@ def _claim_elsewhere(desk: Desk, document: str) -> None:
     from embedmill.shared.db.claims import Sighting
 
     def claim(connection: object) -> None:
-        source = scans.ensure_source(
+        source = scans.open_source(
             connection,  # type: ignore[arg-type]
             collection_id=desk.tracker.collection.id,
             identity="another",
             spec={"kind": "folder", "uri": "file:///another"},
-        )
+        ).id
         (scan,) = scans.begin_scans(connection, desk.tracker.job, [source])  # type: ignore[arg-type]
         claims.record_claims(connection, scan, [Sighting(document, "")], newest=scan.id)  # type: ignore[arg-type]
 

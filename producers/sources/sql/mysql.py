@@ -37,12 +37,12 @@ WRITE_SECONDS = 600
 INTERRUPTED = frozenset([1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031, 0])
 # Interrupted, and the time limits of MariaDB and MySQL.
 BROKEN_OFF = frozenset([1317, 1969, 3024])
-# Messages about accounts, databases, tables, columns and syntax; all others may quote rows.
 # Server gone, or lost.
 CUT = frozenset([2006, 2013])
 # CR_SSL_CONNECTION_ERROR.
 NO_TLS = 2026
 SECURED = ("ssl_ca", "ssl_cert", "ssl_key")
+# Messages about accounts, databases, tables, columns and syntax; all others may quote rows.
 SPEAKING = frozenset([1044, 1045, 1046, 1049, 1054, 1060, 1064, 1104, 1142, 1143, 1146, 1248, 1305, 1370, 1792, 2061])
 
 _KINDS = {

@@ -19,7 +19,7 @@ __all__ = ["postgres_shared", "runtime", "tracker"]
 
 def record(tracker: Tracker, source: SqlSource) -> None:
     with tracker.database.write() as connection:
-        scans.ensure_source(connection, collection_id=tracker.collection.id, identity=source.identity, spec=source.spec)
+        scans.open_source(connection, collection_id=tracker.collection.id, identity=source.identity, spec=source.spec)
 
 
 @pytest.mark.parametrize(("kind", "right"), [("postgresql", "SUPERUSER"), ("mysql", "ALL PRIVILEGES")])

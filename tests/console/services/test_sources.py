@@ -14,7 +14,7 @@ def other(tracker: Tracker) -> int:
     """A second source, which claims one of the first's two documents too."""
     spec = {"kind": "list", "uri": "file:///list", "include": ["*.txt"]}
     with tracker.database.write() as connection:
-        found = scans.ensure_source(connection, collection_id=tracker.collection.id, identity="list", spec=spec)
+        found = scans.open_source(connection, collection_id=tracker.collection.id, identity="list", spec=spec).id
     tracker.meet(tracker.scan(), ["file:///a", "file:///b"])
     tracker.meet(tracker.scan(source=found), ["file:///b"])
     return found

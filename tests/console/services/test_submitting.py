@@ -12,7 +12,7 @@ from embedmill.console.services.submitting import tell_spellings
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.submission import ensure_collection
-from embedmill.shared.db.scans import ensure_source
+from embedmill.shared.db.scans import open_source
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
@@ -35,7 +35,7 @@ def test_a_source_that_is_known_by_another_spelling_is_named(runtime: Runtime, t
     former = FolderSource(bytes(tmp_path / "link"))
     collection = ensure_collection(runtime, "default")
     with runtime.database.write() as connection:
-        ensure_source(connection, collection_id=collection.id, identity=former.identity, spec=former.spec)
+        open_source(connection, collection_id=collection.id, identity=former.identity, spec=former.spec)
     told: list[Notice] = []
     tell_spellings(runtime, collection, [FolderSource(bytes(tmp_path / "docs"))], Listener(told.append))
     (notice,) = told
@@ -48,7 +48,7 @@ def test_a_maildir_that_is_on_record_as_a_folder_is_named(runtime: Runtime, tmp_
     folder, maildir = FolderSource(bytes(tmp_path)), MaildirSource(bytes(tmp_path))
     collection = ensure_collection(runtime, "default")
     with runtime.database.write() as connection:
-        ensure_source(connection, collection_id=collection.id, identity=folder.identity, spec=folder.spec)
+        open_source(connection, collection_id=collection.id, identity=folder.identity, spec=folder.spec)
     told: list[Notice] = []
     tell_spellings(runtime, collection, [maildir], Listener(told.append))
     assert [f"{tmp_path.as_uri()} is on record as a folder too" in notice.text for notice in told] == [True]

@@ -52,7 +52,7 @@ def test_one_submission_has_one_job_whoever_submits_it(tracker: Tracker) -> None
 
 def test_a_source_is_recorded_once(tracker: Tracker) -> None:
     def record(connection: Connection) -> int:
-        return scans.ensure_source(connection, collection_id=tracker.collection.id, identity="new", spec={})
+        return scans.open_source(connection, collection_id=tracker.collection.id, identity="new", spec={}).id
 
     first, second = at_once(tracker.database, record)
     assert first == second

@@ -76,7 +76,7 @@ class ScanMachine(RuleBasedStateMachine):
             if found.state is JobState.PAUSED:
                 return None
             jobs.begin_enumeration(connection, found.id)
-            source = scans.ensure_source(connection, collection_id=id_, identity=name, spec={"kind": "folder"})
+            source = scans.open_source(connection, collection_id=id_, identity=name, spec={"kind": "folder"}).id
             return scans.begin_scans(connection, found.id, [source])[0]
 
         scan = self._database.transact(take_up)

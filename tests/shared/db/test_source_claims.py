@@ -60,7 +60,7 @@ def visible(tracker: Tracker) -> list[str]:
 def other_source(tracker: Tracker, kind: str = "folder") -> int:
     with tracker.database.write() as connection:
         spec = {"kind": kind, "uri": "file:///other"}
-        return scans.ensure_source(connection, collection_id=tracker.collection.id, identity="other", spec=spec)
+        return scans.open_source(connection, collection_id=tracker.collection.id, identity="other", spec=spec).id
 
 
 def test_what_a_scan_does_not_meet_leaves(tracker: Tracker) -> None:

@@ -20,12 +20,12 @@ def claimed(tracker: Tracker) -> Tracker:
     tracker.submit(URIS)
     with tracker.database.write() as connection:
         connection.execute(claim.delete())
-        other = scans.ensure_source(
+        other = scans.open_source(
             connection,
             collection_id=tracker.collection.id,
             identity="single",
             spec={"kind": "file", "uri": "file:///docs/a"},
-        )
+        ).id
         rows = [(tracker.source, URIS[0]), (tracker.source, URIS[1]), (other, URIS[0])]
         for source_id, uri in rows:
             values = {"source_id": source_id, "document_id": submission(uri).document_id, "scan_id": 1, "seen_by": 1}
@@ -58,7 +58,7 @@ def test_a_source_is_found_by_its_number_and_by_its_uri(claimed: Tracker) -> Non
 def test_a_uri_of_several_sources_asks_for_a_number(claimed: Tracker) -> None:
     with claimed.database.write() as connection:
         spec = {"kind": "folder", "uri": "file:///docs/a"}
-        scans.ensure_source(connection, collection_id=claimed.collection.id, identity="x", spec=spec)
+        scans.open_source(connection, collection_id=claimed.collection.id, identity="x", spec=spec)
     with pytest.raises(UserError, match="several sources"):
         ask(claimed, sources.find_source, ["file:///docs/a"])
 

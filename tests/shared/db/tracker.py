@@ -59,9 +59,9 @@ class Tracker:
         self.database = database
         self.collection = self.create_collection("default")
         with database.write() as connection:
-            self.source = scans.ensure_source(
+            self.source = scans.open_source(
                 connection, collection_id=self.collection.id, identity="folder", spec={"kind": "folder"}
-            )
+            ).id
         self.job = self.create_job()
 
     def create_collection(self, name: str) -> Collection:
