@@ -16,10 +16,14 @@ from tests.chaos.conftest import DOCUMENTS, Outcome, query, require_whole
 from tests.chaos.watching import Watch, seen, stop_a_holder
 from tests.command import Command, finish
 from tests.corpus import text_of, write_corpus
+from tests.holding import Gate
 from tests.waiting import wait_until
 
 # SQLite is waited for for 30 s.
 LOCKED_SECONDS = 40.0
+# What workers are held at: the first document that each has, or one document and whoever has it.
+EVERY = "edition 1"
+ONE = "Document 79, "
 PUBLISH = """
 import random, sys
 from embedmill.shared import stages
@@ -52,7 +56,9 @@ def publish_nonsense(command: Command, documents: int = DOCUMENTS) -> None:
 def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
+    gate.wait()
     killed = 0
     with Watch(command.home) as watch:
         while killed < 3 and seen(process, lambda: watch.holder() is not None):
@@ -61,8 +67,9 @@ def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
                 wait_until(lambda pid=pid: not watch.held_by(pid) or process.poll() is not None, "it is rescued")  # type: ignore[misc]
+    assert killed == 3
+    gate.open()
     ran = finish(process)
-    assert killed
     assert ran.status == 0, ran
     require_whole(command, faultless, ran.json)
 
@@ -70,9 +77,12 @@ def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(
 def test_a_worker_that_sleeps_past_its_lease_has_no_effect_when_it_wakes(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
+    gate.wait()
     with Watch(command.home) as watch:
         pid, held = stop_a_holder(process, watch)
+        gate.open()
         mine = ",".join(map(str, held))
         try:
             wait_until(
@@ -91,21 +101,25 @@ def test_a_worker_that_sleeps_past_its_lease_has_no_effect_when_it_wakes(
 
 
 def test_a_broker_that_loses_its_messages_loses_no_work(command: Command, corpus: Path, faultless: Outcome) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, EVERY)
+    process = gate.command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
-        assert seen(process, lambda: watch.messages >= 3)
+        wait_until(lambda: watch.messages >= 3, "messages wait")
         query(command.home / "queue.db", "DELETE FROM message")
+    gate.open()
     ran = finish(process)
     assert ran.status == 0, ran
     require_whole(command, faultless, ran.json)
 
 
 def test_a_broker_whose_file_is_deleted_is_opened_anew(command: Command, corpus: Path, faultless: Outcome) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, EVERY)
+    process = gate.command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
-        assert seen(process, lambda: watch.messages >= 3)
+        wait_until(lambda: watch.messages >= 3, "messages wait")
     for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
         (command.home / name).unlink(missing_ok=True)
+    gate.open()
     ran = finish(process)
     assert ran.status == 0, ran
     require_whole(command, faultless, ran.json)
@@ -114,10 +128,12 @@ def test_a_broker_whose_file_is_deleted_is_opened_anew(command: Command, corpus:
 def test_duplicate_stale_and_unreadable_messages_change_nothing(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
-        assert seen(process, lambda: watch.work("state = 'completed'") >= 1)
+        wait_until(lambda: watch.work("state = 'completed'"), "some are done")
     publish_nonsense(command)
+    gate.open()
     ran = finish(process)
     assert ran.status == 0, ran
     require_whole(command, faultless, ran.json)
@@ -145,13 +161,13 @@ def test_a_clock_that_jumps_takes_no_work_from_a_live_worker(
     The lease is long enough for a machine that stands still for seconds: such a worker would be silent, and rightly so.
     """
     command = command.with_settings(lease_seconds="10")
-    process = command.start("ingest", corpus, "--json")
-    with Watch(command.home) as watch:
-        for hours in (-1, 1):
-            if seen(process, lambda: watch.work("state = 'running'")):
-                shift = f"{hours * 3600}"
-                query(command.home / "tracking.db", f"UPDATE work SET lease_until = lease_until + {shift}")
-                query(command.home / "tracking.db", f"UPDATE chore SET lease_until = lease_until + {shift}")
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
+    gate.wait()
+    for seconds in (-3600, 3600):
+        query(command.home / "tracking.db", f"UPDATE work SET lease_until = lease_until + {seconds}")
+        query(command.home / "tracking.db", f"UPDATE chore SET lease_until = lease_until + {seconds}")
+    gate.open()
     ran = finish(process)
     assert ran.status == 0, ran
     assert query(command.home / "tracking.db", "SELECT count(*) FROM attempt WHERE outcome = 'lost'") == [(0,)]
@@ -161,9 +177,9 @@ def test_a_clock_that_jumps_takes_no_work_from_a_live_worker(
 def test_an_hour_is_not_waited_for_after_a_kill_and_a_clock_put_back(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    process = command.start("ingest", corpus, "--json")
-    with Watch(command.home) as watch:
-        assert seen(process, lambda: watch.work("state = 'running'"))
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
+    gate.wait()
     os.killpg(process.pid, signal.SIGKILL)
     finish(process)
     for table, column in (("work", "lease_until"), ("work", "dispatched_at"), ("chore", "lease_until")):
@@ -176,15 +192,17 @@ def test_an_hour_is_not_waited_for_after_a_kill_and_a_clock_put_back(
 def test_a_database_that_is_locked_for_longer_than_it_is_waited_for_loses_nothing(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    process = command.start("ingest", corpus, "--json")
+    gate = Gate(command, ONE)
+    process = gate.command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
-        assert seen(process, lambda: watch.work("state = 'completed'") >= 5)
+        wait_until(lambda: watch.work("state = 'completed'") >= 5, "some are done")
     with closing(sqlite3.connect(command.home / "tracking.db", timeout=30, isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         until = time.monotonic() + LOCKED_SECONDS
         refused = command.run("submit", corpus, "--json", seconds=LOCKED_SECONDS + 30)
         wait_until(lambda: time.monotonic() > until, "it was locked long enough", seconds=LOCKED_SECONDS + 5)
         lock.execute("ROLLBACK")
+    gate.open()
     assert refused.status == 1 and "lock" in refused.json["error"], refused
     ran = finish(process)
     assert ran.status in (0, 1), ran
@@ -207,11 +225,12 @@ def test_two_ingests_of_the_same_folder_are_one_job(command: Command, corpus: Pa
 def test_one_of_two_ingests_dies_and_the_other_finishes_its_work_too(
     command: Command, corpus: Path, faultless: Outcome
 ) -> None:
-    doomed = command.start("ingest", corpus, "--json")
+    gate = Gate(command, ONE)
+    doomed = gate.command.start("ingest", corpus, "--json")
+    gate.wait()
+    other = command.start("ingest", corpus, "--json")
     with Watch(command.home) as watch:
-        assert seen(doomed, lambda: watch.count("SELECT count(*) FROM job WHERE enumerated_at IS NOT NULL"))
-        other = command.start("ingest", corpus, "--json")
-        seen(doomed, lambda: watch.work("state = 'completed'") >= 5)
+        wait_until(lambda: watch.work("state = 'completed'") >= 5, "some are done")
     os.killpg(doomed.pid, signal.SIGKILL)
     finish(doomed)
     ran = finish(other)

@@ -4,7 +4,6 @@ import io
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import SourceOptions
@@ -13,9 +12,10 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings
 from tests.command import Command
 from tests.corpus import text_of
+from tests.holding import Gate
 from tests.waiting import wait_until
 
-HELD = Path(__file__).parent / "held"
+MARKER = "HOLD-UP"
 RECOVERY_SECONDS = 90.0
 
 
@@ -23,8 +23,8 @@ class Workshop:
     """Workers that were started once and must never have to be started again."""
 
     def __init__(self, command: Command) -> None:
-        self._held_at = command.folder / "held"
-        self.command = command.altered_when_loaded_by(HELD, HELD_AT=str(self._held_at))
+        self._gate = Gate(command, MARKER)
+        self.command = self._gate.command
         self._number = 0
         self._runtime = Runtime(_settings(command), process_id="test")
         self.process = self.command.start("workers", "start")
@@ -44,7 +44,7 @@ class Workshop:
         """A job of one document; returns its number."""
         self._number += 1
         path = self.command.folder / f"document-{self._number}.txt"
-        path.write_text(text_of(self._number) + ("\n\nHOLD-UP" if holds else ""))
+        path.write_text(text_of(self._number) + (f"\n\n{MARKER}" if holds else ""))
         collection = ensure_collection(self._runtime, "default")
         sources = open_sources([str(path)], options=SourceOptions(), stdin=io.BytesIO())
         submitter = Submitter(self._runtime)
@@ -54,13 +54,14 @@ class Workshop:
 
     def hold(self) -> int:
         """A job whose document is in a worker's hands when this returns."""
+        self._gate.close()
         job = self.submit(holds=True)
-        wait_until(self._held_at.exists, "the worker holds the document", seconds=RECOVERY_SECONDS)
+        self._gate.wait(seconds=RECOVERY_SECONDS)
         return job
 
     def release(self) -> None:
         """Let the worker go on."""
-        self._held_at.unlink()
+        self._gate.open()
 
     def wait_until_settled(self, job: int) -> None:
         """Until the stage that was held up is over."""
