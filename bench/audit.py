@@ -15,8 +15,9 @@ from pathlib import Path
 import embedmill
 from embedmill.api import Mill
 from embedmill.console.services.opening import open_runtime
-from embedmill.shared.audit.chain import GENESIS, mac_of, write_body
+from embedmill.shared.audit.chain import mac_of, write_body
 from embedmill.shared.audit.trail import AuditEntry
+from embedmill.shared.db.audit import GENESIS
 from embedmill.shared.settings import Settings, load_settings
 
 WARM_UP = 20

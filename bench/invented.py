@@ -14,7 +14,7 @@ from importlib import import_module
 from random import Random
 from uuid import UUID
 
-from embedmill.shared.privacy.redaction.checks import IBAN_LENGTHS, passes_luhn
+from embedmill.shared.redaction.checks import IBAN_LENGTHS, passes_luhn
 
 FULL_WIDTH = str.maketrans(string.digits, "".join(chr(0xFF10 + digit) for digit in range(10)))
 ARABIC = str.maketrans(string.digits, "".join(chr(0x660 + digit) for digit in range(10)))

@@ -20,10 +20,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from bench.invented import Specimen, invent
-from embedmill.shared.privacy.redaction.finding import Finding
-from embedmill.shared.privacy.redaction.names import find_names
-from embedmill.shared.privacy.redaction.redactor import Redactor
-from embedmill.shared.privacy.redaction.scanning import scan
+from embedmill.shared.redaction.finding import Finding
+from embedmill.shared.redaction.names import find_names
+from embedmill.shared.redaction.redactor import Redactor
+from embedmill.shared.redaction.scanning import scan
 
 LOOP = 10_000_000
 SEEDS = 5

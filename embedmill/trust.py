@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.lender import Lender
+from embedmill.shared.access.principals import Role
 from embedmill.shared.durations import parse_since
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.principals import Role
 
 if TYPE_CHECKING:
     from embedmill.console.services.auditing import AuditRecords, AuditVerification, Format, MadeAnchor

@@ -8,7 +8,7 @@ from typing import Any
 
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Source, describe_item
 from embedmill.shared.containers.walk import WITHIN
-from embedmill.shared.privacy.redaction.policy import MARK
+from embedmill.shared.redaction.policy import MARK
 from embedmill.shared.uris import uri_to_path
 
 

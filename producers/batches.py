@@ -22,11 +22,11 @@ from embedmill.producers.sources.base import (
     describe_item,
 )
 from embedmill.producers.sources.memory import Changes
+from embedmill.shared.access.labels import SEALED, UNLABELLED, Labels, labelled, read_labels
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.claims import LeftBehind
 from embedmill.shared.db.submitting import Submission, version_of_state
 from embedmill.shared.privacy.document_seals import DocumentSeals
-from embedmill.shared.privacy.labels import SEALED, UNLABELLED, Labels, labelled, read_labels
 
 SHOWN_CHARACTERS = 80
 BATCH_BYTES = 8 * 1024 * 1024

@@ -18,12 +18,12 @@ from embedmill.producers.sources.base import (
     SourcePlace,
 )
 from embedmill.shared.errors import RedactionFailed
-from embedmill.shared.privacy.redaction.hiding import HIDDEN, Hider
-from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
-from embedmill.shared.privacy.redaction.policy import REDACTED
+from embedmill.shared.redaction.hiding import HIDDEN, Hider
+from embedmill.shared.redaction.metadata import flatten, rebuild
+from embedmill.shared.redaction.policy import REDACTED
 
 if TYPE_CHECKING:
-    from embedmill.shared.privacy.redaction.redactor import RedactedTexts, Redactor
+    from embedmill.shared.redaction.redactor import RedactedTexts, Redactor
 
 
 class RedactedItems:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.producers.scanning import Reading, SourceScan
 from embedmill.producers.sources.base import Source
+from embedmill.shared.access.labels import UNLABELLED, Labels
 from embedmill.shared.addresses import digest
 from embedmill.shared.collections import OBFUSCATED, PIPELINE_VERSION, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, jobs, presence, scans
@@ -18,7 +19,6 @@ from embedmill.shared.db.unread import end_unread
 from embedmill.shared.errors import ScanStopped, ScanTakenOver, SettingsError, UsageError, UserError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
-from embedmill.shared.privacy.labels import UNLABELLED, Labels
 from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime

@@ -7,9 +7,9 @@ from typing import Any
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.privacy.redaction.policy import OWN, policy_id, require_policy
 from embedmill.shared.providers.models.table import is_model
 from embedmill.shared.providers.rerankers.table import is_reranker
+from embedmill.shared.redaction.policy import OWN, policy_id, require_policy
 
 # Part of every settings hash: to be raised when parsing or chunking begins to give other chunks for the same bytes.
 PIPELINE_VERSION = "2"
@@ -67,7 +67,7 @@ class CollectionSettings:
     ranked: int = 20
     """So many of those that passed are graded."""
     redact: str = OFF
-    """What is replaced by placeholders before anything is made of a document (`shared/privacy/redaction`)."""
+    """What is replaced by placeholders before anything is made of a document (`shared/redaction`)."""
     redact_keep: Sequence[str] = ()
     """Values that stay, however they are written: a company's own addresses and numbers."""
     retain_days: float = 0.0

@@ -17,7 +17,7 @@ import orjson
 from embedmill.shared.errors import BlobMissing, UnreadableDocument
 from embedmill.shared.files import read_regular_file
 from embedmill.shared.origins import find_origin
-from embedmill.shared.privacy.redaction.hiding import HIDDEN
+from embedmill.shared.redaction.hiding import HIDDEN
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:

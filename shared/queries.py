@@ -16,8 +16,8 @@ from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavail
 from embedmill.shared.ledger import EMBED, Usage
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import thread_name
-from embedmill.shared.privacy.derivation import framed
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
+from embedmill.shared.sealing.derivation import framed
 from embedmill.shared.spend.metering import LedgerMeter, metered
 
 log = get_logger()

@@ -21,20 +21,19 @@ from embedmill.shared.editions import Seen
 from embedmill.shared.errors import StorageFailed, UserError
 from embedmill.shared.homes import prepare_home, spill_url
 from embedmill.shared.presence import RUN
-from embedmill.shared.privacy.redaction.hiding import Hider
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.rerankers.table import is_reranker
+from embedmill.shared.redaction.hiding import Hider
 from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
+    from embedmill.shared.access.principals import Principal
     from embedmill.shared.audit.trail import Trail
     from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.containers.places import Places
     from embedmill.shared.metering import Meter, Tally
     from embedmill.shared.privacy.keys import Keys
-    from embedmill.shared.privacy.principals import Principal
-    from embedmill.shared.privacy.redaction.redactor import Redactor
     from embedmill.shared.privacy.vault import Vault
     from embedmill.shared.providers.blobs.base import BlobStore
     from embedmill.shared.providers.embeddings.base import Embedder
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from embedmill.shared.providers.vectorstores.base import VectorStore
     from embedmill.shared.providers.vectorstores.places import Owner
     from embedmill.shared.query_log import QueryLog
+    from embedmill.shared.redaction.redactor import Redactor
     from embedmill.shared.spend.spender import Spender
 
 
@@ -135,7 +135,7 @@ class Runtime:
         if self._call.caller is not None:
             return self._call.caller
         if not self.settings.token:
-            from embedmill.shared.privacy.principals import Principal
+            from embedmill.shared.access.principals import Principal
 
             return Principal.of_this_machine()
         from embedmill.shared.privacy.identities import identify
@@ -175,7 +175,7 @@ class Runtime:
 
     def redactor(self, collection_id: int) -> "Redactor":
         """What hides values in a collection's texts, by its policy of now."""
-        from embedmill.shared.privacy.redaction.redactor import Redactor
+        from embedmill.shared.redaction.redactor import Redactor
 
         collection = self.collection(collection_id)
         settings = self.collection_settings(collection_id)
@@ -347,7 +347,7 @@ class Runtime:
         settings = self.collection_settings(collection.id)
         if not (settings.encrypt or settings.resealing) or not is_remote(self.settings.vector_url):
             return store
-        from embedmill.shared.privacy.labels import KEPT
+        from embedmill.shared.access.labels import KEPT
         from embedmill.shared.providers.vectorstores.sealed import SealedStore
 
         return SealedStore(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from embedmill.shared.privacy.redaction.metadata import flatten
-from embedmill.shared.privacy.redaction.policy import REDACTED
-from embedmill.shared.privacy.redaction.redactor import Redactor
+from embedmill.shared.redaction.metadata import flatten
+from embedmill.shared.redaction.policy import REDACTED
+from embedmill.shared.redaction.redactor import Redactor
 from embedmill.workers.parsing.document import Block, ParsedDocument
 
 

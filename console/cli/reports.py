@@ -51,7 +51,7 @@ def worst_status(runtime: "Runtime", jobs: "Iterable[int]") -> int:
 def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> None:
     """The outcome of a job for whoever asked."""
     from embedmill.console.services.jobs import list_dead
-    from embedmill.shared.privacy.principals import Right
+    from embedmill.shared.access.principals import Right
 
     if as_json:
         print_json(report)

@@ -8,7 +8,7 @@ from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_notice, print_result, print_table
 from embedmill.console.cli.typed import duration
 from embedmill.console.rendering import to_json
-from embedmill.shared.privacy.principals import Role
+from embedmill.shared.access.principals import Role
 
 if TYPE_CHECKING:
     from embedmill.console.services.tokens import RevokedToken, TokenReport, TokenReports

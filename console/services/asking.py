@@ -23,9 +23,9 @@ from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import EVERY_SAYING, View
+from embedmill.shared.access.principals import Right
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.headed import place_of, within_one
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 READ = 10

@@ -10,16 +10,16 @@ import orjson
 from embedmill.console.services.reach import every_reached, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import VERSION
+from embedmill.shared.access.principals import Principal, Right
 from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.anchors import Anchor, check_anchor, open_place, read_anchor
 from embedmill.shared.audit.beginning import read_beginning
-from embedmill.shared.audit.chain import ChainHead, ChainLink, RecordFault, RecordFaultKind, check_chain
+from embedmill.shared.audit.chain import RecordFault, RecordFaultKind, check_chain
 from embedmill.shared.audit.ocsf import to_ocsf
 from embedmill.shared.db import audit
-from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, RecordPlace
+from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, ChainHead, ChainLink, RecordPlace
 from embedmill.shared.db.collections import no_collection
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.principals import Principal, Right
 from embedmill.shared.runtime import Runtime
 
 MICRO = 1_000_000

@@ -16,6 +16,7 @@ import orjson
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.audit.anchors import FOLDER as ANCHORS
 from embedmill.shared.db import dumping
 from embedmill.shared.db.backups import note_backup
@@ -24,7 +25,6 @@ from embedmill.shared.db.connecting import find_folder
 from embedmill.shared.db.opening import HEAD
 from embedmill.shared.errors import BlobMissing, StorageFailed, UsageError
 from embedmill.shared.privacy.keys import KEY_FILE, is_signed
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.runtime import Runtime

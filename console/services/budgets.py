@@ -9,6 +9,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.states import limits
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import budgets
 from embedmill.shared.db.budgets import Budget
 from embedmill.shared.db.collections import find_collection
@@ -16,7 +17,6 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.runtime import Runtime
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_batches
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 

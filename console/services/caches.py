@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.caches.embeddings import KINDS, Size
 from embedmill.shared.db import kept_answers, retention, spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.kept_answers import KEPT_KINDS, RESULT
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VERDICT
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores import pruner
 from embedmill.workers.chores.pruner import MEBIBYTE

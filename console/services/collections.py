@@ -11,6 +11,8 @@ from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import every_reached, in_collection, new_collection, reach_within
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.states import settings
+from embedmill.shared.access.labels import Reach
+from embedmill.shared.access.principals import Right, require_level, require_name
 from embedmill.shared.collections import OFF, CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, erasures, expiry
 from embedmill.shared.db import terms as stored_terms
@@ -21,8 +23,6 @@ from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, Counts, count_samples, get_counts
 from embedmill.shared.erasing import RETENTION
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.labels import Reach
-from embedmill.shared.privacy.principals import Right, require_level, require_name
 from embedmill.shared.runtime import Runtime
 
 LONGEST_DOMAIN = 2_000
@@ -261,7 +261,7 @@ def _require_usable(runtime: Runtime, given: Mapping[str, Any]) -> None:
     if len(given.get("domain", "")) > LONGEST_DOMAIN:
         raise UsageError(f"a domain of {len(given['domain']):,} characters: at most {LONGEST_DOMAIN:,} are taken")
     if given.get("redact", OFF) != OFF:
-        from embedmill.shared.privacy.redaction.redactor import Redactor
+        from embedmill.shared.redaction.redactor import Redactor
 
         Redactor(
             given["redact"], scanner=runtime.settings.secret_scanner

@@ -8,12 +8,12 @@ from embedmill.console.services.lanes import tell_obstacles
 from embedmill.console.services.reach import in_job
 from embedmill.console.services.serving import serves
 from embedmill.console.services.states import job_state
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import jobs
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.ledger import Lane
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState
 

@@ -9,6 +9,7 @@ from embedmill.console.services.reach import in_letter, in_letters, installation
 from embedmill.console.services.replay_cost import ReplayCost, measure_cost
 from embedmill.console.services.sampling import Sample, take_sample
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import dead_letters, replays, unreadable
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.dead_letters import LetterHistory, StoredLetter
@@ -23,7 +24,6 @@ from embedmill.shared.letters import (
     RootCause,
     SiblingLetter,
 )
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 # Kept messages are few: they come from a deployment that went wrong, not from documents.

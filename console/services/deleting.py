@@ -11,10 +11,10 @@ from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.reach import in_documents
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import sources
 from embedmill.shared.db.catalogue import DocumentSummary
 from embedmill.shared.db.collections import get_collection
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 SHOWN = 20

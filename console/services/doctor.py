@@ -13,13 +13,13 @@ from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.transit import find_plain
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.keyring import find_wrapped
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.homes import USE_ANOTHER
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings, load_settings, unknown_variables

@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes
 
 from embedmill.console.services.reach import in_collection, in_documents, reach_within, reaches_of
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.containers.walk import WITHIN
@@ -29,7 +30,6 @@ from embedmill.shared.errors import BlobMissing, UsageError
 from embedmill.shared.globs import Glob
 from embedmill.shared.notes import split_notes
 from embedmill.shared.privacy.document_seals import open_metadata
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
 from embedmill.shared.uris import SCHEME, path_to_uri

@@ -13,11 +13,11 @@ from embedmill.console.services.choosing import choose_documents, name_ids
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.reach import in_documents, installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import erasures, tombstones
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import NotFound, NotYetErased, StorageFailed, UsageError
 from embedmill.shared.paging import pages
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing import receipts
 from embedmill.workers.erasing.base import PAGE, Left

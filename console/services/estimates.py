@@ -14,11 +14,11 @@ from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import stages
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, spending
 from embedmill.shared.ledger import EMBED, Lane, Tokens, Usage
 from embedmill.shared.notes import Note, Reason
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.names import ModelName
 from embedmill.shared.providers.vectorstores.metering import UNIT
 from embedmill.shared.runtime import Runtime

@@ -18,8 +18,8 @@ from embedmill.retrieval.evaluation.report import Comparison, Measured, compare_
 from embedmill.retrieval.evaluation.runs import LeftOutQuery
 from embedmill.retrieval.evaluation.statistics import CONFIDENCE, SEED, Interval
 from embedmill.retrieval.evaluation.tuning import Tuning, tune
+from embedmill.shared.access.principals import Right
 from embedmill.shared.errors import SourceError
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.labels import condition_of, split_kept
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections, documents, manifest
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import batched
-from embedmill.shared.privacy.labels import condition_of, split_kept
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime

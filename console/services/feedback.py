@@ -7,6 +7,7 @@ from typing import Any
 from embedmill.console.services.reach import in_collection, in_result, reach_within
 from embedmill.console.services.recording import asker_of
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import feedback
 from embedmill.shared.db.collections import get_collection, list_collections
 from embedmill.shared.db.engine import Connection
@@ -15,7 +16,6 @@ from embedmill.shared.db.sealed import FEEDBACK
 from embedmill.shared.db.visibility import find_seen
 from embedmill.shared.encoding import make_storable
 from embedmill.shared.errors import NotFound, UsageError
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 LAST = "last"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import collections
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.fields import list_metadata
@@ -14,7 +15,6 @@ from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.filtering.fields import OWN, walk
 from embedmill.shared.filtering.readings import Axis, Reading
 from embedmill.shared.privacy.document_seals import METADATA
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 MOST_DOCUMENTS = 10_000

@@ -5,9 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from embedmill.producers.submission import called
+from embedmill.shared.access.labels import labelled
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db import claims, documents, scans
-from embedmill.shared.privacy.labels import labelled
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:

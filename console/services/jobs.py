@@ -20,6 +20,8 @@ from embedmill.console.services.standing import (
     name_command,
     read_staffing,
 )
+from embedmill.shared.access.labels import Reach
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_batches, bulk_items, jobs, scan_notes, tallies, waits
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.collections import get_collection, get_collection_by_id
@@ -34,8 +36,6 @@ from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.notes import Note, Reason
-from embedmill.shared.privacy.labels import Reach
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import collections
 from embedmill.shared.db.keyring import StoredKey, find_wrapped, rewrap_keys
 from embedmill.shared.errors import KeyUnavailable, UserError
 from embedmill.shared.privacy.keys import Keys, rewrapped
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.privacy.roots import Root, make_key_file, open_root
 from embedmill.shared.runtime import Runtime
 

@@ -2,14 +2,14 @@
 
 from embedmill.shared.collections import OFF
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.redaction.policy import PATTERNS
+from embedmill.shared.redaction.policy import PATTERNS
 
 
 def require_shown(owner: str | None, redact: str) -> None:
     """Raise UsageError for an owner whom a collection's redaction would hide in a text; the name is not quoted."""
     if not owner or redact == OFF:
         return
-    from embedmill.shared.privacy.redaction.redactor import Redactor
+    from embedmill.shared.redaction.redactor import Redactor
 
     if Redactor(PATTERNS).redact(owner).spans:
         raise UsageError(

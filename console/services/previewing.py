@@ -12,10 +12,10 @@ from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import scanning
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import claims, collections
 from embedmill.shared.notes import Note, Reason
 from embedmill.shared.paging import walk
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:

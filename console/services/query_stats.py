@@ -9,11 +9,11 @@ from embedmill.console.services.reach import in_collection
 from embedmill.console.services.recording import asker_of
 from embedmill.console.services.serving import Trace, serves
 from embedmill.retrieval.relevance import Relevance
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.ledger import day_of
 from embedmill.shared.db.query_records import MeasuredQuery, list_measured
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 DAY_SECONDS = 86_400

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from embedmill.console.usual import DEFAULT, USUAL
+from embedmill.shared.access.labels import Reach, reach_of
+from embedmill.shared.access.principals import Principal
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import reach
 from embedmill.shared.db.collections import Collection, list_collections, no_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import AccessDenied, NotFound, UsageError
-from embedmill.shared.privacy.labels import Reach, reach_of
-from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.runtime import Runtime
 
 Arguments = MutableMapping[str, Any]

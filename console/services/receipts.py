@@ -11,12 +11,12 @@ import orjson
 from embedmill.console.services.erasing import show_receipt
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import described, tombstones
 from embedmill.shared.db.collections import list_collections, list_index_versions
 from embedmill.shared.erasing import RETENTION
 from embedmill.shared.errors import UsageError
 from embedmill.shared.paging import walk
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing import receipts
 from embedmill.workers.erasing.base import Left

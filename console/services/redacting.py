@@ -7,8 +7,8 @@ import orjson
 
 from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.shared.errors import UsageError
-from embedmill.shared.privacy.redaction.policy import OWN
-from embedmill.shared.privacy.redaction.redactor import Redactor, Span
+from embedmill.shared.redaction.policy import OWN
+from embedmill.shared.redaction.redactor import Redactor, Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from embedmill.console.services.reach import in_letters, installation
 from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, estimate_cost, measure_cost
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import dead_letters, replays
 from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.replays import OUTCOMES
 from embedmill.shared.letters import DeadAtStage, LetterFilter, Refusal, Replay, RootCause
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 LOOK_SECONDS = 0.3

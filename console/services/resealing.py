@@ -7,12 +7,12 @@ from typing import Literal
 from embedmill.console.listening import NOBODY, Listener, Teller
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import UsageError, UserError
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
 

@@ -13,6 +13,7 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import MAX_SHARDS
 from embedmill.shared.db import collections, documents, leases, manifest, repairs
 from embedmill.shared.db.clock import read_clock
@@ -22,7 +23,6 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.logs import get_logger
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.rows import edition_of, named
 from embedmill.shared.runtime import Runtime

@@ -17,6 +17,7 @@ from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.console.services.verifying import Repaired, verify
+from embedmill.shared.access.principals import Right
 from embedmill.shared.audit.anchors import FOLDER as ANCHORS
 from embedmill.shared.db import collections, described, dumping, tombstones, traces
 from embedmill.shared.db.cache import make_tables
@@ -28,7 +29,6 @@ from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed, Us
 from embedmill.shared.paging import walk
 from embedmill.shared.presence import RUN, is_gone
 from embedmill.shared.privacy.keys import KEY_FILE
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings

@@ -9,11 +9,11 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_collection, installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections, repairs, reviews
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import BlobMissing
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.privacy.verdict_seals import open_doubts, open_verdict
 from embedmill.shared.runtime import Runtime
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, HandBack, Listener, Notice
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import collections, leases, presence, queueing
 from embedmill.shared.db import pools as pool_table
 from embedmill.shared.db.agenda import Leftovers, read_leftovers
@@ -17,7 +18,6 @@ from embedmill.shared.db.changes import Changes
 from embedmill.shared.errors import KeyRefused
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone, sweep
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:

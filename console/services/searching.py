@@ -24,6 +24,8 @@ from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import FIRST_PAGE, View
+from embedmill.shared.access.labels import condition_of
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
@@ -31,8 +33,6 @@ from embedmill.shared.errors import EmbedmillError, UsageError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.metering import Tally
-from embedmill.shared.privacy.labels import condition_of
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.queries import RememberedQueries
 from embedmill.shared.runtime import Runtime

@@ -21,11 +21,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from embedmill.console.services import reach
 from embedmill.console.services.telling import tell_answer, tell_arguments
+from embedmill.shared.access.principals import Principal, Right, Role
 from embedmill.shared.audit.trail import AuditEntry, Trail
 from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import AccessDenied, NotFound
-from embedmill.shared.privacy.principals import Principal, Right, Role
 from embedmill.shared.runtime import Runtime
 
 P = ParamSpec("P")

@@ -16,11 +16,11 @@ from embedmill.console.services.submitting import JobOptions, SubmittedJob, subm
 from embedmill.console.services.watching import ScheduleReport, find_schedules, schedule_sources
 from embedmill.console.services.working import ingest
 from embedmill.producers import departing
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import schedules, sources
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.seen_work import claims_seen, count_seen, count_seen_sole
 from embedmill.shared.db.sources import KnownSource
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.timetable import Timetable
 

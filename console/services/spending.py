@@ -7,10 +7,10 @@ from typing import Any
 from embedmill.console.rendering import FIRST
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import spending
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.durations import parse_since
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 
 MICRO, MILLI = 1_000_000, 1000

@@ -10,14 +10,14 @@ from embedmill.console.services.lanes import costs_money, require_prices, tell_o
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
+from embedmill.shared.access.labels import Labels
+from embedmill.shared.access.principals import Right, require_level, require_name
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import jobs, scans, spending
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import ScanTakenOver
 from embedmill.shared.ledger import Lane
 from embedmill.shared.notes import Note, Reason
-from embedmill.shared.privacy.labels import Labels
-from embedmill.shared.privacy.principals import Right, require_level, require_name
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:

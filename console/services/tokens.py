@@ -7,10 +7,7 @@ from datetime import UTC, datetime
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.reach import every_reached
 from embedmill.console.services.serving import Trace, serves
-from embedmill.shared.db import tokens
-from embedmill.shared.db.tokens import StoredToken
-from embedmill.shared.errors import AccessDenied, NotFound, UsageError
-from embedmill.shared.privacy.principals import (
+from embedmill.shared.access.principals import (
     Principal,
     Right,
     Role,
@@ -18,7 +15,10 @@ from embedmill.shared.privacy.principals import (
     read_levels,
     require_name,
 )
-from embedmill.shared.privacy.tokens import make_token
+from embedmill.shared.access.tokens import make_token
+from embedmill.shared.db import tokens
+from embedmill.shared.db.tokens import StoredToken
+from embedmill.shared.errors import AccessDenied, NotFound, UsageError
 from embedmill.shared.runtime import Runtime
 
 

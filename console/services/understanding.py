@@ -10,12 +10,12 @@ from embedmill.retrieval.understanding.asking import Adviser
 from embedmill.retrieval.understanding.thesaurus import Thesaurus
 from embedmill.retrieval.understanding.understanding import NOT_WANTED, Advised, Understanding
 from embedmill.retrieval.understanding.vocabulary import Vocabulary
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.collection_changes import count_changes
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.terms import list_terms
 from embedmill.shared.metering import Tally
-from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.metering import LedgerMeter
 

@@ -14,10 +14,10 @@ from embedmill.console.services.comparing import Difference, Findings, Held, com
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.console.services.working import work_on_job
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import collections, manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.word_counts import count_differing, cut_anew, mend_counts

@@ -14,6 +14,7 @@ from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.serving import serves
 from embedmill.console.services.standing import FINAL
 from embedmill.console.services.submitting import USUAL, JobOptions
+from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import scans, schedules
 from embedmill.shared.db.agenda import has_work
@@ -21,7 +22,6 @@ from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.schedules import Schedule
 from embedmill.shared.errors import SourceError
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.timetable import Timetable
 

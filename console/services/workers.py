@@ -11,12 +11,12 @@ from embedmill.console.services.reach import every_reached, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.states import pool
 from embedmill.shared import stages
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import pools, presence
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.pools import Pool
 from embedmill.shared.errors import NotFound, UsageError, UserError
 from embedmill.shared.presence import is_gone
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import WorkerState

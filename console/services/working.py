@@ -21,9 +21,9 @@ from embedmill.console.services.standing import (
 )
 from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmission
 from embedmill.shared import stages
+from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_waits, claims, jobs, tallies, waits
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.privacy.principals import Right
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 

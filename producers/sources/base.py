@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.turns import OwnTurns, Turns
-from embedmill.shared.privacy.redaction.policy import REDACTED
+from embedmill.shared.redaction.policy import REDACTED
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from embedmill.producers.sources.base import Remark, RemarkKind, RowItem, Source
 from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.tables import remark_on_rows
-from embedmill.shared.privacy.labels import is_label, says
+from embedmill.shared.access.labels import is_label, says
 
 MAX_ROW_BYTES = 50_000_000
 MAX_URI_CHARACTERS = 16 * 1024

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from embedmill.shared.access.principals import Principal
 from embedmill.shared.audit.anchors import make_anchor, open_place
 from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import audit
-from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.runtime import Runtime
 
 

@@ -18,8 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from embedmill.shared.audit.chain import ChainHead, RecordFault, RecordFaultKind
+from embedmill.shared.audit.chain import RecordFault, RecordFaultKind
 from embedmill.shared.buckets.client import connect, errors, fault_of
+from embedmill.shared.db.audit import ChainHead
 from embedmill.shared.errors import SettingsError, StorageFailed
 from embedmill.shared.privacy.keys import Keys
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from embedmill.shared.audit.anchors import Anchor
-from embedmill.shared.audit.chain import ChainHead, RecordFault, RecordFaultKind
+from embedmill.shared.audit.chain import RecordFault, RecordFaultKind
 from embedmill.shared.audit.trail import FILE
+from embedmill.shared.db.audit import ChainHead
 from embedmill.shared.errors import StorageFailed
 
 if TYPE_CHECKING:

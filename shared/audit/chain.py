@@ -13,10 +13,9 @@ from typing import Any
 
 import orjson
 
-from embedmill.shared.privacy.derivation import framed
+from embedmill.shared.db.audit import GENESIS, ChainHead, ChainLink
+from embedmill.shared.sealing.derivation import framed
 
-GENESIS = "0" * 64
-"""What stands in the place of a hash before the first record."""
 FORM = 1
 """Of a record's body; to be raised when what is in it begins to mean something else."""
 
@@ -31,32 +30,6 @@ class RecordFaultKind(StrEnum):
     ADDED = "added"
     HEAD = "head"
     KEY = "key"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """A record as it is kept: its place in the chain, when it was made (microseconds since 1970), its text and hash."""
-
-    seq: int
-    at: int
-    body: str
-    mac: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChainHead:
-    """The end of a chain, and its beginning where the oldest records were let go.
-
-    `floor` is the last record that was let go and `floor_mac` its hash; `seal` says that it was us who let it go.
-    """
-
-    chain: str
-    seq: int
-    mac: str
-    floor: int
-    floor_mac: str
-    seal: str
-    key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +55,23 @@ def mac_of(key: bytes, before: str, body: str) -> str:
 def seal_of(key: bytes, chain: str, floor: int, floor_mac: str) -> str:
     """What says that a chain begins behind a record because that one was let go."""
     return hmac.digest(key, framed("floor", chain, str(floor), floor_mac), "sha256").hex()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainKey:
+    """What a chain's hashes are made with."""
+
+    material: bytes
+    id: str
+
+    def write(self, before: str, fields: dict[str, Any]) -> tuple[str, str]:
+        """The text of a record and its hash, which is over the hash of the one before, too."""
+        body = write_body({**fields, "v": FORM})
+        return body, mac_of(self.material, before, body)
+
+    def seal(self, chain: str, floor: int, floor_mac: str) -> str:
+        """What says that it was us who let go what was before."""
+        return seal_of(self.material, chain, floor, floor_mac)
 
 
 def check_chain(chain: str, links: Iterable[ChainLink], head: ChainHead | None, key: bytes) -> Iterator[RecordFault]:

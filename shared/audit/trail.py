@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedmill.shared.db.audit import INSTALLATION, ChainKey, add_record, list_heads
+from embedmill.shared.access.principals import Principal
+from embedmill.shared.audit.chain import ChainKey
+from embedmill.shared.db.audit import INSTALLATION, add_record, list_heads
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import AuditUnwritten, EmbedmillError, KeyUnavailable, MissingExtra, SettingsError
-from embedmill.shared.privacy.principals import Principal
 from embedmill.shared.sqlite_files import are_read_as_they_stand
 
 if TYPE_CHECKING:

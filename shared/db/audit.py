@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +23,6 @@ from sqlalchemy import (
     update,
 )
 
-from embedmill.shared.audit.chain import FORM, GENESIS, ChainHead, ChainLink, mac_of, seal_of, write_body
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.engine import Database
@@ -34,6 +33,8 @@ BEGUN = "audit.begin"
 """The action of the record that a chain began."""
 ANCHORED = "audit.anchor"
 """The action of the record that an anchor was made, which is its target."""
+GENESIS = "0" * 64
+"""What stands in the place of a hash before the first record."""
 INSTALLATION = ""
 """The chain of what is no single collection's."""
 _NOW = cast(clock() * 1_000_000, BigInteger)
@@ -51,40 +52,71 @@ _MOVE = (
 
 
 @dataclass(frozen=True, slots=True)
-class ChainKey:
-    """What a chain's hashes are made with."""
+class ChainLink:
+    """A record as it is kept: its place in the chain, when it was made (microseconds since 1970), its text and hash."""
 
-    material: bytes
-    id: str
-
-
-FindKey = Callable[[str], ChainKey]
-"""The key of a chain; it must be known before the transaction begins."""
+    seq: int
+    at: int
+    body: str
+    mac: str
 
 
-def add_record(connection: Connection, chain: str, fields: dict[str, Any], keys: FindKey) -> int:
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The end of a chain, and its beginning where the oldest records were let go.
+
+    `floor` is the last record that was let go and `floor_mac` its hash; `seal` says that it was us who let it go.
+    """
+
+    chain: str
+    seq: int
+    mac: str
+    floor: int
+    floor_mac: str
+    seal: str
+    key_id: str
+
+
+class RecordSealer(Protocol):
+    """What makes the texts and hashes of one chain's records (`shared.audit.chain`): the database has no keys."""
+
+    @property
+    def id(self) -> str:
+        """The id of its key."""
+
+    def write(self, before: str, fields: dict[str, Any]) -> tuple[str, str]:
+        """The text of a record and its hash, given that of the one before."""
+
+    def seal(self, chain: str, floor: int, floor_mac: str) -> str:
+        """What says that a chain begins behind a record because that one was let go."""
+
+
+FindSealer = Callable[[str], RecordSealer]
+"""That of a chain; its key must be known before the transaction begins."""
+
+
+def add_record(connection: Connection, chain: str, fields: dict[str, Any], find: FindSealer) -> int:
     """Add a record to the end of a chain, which is begun if it is new; returns its place.
 
     The head is locked until the transaction ends, so that a chain never has two ends. That a chain began is on record
     in the installation's, so that one that is gone as a whole is missed.
     """
-    key = keys(chain)
+    sealer = find(chain)
     head = connection.execute(_HEAD, {"of": chain}).first()
     if head is None:
-        head = _begin(connection, chain, key)
+        head = _begin(connection, chain, sealer)
         if chain != INSTALLATION:
-            add_record(connection, INSTALLATION, {"action": BEGUN, "outcome": "done", "target": chain}, keys)
+            add_record(connection, INSTALLATION, {"action": BEGUN, "outcome": "done", "target": chain}, find)
     seq = int(head.seq) + 1
-    body = write_body({**fields, "v": FORM, "chain": chain, "seq": seq, "at": head.now})
-    mac = mac_of(key.material, head.mac, body)
+    body, mac = sealer.write(head.mac, {**fields, "chain": chain, "seq": seq, "at": head.now})
     connection.execute(_ADD, {"chain": chain, "seq": seq, "at": head.now, "body": body, "mac": mac})
     connection.execute(_MOVE, {"of": chain, "last": seq, "its_mac": mac})
     return seq
 
 
-def _begin(connection: Connection, chain: str, key: ChainKey) -> Any:
-    values = {"chain": chain, "seq": 0, "mac": GENESIS, "floor": 0, "floor_mac": GENESIS, "key_id": key.id}
-    values["seal"] = seal_of(key.material, chain, 0, GENESIS)
+def _begin(connection: Connection, chain: str, sealer: RecordSealer) -> Any:
+    values = {"chain": chain, "seq": 0, "mac": GENESIS, "floor": 0, "floor_mac": GENESIS, "key_id": sealer.id}
+    values["seal"] = sealer.seal(chain, 0, GENESIS)
     connection.execute(insert_or(connection, audit_head).values(values).on_conflict_do_nothing())
     return connection.execute(_HEAD, {"of": chain}).one()
 
@@ -188,7 +220,7 @@ def list_records(
     return [(row.chain, ChainLink(row.seq, row.at, row.body, row.mac)) for row in connection.execute(query)]
 
 
-def let_go(connection: Connection, head: ChainHead, *, before: int, key: ChainKey) -> int:
+def let_go(connection: Connection, head: ChainHead, *, before: int, sealer: RecordSealer) -> int:
     """Let a chain's records go that were made before a time, all but the last; returns how many went."""
     old = select(func.max(audit_record.c.seq)).where(
         audit_record.c.chain == head.chain, audit_record.c.at < before, audit_record.c.seq < head.seq
@@ -197,8 +229,7 @@ def let_go(connection: Connection, head: ChainHead, *, before: int, key: ChainKe
     link = find_link(connection, head.chain, floor) if floor is not None else None
     if link is None or link.seq <= head.floor:
         return 0
-    seal = seal_of(key.material, head.chain, link.seq, link.mac)
-    values = {"floor": link.seq, "floor_mac": link.mac, "seal": seal}
+    values = {"floor": link.seq, "floor_mac": link.mac, "seal": sealer.seal(head.chain, link.seq, link.mac)}
     connection.execute(update(audit_head).where(audit_head.c.chain == head.chain).values(values))
     gone = delete(audit_record).where(audit_record.c.chain == head.chain, audit_record.c.seq <= link.seq)
     return connection.execute(gone).rowcount

@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
 )
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import collections
 from embedmill.shared.db.bulk import among
@@ -37,7 +38,6 @@ from embedmill.shared.db.visibility import is_seen_in
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.globs import Glob, successor
 from embedmill.shared.notes import split_notes
-from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import DocumentState, State
 
 # Most documents that are looked at together while those in a wanted state are sought.

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.collection_changes import count_moves
@@ -15,7 +16,6 @@ from embedmill.shared.db.schema import collection, document, index_version, job
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable
 from embedmill.shared.errors import NotFound, UserError
-from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.sharding import ReadingOrder, reading_order, shard_for
 
 

@@ -23,12 +23,12 @@ from sqlalchemy import (
     update,
 )
 
+from embedmill.shared.access.labels import Labels
 from embedmill.shared.db.bulk import among, update_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.redactions import forget_redactions
 from embedmill.shared.db.schema import claim, dead_letter, document, work
 from embedmill.shared.editions import Edition
-from embedmill.shared.privacy.labels import Labels
 from embedmill.shared.states import State
 
 # One parameter for all ids, and no object for each row: every search asks.

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import collection, document, feedback, query_record
 from embedmill.shared.db.sealed import FEEDBACK, QUERY, open_sealed
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.encoding import is_storable, make_storable
-from embedmill.shared.privacy.labels import Reach
 
 
 @dataclass(frozen=True, slots=True)

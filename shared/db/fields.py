@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.db.visibility import is_seen
-from embedmill.shared.privacy.labels import Reach
 
 
 def list_metadata(

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select
 
 from embedmill.shared import stages
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import collections
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.schema import attempt, dead_letter, document, job, usage, work
 from embedmill.shared.db.visibility import is_seen
 from embedmill.shared.errors import NotFound, UserError
-from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import DocumentState, State
 
 MOST_WORK = 50

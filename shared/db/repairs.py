@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
 
 from embedmill.shared import stages
+from embedmill.shared.access.labels import Labels
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.documents import lock_documents
 from embedmill.shared.db.jobs import create_job, end_enumeration
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.paging import pages
-from embedmill.shared.privacy.labels import Labels
 from embedmill.shared.stages import Product
 
 PAGE = 500

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exists, func, insert, or_, select, update
 
+from embedmill.shared.access.labels import UNLABELLED, Labels
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import job, scan, schedule, source
@@ -13,7 +14,6 @@ from embedmill.shared.db.source_memory import forget_memory
 from embedmill.shared.db.visits import forget_hosts
 from embedmill.shared.errors import NotFound, ScanStopped, ScanTakenOver, SourceClosed, SourceError
 from embedmill.shared.origins import ORIGINS, find_origin
-from embedmill.shared.privacy.labels import UNLABELLED, Labels
 from embedmill.shared.states import JobState
 
 # Kinds of sources whose documents are files of their own; the documents of all others are rows.

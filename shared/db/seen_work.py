@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.jobs import Job
 from embedmill.shared.db.schema import claim, document, job, source, work
 from embedmill.shared.db.sources import KnownSource
 from embedmill.shared.db.tallies import NO_SPEND, Progress, add_up
 from embedmill.shared.db.visibility import is_seen_in
-from embedmill.shared.privacy.labels import Reach
 from embedmill.shared.states import JobState
 
 Reaches = Mapping[int, Reach]

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared import stages
+from embedmill.shared.access.labels import Labels, labelled
 from embedmill.shared.addresses import digest, version_id
 from embedmill.shared.db.bulk import among, each_of, upsert_each
 from embedmill.shared.db.clock import clock
@@ -23,7 +24,6 @@ from embedmill.shared.db.documents import is_broken
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.tombstones import Barred
 from embedmill.shared.db.transitions import begin_work
-from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.states import State
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, distinct, func, select
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.schema import document, term
 from embedmill.shared.db.sealed import TERM, open_sealed
 from embedmill.shared.db.visibility import is_seen
-from embedmill.shared.privacy.labels import Reach
 
 LONGEST = 200
 """Characters of a term; a longer one is a sentence."""

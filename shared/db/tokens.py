@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
+from embedmill.shared.access.principals import Principal, Role
+from embedmill.shared.access.tokens import MadeToken
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import access_token
-from embedmill.shared.privacy.principals import Principal, Role
-from embedmill.shared.privacy.tokens import MadeToken
 
 
 @dataclass(frozen=True, slots=True)

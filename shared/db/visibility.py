@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, Connection, and_, false, or_, select, true
 
+from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.schema import document
-from embedmill.shared.privacy.labels import Reach
 
 
 def is_seen(reach: Reach | None) -> ColumnElement[bool]:

@@ -1,1 +1,1 @@
-"""What keeps what documents say to those who may read it: keys, sealed objects, and what is done to texts."""
+"""The keys of an installation, and what is kept under them: documents, verdicts, stored objects and caches, sealed."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from embedmill.shared.access.principals import Principal, Role, read_collections, read_levels, require_name
+from embedmill.shared.access.tokens import id_of, is_token
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.tokens import find_valid_token
 from embedmill.shared.errors import SettingsError, TokenRefused, UsageError
-from embedmill.shared.privacy.principals import Principal, Role, read_collections, read_levels, require_name
-from embedmill.shared.privacy.tokens import id_of, is_token
 
 
 class Identity(BaseModel):

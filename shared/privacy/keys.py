@@ -29,9 +29,9 @@ from embedmill.shared.db.keyring import (
     new_key_id,
 )
 from embedmill.shared.errors import KeyUnavailable
-from embedmill.shared.privacy.derivation import KEY_BYTES, derive_key, framed
-from embedmill.shared.privacy.envelope import DataKey
 from embedmill.shared.privacy.roots import LocalRoot, Root, find_key_file, make_key_file, open_root
+from embedmill.shared.sealing.derivation import KEY_BYTES, derive_key, framed
+from embedmill.shared.sealing.envelope import DataKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -15,8 +15,8 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from embedmill.shared.errors import KeyUnavailable, SettingsError
-from embedmill.shared.privacy.derivation import KEY_BYTES, derive_key
-from embedmill.shared.privacy.envelope import DataKey, seal, unseal
+from embedmill.shared.sealing.derivation import KEY_BYTES, derive_key
+from embedmill.shared.sealing.envelope import DataKey, seal, unseal
 
 LEAST_BYTES = 32
 FILE_MODE = 0o600

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from embedmill.shared.db.sealed import MARK
-from embedmill.shared.privacy.derivation import framed
-from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, seal_same, unseal
-from embedmill.shared.privacy.ring import KeyRing
+from embedmill.shared.sealing.derivation import framed
+from embedmill.shared.sealing.envelope import DataKey, is_sealed, key_id_of, seal, seal_same, unseal
+from embedmill.shared.sealing.ring import KeyRing
 
 if TYPE_CHECKING:
     from embedmill.shared.privacy.keys import Keys
-    from embedmill.shared.privacy.rotation import Rotation
+    from embedmill.shared.sealing.rotation import Rotation
 
 PLAIN, PACKED = b"\x00", b"\x01"
 LEVEL = 1
@@ -47,7 +47,7 @@ class Vault:
 
     def rotation(self, collection_id: int, dimensions: int) -> "Rotation":
         """The rotation of a collection's vectors; it stays when the collection's key is changed."""
-        from embedmill.shared.privacy.rotation import Rotation
+        from embedmill.shared.sealing.rotation import Rotation
 
         return Rotation(self._keys().derive("rotation", str(collection_id)), dimensions)
 

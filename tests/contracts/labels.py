@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from embedmill.shared.privacy.labels import SEALED, Labels, Reach, kept_with, split_kept
+from embedmill.shared.access.labels import SEALED, Labels, Reach, kept_with, split_kept
 from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import alike

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from bench.invented import invent
-from embedmill.shared.privacy.redaction.redactor import Redactor
+from embedmill.shared.redaction.redactor import Redactor
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import running
 from tests.command import Command, Ran, finish

@@ -23,8 +23,8 @@ from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
 from embedmill.shared.errors import KeyUnavailable, SettingsError, UsageError
-from embedmill.shared.privacy.envelope import is_sealed, key_id_of
 from embedmill.shared.privacy.verdict_seals import VerdictSeals
+from embedmill.shared.sealing.envelope import is_sealed, key_id_of
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.resealing import Resealer

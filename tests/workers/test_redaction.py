@@ -22,10 +22,10 @@ from embedmill.producers.submission import Submitter, create_collection, ensure_
 from embedmill.shared.db import jobs
 from embedmill.shared.db.redactions import find_documents_of
 from embedmill.shared.errors import MissingExtra, RedactionFailed
-from embedmill.shared.privacy.redaction import scanning
-from embedmill.shared.privacy.redaction.finding import Finding
-from embedmill.shared.privacy.redaction.glance import Glance
 from embedmill.shared.providers.blobs.compression import MARK, restore
+from embedmill.shared.redaction import scanning
+from embedmill.shared.redaction.finding import Finding
+from embedmill.shared.redaction.glance import Glance
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.runtime import WorkerRuntime
 from tests.workers.working import work_through
@@ -196,7 +196,7 @@ def test_a_text_that_cannot_be_redacted_goes_no_further(
 def test_names_without_their_model_are_refused_at_once(
     redacting: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedmill.shared.privacy.redaction.names.MODEL", "no_such_model_at_all")
+    monkeypatch.setattr("embedmill.shared.redaction.names.MODEL", "no_such_model_at_all")
 
     with pytest.raises(MissingExtra, match="names"):
         update_collection(redacting, "default", redact="names")

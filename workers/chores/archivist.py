@@ -1,5 +1,6 @@
 """The archivist: anchors the audit at intervals, and lets go what has been kept for long enough."""
 
+from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import audit
@@ -7,7 +8,6 @@ from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import get_logger
-from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.runtime import Runtime
 
 log = get_logger()
@@ -44,7 +44,7 @@ class Archivist:
         before = int((runtime.database.query(read_clock) - days * DAY_SECONDS) * MICRO)
         total = 0
         for head in runtime.database.query(audit.list_heads):
-            gone = runtime.database.transact(audit.let_go, head, before=before, key=runtime.trail.key(head.chain))
+            gone = runtime.database.transact(audit.let_go, head, before=before, sealer=runtime.trail.key(head.chain))
             if gone:
                 entry = AuditEntry("audit.let_go", "done", head.chain, {"records": gone})
                 runtime.trail.write(INSTALLATION, ITSELF, entry)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from embedmill.shared.db.leftovers import ANY, Leftover
-from embedmill.shared.privacy.envelope import DataKey, seal, unseal
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.sealing.envelope import DataKey, seal, unseal
 
 PURPOSE = "erased documents"
 PLACE = b"erasure"

@@ -2,7 +2,7 @@
 
 import orjson
 
-from embedmill.shared.privacy.link_tokens import without_tokens
+from embedmill.shared.redaction.link_tokens import without_tokens
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.text import read_text
 

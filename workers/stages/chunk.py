@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedmill.shared import stages
+from embedmill.shared.access.labels import Labels, labelled
 from embedmill.shared.addresses import version_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.documents import ReadVersion, find_read_versions
@@ -19,7 +20,6 @@ from embedmill.shared.loading import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.privacy.document_seals import METADATA, DocumentSeals, open_metadata
-from embedmill.shared.privacy.labels import Labels, labelled
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
 from embedmill.shared.states import Result
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise

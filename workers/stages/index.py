@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared import stages
+from embedmill.shared.access.labels import Labels, kept_with
 from embedmill.shared.caches.embeddings import EmbeddingCache, as_kept
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db.collections import Collection
@@ -39,7 +40,6 @@ from embedmill.shared.logs import get_logger
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
 from embedmill.shared.privacy.document_seals import open_metadata
-from embedmill.shared.privacy.labels import Labels, kept_with
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
 from embedmill.shared.spend.guard import Guard

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
 
-from embedmill.shared.privacy.link_tokens import without_tokens
+from embedmill.shared.redaction.link_tokens import without_tokens
 
 _ANGLED = re.compile(r"<([^<>\n]{1,8000})>")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)

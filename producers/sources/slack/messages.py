@@ -9,7 +9,7 @@ from embedmill.producers.sources.slack.blocks import mappings, once, text_of_blo
 from embedmill.producers.sources.slack.markup import Names, plain
 from embedmill.producers.sources.slack.objects import without_half_pairs
 from embedmill.producers.sources.slack.workspace import name_of, one_line
-from embedmill.shared.privacy.link_tokens import without_tokens
+from embedmill.shared.redaction.link_tokens import without_tokens
 
 # What says that something happened in the channel and nothing else; a broadcast of old stood beside its reply.
 NOT_SAID = frozenset(

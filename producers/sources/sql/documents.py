@@ -10,7 +10,7 @@ from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, 
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
-from embedmill.shared.privacy.labels import is_label
+from embedmill.shared.access.labels import is_label
 
 SEPARATOR = "\n\n"
 # How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.

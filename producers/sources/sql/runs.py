@@ -37,8 +37,8 @@ from embedmill.producers.sources.sql.telling import (
     Untouched,
 )
 from embedmill.producers.sources.sql.values import Column, ColumnKind, is_set
+from embedmill.shared.access.labels import ACCESS
 from embedmill.shared.paging import batched, pages
-from embedmill.shared.privacy.labels import ACCESS
 
 # A reading by the cursor that goes through all ids besides.
 COMPARE_EVERY = 10

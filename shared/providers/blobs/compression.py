@@ -5,7 +5,7 @@ import hashlib
 from isal import isal_zlib
 
 from embedmill.shared.errors import BlobMissing
-from embedmill.shared.privacy.envelope import is_sealed
+from embedmill.shared.sealing.envelope import is_sealed
 
 MARK = b"embedmill-z1\n"
 """Before what is compressed. An object of an older release, or one that is not shorter compressed, is its own bytes."""

@@ -19,9 +19,9 @@ from embedmill.shared.errors import StorageFailed
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.headed import body_at
 from embedmill.shared.metering import FreeMeter, Meter
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.words.weighing import WordCounts, Wording
 
 

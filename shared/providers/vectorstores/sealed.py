@@ -20,9 +20,6 @@ from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import SealBroken, SettingsError, UsageError
 from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.metering import Meter
-from embedmill.shared.privacy.envelope import MAGIC
-from embedmill.shared.privacy.ring import KeyRing
-from embedmill.shared.privacy.rotation import Rotation
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
     Counted,
@@ -34,6 +31,9 @@ from embedmill.shared.providers.vectorstores.base import (
     VectorStore,
 )
 from embedmill.shared.providers.vectorstores.rows import check_rows
+from embedmill.shared.sealing.envelope import MAGIC
+from embedmill.shared.sealing.ring import KeyRing
+from embedmill.shared.sealing.rotation import Rotation
 from embedmill.shared.words.weighing import Wording, alike
 
 KIND = "row"

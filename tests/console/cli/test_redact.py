@@ -82,7 +82,7 @@ def test_a_line_that_is_none_is_named_by_its_number_and_not_quoted(
 def test_a_policy_that_there_is_not_and_names_without_their_model_are_refused(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedmill.shared.privacy.redaction.names.MODEL", "no_such_model_at_all")
+    monkeypatch.setattr("embedmill.shared.redaction.names.MODEL", "no_such_model_at_all")
     (tmp_path / "a").write_text("x", encoding="utf-8")
 
     assert run(capfd, "--policy", "some", str(tmp_path / "a"))[0] == 2

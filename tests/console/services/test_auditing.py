@@ -21,12 +21,12 @@ from embedmill.console.services import (
     workers,
 )
 from embedmill.console.services.searching import Query
+from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.audit.anchors import make_anchor
 from embedmill.shared.db import audit
 from embedmill.shared.errors import AccessDenied, AuditUnwritten, NotFound, SettingsError, TokenRefused
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.presence import Presence
-from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.workers.chores.archivist import Archivist

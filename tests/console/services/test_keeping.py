@@ -27,6 +27,7 @@ from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.search import RESULT
 from embedmill.retrieval.view import EVERY_SAYING, View
 from embedmill.shared import stages
+from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.db import claims, kept_answers
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Database
@@ -34,7 +35,6 @@ from embedmill.shared.db.kept_answers import KEPT_KINDS, measure_kept
 from embedmill.shared.db.schema import chore, document, kept_answer
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.presence import Presence
-from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.providers.models.base import ModelAnswer, Prompt, Stop
 from embedmill.shared.settings import Settings
 from embedmill.shared.sharding import ReadingOrder

@@ -11,11 +11,11 @@ from embedmill.console.services.documents import DocumentQuery
 from embedmill.producers.batches import find_sealed
 from embedmill.producers.sources.options import FieldMap
 from embedmill.producers.sources.rows import RowReader
+from embedmill.shared.access.labels import SEALED, Labels, kept_with, read_labels, split_kept
+from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import UsageError
 from embedmill.shared.presence import Presence
-from embedmill.shared.privacy.labels import SEALED, Labels, kept_with, read_labels, split_kept
-from embedmill.shared.privacy.principals import Principal, Role
 from embedmill.shared.providers.embeddings.base import InputType
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.settings import Settings

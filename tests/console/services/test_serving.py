@@ -27,9 +27,9 @@ from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.reach import every_reached
 from embedmill.console.services.serving import DECLARED, Service, serves
 from embedmill.console.usual import USUAL
+from embedmill.shared.access.principals import RIGHTS, Principal, Right, Role
 from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound, UsageError
 from embedmill.shared.letters import LetterFilter
-from embedmill.shared.privacy.principals import RIGHTS, Principal, Right, Role
 from embedmill.shared.runtime import Runtime
 from tests.shared.db.tracker import Tracker
 

@@ -7,10 +7,10 @@ import pytest
 
 from embedmill.console.services import collections, jobs, tokens
 from embedmill.console.services.opening import open_runtime
+from embedmill.shared.access.principals import Principal, Role
+from embedmill.shared.access.tokens import hash_token, make_token
 from embedmill.shared.db.schema import access_token
 from embedmill.shared.errors import AccessDenied, NotFound, SettingsError, TokenRefused, UsageError
-from embedmill.shared.privacy.principals import Principal, Role
-from embedmill.shared.privacy.tokens import hash_token, make_token
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from tests.shared.db.tracker import Tracker

@@ -7,11 +7,11 @@ from embedmill.console.services import collections
 from embedmill.console.services.submitting import JobOptions, submit
 from embedmill.producers.sources.given import GivenSource
 from embedmill.shared import stages
+from embedmill.shared.access.labels import SEALED
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.queueing import queue_ready
 from embedmill.shared.db.terms import FoundTerm, replace_terms
-from embedmill.shared.privacy.labels import SEALED
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
 from tests.workers.working import work_through

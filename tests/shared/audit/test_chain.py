@@ -6,17 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from embedmill.shared.audit.chain import (
-    GENESIS,
-    ChainHead,
-    ChainLink,
-    RecordFault,
-    RecordFaultKind,
-    check_chain,
-    mac_of,
-    seal_of,
-    write_body,
-)
+from embedmill.shared.audit.chain import RecordFault, RecordFaultKind, check_chain, mac_of, seal_of, write_body
+from embedmill.shared.db.audit import GENESIS, ChainHead, ChainLink
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 RECORDS = 30

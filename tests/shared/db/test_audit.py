@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from embedmill.shared.audit.chain import check_chain
+from embedmill.shared.audit.chain import ChainKey, check_chain
 from embedmill.shared.db import audit
-from embedmill.shared.db.audit import ChainKey
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.errors import EmbedmillError
@@ -82,7 +81,7 @@ def test_what_has_been_kept_for_long_enough_is_let_go_and_the_rest_is_still_a_ch
     middle = tracker.database.query(audit.find_link, "north", 3)
     assert middle is not None
     (head,) = (head for head in tracker.database.query(audit.list_heads) if head.chain == "north")
-    assert tracker.database.transact(audit.let_go, head, before=middle.at + 1, key=KEY) >= 3
+    assert tracker.database.transact(audit.let_go, head, before=middle.at + 1, sealer=KEY) >= 3
     assert [link.seq for link in audit.walk_links(tracker.database, "north")] in ([4, 5], [5])
     assert add(tracker.database) == 6
     assert faults_of(tracker.database) == []

@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from embedmill.shared.errors import MissingExtra, ShardDamaged
-from embedmill.shared.privacy.derivation import derive_key
-from embedmill.shared.privacy.envelope import DataKey
-from embedmill.shared.privacy.ring import KeyRing
+from embedmill.shared.sealing.derivation import derive_key
+from embedmill.shared.sealing.envelope import DataKey
+from embedmill.shared.sealing.ring import KeyRing
 
 SUFFIX = "-key"
 """Behind the name of a shard's file: ids of keys, by the inode of a file that is put in its place, or by nothing."""

@@ -4,8 +4,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from embedmill.shared.privacy.envelope import DataKey
 from embedmill.shared.providers.vectorstores.embedded import cipher
+from embedmill.shared.sealing.envelope import DataKey
 
 TABLES = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 INDEXES = "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"

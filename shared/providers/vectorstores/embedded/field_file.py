@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
 from embedmill.shared.filtering.columns import Columns, FieldColumn, FieldKeys, Mask, Name
-from embedmill.shared.privacy.envelope import MAGIC, is_sealed
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
+from embedmill.shared.sealing.envelope import MAGIC, is_sealed
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
 FORM = "embedmill fields 1"
 KIND = "fields"

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from embedmill.shared.filtering.columns import Builder, Mask, Places
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.fields import own_values
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.field_file import FieldBlock
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
 FILE_ROWS = 4_096
 """A block of fewer stays in memory."""

@@ -18,11 +18,11 @@ import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.privacy import envelope
-from embedmill.shared.privacy.envelope import MAGIC, OVERHEAD_BYTES, is_sealed
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
 from embedmill.shared.providers.vectorstores.embedded.segment import Pages, Postings, Segment
+from embedmill.shared.sealing import envelope
+from embedmill.shared.sealing.envelope import MAGIC, OVERHEAD_BYTES, is_sealed
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
 ENGINE = 1
 """The version of what segments hold and how it is laid out."""

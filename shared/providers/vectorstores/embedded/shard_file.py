@@ -18,9 +18,9 @@ from math import ceil
 from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
-from embedmill.shared.privacy.envelope import DataKey
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import cipher, copying, high_water, schema
+from embedmill.shared.sealing.envelope import DataKey
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.sqlite_files import file_uri
 
 APPLICATION_ID = 0x456D764D

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import (
     EVERYTHING,
     Counted,
@@ -42,6 +41,7 @@ from embedmill.shared.providers.vectorstores.embedded.view import held_by
 from embedmill.shared.providers.vectorstores.exact import cosines, selects
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.words.weighing import Wording
 
 DOCUMENTS_PAGE = 2_000

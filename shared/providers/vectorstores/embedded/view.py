@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
 from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, ListedSegment, Range, between, of_cutter
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
 LOAD_ROWS = 4_096
 

@@ -5,13 +5,14 @@ say of missing fields and of lists has changed over time. So a record has marks 
 value of each field and for each field that is there, and the least and greatest of its numbers and dates. A filter
 asks for marks and bounds, and is weaker than the user's where those cannot say it: what comes back is verified by
 `holds`. Records without marks, of releases before or with too many, are left for that too. What says who may see a row
-(`shared/privacy/labels.py`) has marks of its own in every record that has such a label, and is never left for later.
+(`shared/access/labels.py`) has marks of its own in every record that has such a label, and is never left for later.
 """
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from embedmill.shared.access.labels import KEPT
 from embedmill.shared.filtering.columns import THERE, key_of
 from embedmill.shared.filtering.conditions import (
     All,
@@ -26,7 +27,6 @@ from embedmill.shared.filtering.conditions import (
 )
 from embedmill.shared.filtering.fields import Fields, fields_of
 from embedmill.shared.filtering.readings import Axis, Range
-from embedmill.shared.privacy.labels import KEPT
 
 MARKS, LABELS = "em_marks", "em_labels"
 LEAST, GREATEST = "em_least_", "em_most_"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from embedmill.producers.sources.base import Problem, RowItem, Skipped
-from embedmill.shared.privacy.labels import SEALED, read_labels
+from embedmill.shared.access.labels import SEALED, read_labels
 from tests.producers.sources.sql.databases import Database, texts
 
 

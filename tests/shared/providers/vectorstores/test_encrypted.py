@@ -8,11 +8,11 @@ import pytest
 
 from embedmill.shared.errors import KeyUnavailable, ShardDamaged
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.privacy.envelope import DataKey
-from embedmill.shared.privacy.ring import PLAIN, KeyRing
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.sealing.envelope import DataKey
+from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from tests.contracts.vectorstore import DIMENSIONS, StoreFactory, VectorStoreContract, make_row, near, worded
 
 KEY, OTHER = (DataKey(f"{n:016x}", bytes([n]) * 32, 1) for n in (1, 2))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from embedmill.shared.access.labels import Labels, kept_with
 from embedmill.shared.filtering.conditions import All
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.privacy.labels import Labels, kept_with
 from embedmill.shared.providers.vectorstores.pinecone.filters import LABELS, MARKS, filter_of, marked
 from embedmill.simulators.pinecone_index import meets
 from tests.contracts.labels import LEVELS, MANY_VALUES, OWNERS, REACHES, is_within

@@ -7,12 +7,12 @@ import pytest
 
 from embedmill.shared.errors import SealBroken, UsageError
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.privacy.envelope import DataKey
-from embedmill.shared.privacy.ring import KeyRing
-from embedmill.shared.privacy.rotation import Rotation
 from embedmill.shared.providers.vectorstores.base import Selection
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.sealed import SealedStore
+from embedmill.shared.sealing.envelope import DataKey
+from embedmill.shared.sealing.ring import KeyRing
+from embedmill.shared.sealing.rotation import Rotation
 from tests.contracts.vectorstore import DIMENSIONS, make_row, near, unit_vector, without_vector
 from tests.planted import find_planted
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote
 
 from embedmill.shared.errors import EmbedmillError, RedactionFailed
-from embedmill.shared.privacy.redaction.finding import Finding, united
-from embedmill.shared.privacy.redaction.normal import normal_form, possible_forms
-from embedmill.shared.privacy.redaction.placeholders import (
+from embedmill.shared.redaction.finding import Finding, united
+from embedmill.shared.redaction.normal import normal_form, possible_forms
+from embedmill.shared.redaction.placeholders import (
     Placeholders,
     has_placeholder,
     is_beside_placeholder,
     stem_of,
 )
-from embedmill.shared.privacy.redaction.policy import MARK, NAMES, OFF, OWN, policy_id, require_policy
+from embedmill.shared.redaction.policy import MARK, NAMES, OFF, OWN, policy_id, require_policy
 
 if TYPE_CHECKING:
-    from embedmill.shared.privacy.keys import Keys
+    from embedmill.shared.sealing.derivation import KeySource
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -94,7 +94,7 @@ class Redactor:
     def __init__(
         self,
         policy: str,
-        keys: "Callable[[], Keys] | None" = None,
+        keys: "Callable[[], KeySource] | None" = None,
         collection: str = "",
         *,
         seconds: float = USUAL_SECONDS,
@@ -117,11 +117,11 @@ class Redactor:
     def require(self) -> None:
         """Load what the policy needs; raises MissingExtra."""
         if self.policy == NAMES:
-            from embedmill.shared.privacy.redaction.names import require_model
+            from embedmill.shared.redaction.names import require_model
 
             require_model()
         if self.is_on and self._scanner != OWN:
-            from embedmill.shared.privacy.redaction.vendor_keys import require_scanner
+            from embedmill.shared.redaction.vendor_keys import require_scanner
 
             require_scanner()
 
@@ -194,11 +194,11 @@ class Redactor:
     def _looked_for(self, text: str) -> Iterable[Finding]:
         found = _with_repeats(_scan(text), text)
         if self.policy == NAMES:
-            from embedmill.shared.privacy.redaction.names import find_names
+            from embedmill.shared.redaction.names import find_names
 
             found = united([*found, *find_names(text, seconds=self._seconds)])
         if self._scanner != OWN:
-            from embedmill.shared.privacy.redaction.vendor_keys import find_vendor_keys
+            from embedmill.shared.redaction.vendor_keys import find_vendor_keys
 
             found = united([*found, *find_vendor_keys(text)])
         if has_placeholder(text):
@@ -283,14 +283,14 @@ def _forms_of(value: str) -> set[str]:
 
 def _scan(text: str) -> list[Finding]:
     """The patterns are loaded when a text is first looked through."""
-    from embedmill.shared.privacy.redaction.scanning import scan
+    from embedmill.shared.redaction.scanning import scan
 
     return scan(text)
 
 
 def _with_repeats(found: list[Finding], text: str) -> list[Finding]:
     """With the places where a value stands again that only a word before it gave away."""
-    from embedmill.shared.privacy.redaction.repeats import find_repeats
+    from embedmill.shared.redaction.repeats import find_repeats
 
     again = find_repeats(found, text)
     return united([*found, *again]) if again else found

@@ -3,8 +3,8 @@
 import pytest
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.privacy.derivation import framed
-from embedmill.shared.privacy.envelope import OVERHEAD_BYTES, DataKey, is_sealed, key_id_of, seal, unseal
+from embedmill.shared.sealing.derivation import framed
+from embedmill.shared.sealing.envelope import OVERHEAD_BYTES, DataKey, is_sealed, key_id_of, seal, unseal
 
 KEY = DataKey("00112233445566ff", b"\x05" * 32)
 PLACE = framed("docs", "blob", "abc")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from socket import AF_INET6, inet_ntop, inet_pton
 
-from embedmill.shared.privacy.redaction.folding import fold
+from embedmill.shared.redaction.folding import fold
 
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 _SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")

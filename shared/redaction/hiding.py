@@ -13,8 +13,8 @@ import orjson
 from embedmill.shared.errors import BlobMissing
 
 if TYPE_CHECKING:
-    from embedmill.shared.privacy.envelope import DataKey
-    from embedmill.shared.privacy.keys import Keys
+    from embedmill.shared.sealing.derivation import KeySource
+    from embedmill.shared.sealing.envelope import DataKey
 
 PURPOSE = "redaction"
 HIDDEN = "hidden"
@@ -25,19 +25,19 @@ _MAGIC = b"\xe7ER1"
 class Hider:
     """Seals with a key of the installation's. Raises KeyUnavailable, and SealBroken for what was changed."""
 
-    def __init__(self, keys: "Callable[[], Keys]") -> None:
+    def __init__(self, keys: "Callable[[], KeySource]") -> None:
         self._keys = keys
 
     @cached_property
     def _key(self) -> "DataKey":
-        from embedmill.shared.privacy.envelope import DataKey
+        from embedmill.shared.sealing.envelope import DataKey
 
         keys = self._keys()
         return DataKey(keys.key_id, keys.derive(PURPOSE))
 
     def hide(self, data: bytes) -> bytes:
         """The bytes, sealed."""
-        from embedmill.shared.privacy.envelope import seal
+        from embedmill.shared.sealing.envelope import seal
 
         return _MAGIC + seal(self._key, PURPOSE.encode(), data)
 
@@ -45,7 +45,7 @@ class Hider:
         """What was hidden; what is not is itself."""
         if not data.startswith(_MAGIC):
             return data
-        from embedmill.shared.privacy.envelope import unseal
+        from embedmill.shared.sealing.envelope import unseal
 
         return unseal(self._key, PURPOSE.encode(), data[len(_MAGIC) :])
 

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from embedmill.shared.errors import MissingExtra
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.redaction.finding import Certainty, Finding
 
 KINGFISHER = "kingfisher"
 _TURN = Lock()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from operator import itemgetter
 
-from embedmill.shared.privacy.redaction.folding import fold_words
+from embedmill.shared.redaction.folding import fold_words
 
 REACH = 48
 """Characters that are looked at."""

@@ -2,8 +2,23 @@
 
 import hashlib
 import hmac
+from typing import Protocol
 
 KEY_BYTES = 32
+
+
+class KeySource(Protocol):
+    """Where keys for a purpose come from (`shared.privacy.keys`); whatever it makes is the same for ever."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the secret that all of them are made of."""
+
+    def derive(self, purpose: str, collection: str = "") -> bytes:
+        """32 bytes for one purpose, and one collection."""
+
+    def mac(self, purpose: str, data: str | bytes, collection: str = "") -> bytes:
+        """A hash of 32 bytes that nobody without the key can try guesses against."""
 
 
 def framed(*parts: bytes | str) -> bytes:

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from embedmill.shared.privacy.redaction import births, codes, network, secrets
-from embedmill.shared.privacy.redaction.anchors import Literals
-from embedmill.shared.privacy.redaction.births import find_births
-from embedmill.shared.privacy.redaction.codes import find_accounts, find_codes
-from embedmill.shared.privacy.redaction.finding import Finding, united
-from embedmill.shared.privacy.redaction.folding import fold
-from embedmill.shared.privacy.redaction.glance import Glance
-from embedmill.shared.privacy.redaction.network import find_machines, find_mail
-from embedmill.shared.privacy.redaction.number_rules import RULES
-from embedmill.shared.privacy.redaction.numbers import runs
-from embedmill.shared.privacy.redaction.phones import find_phones, find_vanity, has_plus
-from embedmill.shared.privacy.redaction.placeholders import without_placeholders
-from embedmill.shared.privacy.redaction.secrets import find_secrets
+from embedmill.shared.redaction import births, codes, network, secrets
+from embedmill.shared.redaction.anchors import Literals
+from embedmill.shared.redaction.births import find_births
+from embedmill.shared.redaction.codes import find_accounts, find_codes
+from embedmill.shared.redaction.finding import Finding, united
+from embedmill.shared.redaction.folding import fold
+from embedmill.shared.redaction.glance import Glance
+from embedmill.shared.redaction.network import find_machines, find_mail
+from embedmill.shared.redaction.number_rules import RULES
+from embedmill.shared.redaction.numbers import runs
+from embedmill.shared.redaction.phones import find_phones, find_vanity, has_plus
+from embedmill.shared.redaction.placeholders import without_placeholders
+from embedmill.shared.redaction.secrets import find_secrets
 
 Detector = Callable[[Glance], Iterator[Finding]]
 """From a folded text to what it finds in it."""

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.errors import MissingExtra, RedactionFailed
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding
+from embedmill.shared.redaction.finding import Certainty, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding
-from embedmill.shared.privacy.redaction.hints import NO_VALUE, NOTHING, Before, Hint
+from embedmill.shared.redaction.finding import Certainty, Finding
+from embedmill.shared.redaction.hints import NO_VALUE, NOTHING, Before, Hint
 
 FEWEST_DIGITS = 7
 MOST_DIGITS = 19

@@ -1,8 +1,8 @@
 """Ids of countries that are only digits: by a grouping that nothing else has, or by the word before them."""
 
-from embedmill.shared.privacy.redaction.checks import is_snils, stdnum
-from embedmill.shared.privacy.redaction.hints import hint
-from embedmill.shared.privacy.redaction.numbers import Lengths, NumberRule
+from embedmill.shared.redaction.checks import is_snils, stdnum
+from embedmill.shared.redaction.hints import hint
+from embedmill.shared.redaction.numbers import Lengths, NumberRule
 
 _FORMED: tuple[tuple[str, str, frozenset[Lengths], str], ...] = (
     ("BR_CNPJ", "br.cnpj", frozenset({(2, 3, 3, 4, 2)}), "./- "),

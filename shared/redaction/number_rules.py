@@ -1,10 +1,10 @@
 """Every number that is only digits: types, lengths, groupings, check digits, and the words that some of them need."""
 
-from embedmill.shared.privacy.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum
-from embedmill.shared.privacy.redaction.finding import Certainty
-from embedmill.shared.privacy.redaction.hints import hint
-from embedmill.shared.privacy.redaction.national_rules import NATIONAL_RULES
-from embedmill.shared.privacy.redaction.numbers import Lengths, NumberRule, NumberRules
+from embedmill.shared.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum
+from embedmill.shared.redaction.finding import Certainty
+from embedmill.shared.redaction.hints import hint
+from embedmill.shared.redaction.national_rules import NATIONAL_RULES
+from embedmill.shared.redaction.numbers import Lengths, NumberRule, NumberRules
 
 CARD_SIZES = range(13, 20)
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding
-from embedmill.shared.privacy.redaction.hints import NO_VALUE, hint
-from embedmill.shared.privacy.redaction.normal import EXTENSIONS
-from embedmill.shared.privacy.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
+from embedmill.shared.redaction.finding import Certainty, Finding
+from embedmill.shared.redaction.hints import NO_VALUE, hint
+from embedmill.shared.redaction.normal import EXTENSIONS
+from embedmill.shared.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
 
 PHONE = hint(
     *"tel tele telephone* telef telefon* telefono telefone telefoon* telefax tph fon fone phone* ph".split(),

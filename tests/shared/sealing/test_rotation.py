@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.privacy.rotation import Rotation
+from embedmill.shared.sealing.rotation import Rotation
 
 DIMENSIONS = 64
 KEY = b"k" * 32

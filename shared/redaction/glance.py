@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embedmill.shared.privacy.redaction.anchors import Anchors
+from embedmill.shared.redaction.anchors import Anchors
 
 
 @dataclass(frozen=True, slots=True)

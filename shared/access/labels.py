@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from unicodedata import normalize
 
+from embedmill.shared.access.principals import NAME, Principal, read_level
 from embedmill.shared.addresses import digest
-from embedmill.shared.privacy.principals import NAME, Principal, read_level
 
 if TYPE_CHECKING:
     from embedmill.shared.filtering.conditions import Condition

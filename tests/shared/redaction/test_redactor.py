@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedmill.shared.errors import MissingExtra, RedactionFailed
-from embedmill.shared.privacy.redaction import names, vendor_keys
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding, united
-from embedmill.shared.privacy.redaction.folding import fold
-from embedmill.shared.privacy.redaction.metadata import flatten, rebuild
-from embedmill.shared.privacy.redaction.normal import normal_form
-from embedmill.shared.privacy.redaction.redactor import Redactor
-from embedmill.shared.privacy.redaction.scanning import scan
-from tests.shared.privacy.redaction.test_scanning import FOUND, LEFT
+from embedmill.shared.redaction import names, vendor_keys
+from embedmill.shared.redaction.finding import Certainty, Finding, united
+from embedmill.shared.redaction.folding import fold
+from embedmill.shared.redaction.metadata import flatten, rebuild
+from embedmill.shared.redaction.normal import normal_form
+from embedmill.shared.redaction.redactor import Redactor
+from embedmill.shared.redaction.scanning import scan
+from tests.shared.redaction.test_scanning import FOUND, LEFT
 
 REDACTOR = Redactor("patterns")
 PIECES = st.sampled_from(

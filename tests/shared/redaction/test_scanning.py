@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedmill.shared.privacy.redaction.scanning import scan
+from embedmill.shared.redaction.scanning import scan
 
 _LONG = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ"
 _HEX = "0123456789abcdef" * 4

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.privacy.derivation import framed
-from embedmill.shared.privacy.envelope import DataKey, is_sealed, key_id_of, seal, unseal
+from embedmill.shared.sealing.derivation import framed
+from embedmill.shared.sealing.envelope import DataKey, is_sealed, key_id_of, seal, unseal
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from embedmill.shared.privacy.redaction.finding import Certainty, Finding
-from embedmill.shared.privacy.redaction.folding import fold_words
-from embedmill.shared.privacy.redaction.glance import Glance
+from embedmill.shared.redaction.finding import Certainty, Finding
+from embedmill.shared.redaction.folding import fold_words
+from embedmill.shared.redaction.glance import Glance
 
 WORDS = tuple(
     map(

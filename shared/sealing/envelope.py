@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 
 from embedmill.shared.errors import SealBroken
-from embedmill.shared.privacy.derivation import framed
+from embedmill.shared.sealing.derivation import framed
 
 MAGIC = b"\xe7EM"
 """No text in UTF-8 begins so, and none of our formats."""

@@ -1,0 +1,1 @@
+"""Who may see what: principals, their tokens, and the labels of documents."""
