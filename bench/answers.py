@@ -33,18 +33,19 @@ from bench.judges import RulingModel, Verdict
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
 from embedmill.retrieval.grading.grader import Judges
-from embedmill.retrieval.grading.passages import RELEVANT, Passage
 from embedmill.retrieval.grading.questions import AskedQuestion, RankingQuestion
 from embedmill.retrieval.grading.staged import Depths, Judge, Weights
+from embedmill.retrieval.passages import RELEVANT, Passage
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.packing import Room
 from embedmill.shared.collections import read_collection_settings
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.serving import SimulatorServer, running

@@ -17,8 +17,9 @@ from embedmill.api import Mill
 from embedmill.console.services.opening import open_runtime
 from embedmill.shared.audit.chain import mac_of, write_body
 from embedmill.shared.audit.trail import AuditEntry
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.audit import GENESIS
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 
 WARM_UP = 20
 ENTRY = AuditEntry("search", "done", "", {"hits": 10}, {"query": "0" * 32, "scores": "0" * 32})

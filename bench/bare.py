@@ -15,7 +15,8 @@ from embedmill.shared.addresses import document_id
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
-from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.providers.vectorstores.table import open_vector_store
 from embedmill.shared.uris import path_to_uri
 from embedmill.workers.chunking import ChunkSet

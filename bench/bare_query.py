@@ -21,8 +21,9 @@ from embedmill.retrieval.ranking import missing, scores_of
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.view import SPREAD
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import WordQuery, names_identifier, parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 

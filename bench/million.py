@@ -31,8 +31,8 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.embeddings.base import Embedder, unit_rows
 from embedmill.shared.providers.embeddings.table import open_embedder
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.sharding import shard_for
 from embedmill.shared.words.queries import parse_query
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from embedmill.shared.editions import row_id
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
 from embedmill.shared.providers.vectorstores.pgvector.words import signed
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
 
 SCHEMA = "embedmill_bench"

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 import embedmill
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import Query, answer_each
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 
 TURN = 50
 WORDS = [f"word{number}" for number in range(3000)]

@@ -27,11 +27,11 @@ from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.measured import BY_WORDS, measured
 from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, most_of_words
 from embedmill.retrieval.search import Searcher
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from embedmill.shared.settings import load_settings
 from embedmill.shared.words.queries import parse_query
 from embedmill.workers.chunking import ChunkSettings
 

@@ -24,8 +24,9 @@ from embedmill.retrieval.view import EVERY_CHUNK, FIRST_PAGE, View
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.table import open_embedder
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.sharding import shard_for
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.parsing.draft import Draft

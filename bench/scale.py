@@ -32,7 +32,7 @@ from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.settlement import RetryPolicy
-from embedmill.shared.db.submitting import Submission
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.outcomes import Advance, Complete
 from embedmill.shared.states import Result
 

@@ -58,9 +58,10 @@ from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Verification
 from embedmill.console.usual import USUAL
 from embedmill.finding import Readers
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from embedmill.shared.states import JobState
 from embedmill.trust import Trust, verify_backup
 

@@ -25,7 +25,8 @@ from embedmill.producers.sources.memory import Changes
 from embedmill.shared.access.labels import SEALED, UNLABELLED, Labels, labelled, read_labels
 from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.claims import LeftBehind
-from embedmill.shared.db.submitting import Submission, version_of_state
+from embedmill.shared.db.submission import Submission
+from embedmill.shared.db.submitting import version_of_state
 from embedmill.shared.privacy.document_seals import DocumentSeals
 
 SHOWN_CHARACTERS = 80

@@ -6,7 +6,7 @@ from typing import Any
 from embedmill.producers.sources.base import Document
 from embedmill.shared.db.collections import Collection as DocumentCollection
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.submitting import Submission
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.db.tombstones import SHOWN_CHARACTERS, Barred, NamedDocument, find_barred
 from embedmill.shared.erasing import explain
 from embedmill.shared.privacy.document_seals import DocumentSeals

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedmill.producers.absence import Unread, is_missing, note_kept
 from embedmill.producers.batches import named
+from embedmill.producers.reading import Reading
 from embedmill.producers.sources.base import Remark, RemarkKind, Source, describe_item
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.shared.db import claims, documents, scan_notes, scans
@@ -15,9 +16,6 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.scans import Scan
 from embedmill.shared.paging import pages, walk
 from embedmill.shared.uris import path_to_uri
-
-if TYPE_CHECKING:
-    from embedmill.producers.scanning import Reading
 
 # The larger share of a source that may vanish before a flag is asked for.
 LARGEST_DEPARTURE = 0.2
@@ -31,7 +29,7 @@ class Leaving:
     not met. `watches` where other sources may have other things under the same names.
     """
 
-    reading: "Reading"
+    reading: Reading
     scan: Scan
     source: Source
     unread: Unread

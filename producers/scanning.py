@@ -1,7 +1,7 @@
 """The scan of a source: what it holds goes to the database in batches, and what it holds no longer leaves."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +12,7 @@ from embedmill.producers.absence import Unread
 from embedmill.producers.batches import Batch, Describer, cut, find_sealed, named
 from embedmill.producers.leaving import Leaving
 from embedmill.producers.memory import StoredMemory
+from embedmill.producers.reading import Reading, Recorded
 from embedmill.producers.redacting import RedactedItems
 from embedmill.producers.sources.base import (
     Document,
@@ -27,82 +28,19 @@ from embedmill.producers.sources.base import (
     as_missing,
     describe_item,
 )
-from embedmill.producers.sources.memory import Changes
 from embedmill.producers.turns import SharedTurns
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import claims, dead_before, documents, scan_notes, scans, source_memory, submitting
 from embedmill.shared.db.claims import OtherClaim, Sighting
-from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.scans import Scan, names_places
-from embedmill.shared.db.submitting import Submission
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.errors import SourceClosed
-from embedmill.shared.privacy.document_seals import DocumentSeals
-from embedmill.shared.runtime import Runtime
 from embedmill.shared.uris import path_to_uri
 
 BATCH_ITEMS = 256
 # A server takes a batch in one statement, whose price it pays for less often.
 BATCH_ITEMS_OF_A_SERVER = 2000
-
-
-class Reading:
-    """All that the scans of one job share; its counts go to `on_batch`, and `renew` keeps the job's lease."""
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        collection: Collection,
-        begun: Sequence[Scan],
-        *,
-        allow_deletes: bool,
-        retry_dead: bool = False,
-        limit: int | None = None,
-        on_batch: Callable[[int, int], object],
-        renew: Callable[[Any, int], object],
-    ) -> None:
-        self.runtime = runtime
-        self.database: Database = runtime.database
-        self.collection = collection
-        self.allow_deletes = allow_deletes
-        self.retry_dead = retry_dead
-        self.limit = limit
-        self.settings_hash = runtime.fingerprint(collection)
-        self.seals = DocumentSeals(runtime.vault, collection.id)
-        self.scan_ids = frozenset(scan.id for scan in begun)
-        self.source_ids = frozenset(scan.source_id for scan in begun)
-        self.renew = renew
-        self._on_batch = on_batch
-        self._seen = 0
-        self._queued = 0
-
-    def report(self, recorded: "Recorded") -> None:
-        """Count a batch that is durable."""
-        self._seen += recorded.seen
-        self._queued += recorded.queued
-        self._on_batch(self._seen, self._queued)
-
-    def end_departed(self, read: Sequence["SourceScan"]) -> int:
-        """Let go what no source has any more; returns how many removals were held back for want of a flag or of proof.
-
-        After all sources were read: what moved from one to another is claimed by then, and stays.
-        """
-        job_id = read[0].scan.job_id if read else 0
-        departing = self.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
-        held = 0
-        for source in read:
-            if source.may_depart:
-                held += source.end_departed(has_unmet=source.scan.source_id in departing)
-        return held
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A batch that is durable: documents in it, and those that got work."""
-
-    seen: int
-    queued: int
-    memory: Changes
 
 
 @dataclass(slots=True)
@@ -335,6 +273,20 @@ class SourceScan:
     def _are_two(self, other: OtherClaim, item: Document) -> bool:
         """Whether two sources name different things by one id; a file is the same file whoever names it."""
         return other.is_row or not self._names_places or isinstance(item, RowItem)
+
+
+def end_departed(reading: Reading, read: Sequence[SourceScan]) -> int:
+    """Let go what no source has any more; returns how many removals were held back for want of a flag or of proof.
+
+    After all sources were read: what moved from one to another is claimed by then, and stays.
+    """
+    job_id = read[0].scan.job_id if read else 0
+    departing = reading.database.query(lambda c: claims.find_sources_with_departures(c, job_id))
+    held = 0
+    for source in read:
+        if source.may_depart:
+            held += source.end_departed(has_unmet=source.scan.source_id in departing)
+    return held
 
 
 def _is_within(uri: str, home: str) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from embedmill.producers.scanning import Reading, SourceScan
+from embedmill.producers.reading import Reading
+from embedmill.producers.scanning import SourceScan, end_departed
 from embedmill.producers.sources.base import Source
 from embedmill.shared.access.labels import UNLABELLED, Labels
 from embedmill.shared.addresses import digest
@@ -146,7 +147,7 @@ class Submitter:
                 source.read()
             in_part = [] if limit is None else [scan.source_id for scan in submitted.scans]
             in_part += [one.scan.source_id for one in read if one.source.part or one.is_cut]
-            self.end(submitted, held=reading.end_departed(read), in_part=in_part)
+            self.end(submitted, held=end_departed(reading, read), in_part=in_part)
         except ScanTakenOver:
             raise
         except ScanStopped:

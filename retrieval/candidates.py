@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf, isfinite
 
 from embedmill.shared.editions import Edition, ordinal_of
-from embedmill.shared.providers.vectorstores.base import Match
+from embedmill.shared.providers.vectorstores.rows import Match
 
 WIDENING = 4
 SPARE = 1.25

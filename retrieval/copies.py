@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import QueryWord

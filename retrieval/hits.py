@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from embedmill.retrieval.explaining import Explanation
-from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.neighbours import Context
+from embedmill.retrieval.passages import Quote
 from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.steps import Step
 

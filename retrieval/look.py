@@ -7,6 +7,7 @@ from typing import Protocol
 
 from embedmill.retrieval.candidates import Ask, Visibility, asked_for, gather
 from embedmill.retrieval.embedding import ONLY_WORDS, Vector
+from embedmill.retrieval.expansion.expansion import weigh_added
 from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms, why_not
 from embedmill.retrieval.fusion import Fusion, fuse, ranked
 from embedmill.retrieval.question import Question
@@ -14,9 +15,8 @@ from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, score
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
-from embedmill.retrieval.understanding.expansion import weigh_added
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import QueryWord, names_identifier, weigh
 from embedmill.shared.words.weighing import Wording
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from embedmill.retrieval.copies import Copies, FindTerms, alike, same
-from embedmill.retrieval.grading.passages import Grade
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.look import Looking
+from embedmill.retrieval.passages import Grade
 from embedmill.retrieval.ranking import Ranking
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.view import View
 from embedmill.shared.paging import batched
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 
 DEPTHS = (100, 1000, 4000)
 """Candidates that each side puts up, first and whenever more are wanted; quality is the same from 30 to 400."""

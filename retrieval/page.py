@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from embedmill.retrieval.grading.passages import Quote
 from embedmill.retrieval.hits import Copy, Hit, Part
 from embedmill.retrieval.judging import RelevanceJudge
 from embedmill.retrieval.look import Looking
 from embedmill.retrieval.neighbours import Context, context, ids_after, ids_before
 from embedmill.retrieval.order import Order, RankedPlace
 from embedmill.retrieval.paging import Cursor, stands_for
+from embedmill.retrieval.passages import Quote
 from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.shared.headed import place_of, within_one
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 
 LEAST_TAKEN = 20
 """So many places are taken however few are shown: what is told of the first does not depend on how many are wanted."""

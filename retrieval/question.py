@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from embedmill.retrieval.understanding.expansion import AddedName
+from embedmill.retrieval.expansion.expansion import AddedName
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
 from embedmill.shared.providers.vectorstores.exact import selects
+from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query

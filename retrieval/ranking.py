@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from embedmill.retrieval.hits import StageScore
-from embedmill.shared.providers.vectorstores.base import Match
+from embedmill.shared.providers.vectorstores.rows import Match
 
 Scores = Mapping[str, float]
 

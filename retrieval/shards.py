@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.providers.vectorstores.base import Found, IndexChanged, Match, Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import Found, IndexChanged, Match, Selection, VectorRow
 from embedmill.shared.words.weighing import WordCounts, Wording
 
 T = TypeVar("T")

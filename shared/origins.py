@@ -26,24 +26,25 @@ class Origin:
 GROUP = "embedmill.sources"
 
 ORIGINS: dict[str, Origin] = {
-    "file": Origin(loader="embedmill.shared.loading:FileLoader"),
-    "held": Origin(loader="embedmill.shared.loading:HeldLoader"),
+    "file": Origin(loader="embedmill.shared.loading.loaders:FileLoader"),
+    "held": Origin(loader="embedmill.shared.loading.loaders:HeldLoader"),
     "http": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
     "https": Origin(source="embedmill.producers.sources.web.source:WebSource", is_place=True),
     "maildir": Origin(
-        loader="embedmill.shared.maildirs:MaildirLoader", source="embedmill.producers.sources.maildir:MaildirSource"
+        loader="embedmill.shared.loading.maildirs:MaildirLoader",
+        source="embedmill.producers.sources.maildir:MaildirSource",
     ),
-    "member": Origin(loader="embedmill.shared.containers.loading:MemberLoader"),
+    "member": Origin(loader="embedmill.shared.loading.members:MemberLoader"),
     "mariadb": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
     "mysql": Origin(source="embedmill.producers.sources.sql.source:MySqlSource"),
     "postgres": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "postgresql": Origin(source="embedmill.producers.sources.sql.source:PostgresSource"),
     "s3": Origin(
-        loader="embedmill.shared.buckets.loading:S3Loader",
+        loader="embedmill.shared.loading.objects:S3Loader",
         source="embedmill.producers.sources.buckets.source:S3Source",
         is_place=True,
     ),
-    "row": Origin(loader="embedmill.shared.loading:RowLoader"),
+    "row": Origin(loader="embedmill.shared.loading.loaders:RowLoader"),
     "slack": Origin(source="embedmill.producers.sources.slack.source:SlackSource"),
     "sqlite": Origin(source="embedmill.producers.sources.sql.source:SqliteSource"),
 }

@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.configuration import load_settings
+from embedmill.shared.settings import Settings
 from tests import cheaper, together
 from tests.command import Command
 from tests.migrated import place_migrated

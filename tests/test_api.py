@@ -14,10 +14,11 @@ from embedmill.api import Mill, log_notice
 from embedmill.console.listening import Notice
 from embedmill.console.services import fields as fields_of_collections
 from embedmill.shared import stages
+from embedmill.shared.configuration import beyond_environment, load_settings
 from embedmill.shared.db.queueing import queue_ready
 from embedmill.shared.errors import NotFound, SourceError, UsageError
 from embedmill.shared.presence import Presence
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from embedmill.workers.messages import BatchMessage
 from embedmill.workers.runtime import WorkerRuntime
 from tests.workers.working import work_through
@@ -103,9 +104,9 @@ def test_nothing_given_is_told(mill: Mill) -> None:
 
 
 def test_settings_that_are_values_reach_other_processes(settings: Settings, tmp_path: Path) -> None:
-    assert settings.beyond_environment() == {}
+    assert beyond_environment(settings) == {}
     changed = load_settings(home=tmp_path / "other", workers=3, limits={"openai": {"rpm": 5}})
-    told = changed.beyond_environment()
+    told = beyond_environment(changed)
     assert told["EMBEDMILL_HOME"] == str(tmp_path / "other")
     assert told["EMBEDMILL_WORKERS"] == "3"
     assert set(told) == {"EMBEDMILL_HOME", "EMBEDMILL_WORKERS", "EMBEDMILL_LIMITS"}

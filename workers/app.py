@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from embedmill.shared.settings import load_settings
+from embedmill.shared.configuration import load_settings
 from embedmill.workers.brokers.table import configuration
 
 app = Celery("embedmill", include=["embedmill.workers.tasks"], set_as_current=False)

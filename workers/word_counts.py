@@ -18,8 +18,8 @@ from embedmill.shared.db.word_counts import Uncounted
 from embedmill.shared.db.word_editions import edition_of
 from embedmill.shared.errors import BlobMissing, EmbedmillError, ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.providers.vectorstores.table import find_offer, is_remote
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.words.cutting import count_terms

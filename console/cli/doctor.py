@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, services, keys and workers."""
     from embedmill.console.services.doctor import examine
+    from embedmill.shared.configuration import load_settings
     from embedmill.shared.errors import SettingsError
     from embedmill.shared.logs import configure_logs
-    from embedmill.shared.settings import load_settings
 
     # Settings that cannot be read are what the examination is to tell.
     with suppress(SettingsError):

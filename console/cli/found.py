@@ -32,7 +32,7 @@ def print_found(result: "SearchResult", *, offset: int = 0) -> None:
 
 
 def _lines(result: "SearchResult", offset: int) -> Iterator[str]:
-    from embedmill.retrieval.grading.passages import RELEVANT
+    from embedmill.retrieval.passages import RELEVANT
     from embedmill.shared.words.queries import parse_query
 
     graded = any((hit.model_score or 0) >= RELEVANT for hit in result.hits)

@@ -10,9 +10,10 @@ from embedmill.console.cli.output import print_told, print_warning
 from embedmill.console.cli.progress import Display
 from embedmill.console.listening import HandBack, Listener, Notice, Severity
 from embedmill.console.services.opening import open_runtime, open_to_read
+from embedmill.shared.configuration import load_settings, unknown_variables
 from embedmill.shared.logs import configure_logs
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings, unknown_variables
+from embedmill.shared.settings import Settings
 
 
 def read_settings() -> Settings:

@@ -43,7 +43,7 @@ def simulate(
     spoiled answers, POST /_sim/verdicts scripts what the model thinks, GET /_sim/bill is what it would charge.
     """
     from embedmill.console.services.simulating import Rehearsal, run_simulator
-    from embedmill.shared.settings import load_settings
+    from embedmill.shared.configuration import load_settings
 
     def announce(running: "RunningSimulator") -> None:
         print_result(running, _print_running, as_json=as_json)

@@ -11,16 +11,17 @@ from embedmill.console.services.reach import every_reached, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared import VERSION
 from embedmill.shared.access.principals import Principal, Right
-from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.anchors import Anchor, check_anchor, open_place, read_anchor
 from embedmill.shared.audit.beginning import read_beginning
 from embedmill.shared.audit.chain import RecordFault, RecordFaultKind, check_chain
 from embedmill.shared.audit.ocsf import to_ocsf
+from embedmill.shared.audit.trail import FILE
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, ChainHead, ChainLink, RecordPlace
 from embedmill.shared.db.collections import no_collection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.runtime import Runtime
+from embedmill.workers.chores.anchoring import anchor_chains
 
 MICRO = 1_000_000
 Format = Literal["jsonl", "ocsf"]
@@ -194,7 +195,7 @@ def verify_records(runtime: Runtime, *, collection: str | None = None) -> AuditV
         return AuditVerification(ok=False, records=0, chains=0, anchors=0, anchored=None, faults=gone)
     heads = {head.chain: head for head in runtime.database.query(audit.list_heads)}
     anchors, faults, kept = _read_anchors(runtime)
-    begun = read_beginning(runtime.home, runtime.keys)
+    begun = read_beginning(runtime.home / FILE, runtime.keys)
     held_against = [begun, *anchors] if isinstance(begun, Anchor) else anchors
     faults += [begun] if isinstance(begun, RecordFault) else []
     anchored = {chain for anchor in held_against for chain in anchor.chains}

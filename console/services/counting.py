@@ -15,7 +15,7 @@ from embedmill.console.services.noticing import Noticed
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.sizes import SizedDocument
 from embedmill.shared.errors import DocumentError, ParserCrashed
-from embedmill.shared.loading import Loaded, Loading, Located, name_by_type
+from embedmill.shared.loading.loaders import Loaded, Loading, Located, name_by_type
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.spend.estimates import ValidationLoad
 

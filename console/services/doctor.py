@@ -14,6 +14,7 @@ from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.transit import find_plain
 from embedmill.shared.access.principals import Right
+from embedmill.shared.configuration import load_settings, unknown_variables
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection
@@ -22,7 +23,7 @@ from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
 from embedmill.shared.homes import USE_ANOTHER
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings, unknown_variables
+from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState
 
@@ -345,7 +346,7 @@ def _accounts(runtime: Runtime) -> str:
     """Those by which sources are read: a query reads what its account may, and an account for reading needs no more."""
     from embedmill.producers.sources.open import source_from_spec
     from embedmill.shared.db import sources
-    from embedmill.shared.loading import source_class
+    from embedmill.shared.loading.loaders import source_class
 
     listed = runtime.database.query(lambda c: sources.list_sources(c, collection_name=None, limit=MOST_SOURCES))
     risks, away = [], []

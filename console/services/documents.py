@@ -14,7 +14,6 @@ from embedmill.console.services.reach import in_collection, in_documents, reach_
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db import catalogue, histories, sources
 from embedmill.shared.db.catalogue import MEANINGS, DocumentFilter, DocumentSummary
@@ -28,6 +27,7 @@ from embedmill.shared.db.seen_work import claims_seen, measure_seen
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.errors import BlobMissing, UsageError
 from embedmill.shared.globs import Glob
+from embedmill.shared.loading.members import member_uri
 from embedmill.shared.notes import split_notes
 from embedmill.shared.privacy.document_seals import open_metadata
 from embedmill.shared.runtime import Runtime

@@ -17,8 +17,7 @@ from embedmill.shared.db import collections, documents, manifest
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.paging import batched
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow
-from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow, edition_of
 from embedmill.shared.runtime import Runtime
 
 PAGE = 500

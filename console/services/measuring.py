@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from embedmill.shared import loading
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import samples, spending
 from embedmill.shared.db.engine import Connection
@@ -22,6 +21,7 @@ from embedmill.shared.db.sizes import SizedDocument, Sizes, list_some, sum_sizes
 from embedmill.shared.db.verdicts import find_verdicts
 from embedmill.shared.errors import BlobMissing, DocumentError, FlowControl, ParserCrashed
 from embedmill.shared.ledger import EMBED, MESSAGE
+from embedmill.shared.loading import loaders
 from embedmill.shared.privacy.verdict_seals import open_verdict
 from embedmill.shared.providers.endpoints import MODELS, find_endpoint
 from embedmill.shared.providers.names import ModelName
@@ -31,7 +31,7 @@ from embedmill.shared.spend.estimates import ValidationLoad
 if TYPE_CHECKING:
     from embedmill.shared.caches.embeddings import EmbeddingCache
     from embedmill.shared.db.collections import Collection
-    from embedmill.shared.loading import Loaded
+    from embedmill.shared.loading.loaders import Loaded
     from embedmill.workers.chunking import ChunkSet
     from embedmill.workers.parsing.sandbox import Parser
     from embedmill.workers.validation.forecast import Forecast
@@ -151,7 +151,7 @@ class Measurer:
 
     def split_listed(self, listed: SizedDocument) -> "ChunkSet":
         """The chunks of a document that was submitted; raises what reading it raises."""
-        loaded = loading.load(self.runtime, listed.uri, listed.origin)
+        loaded = loaders.load(self.runtime, listed.uri, listed.origin)
         return self.split(loaded, uri=listed.uri, title=self.runtime.vault.open_text(TITLE, listed.title))
 
 
@@ -369,7 +369,7 @@ def _stratify(listed: Sequence[SizedDocument], sizes: Mapping[bool, int]) -> Ite
 
 def _kind(listed: SizedDocument) -> str:
     kind = str(listed.origin["kind"])
-    return kind if loading.loader_class(kind).holds_text else PurePosixPath(listed.uri).suffix.lower()
+    return kind if loaders.loader_class(kind).holds_text else PurePosixPath(listed.uri).suffix.lower()
 
 
 def _sum(listed: Sequence[SizedDocument]) -> int:

@@ -12,12 +12,12 @@ from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.containers.loading import member_uri, read_member
 from embedmill.shared.containers.walk import WITHIN
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import DocumentError, SourceGone, UserError
 from embedmill.shared.files import SIZE_HINT, read_regular_file
-from embedmill.shared.loading import name_by_type
+from embedmill.shared.loading.loaders import name_by_type
+from embedmill.shared.loading.members import member_uri, read_member
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.uris import path_to_uri

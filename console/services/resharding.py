@@ -23,8 +23,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.errors import FlowControl, KeyRefused, SettingsError
 from embedmill.shared.logs import get_logger
-from embedmill.shared.providers.vectorstores.base import VectorRow
-from embedmill.shared.providers.vectorstores.rows import edition_of, named
+from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of, named
 from embedmill.shared.runtime import Runtime
 
 T = TypeVar("T")

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from embedmill.shared import loading
 from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.loading import loaders
 from embedmill.shared.runtime import Runtime
 
 EXCERPT_CHARACTERS = 240
@@ -98,7 +98,7 @@ def _from_chunks(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, st
 
 
 def _from_origin(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, str]:
-    loaded = loading.load(runtime, letter.uri, letter.origin)
+    loaded = loaders.load(runtime, letter.uri, letter.origin)
     text, facts = loaded.text, Facts()
     if text is None:
         facts = describe_bytes(loaded.data, name=letter.uri)

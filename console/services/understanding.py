@@ -5,9 +5,9 @@ from functools import cache
 
 from embedmill.console.services.keeping import Keeping, open_memory
 from embedmill.console.services.reach import reach_within
+from embedmill.retrieval.expansion.thesaurus import Thesaurus
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
 from embedmill.retrieval.understanding.asking import Adviser
-from embedmill.retrieval.understanding.thesaurus import Thesaurus
 from embedmill.retrieval.understanding.understanding import NOT_WANTED, Advised, Understanding
 from embedmill.retrieval.understanding.vocabulary import Vocabulary
 from embedmill.shared.access.labels import Reach

@@ -14,11 +14,11 @@ from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.sources.paths import named_path, shown
 from embedmill.producers.sources.seen import SeenKeys
-from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.containers.mailboxes import HEAD_BYTES, name_by_id
 from embedmill.shared.errors import DocumentError, SourceError
 from embedmill.shared.files import describe_os_error, open_regular_file
-from embedmill.shared.maildirs import MailFile, is_maildir, list_mail
+from embedmill.shared.loading.maildirs import MailFile, is_maildir, list_mail
+from embedmill.shared.loading.members import member_uri
 from embedmill.shared.paging import batched
 from embedmill.shared.uris import path_to_uri, uri_to_path
 

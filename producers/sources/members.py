@@ -10,7 +10,6 @@ from embedmill.producers.sources.base import FileItem, HeldItem, Item, Problem, 
 from embedmill.producers.sources.file import Opening, hashed_file
 from embedmill.producers.sources.unsupported import reason_by_name
 from embedmill.shared.containers.entries import ContainerEntry, Damaged, LeftOutEntry
-from embedmill.shared.containers.loading import MEMBER, member_uri
 from embedmill.shared.containers.walk import (
     SUFFIXES,
     WITHIN,
@@ -25,6 +24,7 @@ from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES, describe_os_error, o
 from embedmill.shared.left_out.names import LeftOut as LeftOutReason
 from embedmill.shared.left_out.names import is_version_control, reason_by_file_name, reason_by_folder_name
 from embedmill.shared.left_out.secrets_inside import reason_by_content
+from embedmill.shared.loading.members import MEMBER, member_uri
 from embedmill.shared.uris import path_to_uri
 
 _OF_A_PROGRAM = frozenset({"__MACOSX"})

@@ -18,8 +18,8 @@ from embedmill.producers.sources.options import FieldMap, FileSelection, SourceO
 from embedmill.producers.sources.paths import absolute_path, canonical_path, shown
 from embedmill.shared.errors import SourceError, UsageError
 from embedmill.shared.files import describe_mode, describe_os_error
-from embedmill.shared.loading import source_class
-from embedmill.shared.maildirs import is_maildir
+from embedmill.shared.loading.loaders import source_class
+from embedmill.shared.loading.maildirs import is_maildir
 from embedmill.shared.uris import STDIN, path_to_uri, uri_to_path
 
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")

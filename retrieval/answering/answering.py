@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from embedmill.retrieval.answering.answers import Answer, Cited, Claim
 from embedmill.retrieval.answering.questions import Answering, TellClaim
 from embedmill.retrieval.grading.grader import Judges
-from embedmill.retrieval.grading.passages import RELEVANT, Passage, Quote
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.hits import UNPRICED, Hit, SearchResult
+from embedmill.retrieval.passages import RELEVANT, Passage, Quote
 from embedmill.retrieval.relevance import WEAK, Relevance
 from embedmill.retrieval.steps import Running, Step, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from embedmill.retrieval.answering.numbers import numbers_of
 from embedmill.retrieval.answering.tongues import is_in_another
-from embedmill.retrieval.grading.passages import Passage, Quote
+from embedmill.retrieval.passages import Passage, Quote
 from embedmill.retrieval.quotes import QuoteKind, check_quote
 
 UNSUPPORTED_NUMBER = "unsupported_number"

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embedmill.retrieval.answering.answers import Answer, Claim, Said, check_answer
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import TEXT, AskedQuestion, closed
+from embedmill.retrieval.passages import Passage
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.following import MODEL_REFUSED
 from embedmill.shared.asking.question import ReadAnswer, Request

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion, FlawCounts
 from embedmill.retrieval.grading.reranking import VendorJudge
 from embedmill.retrieval.grading.staged import RANK, SIFT, Depths, Judge, Weights, rank_staged
 from embedmill.retrieval.grading.staged import StagedOrder as GradedOrder
 from embedmill.retrieval.order import FOLD, RankedPlace, Rerank
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.relevance import JUDGED_HITS, Relevance
 from embedmill.retrieval.steps import Steps
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, Grade, Passage, Quote
+from embedmill.retrieval.passages import HIGHEST, LOWEST, Grade, Passage, Quote
 from embedmill.retrieval.quotes import QuoteKind, check_quote
 from embedmill.retrieval.snippets import snippet
 from embedmill.shared.addresses import digest

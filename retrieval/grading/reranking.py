@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.passages import HIGHEST, LOWEST, Passage
 from embedmill.retrieval.steps import Running
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.packing import ItemSize, Room, pack_in_order

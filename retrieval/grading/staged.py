@@ -13,9 +13,9 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from embedmill.retrieval.grading.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
 from embedmill.retrieval.grading.questions import AskedQuestion, FlawCounts, Grading, RankingQuestion, Sifting
 from embedmill.retrieval.grading.reranking import VendorJudge, as_score, by_relevance, rerank
+from embedmill.retrieval.passages import HIGHEST, LOWEST, RELEVANT, Grade, Passage, Quote
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from embedmill.retrieval.understanding.units import is_code
+from embedmill.retrieval.expansion.units import is_code
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess
 from embedmill.shared.words.queries import parse_text

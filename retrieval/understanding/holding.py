@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from embedmill.retrieval.understanding.units import codes_of
+from embedmill.retrieval.expansion.units import codes_of
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.queries import parse_text
 from embedmill.shared.words.signs import parts_of

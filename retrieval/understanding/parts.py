@@ -16,7 +16,7 @@ from embedmill.retrieval.ranking import Ranking, Scores
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow
+from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import QueryWord, parse_text
 
 SUBQUERIES = "subqueries"

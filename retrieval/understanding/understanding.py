@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from embedmill.retrieval.expansion.expansion import EXPAND, expand
+from embedmill.retrieval.expansion.thesaurus import Thesaurus
+from embedmill.retrieval.expansion.units import wanted
 from embedmill.retrieval.question import Question
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.retrieval.understanding.asking import Adviser, instructions
 from embedmill.retrieval.understanding.compound import why_plain, why_whole
 from embedmill.retrieval.understanding.dividing import DECOMPOSE, DIVIDE, divide
-from embedmill.retrieval.understanding.expansion import EXPAND, expand
 from embedmill.retrieval.understanding.parts import part_of
 from embedmill.retrieval.understanding.rewording import NORMALISE, normalise
-from embedmill.retrieval.understanding.thesaurus import Thesaurus
-from embedmill.retrieval.understanding.units import wanted
 from embedmill.retrieval.understanding.vocabulary import Vocabulary
 from embedmill.shared.errors import EmbedmillError
 

@@ -13,7 +13,6 @@ import orjson
 
 from embedmill.shared.audit.anchors import Anchor
 from embedmill.shared.audit.chain import RecordFault, RecordFaultKind
-from embedmill.shared.audit.trail import FILE
 from embedmill.shared.db.audit import ChainHead
 from embedmill.shared.errors import StorageFailed
 
@@ -23,30 +22,30 @@ if TYPE_CHECKING:
 PURPOSE = "audit beginning"
 
 
-def note_beginning(home: Path, head: ChainHead, keys: "Keys", *, at: str) -> None:
+def note_beginning(file: Path, head: ChainHead, keys: "Keys", *, at: str) -> None:
     """Write down, once, where a chain ends; raises StorageFailed."""
     said = [at, head.chain, head.seq, head.mac]
     content = orjson.dumps({"said": said, "mac": _mac(said, keys)})
-    draft = home / f"{FILE}.{os.getpid()}"
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
     try:
         draft.write_bytes(content)
-        os.replace(draft, home / FILE)
+        os.replace(draft, file)
     except OSError as error:
-        raise StorageFailed(f"where the audit begins cannot be written to {home}: {error.strerror}") from None
+        raise StorageFailed(f"where the audit begins cannot be written to {file.parent}: {error.strerror}") from None
 
 
-def read_beginning(home: Path, keys: "Keys") -> Anchor | RecordFault | None:
+def read_beginning(file: Path, keys: "Keys") -> Anchor | RecordFault | None:
     """What was noted; a fault where it is not as it was written, None where nothing was."""
     try:
-        kept = orjson.loads((home / FILE).read_bytes())
+        kept = orjson.loads(file.read_bytes())
         at, chain, seq, _ = said = kept["said"]
         if hmac.compare_digest(kept["mac"], _mac(said, keys)):
-            return Anchor(FILE, at, {chain: (seq, said[3])})
+            return Anchor(file.name, at, {chain: (seq, said[3])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError):
         pass
-    return RecordFault("", 0, RecordFaultKind.CHANGED, f"{FILE} in the home is not as it was written")
+    return RecordFault("", 0, RecordFaultKind.CHANGED, f"{file.name} in the home is not as it was written")
 
 
 def _mac(said: list[object], keys: "Keys") -> str:

@@ -86,7 +86,7 @@ class Trail:
             from embedmill.shared.audit.beginning import note_beginning
 
             head = next(head for head in self._database.query(list_heads) if head.chain == INSTALLATION)
-            note_beginning(self._home, head, self._keys, at=datetime.now(UTC).isoformat())
+            note_beginning(self._home / FILE, head, self._keys, at=datetime.now(UTC).isoformat())
         self._is_begun = True
 
     def key(self, chain: str) -> ChainKey:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from embedmill.shared.errors import MissingExtra, StorageFailed
-from embedmill.shared.providers.codes import shown_code
+from embedmill.shared.vendor_codes import shown_code
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30

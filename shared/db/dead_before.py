@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
@@ -11,15 +11,13 @@ from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import among
 from embedmill.shared.db.dead_letters import StoredLetter, list_letters
 from embedmill.shared.db.schema import dead_letter, document, scan_note, work
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.errors import SourceGone, is_document_fault
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.states import State
 
-if TYPE_CHECKING:
-    from embedmill.shared.db.submitting import Submission
 
-
-def find_dead_before(connection: Connection, tried: Mapping[str, "Submission"]) -> dict[str, int]:
+def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) -> dict[str, int]:
     """Of documents whose newest version readers do not see, those that died as just that, each with its newest letter.
 
     A discarded letter settles its document's content and settings for good, an open one until there is another release.
@@ -47,7 +45,7 @@ def find_dead_before(connection: Connection, tried: Mapping[str, "Submission"]) 
     return {row.id: row.letter for row in rows if _is_same(row, tried[row.id])}
 
 
-def _is_same(row: Row[*tuple[Any, ...]], tried: "Submission") -> bool:
+def _is_same(row: Row[*tuple[Any, ...]], tried: Submission) -> bool:
     """Whether work was on what is submitted: what is known by its state has another version once it was read."""
     under = (row.source_state, row.settings_hash) == (tried.state, tried.settings_hash)
     return bool(row.version == tried.version or (not tried.content_hash and under))

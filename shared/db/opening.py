@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from embedmill.shared.db.connecting import find_frozen_file
 from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db.newest import create_newest
 from embedmill.shared.db.postgres import Sizing
-from embedmill.shared.db.snapshot import create_newest
 from embedmill.shared.errors import EmbedmillError, HomeInUse
 from embedmill.shared.sqlite_files import file_uri
 

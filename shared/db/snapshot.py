@@ -1,26 +1,12 @@
-"""The newest schema as one script, from which a new SQLite database is made at once instead of by every migration.
-
-`make format` writes it anew, from what the migrations make. One that is older than they are costs only time: whoever
-opens a database goes on from the revision that it finds.
-"""
+"""Writes the newest schema as one script (`newest.py`), from what the migrations make; for `make format`."""
 
 import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import text
-
-from embedmill.shared.db.engine import Connection, Database
-
-NEWEST = Path(__file__).parent / "migrations" / "newest.sql"
-_END = ";\n\n"
-
-
-def create_newest(connection: Connection) -> None:
-    """Make every table in an empty SQLite database; of processes that start together, the first does it."""
-    if connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first() is None:
-        for statement in NEWEST.read_text().split(_END)[:-1]:
-            connection.exec_driver_sql(statement)
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.newest import END, NEWEST
+from embedmill.shared.db.opening import migrate
 
 
 def dump(path: Path) -> str:
@@ -30,13 +16,11 @@ def dump(path: Path) -> str:
         made = [statement for statement in connection.iterdump() if statement.startswith(("CREATE", "INSERT"))]
     finally:
         connection.close()
-    return "".join(f"{statement.removesuffix(';')}{_END}" for statement in made)
+    return "".join(f"{statement.removesuffix(';')}{END}" for statement in made)
 
 
 def dump_migrated() -> str:
     """What the migrations make of nothing."""
-    from embedmill.shared.db.opening import migrate
-
     with TemporaryDirectory() as folder:
         path = Path(folder, "tracking.db")
         database = Database(f"sqlite:///{path}")

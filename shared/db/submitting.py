@@ -22,29 +22,10 @@ from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_before import find_dead_before
 from embedmill.shared.db.documents import is_broken
 from embedmill.shared.db.schema import dead_letter, document, job, work
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.db.tombstones import Barred
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.states import State
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One document as its source gives it: what to work on, and where the worker finds it.
-
-    Where only its state is known, `content_hash` is "" and `version` that of the state (`version_of_state`). What
-    `is_held` is read from a copy, which is kept before there is work: until then `origin` has no `ref`.
-    """
-
-    document_id: str
-    uri: str
-    title: str
-    content_hash: str
-    settings_hash: str
-    version: str
-    size: int
-    origin: Mapping[str, Any]
-    state: str = ""
-    is_held: bool = False
 
 
 def version_of_state(state: str, settings_hash: str) -> str:

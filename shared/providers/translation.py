@@ -23,7 +23,7 @@ from embedmill.shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from embedmill.shared.providers.codes import shown_code
+from embedmill.shared.vendor_codes import shown_code
 
 RATE_SECONDS, CIRCUIT_SECONDS, BUDGET_SECONDS = 5.0, 15.0, 300.0
 """How long to wait when the vendor does not say."""

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db import budgets
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.metering import MICRO
 from embedmill.shared.presence import Presence
-from embedmill.shared.settings import load_settings
 from embedmill.workers.runtime import WorkerRuntime
 from tests.adversarial.asking import Outcome, ask_each, index, report
 from tests.adversarial.cases import read_cases, read_documents

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 
 from embedmill.shared.filtering.conditions import Condition, holds
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import fields_of
+from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
 from tests.shared.filtering.made import BIG, CONDITIONS, WRITTEN
 

@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 
 from embedmill.shared.access.labels import SEALED, Labels, Reach, kept_with, split_kept
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import alike
 from tests.contracts.filters import SHARDS, VECTOR

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import BadVector, SettingsError
 from embedmill.shared.filtering.conditions import All, Condition, IsOneOf
-from embedmill.shared.providers.vectorstores.base import Match, Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import Match, Selection, VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests.contracts.filters import FilterContract

@@ -10,9 +10,9 @@ import pytest
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
 from embedmill.retrieval.view import EVERY_CHUNK
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.collection_changes import count_moves
 from embedmill.shared.filtering.conditions import Compare
-from embedmill.shared.settings import load_settings
 from embedmill.shared.sharding import shard_for
 from embedmill.simulators.faults import Fault
 from tests.command import Command, finish, kill_group

@@ -8,8 +8,9 @@ from contextlib import closing
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.submission import Submitter, ensure_collection
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from tests.command import Command
 from tests.corpus import text_of
 from tests.holding import Gate

@@ -21,14 +21,15 @@ from typing import Any
 from sqlalchemy import select, update
 
 from embedmill.producers.departing import close_source, delete_documents
-from embedmill.producers.scanning import Reading, SourceScan
+from embedmill.producers.reading import Reading
+from embedmill.producers.scanning import SourceScan, end_departed
 from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
 from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.buckets.loading import read_object
 from embedmill.shared.buckets.names import BucketPlace, ObjectState
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
 from embedmill.shared.db.documents import Generations, find_read_versions, switch_versions
 from embedmill.shared.db.engine import Connection, Database
@@ -36,9 +37,9 @@ from embedmill.shared.db.leases import Lease, WorkItem
 from embedmill.shared.db.schema import chore, claim, document, job, source
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import ScanStopped, SourceGone, UserError
+from embedmill.shared.loading.objects import read_object
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import load_settings
 from embedmill.shared.states import JobState, Result, State
 from embedmill.shared.uris import uri_to_path
 from tests.producers.memory_bucket import MemoryBucket
@@ -255,7 +256,7 @@ class Walk:
                     if s.origin["kind"] == "file"
                 ]
         yield
-        reading.end_departed(read)
+        end_departed(reading, read)
         yield
         submitter.end(submitted, held=0)
 

@@ -17,9 +17,9 @@ from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.providers.vectorstores import exact
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
-from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of
 from embedmill.shared.sharding import shard_for
 from embedmill.shared.words.tallies import WordTally
 from tests.services.pinecone import running_pinecone

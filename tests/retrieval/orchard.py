@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from embedmill.retrieval.hits import Hit
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
-from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of
 from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from embedmill.retrieval import copies as copies_module
 from embedmill.retrieval.copies import Copies, alike, words_of
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words.queries import parse_query
 from tests.contracts.vectorstore import make_row
 

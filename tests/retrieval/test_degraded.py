@@ -23,9 +23,9 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
-from embedmill.shared.providers.vectorstores.base import Found, VectorRow
 from embedmill.shared.providers.vectorstores.embedded import building, portions
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import Found, VectorRow
 from embedmill.shared.words import cutting
 from tests.contracts.vectorstore import make_row
 from tests.retrieval.orchard import AngleEmbedder, MemoryStore, Tracker, angle, documents, fruit, write

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embedmill.retrieval.neighbours import context, ids_after, ids_before
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from tests.contracts.vectorstore import make_row
 
 TEXT = "".join(f"Sentence number {n} of this document. " for n in range(20))

@@ -12,8 +12,9 @@ from embedmill.retrieval import order
 from embedmill.retrieval.hits import Hit
 from embedmill.retrieval.question import MODES, Mode
 from embedmill.retrieval.search import Searcher
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from tests.contracts.vectorstore import make_row
 from tests.retrieval.orchard import AngleEmbedder, MemoryStore, Tracker, angle, documents, write
 

@@ -22,9 +22,8 @@ from embedmill.shared.filtering.conditions import Compare
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.providers.embeddings.local import LocalEmbedder
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from embedmill.shared.providers.vectorstores.rows import edition_of
+from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of
 from tests.contracts.vectorstore import make_row
 
 NOTICE = "The annual boiler inspection is due on the first of May. The caretaker keeps the key to the boiler room."

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from embedmill.retrieval.answering.questions import Answering
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion, RankingQuestion, Sifting
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.understanding.asking import AboutQuestion
 from embedmill.retrieval.understanding.dividing import Dividing
 from embedmill.retrieval.understanding.rewording import Rewording

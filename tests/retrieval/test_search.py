@@ -17,8 +17,8 @@ from embedmill.retrieval.view import EVERY_CHUNK
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import UsageError
 from embedmill.shared.filtering.conditions import IsOneOf
-from embedmill.shared.providers.vectorstores.base import Found, VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import Found, VectorRow
 from embedmill.shared.sharding import ReadingOrder
 from embedmill.shared.words.weighing import Wording
 from tests.contracts.vectorstore import DIMENSIONS, make_row

@@ -11,8 +11,8 @@ from embedmill.retrieval.hits import Hit
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.local import LocalEmbedder
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
 from tests.retrieval.tables_and_slides.made import MADE
 from tests.workers.parsing.making import read

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 import embedmill.shared.db
 from embedmill.shared import sqlite_files
-from embedmill.shared.db import connecting, snapshot
+from embedmill.shared.db import connecting, newest
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata, usage
@@ -53,7 +53,7 @@ def test_a_new_database_goes_on_from_an_older_script(tmp_path: Path, monkeypatch
     move(database, "0001")
     database.close()
     older.write_text(dump(tmp_path / "older.db"))
-    monkeypatch.setattr(snapshot, "NEWEST", older)
+    monkeypatch.setattr(newest, "NEWEST", older)
     opened = open_database(f"sqlite:///{tmp_path / 'tracking.db'}")
     assert differences(opened) == []
     opened.close()

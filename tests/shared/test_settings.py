@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.configuration import load_settings, unknown_variables
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.settings import load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 import pytest
 
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.settings import load_settings
 from embedmill.shared.wording import reword
 
 

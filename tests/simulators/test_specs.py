@@ -20,8 +20,9 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.models.base import Prompt, PromptBlock
 from embedmill.shared.providers.models.table import open_model
-from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorRow
+from embedmill.shared.providers.vectorstores.base import StoreOptions
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words.weighing import Wording
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.base import Simulator

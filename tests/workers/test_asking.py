@@ -11,9 +11,9 @@ from embedmill.console.services.spending import sum_spend
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.hits import SearchResult
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.schema import document
 from embedmill.shared.db.terms import FoundTerm, replace_terms
-from embedmill.shared.settings import load_settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict

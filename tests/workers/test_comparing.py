@@ -17,7 +17,8 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.manifest import Tracked
 from embedmill.shared.db.schema import document
 from embedmill.shared.editions import Edition
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.vectorstore import make_row, unit_vector
 from tests.shared.db.tracker import Tracker

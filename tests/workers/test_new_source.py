@@ -16,7 +16,7 @@ from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared import origins
 from embedmill.shared.db.schema import document
 from embedmill.shared.errors import SourceError, SourceGone
-from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.loading.loaders import Loaded, Loader, Located
 from embedmill.shared.origins import Origin
 from embedmill.shared.states import State
 from embedmill.workers.runtime import WorkerRuntime

@@ -19,7 +19,8 @@ from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park, Return
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.sharding import shard_for
 from embedmill.shared.states import Result, State
 from embedmill.workers.runtime import WorkerRuntime

@@ -9,7 +9,7 @@ from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import index_version
 from embedmill.shared.errors import InputTooLong
 from embedmill.shared.outcomes import Fail, Outcome
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.states import State
 from embedmill.shared.tokenizer import count_tokens
 from embedmill.simulators.base import Options

@@ -1,7 +1,6 @@
 """The archivist: anchors the audit at intervals, and lets go what has been kept for long enough."""
 
 from embedmill.shared.access.principals import Principal, Role
-from embedmill.shared.audit.anchoring import anchor_chains
 from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import INSTALLATION
@@ -9,6 +8,7 @@ from embedmill.shared.db.clock import read_clock
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
+from embedmill.workers.chores.anchoring import anchor_chains
 
 log = get_logger()
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import BrokerUnavailable, StorageFailed
-from embedmill.shared.settings import load_settings
 from embedmill.workers.app import app
 from embedmill.workers.brokers.outage import Outage
 from embedmill.workers.brokers.sending import send, translated

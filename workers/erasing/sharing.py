@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from embedmill.shared.db.collections import Collection, list_collections
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.workers.erasing.base import ErasureRun, Some
 
 Text = tuple[str, str, str]

@@ -5,15 +5,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, UnreadableDocument
 from embedmill.workers.parsing.directory import Member, read_directory
 from embedmill.workers.parsing.limits import ParserLimits
-
-if TYPE_CHECKING:
-    from embedmill.workers.parsing.draft import Draft
 
 DAMAGED = "its ZIP container is damaged or cut short"
 
@@ -44,11 +41,6 @@ class Archive:
         self._room = _KEPT_BYTES
         self._sound: set[int] = set()
         self._require_within_limits()
-
-    @classmethod
-    def of(cls, data: bytes, draft: "Draft") -> "Archive":
-        """The container that a document is; it was opened before where that told what the document is."""
-        return draft.open_archive() if draft.open_archive else cls(data, draft.limits)
 
     @property
     def names(self) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.sheets.number_formats import shown
+from embedmill.workers.parsing.number_formats import shown
 from embedmill.workers.parsing.xml import Element, local_name
 
 _FIRST_DAY, _LAST_DAY = datetime(1899, 12, 30), 2_958_465  # noqa: DTZ001 - a sheet's days have no zone

@@ -91,6 +91,12 @@ class Draft:
         self._part = 0
         self._table: Table | None = None
 
+    def archive(self, data: bytes) -> "Archive":
+        """The container that a document is; it was opened before where that told what the document is."""
+        from embedmill.workers.parsing.archive import Archive
+
+        return self.open_archive() if self.open_archive else Archive(data, self.limits)
+
     @property
     def is_empty(self) -> bool:
         return not self.blocks

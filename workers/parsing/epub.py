@@ -18,7 +18,7 @@ _CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbo
 
 def read(data: bytes, draft: Draft) -> None:
     """EncryptedDocument when a chapter is encrypted; scrambled fonts do not matter."""
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     package = _package_path(archive)
     root = parse_xml(archive.read(package))
     draft.title = root.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""

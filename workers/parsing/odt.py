@@ -17,7 +17,7 @@ STYLES = "styles.xml"
 
 def read(data: bytes, draft: Draft) -> None:
     """EncryptedDocument when the manifest says that the content is encrypted."""
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
         raise EncryptedDocument("the document is protected with a password")
     if META in archive:

@@ -22,7 +22,7 @@ _FOLLOWED = ("p", "tbl", "tr", "Fallback", "altChunk")
 
 def read(data: bytes, draft: Draft) -> None:
     """The body, then foot- and endnotes, comments, headers and footers, each once, and embedded documents."""
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     draft.title = core_title(archive)
     styles, marks = Styles.of(archive), NoteMarks()
     numbering = Numbering(parse_xml(archive.read(NUMBERING)) if NUMBERING in archive else None, styles)

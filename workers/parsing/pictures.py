@@ -3,7 +3,6 @@
 import re
 
 from embedmill.workers.parsing import detect
-from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
 
 _WITH_PARTS = frozenset({detect.DOCX, detect.ODS, detect.ODT, detect.PPTX, detect.XLSX})
@@ -23,5 +22,5 @@ def missing_text(data: bytes, draft: Draft) -> str:
 
 def _count_pictures(data: bytes, draft: Draft) -> int:
     if draft.media_type in _WITH_PARTS:
-        return sum(_PICTURE.fullmatch(name) is not None for name in Archive.of(data, draft).names)
+        return sum(_PICTURE.fullmatch(name) is not None for name in draft.archive(data).names)
     return len(_RTF_PICTURE.findall(data)) if draft.media_type == detect.RTF else 0

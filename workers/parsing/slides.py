@@ -24,7 +24,7 @@ _HIDDEN = frozenset({"0", "false"})
 
 def read(data: bytes, draft: Draft) -> None:
     """Slides in the order of the presentation, which is not that of their file names; then what is embedded."""
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     draft.title = core_title(archive)
     _Deck(archive, draft).read()
 

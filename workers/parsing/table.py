@@ -4,13 +4,10 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.grid import WIDE_COLUMNS, bands
-
-if TYPE_CHECKING:
-    from embedmill.workers.parsing.draft import Draft
 
 WAITING_ROWS = 256
 """Rows that wait until the table's width is judged, and that stand together in each band of a wide table."""
@@ -51,13 +48,30 @@ class _Band:
     head: tuple[int, int] | None = None
 
 
+class TableDraft(Protocol):
+    """What a table is read into (`draft.py`)."""
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks stand there."""
+
+    def cells(self, texts: Sequence[str]) -> list[str]:
+        """Texts as cells have them."""
+
+    def turn_to(self, table: "Table | None") -> None:
+        """Close the table that is open, and open this one."""
+
+    def add(self, block: Block) -> None:
+        """Take a block."""
+
+
 class Table:
     """Takes rows of cells, those of the header first; an empty cell keeps its place, an empty row is left out.
 
     Its blocks stand where the rows were read: what a draft takes next closes the table, and another row opens it again.
     """
 
-    def __init__(self, draft: "Draft", *, caption: str, page: int | None) -> None:
+    def __init__(self, draft: "TableDraft", *, caption: str, page: int | None) -> None:
         self._draft = draft
         self._caption = caption
         self._page = page

@@ -9,10 +9,6 @@ from embedmill.shared.errors import InternalError
 from embedmill.workers.processes.launching import WorkerProcess
 from embedmill.workers.processes.pools import Group
 
-# Exit status of a worker that could not write any more: another start would not help.
-EXIT_STORAGE = 75
-# Exit status of a worker that has done its share, or grown too large, and is to be replaced.
-EXIT_SPENT = 76
 # A worker that dies sooner than this after its start is started again more slowly.
 EARLY_SECONDS = 5.0
 # So many in a row that never got as far as saying their name: another start would not help.

@@ -17,7 +17,7 @@ def main() -> int:
 
 def work(arguments: Sequence[str]) -> int:
     """The same in a process that started lightly; what it works with is loaded here."""
-    from embedmill.workers.processes.children import EXIT_STORAGE
+    from embedmill.workers.processes.exits import EXIT_STORAGE
     from embedmill.workers.processes.worker import run
 
     try:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.settings import load_settings
 from embedmill.shared.stages import STAGES
 
 # What a worker loads before it has a message, and what every stage is made of.

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from embedmill.shared import stages
+from embedmill.shared.configuration import beyond_environment
 from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
-from embedmill.workers.processes.children import EXIT_SPENT, EXIT_STORAGE, Child, Recycling, Starts, least_missed
+from embedmill.workers.processes.children import Child, Recycling, Starts, least_missed
+from embedmill.workers.processes.exits import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.processes.launching import ForkServer, launch
 from embedmill.workers.processes.liveness import Liveness
 from embedmill.workers.processes.pools import Group, PoolSpec, Situation, plan, slots_by_queue, split
@@ -59,7 +61,7 @@ class Supervisor:
         self._grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
         self._forks = forks
         # Where they were given as values, workers cannot read them for themselves.
-        self._told_settings = settings.beyond_environment()
+        self._told_settings = beyond_environment(settings)
         self._look_seconds = min(LOOK_SECONDS, settings.lease_seconds / 8)
         self._children: list[Child] = []
         self._wanted: dict[Group, int] = {}

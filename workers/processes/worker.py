@@ -17,6 +17,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
 from embedmill.shared import stages
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db import pools
 from embedmill.shared.db import presence as registry
 from embedmill.shared.db.engine import Connection
@@ -24,15 +25,15 @@ from embedmill.shared.db.presence import Report
 from embedmill.shared.errors import BrokerUnavailable, EmbedmillError, StorageFailed
 from embedmill.shared.logs import configure_logs, get_logger
 from embedmill.shared.presence import RUN, Presence
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from embedmill.shared.states import WorkerState
 from embedmill.workers.app import app
 from embedmill.workers.brokers.embedded import EmbeddedBroker
 from embedmill.workers.brokers.refusals import refusals
 from embedmill.workers.consuming.process import process
 from embedmill.workers.heartbeat import Heartbeat
-from embedmill.workers.processes.children import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.processes.ending import Ending
+from embedmill.workers.processes.exits import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.processes.pools import THREADS_PER_PROCESS, PoolKind
 from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime

@@ -16,7 +16,7 @@ from embedmill.shared.db.sealed import TITLE
 from embedmill.shared.db.tombstones import NamedDocument, find_barred
 from embedmill.shared.erasing import explain
 from embedmill.shared.errors import StorageFailed
-from embedmill.shared.loading import Loaded, Loading, Located
+from embedmill.shared.loading.loaders import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.privacy.document_seals import METADATA, DocumentSeals, open_metadata

@@ -41,7 +41,8 @@ from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
 from embedmill.shared.paging import pages
 from embedmill.shared.privacy.document_seals import open_metadata
 from embedmill.shared.providers.embeddings.base import Embedder
-from embedmill.shared.providers.vectorstores.base import VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.spend.guard import Guard
 from embedmill.shared.stages import Product
 from embedmill.shared.states import Result, WaitReason

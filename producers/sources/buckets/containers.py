@@ -15,11 +15,11 @@ from embedmill.producers.sources.base import HeldItem, Item, Kept, Problem, Read
 from embedmill.producers.sources.members import NO_CONTAINER, Members, hold
 from embedmill.shared.buckets.access import without_key
 from embedmill.shared.buckets.client import BucketFaultKind, errors, fault_of
-from embedmill.shared.buckets.loading import explain
 from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.containers.walk import SUFFIXES, is_container, opener_of
 from embedmill.shared.errors import DocumentError, UnreadableDocument
 from embedmill.shared.files import CHUNK_BYTES
+from embedmill.shared.loading.objects import explain
 from embedmill.shared.paging import pages
 
 PAGE = 200

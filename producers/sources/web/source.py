@@ -12,8 +12,9 @@ from embedmill.producers.sources.base import Item, ReadContext, Source, Spec
 from embedmill.producers.sources.globs import compile_globs
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared import VERSION
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import MissingExtra, UsageError
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.web.addresses import NamedAddress

@@ -26,9 +26,9 @@ from embedmill.shared.providers.batches.base import (
     Lost,
     Search,
 )
-from embedmill.shared.providers.codes import shown_code
 from embedmill.shared.providers.credentials import require_sendable
 from embedmill.shared.providers.translation import error_of
+from embedmill.shared.vendor_codes import shown_code
 
 TIMEOUT_SECONDS = 600.0
 CONNECT_SECONDS = 5.0

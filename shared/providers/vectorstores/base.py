@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,101 +17,18 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.headed import body_at
 from embedmill.shared.metering import FreeMeter, Meter
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.shared.providers.vectorstores.rows import (
+    EVERYTHING,
+    Counted,
+    Found,
+    Selection,
+    VectorRow,
+)
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.words.weighing import WordCounts, Wording
-
-
-@dataclass(frozen=True, slots=True)
-class VectorRow:
-    """One chunk with its vector, as written. `start` and `end` are character offsets into the normalised text.
-
-    `text` is what stands there; where `head` says where the head of its table stands, that and a line feed go before.
-    `last_page` is None where that is `page`, as it is with a chunk of older releases, which knew its first page only.
-
-    A store keeps a row as `<document>-<version>-<generation>.<ordinal>` (`embedmill.shared.editions`), whatever `id` it
-    comes with: remote stores find a document's rows by the beginning of their ids. Rows of 0.1.0 keep the ids that they
-    have.
-    """
-
-    id: str
-    document: str
-    version: str
-    generation: int
-    ordinal: int
-    chunk: str
-    uri: str
-    title: str
-    section: str
-    text: str
-    start: int
-    end: int
-    page: int | None
-    index_version: str
-    vector: NDArray[np.float32]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    head: tuple[int, int] | None = None
-    last_page: int | None = None
-
-    @property
-    def pages(self) -> tuple[int, int] | None:
-        """The first and the last page."""
-        return None if self.page is None else (self.page, self.last_page or self.page)
-
-    @property
-    def body(self) -> str:
-        """The text from `start` to `end`."""
-        return self.text[body_at(self.head) :]
-
-
-class Match(NamedTuple):
-    """One answer to a query, best first; higher scores are better, comparable only within one call."""
-
-    id: str
-    document: str
-    version: str
-    score: float
-    shard: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows a search may find, by meaning and by words alike.
-
-    `where` is the user's filter. A row holds at least one term of each set of `required` and none of `excluded`.
-    """
-
-    where: Condition | None = None
-    required: tuple[frozenset[int], ...] = ()
-    excluded: frozenset[int] = frozenset()
-
-
-EVERYTHING = Selection()
-
-
-class IndexChanged(Exception):
-    """The index that a wording was counted of is there no more, as a newer one was made meanwhile: count again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Rows of several shards, best first, ties by id; and the shards that did not answer, each with the reason."""
-
-    matches: list[Match]
-    failed: Mapping[str, str] = field(default_factory=dict)
-    vanished: bool = False
-    """Whether rows went while they were looked at: others may stand for them by now, which were not looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The words of several shards counted together; and the shards that did not answer, each with the reason."""
-
-    counts: WordCounts
-    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.filtering import fields as filtering
 from embedmill.shared.filtering.conditions import Condition, holds
 from embedmill.shared.filtering.fields import Fields
-from embedmill.shared.providers.vectorstores.base import Counted, Found, Match, Selection, VectorRow
+from embedmill.shared.providers.vectorstores.rows import Counted, Found, Match, Selection, VectorRow
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.weighing import WordCounts, Wording, score

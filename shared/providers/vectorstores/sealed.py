@@ -20,17 +20,8 @@ from embedmill.shared.editions import Edition, row_id
 from embedmill.shared.errors import SealBroken, SettingsError, UsageError
 from embedmill.shared.filtering.conditions import Condition, fields_named
 from embedmill.shared.metering import Meter
-from embedmill.shared.providers.vectorstores.base import (
-    EVERYTHING,
-    Counted,
-    Found,
-    Selection,
-    ShardDescription,
-    StoreOptions,
-    VectorRow,
-    VectorStore,
-)
-from embedmill.shared.providers.vectorstores.rows import check_rows
+from embedmill.shared.providers.vectorstores.base import ShardDescription, StoreOptions, VectorStore
+from embedmill.shared.providers.vectorstores.rows import EVERYTHING, Counted, Found, Selection, VectorRow, check_rows
 from embedmill.shared.sealing.envelope import MAGIC
 from embedmill.shared.sealing.ring import KeyRing
 from embedmill.shared.sealing.rotation import Rotation

@@ -14,9 +14,9 @@ from embedmill.console.services.estimates import Estimate, estimate
 from embedmill.console.services.opening import open_runtime
 from embedmill.producers.sources.jsonl import JsonlSource
 from embedmill.producers.sources.options import FieldMap
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.vectorstores.pinecone.units import OFFER
-from embedmill.shared.settings import load_settings
 from embedmill.shared.spend.estimates import ValidationLoad, foresee_verdicts, total_lanes
 from tests.corpus import text_of
 

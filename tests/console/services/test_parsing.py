@@ -9,8 +9,9 @@ import typer
 
 from embedmill.console.cli.parse import parse, print_reading
 from embedmill.console.services.parsing import FileParser, ParsedFile
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import UserError
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.settings import Settings
 from tests.workers.parsing.making import pdf, zipped
 
 

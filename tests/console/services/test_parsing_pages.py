@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from embedmill.console.services.parsing import FileParser
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import UserError
-from embedmill.shared.settings import load_settings
 from tests.services import site as sites
 from tests.services.site import Reply, Site
 

@@ -32,11 +32,11 @@ from embedmill.console.services.searching import Query
 from embedmill.retrieval.hits import SearchResult
 from embedmill.retrieval.view import View
 from embedmill.shared.access.principals import RIGHTS, Principal, Right, Role
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import load_settings
 from embedmill.workers.runtime import WorkerRuntime
 from tests.conftest import SMALL
 from tests.console.services.world import Thing, make_world, put_in

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.console.cli.simulate import print_bill
 from embedmill.console.services.simulating import SimulatedBill, price_bill
-from embedmill.shared.settings import load_settings
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.spend.prices import Prices
 
 EMBEDDED = {"model": "text-embedding-3-small", "operation": "embed", "requests": 2, "tokens_in": 1_000_000}

@@ -7,8 +7,8 @@ from embedmill.console.services.stage_settings import read_stage_settings
 from embedmill.console.services.switches import Switches
 from embedmill.console.services.understanding import open_understanding
 from embedmill.producers.submission import create_collection
+from embedmill.retrieval.expansion.expansion import expand
 from embedmill.retrieval.stage_settings import StageSettings
-from embedmill.retrieval.understanding.expansion import expand
 from embedmill.shared.db.schema import document
 from embedmill.shared.db.terms import FoundTerm, replace_terms
 from embedmill.shared.metering import Tally

@@ -14,10 +14,10 @@ from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.sources.memory import Memory
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import FileSelection, SourceOptions
-from embedmill.shared.containers.loading import member_uri
 from embedmill.shared.errors import SourceError, SourceGone
-from embedmill.shared.loading import Located
-from embedmill.shared.maildirs import MaildirLoader
+from embedmill.shared.loading.loaders import Located
+from embedmill.shared.loading.maildirs import MaildirLoader
+from embedmill.shared.loading.members import member_uri
 from embedmill.shared.uris import path_to_uri
 from embedmill.workers.runtime import WorkerRuntime
 from tests.contracts.sources import Shelf, SourceContract, desk

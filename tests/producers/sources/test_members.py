@@ -14,7 +14,7 @@ from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.named import FileSource
 from embedmill.shared.containers.places import MOST_PLACES, Places
 from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
-from embedmill.shared.loading import Loading, Located
+from embedmill.shared.loading.loaders import Loading, Located
 from tests.shared.containers.making import mailbox, taped, zipped
 
 

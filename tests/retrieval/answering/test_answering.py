@@ -8,8 +8,8 @@ import pytest
 
 from embedmill.retrieval.answering.answers import NO_QUOTE, UNSUPPORTED_NUMBER, Answer
 from embedmill.retrieval.answering.questions import Answering
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.passages import Passage
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.metering import FreeMeter

@@ -11,8 +11,8 @@ from embedmill.retrieval.answering.answers import UNSUPPORTED_NUMBER
 from embedmill.retrieval.answering.numbers import numbers_of
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.answering.tongues import is_in_another
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
+from embedmill.retrieval.passages import Passage
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import ModelAnswer, Prompt

@@ -14,9 +14,9 @@ from embedmill.retrieval.answering.answering import answer
 from embedmill.retrieval.answering.answers import Answer, Claim
 from embedmill.retrieval.answering.questions import Answering
 from embedmill.retrieval.grading.grader import Judges
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge
+from embedmill.retrieval.passages import Passage
 from embedmill.shared.asking import sending
 from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge, StagedOrder, rank_staged
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import Tokens

@@ -4,9 +4,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, rank_staged
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.metering import FreeMeter

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.reranking import VendorJudge
 from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, rank_staged
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.steps import Step, Steps
 from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, ProviderUnavailable
 from embedmill.shared.ledger import Usage

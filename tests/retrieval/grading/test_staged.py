@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from embedmill.retrieval.grading.passages import Passage
 from embedmill.retrieval.grading.questions import AskedQuestion
 from embedmill.retrieval.grading.staged import Judge, StagedOrder, Standing, Weights, rank_staged
+from embedmill.retrieval.passages import Passage
 from embedmill.retrieval.quotes import QuoteKind
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import FlowControl, InputRefused, ProviderUnavailable

@@ -23,11 +23,11 @@ from embedmill.shared.caches.embeddings import (
 )
 from embedmill.shared.caches.file import FileCache
 from embedmill.shared.caches.redis import RedisCache
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.cache import ServerCache
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import FlowControl, SettingsError, StorageFailed
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import load_settings
 from tests import forked
 from tests.contracts.cache import QUERY_BYTES, VECTOR_BYTES, Again, CacheContract, address, evict, vector
 from tests.services import postgres, redis

@@ -29,7 +29,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.db.schema import work as work_table
-from embedmill.shared.db.submitting import Submission
+from embedmill.shared.db.submission import Submission
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import Result, State

@@ -29,7 +29,8 @@ from embedmill.shared.db.schema import attempt, document
 from embedmill.shared.db.schema import job as job_table
 from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.db.settlement import RetryPolicy
-from embedmill.shared.db.submitting import Submission, SubmittedBatch
+from embedmill.shared.db.submission import Submission
+from embedmill.shared.db.submitting import SubmittedBatch
 from embedmill.shared.outcomes import Advance, Complete, Outcome
 from embedmill.shared.states import Result, State
 

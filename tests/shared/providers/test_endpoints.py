@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.endpoints import (
     EMBEDDINGS,
@@ -17,7 +18,6 @@ from embedmill.shared.providers.endpoints import (
 )
 from embedmill.shared.providers.models.table import open_model
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.settings import load_settings
 from embedmill.workers.validation.obtaining import judge_name
 
 

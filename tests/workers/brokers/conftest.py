@@ -9,7 +9,8 @@ import amqp
 import pytest
 from celery import Celery
 
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.configuration import load_settings
+from embedmill.shared.settings import Settings
 from embedmill.workers.brokers.base import Broker
 from embedmill.workers.brokers.queue_file import QueueFile
 from embedmill.workers.brokers.table import configuration, open_broker

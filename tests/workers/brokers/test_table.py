@@ -5,8 +5,8 @@ import json
 import pytest
 
 from embedmill.shared import stages
+from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import BrokerUnavailable, SettingsError
-from embedmill.shared.settings import load_settings
 from embedmill.workers.brokers.table import BROKERS, configuration, open_broker
 from embedmill.workers.messages import BatchMessage
 from tests.services import moto

@@ -9,7 +9,7 @@ from embedmill.shared.db import jobs
 from embedmill.shared.db.bulk_batches import BulkBatch, list_batches
 from embedmill.shared.db.schema import bulk_entry, bulk_wait, usage
 from embedmill.shared.ledger import Lane
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.states import FINAL
 from embedmill.simulators.base import Simulator
 from embedmill.workers.chores.batcher import Batcher

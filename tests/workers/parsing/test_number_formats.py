@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 
-from embedmill.workers.parsing.sheets.number_formats import shown
+from embedmill.workers.parsing.number_formats import shown
 
 NUMBERS = [
     (0.25, "0%", "25%"), (0.12345, "0.00%", "12.35%"), (1234.5, "$#,##0.00", "$1,234.50"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.outcomes import Outcome
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk

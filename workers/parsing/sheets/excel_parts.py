@@ -11,11 +11,11 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.number_formats import BUILT_IN
 from embedmill.workers.parsing.package import PartRelation, parts_of_kind, read_embedded, relation_id, relations
 from embedmill.workers.parsing.scripts import SUB, SUPER, marked
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
 from embedmill.workers.parsing.sheets.far_records import Errors
-from embedmill.workers.parsing.sheets.number_formats import BUILT_IN
 from embedmill.workers.parsing.xml import Element, child_value, parse_xml
 
 WORKBOOK = "xl/workbook.xml"

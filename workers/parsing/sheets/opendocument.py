@@ -31,7 +31,7 @@ _CELLS = ("table-cell", "covered-table-cell")
 
 def read(data: bytes, draft: Draft) -> None:
     """Every sheet with cells as a part: its name as a heading, its tables and comments."""
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
         raise EncryptedDocument("the workbook is protected with a password")
     if META in archive:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument
 from embedmill.workers.parsing import detect
-from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft, count
+from embedmill.workers.parsing.number_formats import Moment, shown
 from embedmill.workers.parsing.package import core_title
 from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
 from embedmill.workers.parsing.sheets.far_records import Near, draw_together
 from embedmill.workers.parsing.sheets.merges import Merges
-from embedmill.workers.parsing.sheets.number_formats import Moment, shown
 from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def read(data: bytes, draft: Draft) -> None:
     package = _package(data, draft)
     near = Near(package.draw_together(data)) if package else draw_together(data)
     if package:
-        Archive.of(data, draft).require_honest_sizes()
+        draft.archive(data).require_honest_sizes()
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(near.data)) as workbook:
             names = workbook.sheet_names
@@ -65,7 +64,7 @@ def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
     """None for the format from before 2007, which is no package: its values are shown without their formats."""
     if draft.media_type == detect.XLS:
         return None
-    archive = Archive.of(data, draft)
+    archive = draft.archive(data)
     draft.title = core_title(archive)
     return ExcelPackage(archive)
 

@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded import listing
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, INSERT, pack_vectors, record
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words import counting, cutting
 from embedmill.shared.words.counts import TermCounts
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import EmbedmillError
-from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex, Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard_file import patience
 from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart
 from embedmill.shared.providers.vectorstores.exact import best
+from embedmill.shared.providers.vectorstores.rows import Found, Match, Selection
 
 Mask = NDArray[np.bool_]
 LATE = "it was too late"

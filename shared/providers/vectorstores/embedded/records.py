@@ -9,9 +9,8 @@ import orjson
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded import schema
-from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+from embedmill.shared.providers.vectorstores.rows import NO_VECTOR, VectorRow
 
 COLUMNS = (
     'id, document, version, generation, ordinal, chunk, uri, title, section, text, start, "end", page, index_version, '

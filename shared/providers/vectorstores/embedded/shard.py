@@ -13,7 +13,6 @@ from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
-from embedmill.shared.providers.vectorstores.base import IndexChanged
 from embedmill.shared.providers.vectorstores.embedded import building, high_water, schema
 from embedmill.shared.providers.vectorstores.embedded.building import IndexBuilder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
@@ -21,6 +20,7 @@ from embedmill.shared.providers.vectorstores.embedded.listing import measure
 from embedmill.shared.providers.vectorstores.embedded.names import RowNames
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart, ShardView
+from embedmill.shared.providers.vectorstores.rows import IndexChanged
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.sqlite_files import is_writable
 from embedmill.shared.words import cutting

@@ -16,17 +16,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.providers.vectorstores.base import (
-    EVERYTHING,
-    Counted,
-    Found,
-    Match,
-    Selection,
-    ShardDescription,
-    StoreOptions,
-    VectorRow,
-    VectorStore,
-)
+from embedmill.shared.providers.vectorstores.base import ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes, marks, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
@@ -40,7 +30,18 @@ from embedmill.shared.providers.vectorstores.embedded.standing import former_cut
 from embedmill.shared.providers.vectorstores.embedded.view import held_by
 from embedmill.shared.providers.vectorstores.exact import cosines, selects
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import (
+    EVERYTHING,
+    Counted,
+    Found,
+    Match,
+    Selection,
+    VectorRow,
+    check_query,
+    check_rows,
+    check_shard,
+    named,
+)
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 from embedmill.shared.words.weighing import Wording
 

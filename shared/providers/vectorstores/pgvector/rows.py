@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
 from embedmill.shared.filtering.fields import OWN
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.pgvector import filters
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector.text import map_strings, with_nul, without_nul
 from embedmill.shared.providers.vectorstores.pgvector.words import columns_of
-from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+from embedmill.shared.providers.vectorstores.rows import NO_VECTOR, VectorRow
 from embedmill.shared.words.cutting import VERSION
 
 PLACE = "em_place"

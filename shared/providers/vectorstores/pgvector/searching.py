@@ -12,7 +12,6 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.base import Found, Match, Selection
 from embedmill.shared.providers.vectorstores.exact import best, cosines
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
@@ -21,6 +20,7 @@ from embedmill.shared.providers.vectorstores.pgvector.passes import PassAnswer, 
 from embedmill.shared.providers.vectorstores.pgvector.rows import as_array
 from embedmill.shared.providers.vectorstores.pgvector.tables import ShardTable, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul
+from embedmill.shared.providers.vectorstores.rows import Found, Match, Selection
 from embedmill.shared.words.weighing import Wording, impacts
 
 SPARE = 16

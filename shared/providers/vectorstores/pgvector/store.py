@@ -16,16 +16,7 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import Edition
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.filtering.conditions import Condition
-from embedmill.shared.providers.vectorstores.base import (
-    EVERYTHING,
-    Counted,
-    Found,
-    Selection,
-    ShardDescription,
-    StoreOptions,
-    VectorRow,
-    VectorStore,
-)
+from embedmill.shared.providers.vectorstores.base import ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.exact import cosine
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
@@ -38,7 +29,17 @@ from embedmill.shared.providers.vectorstores.pgvector.searching import TableSear
 from embedmill.shared.providers.vectorstores.pgvector.tables import COUNTED, INDEX_FROM_ROWS, ShardTable, Tables
 from embedmill.shared.providers.vectorstores.pgvector.text import with_nul, without_nul
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import (
+    EVERYTHING,
+    Counted,
+    Found,
+    Selection,
+    VectorRow,
+    check_query,
+    check_rows,
+    check_shard,
+    named,
+)
 from embedmill.shared.words.cutting import VERSION
 from embedmill.shared.words.weighing import WordCounts, Wording
 

@@ -24,11 +24,11 @@ from embedmill.shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
-from embedmill.shared.providers.codes import shown_id
 from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone.limiter import ShardLimiter, Waited
+from embedmill.shared.vendor_codes import shown_id
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from embedmill.shared.providers.vectorstores.base import VectorRow
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 
 
 class Unseen:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from embedmill.shared.editions import parse_id, row_id
 from embedmill.shared.errors import BadVector, ProviderUnavailable
 from embedmill.shared.filtering.fields import OWN
-from embedmill.shared.providers.vectorstores.base import Match, VectorRow
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.pinecone import filters
 from embedmill.shared.providers.vectorstores.pinecone.wording import sparse_of
-from embedmill.shared.providers.vectorstores.rows import NO_VECTOR
+from embedmill.shared.providers.vectorstores.rows import NO_VECTOR, Match, VectorRow
 from embedmill.shared.words import cutting
 
 MAX_ID_CHARACTERS = 512

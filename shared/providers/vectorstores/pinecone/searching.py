@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import InternalError, ProviderUnavailable
-from embedmill.shared.providers.vectorstores.base import Found, Match, Selection, VectorRow
 from embedmill.shared.providers.vectorstores.exact import best, cosine, selects, word_score
 from embedmill.shared.providers.vectorstores.metering import MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
@@ -20,6 +19,7 @@ from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
 from embedmill.shared.providers.vectorstores.pinecone.filters import filter_of
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
 from embedmill.shared.providers.vectorstores.pinecone.wording import asked_for
+from embedmill.shared.providers.vectorstores.rows import Found, Match, Selection, VectorRow
 from embedmill.shared.words.weighing import Wording
 
 MAX_TOP_K = 10_000

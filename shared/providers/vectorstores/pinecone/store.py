@@ -27,17 +27,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import batched, pages
 from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.shared.providers.vectorstores.base import (
-    EVERYTHING,
-    Counted,
-    CountWords,
-    Found,
-    Selection,
-    ShardDescription,
-    StoreOptions,
-    VectorRow,
-    VectorStore,
-)
+from embedmill.shared.providers.vectorstores.base import CountWords, ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.exact import cosine, selects, word_score
 from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
@@ -58,7 +48,17 @@ from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
 )
 from embedmill.shared.providers.vectorstores.pinecone.writing import size_of_held, write_records
 from embedmill.shared.providers.vectorstores.places import Owner, Place
-from embedmill.shared.providers.vectorstores.rows import check_query, check_rows, check_shard, named
+from embedmill.shared.providers.vectorstores.rows import (
+    EVERYTHING,
+    Counted,
+    Found,
+    Selection,
+    VectorRow,
+    check_query,
+    check_rows,
+    check_shard,
+    named,
+)
 from embedmill.shared.words.weighing import Wording, alike
 
 DELETE_IDS = 1_000

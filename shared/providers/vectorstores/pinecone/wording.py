@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from embedmill.shared.providers.vectorstores.base import Selection
+from embedmill.shared.providers.vectorstores.rows import Selection
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.weighing import impacts
 

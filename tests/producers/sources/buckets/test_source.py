@@ -22,12 +22,12 @@ from embedmill.producers.sources.buckets.listing import BucketListing
 from embedmill.producers.sources.buckets.source import S3Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import SourceOptions
-from embedmill.shared.buckets.loading import read_object
 from embedmill.shared.buckets.names import BucketPlace, ObjectState
 from embedmill.shared.db.schema import dead_letter, document, scan_note
 from embedmill.shared.db.schema import source as source_table
 from embedmill.shared.errors import ProviderUnavailable, UsageError
 from embedmill.shared.files import CHUNK_BYTES, HEAD_BYTES
+from embedmill.shared.loading.objects import read_object
 from tests.contracts.sources import Desk, Shelf, SourceContract, desk
 from tests.corpus import text_of
 from tests.producers.sources.test_contract import Folder

@@ -10,7 +10,8 @@ from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import Crawling, FileSelection, SourceOptions
 from embedmill.producers.sources.web.politeness import WebClock
 from embedmill.producers.sources.web.source import WebSource
-from embedmill.shared.settings import Settings, load_settings
+from embedmill.shared.configuration import load_settings
+from embedmill.shared.settings import Settings
 from tests.services.site import Site
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from embedmill.shared.providers.vectorstores.base import VectorRow
 from embedmill.shared.providers.vectorstores.embedded import building, view
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from tests.contracts.vectorstore import DIMENSIONS, make_row, vector_of
 
 SLICE = 20

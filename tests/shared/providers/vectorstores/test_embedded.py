@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
-from embedmill.shared.providers.vectorstores.base import Found, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.shared.providers.vectorstores.rows import Found
 from tests.contracts.vectorstore import (
     DIMENSIONS,
     StoreFactory,

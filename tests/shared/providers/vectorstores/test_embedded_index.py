@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.vectorstores.base import IndexChanged, Selection, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.rows import IndexChanged, Selection
 from embedmill.shared.words import counting, cutting
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.queries import parse_query, weigh

@@ -12,10 +12,11 @@ import pytest
 
 from embedmill.shared.errors import FlowControl, ProviderUnavailable, SettingsError
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.vectorstores.base import Selection, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pgvector import cutting, passes, words
 from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
+from embedmill.shared.providers.vectorstores.rows import Selection
 from embedmill.shared.words.cutting import VERSION, term_id
 from embedmill.shared.words.weighing import Wording
 from tests.contracts.vectorstore import (

@@ -21,13 +21,14 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
-from embedmill.shared.providers.vectorstores.base import CountWords, VectorRow
+from embedmill.shared.providers.vectorstores.base import CountWords
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone import units
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
 from embedmill.shared.providers.vectorstores.pinecone.records import record_of
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
+from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
 from embedmill.simulators.serving import SimulatorServer

@@ -13,11 +13,12 @@ import pytest
 from pinecone import Pinecone, ServerlessSpec
 
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.providers.vectorstores.base import Selection, VectorRow, VectorStore
+from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.pinecone import asking
 from embedmill.shared.providers.vectorstores.pinecone.searching import ANSWER_BYTES, TEXT_BYTES
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
+from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words import cutting
 from embedmill.shared.words.queries import parse_query
 from embedmill.shared.words.weighing import WordCounts, Wording

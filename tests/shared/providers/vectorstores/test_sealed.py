@@ -7,8 +7,8 @@ import pytest
 
 from embedmill.shared.errors import SealBroken, UsageError
 from embedmill.shared.filtering.grammar import parse_filter
-from embedmill.shared.providers.vectorstores.base import Selection
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
+from embedmill.shared.providers.vectorstores.rows import Selection
 from embedmill.shared.providers.vectorstores.sealed import SealedStore
 from embedmill.shared.sealing.envelope import DataKey
 from embedmill.shared.sealing.ring import KeyRing

@@ -9,7 +9,6 @@ import pytest
 
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.filtering.conditions import Compare
-from embedmill.shared.providers.vectorstores.base import Match
 from embedmill.shared.providers.vectorstores.pinecone.filters import filter_of
 from embedmill.shared.providers.vectorstores.pinecone.records import (
     KEPT,
@@ -21,6 +20,7 @@ from embedmill.shared.providers.vectorstores.pinecone.records import (
     row_of,
     stand_in,
 )
+from embedmill.shared.providers.vectorstores.rows import Match
 from embedmill.simulators.pinecone_index import meets
 from tests.contracts.vectorstore import make_row
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from embedmill.shared.providers.vectorstores.base import Selection
 from embedmill.shared.providers.vectorstores.pinecone.wording import MAX_TERMS, PIVOT, asked_for, sparse_of
+from embedmill.shared.providers.vectorstores.rows import Selection
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.weighing import Wording, score

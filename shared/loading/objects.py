@@ -22,7 +22,7 @@ from embedmill.shared.errors import (
 from embedmill.shared.files import HEAD_BYTES, SIZE_HINT
 from embedmill.shared.foreign import foreign_kind
 from embedmill.shared.left_out.secrets_inside import reason_by_content
-from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.loading.loaders import Loaded, Loader, Located
 
 if TYPE_CHECKING:
     from embedmill.shared.runtime import Runtime

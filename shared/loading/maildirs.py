@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 
 from embedmill.shared.errors import SourceGone
 from embedmill.shared.files import read_regular_file
-from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.loading.loaders import Loaded, Loader, Located
 from embedmill.shared.uris import uri_to_path
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from embedmill.shared.providers.codes import shown_code, shown_id
 from embedmill.shared.providers.translation import KEY_CODES, QUOTA_CODES, TOO_LONG_CODES
+from embedmill.shared.vendor_codes import shown_code, shown_id
 
 CODES = """
     invalid_api_key invalid_request_error insufficient_quota rate_limit_exceeded model_not_found context_length_exceeded

@@ -2,9 +2,9 @@
 
 import pytest
 
+from embedmill.retrieval.expansion.thesaurus import Thesaurus
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
-from embedmill.retrieval.understanding.thesaurus import Thesaurus
 from embedmill.retrieval.understanding.understanding import Understanding
 from embedmill.retrieval.view import View
 from embedmill.shared.errors import StorageFailed, UsageError

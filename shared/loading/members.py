@@ -14,7 +14,7 @@ from embedmill.shared.containers.entries import ContainerEntry, Damage, Inside
 from embedmill.shared.containers.walk import WITHIN, ContainerBudget, ContainerLimits, walk
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded, SourceGone, UnreadableDocument
 from embedmill.shared.files import SIZE_HINT, open_regular_file
-from embedmill.shared.loading import Loaded, Loader, Located
+from embedmill.shared.loading.loaders import Loaded, Loader, Located
 from embedmill.shared.uris import path_to_uri, uri_to_path
 
 if TYPE_CHECKING:

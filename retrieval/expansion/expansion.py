@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from embedmill.retrieval.understanding.thesaurus import TermMatch, Thesaurus
-from embedmill.retrieval.understanding.units import Unit, units_of_query
+from embedmill.retrieval.expansion.thesaurus import TermMatch, Thesaurus
+from embedmill.retrieval.expansion.units import Unit, units_of_query
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_text, weight_of
 from embedmill.shared.words.weighing import WordCounts
 

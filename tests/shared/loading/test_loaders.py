@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from embedmill.shared import loading, origins
+from embedmill.shared import origins
 from embedmill.shared.errors import BlobMissing, SourceGone, UnreadableDocument
-from embedmill.shared.loading import Loader, Loading, Located
+from embedmill.shared.loading import loaders
+from embedmill.shared.loading.loaders import Loader, Loading, Located
 
 
 class Blobs:
@@ -58,16 +59,16 @@ def test_a_batch_may_hold_several_kinds(runtime: Any, blobs: Blobs, tmp_path: Pa
 
 def test_a_file_that_is_gone_is_said_to_be(runtime: Any, tmp_path: Path) -> None:
     with pytest.raises(SourceGone):
-        loading.load(runtime, (tmp_path / "absent").as_uri(), {"kind": "file"})
+        loaders.load(runtime, (tmp_path / "absent").as_uri(), {"kind": "file"})
 
 
 def test_a_kind_of_another_release_is_a_documents_own_failure(runtime: Any) -> None:
     with pytest.raises(UnreadableDocument, match="tape"):
-        loading.load(runtime, "tape://1", {"kind": "tape"})
+        loaders.load(runtime, "tape://1", {"kind": "tape"})
 
 
 @pytest.mark.parametrize("kind", origins.ORIGINS)
 def test_an_entry_names_what_there_is(kind: str) -> None:
     origin = origins.ORIGINS[kind]
-    assert not origin.loader or issubclass(loading.loader_class(kind), Loader)
+    assert not origin.loader or issubclass(loaders.loader_class(kind), Loader)
     assert not origin.source or resolve_name(origin.source).kind in origins.ORIGINS

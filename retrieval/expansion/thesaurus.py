@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from embedmill.retrieval.understanding.units import STAYS, Unit, units_of
+from embedmill.retrieval.expansion.units import STAYS, Unit, units_of
 from embedmill.shared.words.folding import fold, normalise
 
 LEAST_SIGNS = 2

@@ -2,8 +2,8 @@
 
 import pytest
 
-from embedmill.retrieval.understanding.expansion import MOST_NAMES, MOST_SHARE, SHARE, AddedName, expand, weigh_added
-from embedmill.retrieval.understanding.thesaurus import Thesaurus
+from embedmill.retrieval.expansion.expansion import MOST_NAMES, MOST_SHARE, SHARE, AddedName, expand, weigh_added
+from embedmill.retrieval.expansion.thesaurus import Thesaurus
 from embedmill.shared.words.queries import parse_query, weight_of
 from embedmill.shared.words.weighing import WordCounts
 

@@ -1,0 +1,1 @@
+"""How documents are read, by the kinds of their origins."""
