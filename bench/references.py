@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from html.parser import HTMLParser
 
 _WORD = re.compile(r"\w+")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3})")
+_SPACED = re.compile(r"\b[^\W\d_](?: [^\W\d_]\b){2,}")
 _TAG = re.compile(rb"<[^>]+>")
 _RAW_PARTS = re.compile(r"(?:word/(?:document|footnotes|endnotes)|ppt/slides/slide\d+|content)\.xml")
 _ASIDE = re.compile(r"(?:^|[ _-])nav(?:$|[ _-]|igation|header|footer|bar)|footer|breadcrumb|headerlink")
@@ -31,8 +33,9 @@ _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
 
 
 def words_of(text: str) -> list[str]:
-    """The words by which texts are compared; `12,553` is the number 12553."""
-    return _WORD.findall(_GROUPED.sub("", text.casefold()))
+    """The words by which texts are compared: `12,553` is a number, `t h e i r` a word, an accent its letter's."""
+    text = unicodedata.normalize("NFC", text.casefold())
+    return _WORD.findall(_SPACED.sub(lambda found: found[0].replace(" ", ""), _GROUPED.sub("", text)))
 
 
 @dataclass(frozen=True, slots=True)

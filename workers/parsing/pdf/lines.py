@@ -21,6 +21,10 @@ BLANK = 0.1
 """Of the line's height: a narrower gap is none."""
 SCRIPT_GAP = 0.3
 """Of the line's height: so near a script stands to its base."""
+OVERLAP = 0.25
+"""Of the line's height: what begins so much before the end of the piece before goes on with it."""
+UNDER_SCRIPT = 0.6
+"""The same of a comma or a point, which may stand below the script before it."""
 RAISED = 0.6
 """Of the line's height: so far a word of one stretch, as a footnote's mark, may stand from the line."""
 
@@ -132,7 +136,8 @@ def _take_script(before: Line, line: Line) -> None:
 
 def _goes_on(before: Line, line: Line) -> bool:
     same_base = abs(before.base - line.base) <= SAME_BASE * min(before.size, line.size)
-    return same_base and not before.backward and line.left >= before.right - 0.25 * line.size
+    overlap = UNDER_SCRIPT if line.text[0] in ".,;:" else OVERLAP
+    return same_base and not before.backward and line.left >= before.right - overlap * line.size
 
 
 def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:

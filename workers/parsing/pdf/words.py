@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
 from embedmill.workers.parsing.pdf.signs import readable
 
@@ -59,7 +60,7 @@ def read_stretches(text_page: Any, box: Box, *, merged: bool) -> Iterator[Stretc
 
     Where rules may part words, they must not be `merged`.
     """
-    text = _text(text_page)
+    text = with_accents(_text(text_page), text_page)
     place = _Places(text_page, text, box)
     for line in _LINE.finditer(text):
         if words := place.words(*line.span(), merged=merged):

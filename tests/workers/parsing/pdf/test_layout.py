@@ -1,5 +1,7 @@
 """Places on a page become the structure that a reader sees: order, headings, paragraphs, lists, code, running lines."""
 
+import pytest
+
 from embedmill.workers.parsing.document import BlockKind
 from tests.workers.parsing.making import headings, shape, texts
 from tests.workers.parsing.pdf.drawing import Page, read
@@ -155,7 +157,21 @@ def test_scripts_stand_apart_from_what_they_stand_by() -> None:
         page.content[-1][:-2] + "-3 Ts /F0 8 Tf (2) Tj 0 Ts /F0 12 Tf (O, as a note) Tj 5 Ts /F0 8 Tf (4) Tj ET"
     )
     page.draw("BT 5 Ts /F0 8 Tf 72 600 Td (4) Tj 0 Ts /F0 12 Tf (The note.) Tj ET")
-    assert texts(read(page)) == ["It is 10^-3 of H_2O, as a note[4]", "[4] The note."]
+    page.text(72, 500, "Names").text(109, 505, "4", size=8).text(109, 500, ", more")
+    assert texts(read(page)) == ["It is 10^-3 of H_2O, as a note[4]", "[4] The note.", "Names[4], more"]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text"),
+    [
+        ("[(M) -111 (\xa8) 444 (uller fast)] TJ", "Müller fast"),
+        ("(Sackinger) Tj 9.2 0 Td (\xa8) Tj", "Säckinger"),
+        ("(Sack) Tj 9.2 0 Td (\xa8) Tj 17.5 0 Td (inger) Tj", "Säckinger"),
+        ("(don\xb4t) Tj", "don\xb4t"),
+    ],
+)
+def test_an_accent_that_is_drawn_over_a_letter_is_part_of_it(drawn: str, text: str) -> None:
+    assert texts(read(Page().draw(f"BT /F0 12 Tf 72 700 Td {drawn} ET"))) == [text]
 
 
 def test_bullets_that_are_drawn_after_the_text_stand_before_it() -> None:
