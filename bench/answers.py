@@ -15,7 +15,6 @@ import ctypes
 import os
 import random
 import resource
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +22,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from statistics import median, quantiles
 from typing import Any
 
 import embedmill
 from bench.bare_query import BareQuery
 from bench.judges import RulingModel, Verdict
+from bench.machines import STAGE_SECONDS, documents, home, queries, simulated
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.searching import open_searcher
 from embedmill.retrieval.grading.grader import Judges
@@ -40,7 +39,6 @@ from embedmill.retrieval.search import Searcher
 from embedmill.shared.addresses import digest
 from embedmill.shared.asking.packing import Room
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.configuration import load_settings
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import Model
@@ -48,11 +46,8 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
-from embedmill.simulators.serving import SimulatorServer, running
 
 FAILING_SHARE = 0.4
-STAGE_SECONDS = 2.0
-"""What each model may take for a question, in the parts in which it may not answer."""
 WAYS = (
     Fault(kind="status", status=500),
     Fault(kind="status", status=529),
@@ -69,11 +64,7 @@ WAYS = (
 )
 SLOW = Fault(kind="slow", seconds=2.5 * STAGE_SECONDS)
 WARM, LONG = 1_000, 10_000
-MACHINES = 200
-"""Those that are asked about; there are at least so many."""
 GRADES = (1, 2, 3, 4, 5)
-WORDS = [f"part{number}" for number in range(3000)]
-COLOURS = ("green", "red", "grey", "blue")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def failing(options: argparse.Namespace) -> dict[str, str]:
     """No question fails, whatever the models do, and none takes longer than it may."""
-    with _simulated(options) as (settings, simulator):
+    with simulated(options) as (settings, simulator):
         simulator.faults.add(*_striking(FAILING_SHARE))
         seconds, replies = _ask_all(settings, options.queries)
         happened = {place: fault for place, fault in enumerate(simulator.faults.left()) if fault["happened"]}
@@ -110,7 +101,7 @@ def failing(options: argparse.Namespace) -> dict[str, str]:
 
 def nonsense(options: argparse.Namespace) -> dict[str, str]:
     """What random answers leave behind: no error, and no quote that the documents do not hold."""
-    with _simulated(options) as (settings, simulator):
+    with simulated(options) as (settings, simulator):
         simulator.faults.add(Fault(kind="nonsense", times=None))
         seconds, replies = _ask_all(settings, options.queries)
     texts = [document["text"] for document in documents(options.documents, options.words)]
@@ -127,7 +118,7 @@ def nonsense(options: argparse.Namespace) -> dict[str, str]:
 
 def order(options: argparse.Namespace) -> dict[str, str]:
     """The judge's order is the final one, a favoured place gains nothing, and what is made up is not shown."""
-    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+    with home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
         inverted = [_inversions(searcher, query) for query in queries(options.queries)]
         gains = [_favoured(searcher, query) for query in queries(options.queries)]
         made_up = [_made_up(searcher, query) for query in queries(options.queries)]
@@ -145,7 +136,7 @@ def order(options: argparse.Namespace) -> dict[str, str]:
 def tokens(options: argparse.Namespace) -> dict[str, str]:
     """What a ranked search is billed, beside one call of the strong model for each candidate."""
     asked = queries(min(options.queries, 20))
-    with _simulated(options) as (settings, simulator), open_runtime(settings) as runtime:
+    with simulated(options) as (settings, simulator), open_runtime(settings) as runtime:
         with open_searcher(runtime, "default", rank=True) as searcher:
             calls = [_calls(searcher, query) for query in asked]
         staged, usd = _billed(simulator), sum(call["usd"] for call in calls)
@@ -167,7 +158,7 @@ def tokens(options: argparse.Namespace) -> dict[str, str]:
 
 def overhead(options: argparse.Namespace) -> dict[str, str]:
     """What a search takes beside the bare query of its store, asked in turn; and what the store alone takes of it."""
-    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+    with home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
         bare = _bare(runtime, searcher)
         asked = queries(options.queries + 20)
         same = [_found(searcher, query) == bare.find(query, top_k=10) for query in asked[:20]]
@@ -218,7 +209,7 @@ def memory(options: argparse.Namespace) -> dict[str, str]:
 
     Each question has a word of its own, so that caches of words fill up meanwhile: they have bounds.
     """
-    with _home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
+    with home(options) as settings, open_runtime(settings) as runtime, _searcher(runtime) as searcher:
         sizes, held = [], []
         for number, query in enumerate(queries(options.long + 1)):
             searcher.search(query)
@@ -248,62 +239,6 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, str]]] = {
     "overhead": overhead,
     "memory": memory,
 }
-
-
-def documents(count: int, words: int) -> list[dict[str, str]]:
-    """Texts about machines, alike and not the same, with so many words of filling."""
-    draw = Random(5)
-    return [{"id": f"m{number}", "text": _machine(draw, number, words)} for number in range(count)]
-
-
-def _machine(draw: Random, number: int, words: int) -> str:
-    hall, bar, days = draw.randint(1, 40), draw.randint(2, 99), draw.randint(3, 300)
-    colour, maker = draw.choice(COLOURS), draw.choice(("Okland", "Stenzel", "Holt", "Pell"))
-    filling = " ".join(draw.choices(WORDS, k=words))
-    return (
-        f"Machine M-{number} stands in hall {hall} and is {colour}. It runs at {bar} bar and is oiled every {days} "
-        f"days. {maker} made it. Its parts are {filling}."
-    )
-
-
-def queries(count: int) -> list[str]:
-    """Questions about these machines, each another."""
-    draw = Random(6)
-    asked = (
-        "at what pressure does machine M-{} run",
-        "how often is machine M-{} oiled",
-        "where does machine M-{} stand",
-    )
-    worded = (draw.choice(asked).format(draw.randrange(MACHINES)) for _ in range(count))
-    return [f"{words}, and is it {COLOURS[number % 4]}? ({number})" for number, words in enumerate(worded)]
-
-
-@contextmanager
-def _home(options: argparse.Namespace, **changed: Any) -> Iterator[Settings]:
-    with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as folder:
-        settings = load_settings(home=Path(folder), embedding="hash", record_queries=False, **changed)
-        with embedmill.open(settings=settings) as mill:
-            mill.ingest(documents=documents(options.documents, options.words))
-        yield settings
-
-
-@contextmanager
-def _simulated(options: argparse.Namespace) -> Iterator[tuple[Settings, AnthropicSimulator]]:
-    """A home, and models that answer on this machine."""
-    changed = {"fast_model": "anthropic/claude-haiku-5-5", "rank_seconds": STAGE_SECONDS}
-    with running(AnthropicSimulator()) as found, _pointed(found), _home(options, **changed) as settings:
-        yield settings, found.simulator
-
-
-@contextmanager
-def _pointed(found: SimulatorServer[AnthropicSimulator]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in found.environment}
-    os.environ.update(found.environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from embedmill.console.services import collections as collection_service
 from embedmill.console.services import (
     controlling,
     deleting,
+    document_reports,
     parsing,
     replaying,
     spending,
@@ -38,12 +39,8 @@ from embedmill.console.services.collections import CollectionChoices, Collection
 from embedmill.console.services.controlling import JobControl
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetters
 from embedmill.console.services.deleting import DeletedDocuments
-from embedmill.console.services.documents import (
-    EVERY_DOCUMENT,
-    DocumentPage,
-    DocumentQuery,
-    DocumentReport,
-)
+from embedmill.console.services.document_reports import DocumentReport
+from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentPage, DocumentQuery
 from embedmill.console.services.estimates import Estimate
 from embedmill.console.services.exporting import Exported, Rejected
 from embedmill.console.services.fields import FieldReports
@@ -277,7 +274,7 @@ class Mill(Readers, Trust):
     def document(self, name: str, *, collection: str | None = None) -> DocumentReport:
         """Everything about one document, by id, URI or path; raises NotFound, UserError."""
         with self._runtimes.lend() as runtime:
-            return document_service.show_document(runtime, name, collection=collection)
+            return document_reports.show_document(runtime, name, collection=collection)
 
     def delete_documents(self, *names: str, query: DocumentQuery = EVERY_DOCUMENT) -> DeletedDocuments:
         """Take documents out, by name or all that a query finds, and work here until they are; raises NotFound."""

@@ -41,6 +41,11 @@ def parse_since(text: str) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
+def moment(seconds: float) -> datetime:
+    """A point in time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def format_time(seconds: float) -> str:
     """A point in time in UTC, to the second: `2026-11-29T12:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.connecting import find_folder
-from embedmill.shared.db.documents import count_known_documents
 from embedmill.shared.db.engine import Database
-from embedmill.shared.db.installation import find_installation, name_installation
 from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.tombstones import Marker
 from embedmill.shared.editions import Seen
-from embedmill.shared.errors import StorageFailed, UserError
-from embedmill.shared.homes import prepare_home, spill_url
+from embedmill.shared.homes import prepare_home
 from embedmill.shared.presence import RUN
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
 from embedmill.shared.providers.names import ModelName
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from embedmill.shared.providers.models.base import Model
     from embedmill.shared.providers.rerankers.base import Reranker
     from embedmill.shared.providers.vectorstores.base import VectorStore
-    from embedmill.shared.providers.vectorstores.places import Owner
     from embedmill.shared.query_log import QueryLog
     from embedmill.shared.redaction.redactor import Redactor
     from embedmill.shared.spend.spender import Spender
@@ -306,28 +302,18 @@ class Runtime:
 
     def store(self, collection: Collection, *, job_id: int | None = None) -> "VectorStore":
         """The vector store that holds a collection's shards; what it is billed is booked on both."""
-        from embedmill.shared.providers.vectorstores.base import StoreOptions
-        from embedmill.shared.providers.vectorstores.table import open_vector_store
-        from embedmill.shared.word_counts import WordCounter
+        from embedmill.shared.opening_stores import open_store
 
         key = (collection.id, collection.index_version, self._sealing_of(collection.id))
         if key not in self._stores:
-            self.vault.current_key(collection.id)  # whoever lacks it is told so before the store is asked for anything
-            self._stores[key] = self._sealed(
+            self._stores[key] = open_store(
+                self.settings,
                 collection,
-                open_vector_store(
-                    self.settings.vector_url,
-                    StoreOptions(
-                        home=self.home,
-                        collection_key=f"c{collection.id}",
-                        dimensions=collection.dimensions,
-                        spills=self.open_spills,
-                        meter=self._store_meter(collection),
-                        owner=self._owner_of(collection),
-                        count_words=WordCounter(self.database, collection.id),
-                        ring=self.vault.ring(collection.id),
-                    ),
-                ),
+                self.collection_settings(collection.id),
+                home=self.home,
+                database=self.database,
+                vault=self.vault,
+                meter=self._store_meter(collection),
             )
         found = self._stores[key]
         return found if job_id is None else found.with_meter(self._store_meter(collection, job_id))
@@ -340,24 +326,6 @@ class Runtime:
         settings = self.collection_settings(collection_id)
         return settings.encrypt, settings.resealing
 
-    def _sealed(self, collection: Collection, store: "VectorStore") -> "VectorStore":
-        """A store of somebody else's as an encrypted collection has it; our own encrypts its files itself."""
-        from embedmill.shared.providers.vectorstores.table import is_remote
-
-        settings = self.collection_settings(collection.id)
-        if not (settings.encrypt or settings.resealing) or not is_remote(self.settings.vector_url):
-            return store
-        from embedmill.shared.access.labels import KEPT
-        from embedmill.shared.providers.vectorstores.sealed import SealedStore
-
-        return SealedStore(
-            store,
-            self.vault.ring(collection.id),
-            dimensions=collection.dimensions,
-            rotation=self.vault.rotation(collection.id, collection.dimensions) if settings.obfuscates else None,
-            labels=frozenset(KEPT.values()),
-        )
-
     def must_count_words_of(self, collection_id: int) -> bool:
         """The same of a collection; of one that is encrypted no words are told."""
         return self.must_count_words and not self.vault.is_encrypted(collection_id)
@@ -368,23 +336,6 @@ class Runtime:
         from embedmill.shared.providers.vectorstores.table import counts_words
 
         return not counts_words(self.settings.vector_url)
-
-    def _owner_of(self, collection: Collection) -> "Owner":
-        from embedmill.shared.providers.vectorstores.places import Owner
-
-        def count_known(ids: Sequence[str]) -> int:
-            return self.database.query(lambda connection: count_known_documents(connection, collection.id, ids))
-
-        return Owner(self._installation, count_known)
-
-    def _installation(self) -> str | None:
-        """What this database calls itself in stores; None while it has no name and cannot be given one."""
-        found = self.database.query(find_installation)
-        if found is not None:
-            return found
-        with suppress(UserError, StorageFailed):
-            return self.database.transact(name_installation)
-        return None
 
     def _store_meter(self, collection: Collection, job_id: int | None = None, tally: "Tally | None" = None) -> "Meter":
         from embedmill.shared.metering import FreeMeter
@@ -397,10 +348,10 @@ class Runtime:
         return StoreMeter(self.spender, job_id=job_id, collection_id=collection.id, tally=tally)
 
     def open_spills(self) -> "BlobStore":
-        """Where vector stores put what is too large for them: apart from the blobs, which the cleaner goes through."""
-        from embedmill.shared.providers.blobs.table import open_blob_store
+        """Where vector stores put what is too large for them."""
+        from embedmill.shared.opening_stores import open_spills
 
-        return open_blob_store(spill_url(self.settings.blob_url, self.home), home=self.home)
+        return open_spills(self.settings, self.home)
 
     def close(self) -> None:
         """Release everything that was opened."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.shared.tokenizer import count_tokens
+from embedmill.simulators.anthropic_batches import SimulatedMessageBatches
 from embedmill.simulators.base import (
     Call,
     Handler,
@@ -19,12 +20,11 @@ from embedmill.simulators.base import (
     SimulatedReply,
     Simulator,
     new_id,
-    refuse_on_order,
 )
-from embedmill.simulators.batches import Batches, VendorBatch
 from embedmill.simulators.claude_rules import (
     THINKING_TOKENS,
     ModelRules,
+    body_of,
     canonical,
     check,
     forced_tool,
@@ -47,7 +47,7 @@ from embedmill.simulators.streams import (
 )
 
 FIVE_MINUTES, HOUR = 300.0, 3600.0
-MOST_BYTES, MOST_BATCH_BYTES, MOST_BATCH_REQUESTS = 32 * 1024**2, 256 * 1024**2, 100_000
+MOST_BYTES = 32 * 1024**2
 NEWEST_VERSION = "2026-10-21"
 ERROR_TYPES = {
     401: "authentication_error",
@@ -86,7 +86,7 @@ class AnthropicSimulator(Simulator):
         super().__init__(options)
         self.writer = AnswerWriter()
         self._cache = PromptCache()
-        self._batches = Batches(self.clock, prefix="msgbatch_")
+        self.lane = SimulatedMessageBatches(self, self._message)
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         return (
@@ -94,14 +94,9 @@ class AnthropicSimulator(Simulator):
             ("POST", "/model/{model}/invoke", self._invoke),
             ("POST", "/model/{model}/invoke-with-response-stream", self._invoke_streaming),
             ("POST", "/v1/messages/count_tokens", self._count_tokens),
-            ("POST", "/v1/messages/batches", self._create_batch),
-            ("GET", "/v1/messages/batches", self._list_batches),
-            ("GET", "/v1/messages/batches/{id}", self._batch),
-            ("DELETE", "/v1/messages/batches/{id}", self._delete_batch),
-            ("POST", "/v1/messages/batches/{id}/cancel", self._cancel_batch),
-            ("GET", "/v1/messages/batches/{id}/results", self._results),
             ("GET", "/v1/models", self._models),
             ("GET", "/v1/models/{model}", self._model),
+            *self.lane.routes(),
             *self.writer.controls(),
         )
 
@@ -129,7 +124,7 @@ class AnthropicSimulator(Simulator):
         return SimulatedReply(body, refused.status, {"request-id": id, **refused.headers})
 
     def _messages(self, call: Call) -> SimulatedReply:
-        body = _object(call)
+        body = body_of(call)
         message, headers = self._message(call, body, lane="")
         if body.get("stream"):
             sent = tuple(server_sent(event, event=event["type"]) for event in _events(message))
@@ -140,13 +135,13 @@ class AnthropicSimulator(Simulator):
         return SimulatedReply(message, headers=headers)
 
     def _invoke_streaming(self, call: Call) -> SimulatedReply:
-        message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
+        message, headers = self._message(call, {**body_of(call), "model": call.params["model"]}, lane="")
         error = framed_error("modelStreamErrorException", "the model failed")
         streamed = Streamed(tuple(map(framed, _events(message))), error)
         return SimulatedReply(streamed, headers=headers, media_type=AWS_EVENT_STREAM)
 
     def _invoke(self, call: Call) -> SimulatedReply:
-        message, headers = self._message(call, {**_object(call), "model": call.params["model"]}, lane="")
+        message, headers = self._message(call, {**body_of(call), "model": call.params["model"]}, lane="")
         return SimulatedReply(message, headers=headers)
 
     def _message(self, call: Call, body: Mapping[str, Any], *, lane: str) -> tuple[dict[str, Any], Mapping[str, str]]:
@@ -233,7 +228,7 @@ class AnthropicSimulator(Simulator):
         return Written([*thought, {"type": "text", "text": text}], "end_turn", tokens, thinking)
 
     def _count_tokens(self, call: Call) -> SimulatedReply:
-        body = _object(call)
+        body = body_of(call)
         rules_of(canonical(str(body.get("model"))))
         return SimulatedReply({"input_tokens": sum(block.tokens for block in blocks_of(body))})
 
@@ -245,84 +240,6 @@ class AnthropicSimulator(Simulator):
     def _model(self, call: Call) -> SimulatedReply:
         rules_of(call.params["model"])
         return SimulatedReply(_described_model(call.params["model"]))
-
-    def _create_batch(self, call: Call) -> SimulatedReply:
-        requests = _object(call).get("requests")
-        if len(call.raw) > MOST_BATCH_BYTES:
-            raise Refused(413, "The batch is too large")
-        if not isinstance(requests, list) or not 1 <= len(requests) <= MOST_BATCH_REQUESTS:
-            raise Refused(400, f"requests: 1 to {MOST_BATCH_REQUESTS} requests are allowed")
-        if len({request.get("custom_id") for request in requests}) < len(requests):
-            raise Refused(400, "requests: custom_id must be unique")
-        return SimulatedReply(self._described(self._batches.create(call, requests), call))
-
-    def _batch(self, call: Call) -> SimulatedReply:
-        return SimulatedReply(self._described(self._settled(call), call))
-
-    def _list_batches(self, call: Call) -> SimulatedReply:
-        batches = [self._settle(batch) for batch in self._batches.all()]
-        data = [self._described(batch, call) for batch in batches]
-        first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-        return SimulatedReply({"data": data, "has_more": False, "first_id": first, "last_id": last})
-
-    def _cancel_batch(self, call: Call) -> SimulatedReply:
-        batch = self._settled(call)
-        self._batches.cancel(batch)
-        return SimulatedReply(self._described(batch, call))
-
-    def _delete_batch(self, call: Call) -> SimulatedReply:
-        batch = self._settled(call)
-        if batch.results is None:
-            raise Refused(400, "A batch in progress cannot be deleted; cancel it first")
-        self._batches.forget(batch)
-        return SimulatedReply({"id": batch.id, "type": "message_batch_deleted"})
-
-    def _results(self, call: Call) -> SimulatedReply:
-        batch = self._settled(call)
-        if batch.results is None:
-            raise Refused(404, "The batch has no results yet")
-        # The real ones come in no order either.
-        lines = [json.dumps(result).encode() + b"\n" for result in reversed(batch.results)]
-        return SimulatedReply(b"".join(lines), media_type="application/x-jsonl")
-
-    def _settled(self, call: Call) -> VendorBatch:
-        return self._settle(self._batches.find(call.params["id"]))
-
-    def _settle(self, batch: VendorBatch) -> VendorBatch:
-        return self._batches.settle(batch, answer=self._answer_entry, unanswered=_unanswered)
-
-    def _answer_entry(self, entry: dict[str, Any]) -> dict[str, Any]:
-        body = entry.get("params", {})
-        text = json.dumps(body, ensure_ascii=False)
-        call = Call("POST", "/v1/messages", {}, {}, text.encode(), body, self.faults.take("/v1/messages", text))
-        try:
-            refuse_on_order(call)
-            message, _ = self._message(call, body, lane=".batch")
-        except Refused as refused:
-            error = self.error(refused).content
-            return {"custom_id": entry.get("custom_id"), "result": {"type": "errored", "error": error}}
-        return {"custom_id": entry.get("custom_id"), "result": {"type": "succeeded", "message": message}}
-
-    def _described(self, batch: VendorBatch, call: Call) -> dict[str, Any]:
-        ended, stamp = batch.results is not None, self.clock.stamp
-        counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-        for kind in (r["result"]["type"] for r in batch.results or []):
-            counts[kind] += 1
-        counts["processing"] = 0 if ended else len(batch.entries)
-        url = f"http://{call.headers['host']}/v1/messages/batches/{batch.id}/results"
-        cancelled = None if batch.cancelled_at is None else stamp(batch.cancelled_at)
-        return {
-            "id": batch.id,
-            "type": "message_batch",
-            "processing_status": "ended" if ended else "canceling" if cancelled else "in_progress",
-            "request_counts": counts,
-            "created_at": stamp(batch.created_at),
-            "expires_at": stamp(batch.expires_at),
-            "ended_at": stamp() if ended else None,
-            "archived_at": None,
-            "cancel_initiated_at": cancelled,
-            "results_url": url if ended else None,
-        }
 
 
 def blocks_of(body: Mapping[str, Any]) -> list[PromptPart]:
@@ -352,12 +269,6 @@ def _described_model(name: str) -> dict[str, str]:
     return {"id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
 
 
-def _object(call: Call) -> dict[str, Any]:
-    if not isinstance(call.body, dict):
-        raise Refused(400, "The request body is not valid JSON")
-    return call.body
-
-
 def _asked(body: Mapping[str, Any]) -> str:
     """What the user's messages say, tool results included."""
     asked = [part for m in body["messages"] if m.get("role") == "user" for part in parts(m.get("content"))]
@@ -382,10 +293,6 @@ def _usage(prompt: Cached, written: Written, *, lane: str) -> dict[str, Any]:
         "output_tokens_details": {"thinking_tokens": written.thinking_tokens},
         "service_tier": "batch" if lane else "standard",
     }
-
-
-def _unanswered(entry: dict[str, Any], why: str) -> dict[str, Any]:
-    return {"custom_id": entry.get("custom_id"), "result": {"type": why}}
 
 
 def _events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embedmill.simulators.base import Refused
+from embedmill.simulators.base import Call, Refused
 
 SAMPLING = ("temperature", "top_p", "top_k")
 NO_SAMPLING_SINCE = "2026-10-21"
@@ -180,3 +180,10 @@ def _nodes(schema: Any) -> Iterator[Mapping[str, Any]]:
             yield from _nodes(part)
     for part in [schema.get("items"), *(schema.get("anyOf") or []), *(schema.get("allOf") or [])]:
         yield from _nodes(part)
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """The JSON object that a call sends; raises Refused for anything else."""
+    if not isinstance(call.body, dict):
+        raise Refused(400, "The request body is not valid JSON")
+    return call.body

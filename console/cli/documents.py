@@ -12,11 +12,8 @@ from embedmill.shared.states import DocumentState
 
 if TYPE_CHECKING:
     from embedmill.console.services.deleting import DeletedDocuments, DeletionPreview
-    from embedmill.console.services.documents import (
-        DocumentPage,
-        DocumentQuery,
-        DocumentReport,
-    )
+    from embedmill.console.services.document_reports import DocumentReport
+    from embedmill.console.services.documents import DocumentPage, DocumentQuery
 
 app = typer.Typer(no_args_is_help=True, help="See what became of documents; take them out.")
 
@@ -64,10 +61,10 @@ def show(
     State, versions, sources that claim it, attempts, chunks with verdicts, notes, cost and times.
     """
     from embedmill.console.cli.session import opened_to_read
-    from embedmill.console.services import documents
+    from embedmill.console.services import document_reports
 
     with opened_to_read() as runtime:
-        found = documents.show_document(runtime, document, collection=collection)
+        found = document_reports.show_document(runtime, document, collection=collection)
     print_result(found, _print_document, as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -19,6 +19,7 @@ from embedmill.shared.audit.trail import FILE
 from embedmill.shared.db import audit
 from embedmill.shared.db.audit import ANCHORED, BEGUN, INSTALLATION, ChainHead, ChainLink, RecordPlace
 from embedmill.shared.db.collections import no_collection
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import UsageError
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores.anchoring import anchor_chains
@@ -143,7 +144,7 @@ def _record(chain: str, link: ChainLink) -> AuditRecord:
     return AuditRecord(
         collection=chain,
         seq=link.seq,
-        at=datetime.fromtimestamp(link.at / MICRO, UTC),
+        at=moment(link.at / MICRO),
         **{name: str(told.get(name, "")) for name in names},
         counts=told.get("counts", {}),
         record=told,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from embedmill.console.listening import NOBODY, Listener, Notice
@@ -15,6 +14,7 @@ from embedmill.shared.db.budgets import Budget
 from embedmill.shared.db.collections import find_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import get_job
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.ledger import FREE_PROVIDERS, NAMED_SCOPES, BudgetScope
 from embedmill.shared.providers.names import ModelName
@@ -166,5 +166,5 @@ def _describe(budget: Budget) -> BudgetUse:
 
 
 def _describe_alert(alert: budgets.PassedThreshold, budget: Budget) -> RaisedAlert:
-    at = datetime.fromtimestamp(alert.created_at, UTC).isoformat(timespec="seconds")
+    at = moment(alert.created_at).isoformat(timespec="seconds")
     return RaisedAlert(budget.label, alert.day or None, alert.percent, at)

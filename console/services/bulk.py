@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_batches
 from embedmill.shared.db.bulk_batches import BulkBatch
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
 from embedmill.shared.runtime import Runtime
@@ -104,4 +104,4 @@ def _until(moment: float | None, batch: BulkBatch) -> float | None:
 
 
 def _stamp(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return None if seconds is None else moment(seconds).isoformat(timespec="seconds")

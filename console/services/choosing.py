@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from embedmill.console.services.documents import DocumentQuery, document_names, want_documents
+from embedmill.console.services.document_names import document_names
+from embedmill.console.services.documents import DocumentQuery, want_documents
 from embedmill.shared.addresses import document_id
 from embedmill.shared.db import catalogue, histories
 from embedmill.shared.db.catalogue import DocumentFilter, DocumentSummary

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from embedmill.console.services.lanes import require_stage_price
@@ -21,6 +21,7 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.query_records import forget_texts
 from embedmill.shared.db.reviews import count_open_reviews
 from embedmill.shared.db.samples import VERDICT, Counts, count_samples, get_counts
+from embedmill.shared.durations import moment
 from embedmill.shared.erasing import RETENTION
 from embedmill.shared.errors import UsageError
 from embedmill.shared.runtime import Runtime
@@ -302,4 +303,4 @@ def _measure_retention(connection: Connection, collection: Collection) -> Retent
         return None
     due = expiry.count_expired(connection, collection.id, days=days)
     erased, last = erasures.sum_by_cause(connection, RETENTION, collection.id)
-    return RetentionReport(days, due, erased, None if last is None else datetime.fromtimestamp(last, UTC))
+    return RetentionReport(days, due, erased, None if last is None else moment(last))

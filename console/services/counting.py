@@ -10,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from embedmill.console.services.held_against import CollectionIndex
-from embedmill.console.services.measuring import ListedDocuments, MeasuredDocuments, Measurer, Outline, Totals
+from embedmill.console.services.measures import MeasuredDocuments, Measurer, Outline, Totals
+from embedmill.console.services.measuring import ListedDocuments
 from embedmill.console.services.noticing import Noticed
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
 from embedmill.shared.db.sizes import SizedDocument

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from embedmill.console.services.reach import in_documents, installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import erasures, tombstones
+from embedmill.shared.durations import moment
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import NotFound, NotYetErased, StorageFailed, UsageError
 from embedmill.shared.paging import pages
@@ -199,14 +200,10 @@ def _describe(runtime: Runtime, erasure: erasures.Erasure) -> ListedErasure:
         erasure.documents,
         erasure.step,
         erasure.error,
-        _moment(erasure.created_at),
-        None if erasure.finished_at is None else _moment(erasure.finished_at),
+        moment(erasure.created_at),
+        None if erasure.finished_at is None else moment(erasure.finished_at),
         path if path.exists() else None,
     )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 @serves("erasures.show", Right.AUDIT, installation)

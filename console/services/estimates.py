@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.console.services.counting import DocumentCounter
-from embedmill.console.services.measuring import MeasuredDocuments, measure_job
+from embedmill.console.services.measures import MeasuredDocuments
+from embedmill.console.services.measuring import measure_job
 from embedmill.console.services.noticing import Noticed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import Trace, serves

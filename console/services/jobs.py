@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from embedmill.console.rendering import LEFT_OUT
@@ -32,6 +32,7 @@ from embedmill.shared.db.jobs import Job
 from embedmill.shared.db.redactions import sum_redactions
 from embedmill.shared.db.seen_work import has_seen_work, measure_seen
 from embedmill.shared.db.transitions import no_job
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
@@ -348,7 +349,7 @@ def _summarise(job: Job, progress: tallies.Progress, staffing: Staffing, *, now:
         sources=sources,
         state=job.state,
         activity=name_activity(job, progress, staffing),
-        created=datetime.fromtimestamp(job.created_at, UTC),
+        created=moment(job.created_at),
         priority=job.priority,
         weight=job.weight,
         lane=job.lane,

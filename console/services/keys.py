@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from embedmill.console.services.reach import installation
@@ -10,6 +10,7 @@ from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import collections
 from embedmill.shared.db.keyring import StoredKey, find_wrapped, rewrap_keys
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import KeyUnavailable, UserError
 from embedmill.shared.privacy.keys import Keys, rewrapped
 from embedmill.shared.privacy.roots import Root, make_key_file, open_root
@@ -123,6 +124,6 @@ def _describe(keys: Keys, key: StoredKey, collection: str | None) -> KeyReport:
         root=key.root_id or "",
         root_name=key.root_name or "",
         here=keys.has_root_of(key),
-        created=datetime.fromtimestamp(key.created_at, UTC),
-        wrapped=datetime.fromtimestamp(key.wrapped_at, UTC),
+        created=moment(key.created_at),
+        wrapped=moment(key.wrapped_at),
     )

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.rendering import FIRST
 from embedmill.console.services.deleting import DepartedDocuments, finish_departures
-from embedmill.console.services.documents import spellings
+from embedmill.console.services.document_names import spellings
 from embedmill.console.services.jobs import JobReport
 from embedmill.console.services.reach import in_collection, reaches_of
 from embedmill.console.services.serving import Trace, serves
@@ -21,6 +21,7 @@ from embedmill.shared.db import schedules, sources
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.seen_work import claims_seen, count_seen, count_seen_sole
 from embedmill.shared.db.sources import KnownSource
+from embedmill.shared.durations import moment
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.timetable import Timetable
 
@@ -185,7 +186,7 @@ def _describe(known: KnownSource) -> dict[str, Any]:
         "options": {name: value for name, value in known.spec.items() if name not in ("kind", "uri")},
         "collection": known.collection,
         "documents": known.documents,
-        "scanned": datetime.fromtimestamp(known.scanned_at, UTC) if known.scanned_at else None,
+        "scanned": moment(known.scanned_at) if known.scanned_at else None,
         "state": known.state,
     }
 

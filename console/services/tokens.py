@@ -18,6 +18,7 @@ from embedmill.shared.access.principals import (
 from embedmill.shared.access.tokens import make_token
 from embedmill.shared.db import tokens
 from embedmill.shared.db.tokens import StoredToken
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import AccessDenied, NotFound, UsageError
 from embedmill.shared.runtime import Runtime
 
@@ -123,10 +124,10 @@ def _describe(stored: StoredToken, *, text: str | None = None) -> TokenReport:
         collections=list(stored.collections or ("*",)),
         levels=list(stored.levels or ("*",)),
         state=_state(stored),
-        created=_moment(stored.created_at),
+        created=moment(stored.created_at),
         created_by=stored.created_by,
-        expires=None if stored.expires_at is None else _moment(stored.expires_at),
-        revoked=None if stored.revoked_at is None else _moment(stored.revoked_at),
+        expires=None if stored.expires_at is None else moment(stored.expires_at),
+        revoked=None if stored.revoked_at is None else moment(stored.revoked_at),
         token=text,
     )
 
@@ -134,8 +135,4 @@ def _describe(stored: StoredToken, *, text: str | None = None) -> TokenReport:
 def _state(stored: StoredToken) -> str:
     if stored.revoked_at is not None:
         return "revoked"
-    return "expired" if stored.expires_at is not None and _moment(stored.expires_at) <= datetime.now(UTC) else "valid"
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return "expired" if stored.expires_at is not None and moment(stored.expires_at) <= datetime.now(UTC) else "valid"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener
@@ -21,6 +21,7 @@ from embedmill.shared.db.agenda import has_work
 from embedmill.shared.db.clock import read_clock
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.schedules import Schedule
+from embedmill.shared.durations import moment
 from embedmill.shared.errors import SourceError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.timetable import Timetable
@@ -101,14 +102,14 @@ def describe_schedule(found: Schedule, *, is_running: bool) -> ScheduleReport:
         every_seconds=timetable.every_seconds,
         cron=timetable.cron,
         zone=timetable.zone,
-        next=datetime.fromtimestamp(found.due_at, UTC),
-        began=_moment(found.began_at),
-        ended=_moment(found.ended_at),
+        next=moment(found.due_at),
+        began=_moment_if(found.began_at),
+        ended=_moment_if(found.ended_at),
         running=is_running,
         job=found.job_id,
         error=found.error,
         failures=found.failures,
-        failing_since=_moment(found.failing_since),
+        failing_since=_moment_if(found.failing_since),
         events=found.events,
     )
 
@@ -279,13 +280,13 @@ def find_failing(runtime: Runtime) -> list[str]:
 
 
 def _describe_failing(found: Schedule) -> str:
-    since = datetime.fromtimestamp(found.failing_since or 0.0, UTC)
-    again = datetime.fromtimestamp(found.due_at, UTC)
+    since = moment(found.failing_since or 0.0)
+    again = moment(found.due_at)
     return (
         f"source {found.source_id} ({found.spec.get('uri')}) could not be read {found.failures} times since "
         f"{since:%Y-%m-%d %H:%M} UTC, and is tried again at {again:%Y-%m-%d %H:%M}: {found.error}"
     )
 
 
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def _moment_if(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)

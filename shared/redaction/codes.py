@@ -11,11 +11,11 @@ import re2
 
 from embedmill.shared.redaction.anchors import merged
 from embedmill.shared.redaction.checks import IBAN_LENGTHS, is_card, is_hkid, is_iban, is_rvnr, is_ssn, stdnum
+from embedmill.shared.redaction.country_numbers import is_whole_number
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.hints import NO_VALUE, Before, Hint, hint
 from embedmill.shared.redaction.numbers import closes_at, opens_at
-from embedmill.shared.redaction.phones import is_whole_number
 
 GAP = r"[ \t.\-/_]?(?:\r?\n[ \t]{0,3})?"
 """At most one separator, at most one end of a line."""

@@ -7,8 +7,8 @@ does not decide alone: it refuses numbers that are given out to nobody, as those
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
+from embedmill.shared.redaction.country_numbers import country_code, is_given_out, is_valid_somewhere, national_sizes
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, hint
 from embedmill.shared.redaction.normal import EXTENSIONS
@@ -47,48 +47,6 @@ _WITH_AREA: dict[Lengths, re.Pattern[str]] = {
     (3, 7): re.compile("[2-9][0-9]{9}"),
     (3, 3, 4): re.compile("[0-9]{10}"),
 }
-_REGIONS = (
-    "GB",
-    "DE",
-    "FR",
-    "IT",
-    "NL",
-    "BE",
-    "AT",
-    "CH",
-    "AU",
-    "JP",
-    "ZA",
-    "IE",
-    "SE",
-    "FI",
-    "KR",
-    "TR",
-    "IL",
-    "IN",
-    "UA",
-    "NZ",
-    "TW",
-    "TH",
-    "ID",
-    "MY",
-    "EG",
-    "NG",
-    "KE",
-    "RO",
-    "BG",
-    "HR",
-    "RS",
-    "SK",
-    "AE",
-    "PK",
-    "BD",
-    "VN",
-    "PH",
-    "ID",
-    "CN",
-)
-"""Countries whose numbers begin with a zero at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +181,7 @@ def _international(run: DigitRun, first: int) -> int | None:
         return None
     if head == "011":
         return _longest(run, first, 3) if len(run.grouping.spans) > 2 else None
-    if head[0:2] != "00" or head[2:3] == "0" or (len(head) > 2 and _country(head[2:]) is None):
+    if head[0:2] != "00" or head[2:3] == "0" or (len(head) > 2 and country_code(head[2:]) is None):
         return None
     return _longest(run, first, 2) if len(run.grouping.spans) > 1 or PHONE.precedes(run.before(first)) else None
 
@@ -242,7 +200,7 @@ def _longest(run: DigitRun, first: int, skipped: int) -> int | None:
         number = run.digits(first, last)[skipped:]
         if len(number) < FEWEST:
             continue
-        sizes = _sizes(number)
+        sizes = national_sizes(number)
         if sizes is None:
             return None
         fits = not sizes.isdisjoint(_national(number, run, first))
@@ -264,71 +222,17 @@ def _goes_on(run: DigitRun, first: int, skipped: int, lasts: tuple[int | None, i
     if here is None:
         return True
     digits = [run.digits(first, last)[skipped:] for last in (here, there)]
-    return not _is_given_out(digits[0]) and _is_given_out(digits[1])
-
-
-def is_whole_number(number: str) -> bool:
-    """Whether digits with their country's code are as many as the country's numbers have."""
-    sizes = _sizes(number)
-    return sizes is not None and len(number) - len(_country(number) or "") in sizes
-
-
-def _is_given_out(number: str) -> bool:
-    from phonenumbers import NumberParseException, is_valid_number, parse
-
-    try:
-        return is_valid_number(parse(f"+{number}"))
-    except NumberParseException:
-        return False
+    return not is_given_out(digits[0]) and is_given_out(digits[1])
 
 
 def _national(number: str, run: DigitRun, first: int) -> set[int]:
     """Digits behind the country's code, with and without a zero in brackets."""
-    count = len(number) - len(_country(number) or "")
+    count = len(number) - len(country_code(number) or "")
     return (
         {count, count - 1}
         if "(0)" in run.text[run.begin(first) : run.end(len(run.grouping.spans) - 1) + 1]
         else {count}
     )
-
-
-@cache
-def _codes() -> dict[str, tuple[str, ...]]:
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
-    return {str(code): tuple(regions) for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
-
-
-def _country(number: str) -> str | None:
-    return _country_of(number[:3])
-
-
-@cache
-def _country_of(number: str) -> str | None:
-    codes = _codes()
-    return next((number[:size] for size in (1, 2, 3) if number[:size] in codes), None)
-
-
-def _sizes(number: str) -> frozenset[int] | None:
-    """How long national numbers of the country are; None where no country has such a code."""
-    code = _country(number)
-    return None if code is None else _sizes_of(code)
-
-
-@cache
-def _sizes_of(code: str) -> frozenset[int]:
-    from phonenumbers import PhoneMetadata
-
-    found: set[int] = set()
-    for region in _codes()[code]:
-        metadata = (
-            PhoneMetadata.metadata_for_region(region, None)
-            if region != "001"
-            else PhoneMetadata.metadata_for_nongeo_region(int(code), None)
-        )
-        if metadata is not None and metadata.general_desc is not None:
-            found.update(metadata.general_desc.possible_length)
-    return frozenset(found)
 
 
 def _by_form(run: DigitRun, first: int, place: PhonePlace) -> int | None:
@@ -337,7 +241,7 @@ def _by_form(run: DigitRun, first: int, place: PhonePlace) -> int | None:
             return last
     best = -1
     if place.spoken and run.begins_with_zero(first):
-        best = max((last for last in place.spoken if _is_valid_somewhere(run.digits(first, last))), default=-1)
+        best = max((last for last in place.spoken if is_valid_somewhere(run.digits(first, last))), default=-1)
     if place.with_area and run.sign(first) == "(":
         areas = (last for last, of in place.with_area if _has_area(run, first, of, run.digits(first, last)))
         best = max(best, max(areas, default=-1))
@@ -382,18 +286,6 @@ def _has_area(run: DigitRun, first: int, lengths: Lengths, digits: str) -> bool:
     if known is not None:
         return bool(known.fullmatch(digits))
     return 9 <= len(digits) <= 11 and len(lengths) <= 4 and min(lengths[1:]) >= 2
-
-
-def _is_valid_somewhere(digits: str) -> bool:
-    from phonenumbers import NumberParseException, is_valid_number, parse
-
-    for region in _REGIONS if digits[1] != "0" else ():
-        try:
-            if is_valid_number(parse(digits, region)):
-                return True
-        except NumberParseException:
-            continue
-    return False
 
 
 def _hinted(run: DigitRun, first: int) -> int | None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text as sql
 
-from embedmill.console.services import collections, documents, erasing, feedback, resealing, searching
+from embedmill.console.services import collections, document_reports, documents, erasing, feedback, resealing, searching
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.exporting import export
 from embedmill.producers.sources.open import open_sources
@@ -101,7 +101,7 @@ def test_the_scan_finds_what_is_not_encrypted(runtime: WorkerRuntime, source: Pa
 
 
 def test_what_is_encrypted_is_read_as_it_was_given(sealed: WorkerRuntime) -> None:
-    shown = documents.show_document(sealed, "r1", collection="sealed")
+    shown = document_reports.show_document(sealed, "r1", collection="sealed")
     assert shown.title == ROWS[0]["title"]
     assert shown.metadata == ROWS[0]["metadata"]
     rows = {row.uri: row for row in export(sealed, "sealed")}
@@ -278,7 +278,7 @@ def test_a_collection_is_encrypted_later_and_decrypted_again(runtime: WorkerRunt
     assert {name for _, name in left} <= {"tracking.db-wal", "tracking.db"}, "which SQLite writes over in time"
     assert {row.id: (row.text, row.title, row.metadata) for row in export(runtime, "sealed")} == before
     assert "zebrafinch" in search(runtime, "zebrafinch contracts")[0].text
-    assert documents.show_document(runtime, "r1", collection="sealed").title == ROWS[0]["title"]
+    assert document_reports.show_document(runtime, "r1", collection="sealed").title == ROWS[0]["title"]
     decrypted = resealing.reseal_collection(runtime, "sealed", wanted="decrypt")
     assert not decrypted.encrypted
     other = without_key(runtime)
@@ -299,7 +299,7 @@ def test_a_new_key_takes_the_place_of_the_old_one_everywhere(sealed: WorkerRunti
         connection.execute(sql("DELETE FROM encryption_key WHERE id = :id"), {"id": old.id})
     after = WorkerRuntime(sealed.settings, process_id="after")
     assert "zebrafinch" in search(after, "zebrafinch contracts")[0].text
-    assert documents.show_document(after, "r1", collection="sealed").metadata == ROWS[0]["metadata"]
+    assert document_reports.show_document(after, "r1", collection="sealed").metadata == ROWS[0]["metadata"]
     after.close()
 
 

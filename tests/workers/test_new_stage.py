@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from embedmill.console.services.estimates import StageEstimate, estimate
-from embedmill.console.services.measuring import MeasuredDocuments
+from embedmill.console.services.measures import MeasuredDocuments
 from embedmill.shared import stages
 from embedmill.shared.collections import CollectionSettings
 from embedmill.shared.db import dead_letters, pools

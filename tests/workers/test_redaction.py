@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from embedmill.console.services.collections import update_collection
-from embedmill.console.services.documents import list_documents, show_document
+from embedmill.console.services.document_reports import show_document
+from embedmill.console.services.documents import list_documents
 from embedmill.console.services.exporting import export
 from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.searching import search

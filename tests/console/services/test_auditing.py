@@ -13,7 +13,7 @@ from embedmill.console.services import (
     budgets,
     collections,
     controlling,
-    documents,
+    document_reports,
     exporting,
     jobs,
     searching,
@@ -84,7 +84,7 @@ def test_every_query_of_many_is_on_record_before_its_answer(runtime: WorkerRunti
 
 def test_nothing_that_was_said_or_found_stands_in_the_audit(runtime: WorkerRuntime, document: str) -> None:
     searching.search(runtime, SECRET, collection="north", top_k=3, mode="hybrid")
-    documents.show_document(runtime, document, collection="north")
+    document_reports.show_document(runtime, document, collection="north")
     list(exporting.export(runtime, "north"))
     with runtime.database.read() as connection:
         told = " ".join(connection.execute(text("SELECT body FROM audit_record")).scalars())
@@ -93,7 +93,7 @@ def test_nothing_that_was_said_or_found_stands_in_the_audit(runtime: WorkerRunti
 
 
 def test_a_read_document_goes_by_its_id_and_an_export_by_its_number(runtime: WorkerRuntime, document: str) -> None:
-    report = documents.show_document(runtime, document, collection="north")
+    report = document_reports.show_document(runtime, document, collection="north")
     assert records(runtime, "documents.show")[0].target == report.id
     rows = len(list(exporting.export(runtime, "north")))
     begun, done = records(runtime, "export")
@@ -154,7 +154,7 @@ def test_what_cannot_be_recorded_is_not_done(mute: WorkerRuntime) -> None:
     assert collections.show_collection(mute, "north").settings["access"] == "internal"
     for read in (
         lambda: searching.search(mute, "word", collection="north", top_k=3, mode="hybrid"),
-        lambda: documents.show_document(mute, "secret-place", collection="north"),
+        lambda: document_reports.show_document(mute, "secret-place", collection="north"),
         lambda: next(exporting.export(mute, "north")),
         lambda: next(searching.search_each(mute, iter([Query(1, "word")]), collection="north", top_k=3, mode="hybrid")),
     ):

@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 
 from embedmill.console.services.deleting import delete_documents, preview_deletion
-from embedmill.console.services.documents import (
-    DocumentQuery,
-    _in_uris,
-    list_documents,
-    show_document,
-    spellings,
-)
+from embedmill.console.services.document_names import spellings
+from embedmill.console.services.document_reports import show_document
+from embedmill.console.services.documents import DocumentQuery, _in_uris, list_documents
 from embedmill.shared.errors import NotFound, UnreadableDocument, UsageError
 from embedmill.shared.outcomes import Fail
 from embedmill.shared.runtime import Runtime

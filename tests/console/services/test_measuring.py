@@ -12,7 +12,7 @@ import pytest
 from embedmill.console.cli.estimates import describe_cost
 from embedmill.console.cli.session import opened
 from embedmill.console.rendering import to_json
-from embedmill.console.services import measuring
+from embedmill.console.services import measures, measuring
 from embedmill.console.services.estimates import estimate
 from embedmill.console.services.jobs import describe_job
 from embedmill.console.services.spending import sum_spend
@@ -149,7 +149,7 @@ def test_whoever_has_no_time_reads_a_few_and_then_not_even_those(
 
 
 def test_whoever_stops_early_has_read_small_and_large_ones_alike() -> None:
-    some = measuring._spread(range(1000), 50)
+    some = measures.spread(range(1000), 50)
     assert len(set(some)) == 50
     for count in (5, 10, 25, 50):
         assert sum(some[:count]) / count == pytest.approx(500, rel=0.1)

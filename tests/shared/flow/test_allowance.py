@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedmill.shared.flow import allowance
-from embedmill.shared.flow.allowance import BURST_SECONDS, Wait
+from embedmill.shared.flow import token_buckets
+from embedmill.shared.flow.token_buckets import BURST_SECONDS, Wait
 
 LIMITS = {"requests": 600, "tokens": 60_000}
 START = 1_800_000_000.0
@@ -25,11 +25,11 @@ class Bucket:
         self.now = START
 
     def take(self, *, job: str = "1", patience: float = 0.0, **amounts: int) -> Wait | None:
-        self.value, wait = allowance.take(self.value, self.now, amounts, self.limits, job=job, patience=patience)
+        self.value, wait = token_buckets.take(self.value, self.now, amounts, self.limits, job=job, patience=patience)
         return wait
 
     def level(self, dimension: str) -> float:
-        return float(allowance.learn(self.value, self.now, {}, self.limits)["levels"][dimension])
+        return float(token_buckets.learn(self.value, self.now, {}, self.limits)["levels"][dimension])
 
 
 @settings(deadline=None)
@@ -87,20 +87,20 @@ def test_what_is_not_limited_costs_nothing() -> None:
 def test_what_was_not_used_is_given_back() -> None:
     bucket = Bucket(tokens=60_000)
     assert bucket.take(tokens=8_000) is None
-    bucket.value = allowance.correct(bucket.value, bucket.now, {"tokens": 5_000}, bucket.limits)
+    bucket.value = token_buckets.correct(bucket.value, bucket.now, {"tokens": 5_000}, bucket.limits)
     assert bucket.level("tokens") == 5_000
 
 
 def test_a_provider_that_says_less_is_left_is_believed() -> None:
     bucket = Bucket(tokens=60_000)
-    bucket.value = allowance.learn(bucket.value, bucket.now, {"tokens": 100}, bucket.limits)
+    bucket.value = token_buckets.learn(bucket.value, bucket.now, {"tokens": 100}, bucket.limits)
     wait = bucket.take(tokens=1_100)
     assert wait is not None and wait.seconds == pytest.approx(1.0, abs=0.01)
 
 
 def test_nobody_asks_before_retry_after() -> None:
     bucket = Bucket()
-    bucket.value = allowance.refuse(bucket.value, bucket.now, 30.0, bucket.limits)
+    bucket.value = token_buckets.refuse(bucket.value, bucket.now, 30.0, bucket.limits)
     for passed in (0.0, 29.9):
         bucket.now = START + passed
         wait = bucket.take(tokens=1)
@@ -112,7 +112,7 @@ def test_nobody_asks_before_retry_after() -> None:
 def test_a_short_retry_after_does_not_end_a_longer_one() -> None:
     bucket = Bucket()
     for seconds in (30.0, 1.0):
-        bucket.value = allowance.refuse(bucket.value, bucket.now, seconds, bucket.limits)
+        bucket.value = token_buckets.refuse(bucket.value, bucket.now, seconds, bucket.limits)
     bucket.now += 29
     assert bucket.take(tokens=1) is not None
 
@@ -128,7 +128,7 @@ def test_those_who_are_sent_away_are_told_different_times_that_follow_the_limit(
 
 def test_a_clock_that_is_put_back_holds_nobody_up() -> None:
     bucket = Bucket()
-    bucket.value = allowance.refuse(bucket.value, bucket.now + 1e6, 10.0, bucket.limits)
+    bucket.value = token_buckets.refuse(bucket.value, bucket.now + 1e6, 10.0, bucket.limits)
     wait = bucket.take(tokens=1)
     assert wait == Wait(10.0, 10.0)
 
@@ -172,8 +172,8 @@ def test_parked_batches_use_the_whole_limit_also_where_the_provider_counts_other
         if wait is None:
             sent.append((bucket.now, tokens))
             difference = {"tokens": planned["tokens"] - tokens}
-            bucket.value = allowance.correct(bucket.value, bucket.now, difference, bucket.limits)
-            bucket.value = allowance.observe(bucket.value, planned, {"tokens": tokens})
+            bucket.value = token_buckets.correct(bucket.value, bucket.now, difference, bucket.limits)
+            bucket.value = token_buckets.observe(bucket.value, planned, {"tokens": tokens})
         else:
             heapq.heappush(waiting, (bucket.now + wait.promise, number, tokens))
         free[worker] = bucket.now

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from embedmill.shared.flow import allowance
+from embedmill.shared.flow import token_buckets
 from embedmill.simulators.clock import Clock
 from embedmill.simulators.limits import Quota
 
@@ -48,7 +48,7 @@ class Fleet:
         while due and due[0][0] < end:
             self.clock.at, process, amount = heapq.heappop(due)
             amounts = {"tokens": amount}
-            self.value, wait = allowance.take(
+            self.value, wait = token_buckets.take(
                 self.value, self.clock.at, amounts, limits, job="1", patience=PATIENCE_SECONDS
             )
             if wait is not None:
@@ -66,7 +66,7 @@ class Fleet:
             self.used += amount
             return 0
         self.refused += 1
-        self.value = allowance.refuse(self.value, self.clock.at, exceeded.retry_after_seconds, limits)
+        self.value = token_buckets.refuse(self.value, self.clock.at, exceeded.retry_after_seconds, limits)
         return amount
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from embedmill.shared.errors import FlowControl
-from embedmill.shared.flow import allowance
-from embedmill.shared.flow.allowance import GRACE_SECONDS, URGENT_PATIENCE_SECONDS, Allowance, Wait
+from embedmill.shared.flow import token_buckets
+from embedmill.shared.flow.allowance import Allowance
 from embedmill.shared.flow.limits import ProviderLimits
 from embedmill.shared.flow.state import LocalState
+from embedmill.shared.flow.token_buckets import GRACE_SECONDS, URGENT_PATIENCE_SECONDS, Wait
 
 START = 1_800_000_000.0
 PATIENCE = 2.0
@@ -32,9 +33,11 @@ class Busy:
     def ask(self, name: str) -> Wait | None:
         value = json.loads(json.dumps(self.value))
         if name.startswith("job"):
-            self.value, wait = allowance.take(value, self.now, self.job_call, self.limits, job=name, patience=PATIENCE)
+            self.value, wait = token_buckets.take(
+                value, self.now, self.job_call, self.limits, job=name, patience=PATIENCE
+            )
         else:
-            self.value, wait = allowance.take_urgently(
+            self.value, wait = token_buckets.take_urgently(
                 value, self.now, self.query, self.limits, caller=name, patience=URGENT_PATIENCE_SECONDS
             )
         return wait
@@ -116,7 +119,7 @@ def test_queries_keep_their_order() -> None:
 
 def test_what_cannot_be_had_soon_is_done_without_and_holds_up_nobody() -> None:
     busy = Busy({"tokens": 60_000}, {"tokens": 1000}, {"tokens": 1000})
-    busy.value = allowance.refuse(busy.value, busy.now, URGENT_PATIENCE_SECONDS + 5, busy.limits)
+    busy.value = token_buckets.refuse(busy.value, busy.now, URGENT_PATIENCE_SECONDS + 5, busy.limits)
     wait = busy.ask("query")
     assert wait is not None and wait.seconds > URGENT_PATIENCE_SECONDS
     assert busy.value["urgent"] == {}
@@ -137,7 +140,7 @@ def test_an_allowance_sleeps_for_its_slot_and_then_takes() -> None:
     assert slept == []
     allowed.await_urgent_turn({"requests": 1}, seconds_left=inf)
     assert 0.9 < sum(slept) < 1.1
-    state.update("limit", lambda value, now: (allowance.refuse(value, now, 60.0, {"requests": 60}), None))
+    state.update("limit", lambda value, now: (token_buckets.refuse(value, now, 60.0, {"requests": 60}), None))
     with pytest.raises(FlowControl, match="used up"):
         allowed.await_urgent_turn({"requests": 1}, seconds_left=inf)
 

@@ -5,8 +5,6 @@ that begins with `\\*` is passed over unless it is known; anywhere else `\\*` me
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 
 from embedmill.shared.errors import UnreadableDocument
@@ -14,6 +12,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.ole import embedded
 from embedmill.workers.parsing.package import read_files
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
+from embedmill.workers.parsing.rtf.groups import TARGETS, RtfGroup, RtfTarget
 from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
 from embedmill.workers.parsing.rtf.tokens import RtfToken, RtfTokenKind, RtfTokens
@@ -49,52 +48,6 @@ _RAISED = 4
 """Half points that a digit is moved by at least, to be a script."""
 
 
-class _Target(Enum):
-    """Where text goes."""
-
-    STORY = "story"
-    NOWHERE = "nowhere"
-    FONTS = "fonts"
-    STYLES = "styles"
-    TITLE = "title"
-    MARKER = "marker"
-    AUTHOR = "author"
-    NAME = "name"
-    VALUE = "value"
-
-
-@dataclass(slots=True)
-class _State:
-    """What holds until the group ends."""
-
-    story: Story
-    target: _Target = _Target.STORY
-    font: int = 0
-    spare: int = 1
-    is_hidden: bool = False
-    is_deleted: bool = False
-    is_markup: bool = False
-    is_struck: bool = False
-    mark: str = ""
-    paragraph: Paragraph = field(default_factory=Paragraph)
-
-    def inner(self) -> "_State":
-        """What holds at the beginning of a group in this one."""
-        outer = self.paragraph
-        return _State(
-            self.story,
-            self.target,
-            self.font,
-            self.spare,
-            self.is_hidden,
-            self.is_deleted,
-            self.is_markup,
-            self.is_struck,
-            self.mark,
-            Paragraph(outer.level, outer.depth, outer.indent, outer.is_code, outer.is_caption, outer.in_table),
-        )
-
-
 def read(data: bytes, draft: Draft) -> None:
     """UnreadableDocument when the closing brace is missing, or groups are nested too deeply."""
     if not _Reader(data, draft).read():
@@ -109,8 +62,8 @@ class _Reader:
         self._fonts = RtfFonts()
         self._styles: dict[int, RtfStyle] = {}
         self._style = RtfStyle()
-        self._state = _State(self._body)
-        self._outer: list[_State] = []
+        self._state = RtfGroup(self._body)
+        self._outer: list[RtfGroup] = []
         self._bytes = bytearray()
         self._to_skip = 0
         self._is_first = False
@@ -145,7 +98,7 @@ class _Reader:
         self._outer.append(self._state)
         self._state = self._state.inner()
         self._is_first, self._to_skip = True, 0
-        if self._state.target is _Target.STYLES:
+        if self._state.target is RtfTarget.STYLES:
             self._style = RtfStyle()
 
     def _close(self) -> bool:
@@ -155,7 +108,7 @@ class _Reader:
         if not self._outer:
             return True
         inner, self._state = self._state, self._outer.pop()
-        if inner.target is _Target.VALUE and self._state.target is not _Target.VALUE:
+        if inner.target is RtfTarget.VALUE and self._state.target is not RtfTarget.VALUE:
             self._end_property()
         if inner.story is not self._state.story:
             inner.story.end_paragraph(Paragraph(), "")
@@ -167,7 +120,7 @@ class _Reader:
             self._to_skip -= skipped
             data = data[skipped:]
         self._is_first = False
-        if self._state.target is not _Target.NOWHERE:
+        if self._state.target is not RtfTarget.NOWHERE:
             self._bytes += data
 
     def _flush(self) -> None:
@@ -178,23 +131,23 @@ class _Reader:
     def _add(self, text: str) -> None:
         state = self._state
         match state.target:
-            case _Target.STORY if state.is_hidden:
+            case RtfTarget.STORY if state.is_hidden:
                 self._draft.note("hidden text left out")
-            case _Target.STORY if not state.is_deleted and not state.is_markup:
+            case RtfTarget.STORY if not state.is_deleted and not state.is_markup:
                 state.story.add(text, STRUCK * state.is_struck + state.mark, is_fixed=self._fonts.is_code(state.font))
-            case _Target.FONTS:
+            case RtfTarget.FONTS:
                 self._fonts.defined.name += text
-            case _Target.STYLES:
+            case RtfTarget.STYLES:
                 self._style.name += text
-            case _Target.TITLE:
+            case RtfTarget.TITLE:
                 self._draft.title += text
-            case _Target.MARKER:
+            case RtfTarget.MARKER:
                 self._marker += text
-            case _Target.AUTHOR:
+            case RtfTarget.AUTHOR:
                 self._author += text
-            case _Target.NAME:
+            case RtfTarget.NAME:
                 self._name += text
-            case _Target.VALUE:
+            case RtfTarget.VALUE:
                 self._value += text
 
     def _control(self, token: RtfToken) -> None:
@@ -226,25 +179,25 @@ class _Reader:
         self._fonts.default = self._state.font = number or 0
 
     def use_font(self, _word: str, number: int | None) -> None:
-        if self._state.target is _Target.FONTS:
+        if self._state.target is RtfTarget.FONTS:
             self._fonts.define(number or 0)
         else:
             self._state.font = number or 0
 
     def describe_font(self, word: str, number: int | None) -> None:
-        if self._state.target is _Target.FONTS:
+        if self._state.target is RtfTarget.FONTS:
             self._fonts.describe(word, number or 0)
 
     def use_style(self, _word: str, number: int | None) -> None:
         style = self._styles.setdefault(number or 0, RtfStyle())
-        if self._state.target is _Target.STYLES:
+        if self._state.target is RtfTarget.STYLES:
             self._style = style
         else:
             paragraph = self._state.paragraph
             paragraph.level, paragraph.is_code, paragraph.is_caption = style.level, style.is_code, style.is_caption
 
     def outline(self, _word: str, number: int | None) -> None:
-        if self._state.target is _Target.STYLES:
+        if self._state.target is RtfTarget.STYLES:
             self._style.outline = str(number or 0)
         else:
             self._state.paragraph.level = RtfStyle(outline=str(number or 0)).level
@@ -283,19 +236,19 @@ class _Reader:
                 self._state.paragraph.indent = number or 0
 
     def target(self, word: str, _number: int | None) -> None:
-        target = _TARGETS[word]
-        if target is _Target.MARKER:
+        target = TARGETS[word]
+        if target is RtfTarget.MARKER:
             self._marker = ""
-        if target is _Target.AUTHOR:
+        if target is RtfTarget.AUTHOR:
             self._author = ""
-        if target is _Target.NAME:
+        if target is RtfTarget.NAME:
             self._name = ""
-        if target is _Target.VALUE:
+        if target is RtfTarget.VALUE:
             self._value = ""
         self._state.target = target
 
     def end(self, word: str, _number: int | None) -> None:
-        if self._state.target is not _Target.STORY:
+        if self._state.target is not RtfTarget.STORY:
             return
         match word:
             case "cell":
@@ -333,7 +286,7 @@ class _Reader:
 
     def begin_story(self, word: str, _number: int | None) -> None:
         """A footnote's mark stands where the footnote does; of a text box, where its paragraph ends."""
-        if self._state.target is not _Target.STORY:
+        if self._state.target is not RtfTarget.STORY:
             return
         story = Story()
         if word == "footnote":
@@ -361,8 +314,8 @@ class _Reader:
     def picture(self, word: str, _number: int | None) -> None:
         """What its maker says of it is read, and its bytes are not."""
         if word == "pict":
-            self._state.target = _Target.NOWHERE
-        elif self._state.target is _Target.NOWHERE:
+            self._state.target = RtfTarget.NOWHERE
+        elif self._state.target is RtfTarget.NOWHERE:
             self._tokens.skip_group()
 
     def _end_property(self) -> None:
@@ -371,7 +324,7 @@ class _Reader:
 
     def begin_unicode(self, _word: str, _number: int | None) -> None:
         r"""`\\upr` has the text twice: in bytes, and in Unicode behind `\\ud`."""
-        self._state.target = self._outer[-2].target if _word == "ud" and len(self._outer) > 1 else _Target.NOWHERE
+        self._state.target = self._outer[-2].target if _word == "ud" and len(self._outer) > 1 else RtfTarget.NOWHERE
 
     def _finish(self) -> None:
         """Foot- and endnotes, comments, headers and footers stand behind the body, each once."""
@@ -396,12 +349,6 @@ def _embedded(digits: bytes) -> tuple[bytes, str]:
 
 
 _Follow = Callable[[_Reader, str, int | None], None]
-_TARGETS = {
-    "info": _Target.NOWHERE,
-    "fonttbl": _Target.FONTS, "stylesheet": _Target.STYLES, "title": _Target.TITLE, "listtext": _Target.MARKER,
-    "pntext": _Target.MARKER, "atnauthor": _Target.AUTHOR,
-    "sn": _Target.NAME, "sv": _Target.VALUE, "sp": _Target.NOWHERE,
-}  # fmt: skip
 _FOLLOWED: dict[_Follow, str] = {
     _Reader.character: "u",
     _Reader.set_spare: "uc",
@@ -414,7 +361,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _Reader.plain: "plain",
     _Reader.flag: "v deleted strike striked htmlrtf super sub nosupersub up dn",
     _Reader.paragraph: "pard intbl ilvl li",
-    _Reader.target: " ".join(_TARGETS),
+    _Reader.target: " ".join(TARGETS),
     _Reader.end: "par \r \n sect page column cell row nestcell nestrow nesttableprops",
     _Reader.define_row: "trowd cellx clmrg clvmrg trhdr",
     _Reader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),

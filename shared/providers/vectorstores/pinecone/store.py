@@ -22,14 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition, parse_id
-from embedmill.shared.errors import EmbedmillError, FlowControl
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.metering import Meter
 from embedmill.shared.paging import batched, pages
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.vectorstores.base import CountWords, ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.exact import cosine, selects, word_score
-from embedmill.shared.providers.vectorstores.metering import UNIT, MeteredRequests
 from embedmill.shared.providers.vectorstores.pinecone import records, units
 from embedmill.shared.providers.vectorstores.pinecone.asking import Asking
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
@@ -38,6 +37,7 @@ from embedmill.shared.providers.vectorstores.pinecone.limiter import Pause
 from embedmill.shared.providers.vectorstores.pinecone.marks import NamespaceMarks
 from embedmill.shared.providers.vectorstores.pinecone.recent import Recent
 from embedmill.shared.providers.vectorstores.pinecone.searching import NamespaceSearching
+from embedmill.shared.providers.vectorstores.pinecone.settling import Settling
 from embedmill.shared.providers.vectorstores.pinecone.spills import Spills
 from embedmill.shared.providers.vectorstores.pinecone.wholeness import (
     COSINE_INDEX,
@@ -63,7 +63,6 @@ from embedmill.shared.words.weighing import Wording, alike
 
 DELETE_IDS = 1_000
 CUT_AT_ONCE = 200
-LATE_SECONDS = 5.0
 """When parked work looks again."""
 
 
@@ -124,7 +123,7 @@ class PineconeVectorStore(VectorStore):
         check_rows(wanted.values(), dimensions=self._dimensions)
         if not wanted:
             return
-        self._settle(space)
+        self._settling.settle(space)
         held = self._asking.fetch(space, list(wanted))
         with_words = self._asking.client.takes_words()
         made = [records.record_of(row, self._spills.put, with_words=with_words) for row in wanted.values()]
@@ -135,7 +134,7 @@ class PineconeVectorStore(VectorStore):
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         space = self._namespace(shard, to_write=True)
-        self._settle(space)
+        self._settling.settle(space)
         names = {name: parse_id(name) for name in self._asking.list_documents(space, list(generations))}
         # What names no generation tells it in its metadata.
         perhaps = [
@@ -149,7 +148,7 @@ class PineconeVectorStore(VectorStore):
 
     def delete_ids(self, shard: str, ids: Sequence[str]) -> int:
         space = self._namespace(shard, to_write=True)
-        self._settle(space)
+        self._settling.settle(space)
         return self._delete(space, self._asking.fetch(space, ids))
 
     def _delete(self, space: str, held: Mapping[str, Any]) -> int:
@@ -170,39 +169,15 @@ class PineconeVectorStore(VectorStore):
 
     def count_versions(self, shard: str, documents: Mapping[str, str]) -> dict[str, int]:
         space = self._namespace(shard)
-        self._settle(space)
-        return self._count_all(shard, space, {d: f"{d}-{version}-" for d, version in documents.items()})
+        self._settling.settle(space)
+        return self._settling.count(shard, space, {d: f"{d}-{version}-" for d, version in documents.items()})
 
     def count_editions(self, shard: str, documents: Mapping[str, tuple[str, int]]) -> dict[str, int]:
         space = self._namespace(shard)
-        self._settle(space)
-        return self._count_all(
+        self._settling.settle(space)
+        return self._settling.count(
             shard, space, {d: f"{d}-{version}-{generation}." for d, (version, generation) in documents.items()}
         )
-
-    def _count_all(self, shard: str, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
-        """How many ids have each document's beginning, all that this process wrote among them."""
-        expected = {d: self._unseen.expected(space, d, beginning) for d, beginning in beginnings.items()}
-        most = sum(units.milliunits_of_list(rows) for rows in expected.values())
-        with self._asking.metered(
-            units.LIST, (), milliunits=most, number=most // UNIT, documents=beginnings
-        ) as requests:
-            counts = self._count(requests, space, beginnings)
-            pause = Pause(seconds=self._asking.client.address.fresh_seconds)
-            while late := {d: beginning for d, beginning in beginnings.items() if counts[d] < expected[d]}:
-                if not pause.wait():
-                    if self._unseen.tells_positions:
-                        break  # not late but lost: the caller sees how many there are
-                    raise _late(shard)
-                counts |= self._count(requests, space, late)
-        self._unseen.counted(space, beginnings.items())
-        return counts
-
-    def _count(self, requests: MeteredRequests, space: str, beginnings: Mapping[str, str]) -> dict[str, int]:
-        listed = self._asking.all(
-            beginnings.values(), lambda beginning: list(self._asking.each_id(requests, space, beginning))
-        )
-        return {document: len(ids) for document, ids in zip(beginnings, listed, strict=True)}
 
     def search_vectors(
         self,
@@ -251,7 +226,7 @@ class PineconeVectorStore(VectorStore):
         if not self._asking.client.takes_words():
             return 0
         space = self._namespace(shard, to_write=True)
-        self._settle(space)
+        self._settling.settle(space)
         cut = 0
         for held in batched(self._asking.each_that(space, records.of_another_cutter()), CUT_AT_ONCE):
             if deadline is not None and time.monotonic() > deadline:
@@ -261,7 +236,7 @@ class PineconeVectorStore(VectorStore):
             made = [records.record_of(row, self._spills.put, with_words=True) for row in rows]
             write_records(self._asking, self._unseen, space, made, ours)
             cut += len(made)
-        self._settle(space)
+        self._settling.settle(space)
         self._wholeness.mended(space)
         return cut
 
@@ -314,14 +289,14 @@ class PineconeVectorStore(VectorStore):
         self, shard: str, documents: Sequence[str], *, with_vectors: bool = False
     ) -> dict[str, VectorRow]:
         space = self._namespace(shard)
-        self._settle(space)
+        self._settling.settle(space)
         return self.fetch(shard, self._asking.list_documents(space, documents), with_vectors=with_vectors)
 
     def list_rows(
         self, shard: str, *, with_vectors: bool = False, page: int = 500, selection: Selection = EVERYTHING
     ) -> Iterator[VectorRow]:
         space = self._namespace(shard)
-        self._settle(space)
+        self._settling.settle(space)
         with self._asking.metered(units.LIST) as requests:
             ids = self._asking.each_id(requests, space)
             while some := list(islice((id for id in ids if parse_id(id)), page)):
@@ -332,7 +307,7 @@ class PineconeVectorStore(VectorStore):
 
     def list_editions(self, shard: str) -> Iterator[tuple[str, Edition, int]]:
         space = self._namespace(shard)
-        self._settle(space)
+        self._settling.settle(space)
         with self._asking.metered(units.LIST) as requests:
             names = (name for id in self._asking.each_id(requests, space) if (name := parse_id(id)) is not None)
             for document, rows in groupby(names, lambda name: name.document):
@@ -340,13 +315,13 @@ class PineconeVectorStore(VectorStore):
 
     def find_editions(self, shard: str, documents: Sequence[str]) -> list[tuple[str, Edition, int]]:
         space = self._namespace(shard)
-        self._settle(space)
+        self._settling.settle(space)
         names = (name for id in self._asking.list_documents(space, documents) if (name := parse_id(id)) is not None)
         return [(d, edition, rows) for (d, edition), rows in Counter(name[:2] for name in names).items()]
 
     def count(self, shard: str) -> int:
         space = self._namespace(shard)
-        self._settle(space)
+        self._settling.settle(space)
         summary = self._asking.stats(space).namespaces.get(space)
         return max(int(summary.vector_count), 0) if summary else 0
 
@@ -383,28 +358,11 @@ class PineconeVectorStore(VectorStore):
     def close(self) -> None:
         self._asking.close()
 
-    # Freshness
-
-    def _settle(self, space: str) -> None:
-        """Wait until reads see what this process wrote; raises FlowControl when that takes too long."""
-        position = self._unseen.position(space)
-        if position is None:
-            return
-        pause = Pause(seconds=self._asking.client.address.fresh_seconds)
-        with self._asking.metered(units.QUERY) as requests:
-            while not self._has_reached(requests, space, position):
-                if not pause.wait():
-                    raise _late(space)
-        self._unseen.reached(space, position)
-
-    def _has_reached(self, requests: MeteredRequests, space: str, position: int) -> bool:
-        """Whether reads have reached a position; True when the service tells none."""
-        answer = self._asking.query(requests, space, vector=records.stand_in(self._dimensions).tolist(), top_k=1)
-        info = answer.response_info if answer else None
-        reached = info.lsn_reconciled if info else None
-        return reached is None or reached >= position
-
     # Rows and names
+
+    @property
+    def _settling(self) -> Settling:
+        return Settling(self._asking, self._unseen, dimensions=self._dimensions)
 
     def _row(self, record: Any, *, with_vector: bool) -> VectorRow:
         return records.row_of(record, self._spills.get, dimensions=self._dimensions if with_vector else None)
@@ -421,8 +379,3 @@ class PineconeVectorStore(VectorStore):
 
 def _deletion(ids: Sequence[str], space: str) -> Callable[[Any], Any]:
     return lambda index: index.delete(ids=ids, namespace=space)
-
-
-def _late(shard: str) -> FlowControl:
-    message = f"shard {shard}: what was written cannot be read yet"
-    return FlowControl(message, reason="rate", retry_after_seconds=LATE_SECONDS)
