@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.retrieval import JudgedCollection, index, ndcg, read_collection
 from embedmill.retrieval.evaluation.statistics import Interval, interval
-from embedmill.retrieval.question import Question
+from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Steps
 from embedmill.retrieval.understanding.parts import part_of
@@ -37,7 +37,7 @@ class DividesAsTold(Understanding):
 
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def divide(self, question: Question, steps: Steps) -> list[Question]:
+    def divide(self, question: SearchQuestion, steps: Steps) -> list[SearchQuestion]:
         """The parts that were told of a question."""
         del steps
         return [part_of(question, part) for part in self.parts[question.text]]

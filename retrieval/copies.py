@@ -127,7 +127,7 @@ class _Text:
         self._held: dict[str, frozenset[int]] = {}
 
     @cached_property
-    def words(self) -> "Words":
+    def words(self) -> "ComparedWords":
         return words_of(self.row.body)
 
     def repeats(self, leader: "_Text", asked: Asked, is_copy: "IsCopy") -> bool:
@@ -161,27 +161,27 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ComparedWords:
     """The words of a text in their order, and how often each stands in it."""
 
     listed: list[str]
     counts: Counter[str]
 
 
-IsCopy = Callable[[Words, Words], bool]
+IsCopy = Callable[[ComparedWords, ComparedWords], bool]
 
 
-def words_of(text: str) -> Words:
+def words_of(text: str) -> ComparedWords:
     """The words by which texts are compared: without case and what stands at their edges."""
     small = text.casefold()
     words = small.split()
     if len(small) > _SIGNS_PER_WORD * len(words):
         words = _UNSPACED.findall(small)
     listed = list(map(_BARE.__getitem__, words))
-    return Words(listed, Counter(listed))
+    return ComparedWords(listed, Counter(listed))
 
 
-def alike(one: Words, other: Words) -> bool:
+def alike(one: ComparedWords, other: ComparedWords) -> bool:
     """Whether two texts are nearly the same, by their words."""
     shorter, longer = sorted((len(one.listed), len(other.listed)))
     shared = _shared_words(one, other) if (AROUND_FIELD + 1) * shorter >= AROUND_FIELD * longer else 0
@@ -190,13 +190,13 @@ def alike(one: Words, other: Words) -> bool:
     return 10 * shared >= ALIKE_TENTHS * longer or _differ_in_one_field(one.listed, other.listed)
 
 
-def _shared_words(one: Words, other: Words) -> int:
+def _shared_words(one: ComparedWords, other: ComparedWords) -> int:
     """How many words of one stand in the other too, each as often as in both."""
     common = one.counts.keys() & other.counts.keys()
     return sum(map(min, map(one.counts.__getitem__, common), map(other.counts.__getitem__, common)))
 
 
-def same(one: Words, other: Words) -> bool:
+def same(one: ComparedWords, other: ComparedWords) -> bool:
     """Whether two texts say the same in the same words."""
     return one.listed == other.listed
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.retrieval.question import Question
+from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
 from embedmill.shared.providers.embeddings.base import INEXACT_MARGIN, TOKENS_PER_CHARACTER, TOKENS_PER_TEXT, Embedder
@@ -19,7 +19,7 @@ CLOSER = 0.95
 Vector = NDArray[np.float32]
 
 
-def embed(question: Question, open_embedder: Callable[[], Embedder], steps: Steps) -> Vector | None:
+def embed(question: SearchQuestion, open_embedder: Callable[[], Embedder], steps: Steps) -> Vector | None:
     """The query's vector; None when it has none, or could not have one.
 
     Raises EmbedmillError when meaning is all that is asked for.

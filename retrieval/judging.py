@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from embedmill.retrieval.measured import BY_WORDS, MeasuredModel, measured
 from embedmill.retrieval.order import RankedPlace
-from embedmill.retrieval.question import AsWritten, Question
+from embedmill.retrieval.question import AsWritten, SearchQuestion
 from embedmill.retrieval.relevance import GOOD, Calibration, Relevance, relevance
 from embedmill.shared.words.scripts import script_of
 
@@ -54,7 +54,7 @@ class RelevanceJudge:
         return Relevance.WEAK if self.why and known and found is Relevance.NONE else found
 
 
-def find_judge(embedding: str | None, question: Question, *, most_of_words: float) -> RelevanceJudge:
+def find_judge(embedding: str | None, question: SearchQuestion, *, most_of_words: float) -> RelevanceJudge:
     """The judge for a query that was embedded by a model, or by none."""
     known, as_written = measured(embedding or ""), question.as_written
     if not most_of_words:

@@ -10,7 +10,7 @@ from embedmill.retrieval.embedding import ONLY_WORDS, Vector
 from embedmill.retrieval.expansion.expansion import weigh_added
 from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms, why_not
 from embedmill.retrieval.fusion import Fusion, fuse, ranked
-from embedmill.retrieval.question import Question
+from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, scores_of
 from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
@@ -61,7 +61,7 @@ class Look:
 
     def __init__(
         self,
-        question: Question,
+        question: SearchQuestion,
         vector: Vector | None,
         shards: Shards,
         visibility: Visibility,

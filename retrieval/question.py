@@ -23,7 +23,7 @@ MOST_REQUIRED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SearchQuestion:
     """A query as it was read once for the whole search."""
 
     text: str
@@ -75,13 +75,13 @@ class Question:
         return selects(allowed, row) and not _hold_any(self.words.excluded_phrases, _fields(row))
 
 
-def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> Question:
+def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> SearchQuestion:
     """Read a query; raises UsageError for what is none."""
     if not isinstance(text, str):
         raise UsageError(f"a query is a text, and not {type(text).__name__}")
     if mode not in MODES:
         raise UsageError(f"{mode!r} is no search mode", hint=f"Use {', '.join(MODES[:-1])} or {MODES[-1]}.")
-    return Question(text, parse_query(text), mode, where)
+    return SearchQuestion(text, parse_query(text), mode, where)
 
 
 def _fields(row: VectorRow) -> tuple[str, ...]:

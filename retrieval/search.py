@@ -22,7 +22,7 @@ from embedmill.retrieval.measured import measured
 from embedmill.retrieval.order import FOLD, Order
 from embedmill.retrieval.page import NO_PAGE, Page, make_page
 from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_for, write_cursor
-from embedmill.retrieval.question import Mode, Question, ask, texts_of
+from embedmill.retrieval.question import Mode, SearchQuestion, ask, texts_of
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.steps import Steps
@@ -166,7 +166,7 @@ class Searcher:
             return self.reach or where
         return All((self.reach, where))
 
-    def _search(self, question: Question, top_k: int, view: View, asked: str, begin: Cursor) -> SearchResult:
+    def _search(self, question: SearchQuestion, top_k: int, view: View, asked: str, begin: Cursor) -> SearchResult:
         steps, failed = Steps(*STEPS, tally=self.tally), dict.fromkeys(begin.without, AS_BEFORE)
         if not view.context:
             steps.skip(looking.CONTEXT, "no neighbours are asked for")
@@ -210,7 +210,7 @@ class Searcher:
         unsettled = unsettled or bool(shards.former) or None
         return replace(found, faults=grader.faults, unsettled=unsettled, explanation=told)
 
-    def _embed(self, question: Question, steps: Steps, begin: Cursor) -> Vector | None:
+    def _embed(self, question: SearchQuestion, steps: Steps, begin: Cursor) -> Vector | None:
         """The query's vector; none where the page before was made without."""
         if not begin.by_words:
             return embed(question, self._open_embedder, steps)
@@ -223,7 +223,7 @@ class Searcher:
         fusion = self.fusion or measured(self._open_embedder().name).fusion
         return fusion if self.word_weight is None else replace(fusion, words=self.word_weight)
 
-    def _find_judge(self, question: Question, vector: Vector | None, look: Look, steps: Steps) -> RelevanceJudge:
+    def _find_judge(self, question: SearchQuestion, vector: Vector | None, look: Look, steps: Steps) -> RelevanceJudge:
         embedding = None if vector is None else self._open_embedder().name
         judge = find_judge(embedding, question, most_of_words=look.most_of_words)
         with steps.step(JUDGE) as step:
@@ -258,7 +258,7 @@ RESULT: ResultKind[SearchResult] = ResultKind(
 )
 
 
-def _check_words(question: Question, shards: Shards) -> None:
+def _check_words(question: SearchQuestion, shards: Shards) -> None:
     if question.mode == looking.LEXICAL and (why := shards.lacks_words):
         raise SettingsError(why, hint="Use --mode hybrid: it orders what is near in meaning by its words too.")
 
@@ -273,7 +273,7 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
     return timed
 
 
-def _notes(page: Page, question: Question, begin: Cursor) -> Iterator[str]:
+def _notes(page: Page, question: SearchQuestion, begin: Cursor) -> Iterator[str]:
     if page.ends_early:
         yield ENDS_EARLY
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)
@@ -293,7 +293,9 @@ def _why_another(steps: Steps) -> str:
     return next(filter(None, map(steps.why_failed, (EMBED, NORMALISE, DECOMPOSE, SUBQUERIES))), "")
 
 
-def _asked(question: Question, worded: Sequence[Question] = (), parts: Sequence[QuestionPart] = ()) -> Understood:
+def _asked(
+    question: SearchQuestion, worded: Sequence[SearchQuestion] = (), parts: Sequence[QuestionPart] = ()
+) -> Understood:
     """A question as it was understood, as far as its parts were looked for."""
     words, added = question.words, [name.text for name in question.added]
     wording = next((part.question.text for part in parts if part.question in worded), words.plain)
@@ -303,7 +305,7 @@ def _asked(question: Question, worded: Sequence[Question] = (), parts: Sequence[
 
 def _result(
     page: Page,
-    question: Question,
+    question: SearchQuestion,
     steps: Steps,
     failed: Mapping[str, str],
     following: Cursor | None,

@@ -24,7 +24,7 @@ class Judgement:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _JudgementLines:
     """A file being read: its faults so far, by line."""
 
     path: Path
@@ -46,7 +46,7 @@ class _Reading:
 
 def read_queries(path: Path) -> dict[str, str]:
     """The texts of a JSONL of `{"id", "text"}`, by id; raises SourceError that names every broken line."""
-    reading = _Reading(path)
+    reading = _JudgementLines(path)
     queries: dict[str, str] = {}
     lines: dict[str, int] = {}
     for number, line in _lines(path):
@@ -73,7 +73,7 @@ def read_judgements(path: Path) -> list[Judgement]:
     line of names. Columns are parted by tabs where there are some, and by any white space otherwise. Raises
     SourceError that names every broken line.
     """
-    reading = _Reading(path)
+    reading = _JudgementLines(path)
     found: dict[tuple[str, str], Judgement] = {}
     read: Callable[[bytes], _Row | None] | None = None
     for number, line in _lines(path):

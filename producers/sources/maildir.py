@@ -55,7 +55,7 @@ class MaildirSource(Source):
 
     def read(self, context: ReadContext) -> Iterator[Item]:
         """A FileItem for each message; what cannot be listed hides all of them."""
-        reading = _Reading(path_to_uri(self.path), context.memory)
+        reading = _MaildirReading(path_to_uri(self.path), context.memory)
         try:
             for file in list_mail(self.path):
                 reading.see(file)
@@ -67,7 +67,7 @@ class MaildirSource(Source):
         reading.forget_gone()
 
 
-class _Reading:
+class _MaildirReading:
     """One reading: the files that are there, and how messages are called that more than one file has."""
 
     def __init__(self, uri: str, memory: Memory) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from embedmill.retrieval.embedding import Vector, embed
 from embedmill.retrieval.fusion import ranked
 from embedmill.retrieval.look import Look
-from embedmill.retrieval.question import Question
+from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.ranking import Ranking, Scores
 from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError
@@ -28,11 +28,11 @@ PARTS_SHARE = 0.5
 class QuestionPart:
     """A part of a question, with its vector, where the question has one."""
 
-    question: Question
+    question: SearchQuestion
     vector: Vector | None
 
 
-def part_of(question: Question, subquery: str) -> Question:
+def part_of(question: SearchQuestion, subquery: str) -> SearchQuestion:
     """A sub-query as a question of its own: signs in it mean nothing, those of the whole question hold."""
     whole = question.words
     words = replace(
@@ -45,7 +45,7 @@ def part_of(question: Question, subquery: str) -> Question:
 
 
 def embed_parts(
-    questions: Sequence[Question], open_embedder: Callable[[], Embedder], steps: Steps, *, with_vectors: bool
+    questions: Sequence[SearchQuestion], open_embedder: Callable[[], Embedder], steps: Steps, *, with_vectors: bool
 ) -> list[QuestionPart]:
     """The parts, ready to be looked for; none where one of them cannot be embedded."""
     if not questions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from embedmill.retrieval.expansion.expansion import EXPAND, expand
 from embedmill.retrieval.expansion.thesaurus import Thesaurus
 from embedmill.retrieval.expansion.units import wanted
-from embedmill.retrieval.question import Question
+from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.retrieval.understanding.asking import Adviser, instructions
 from embedmill.retrieval.understanding.compound import why_plain, why_whole
@@ -50,7 +50,7 @@ class Understanding:
         by = (self.divider.by, *filter(None, [self.normaliser.by]))
         return self.open_thesaurus is not None, *by
 
-    def expand(self, question: Question, steps: Steps) -> Question:
+    def expand(self, question: SearchQuestion, steps: Steps) -> SearchQuestion:
         """The question with other names of what it names."""
         if self.open_thesaurus is None or question.mode == "dense":
             steps.skip(EXPAND, NOT_WANTED if self.open_thesaurus is None else ONLY_MEANING)
@@ -66,7 +66,7 @@ class Understanding:
                 step.ran, step.why = False, NOTHING_KNOWN
         return replace(question, added=added)
 
-    def normalise(self, question: Question, steps: Steps) -> list[Question]:
+    def normalise(self, question: SearchQuestion, steps: Steps) -> list[SearchQuestion]:
         """The question as its collection would word it; none where it is worded so already, or nobody can tell."""
         open_normaliser = self.normaliser.open
         why = self.normaliser.why if open_normaliser is None else why_plain(question.text)
@@ -87,7 +87,7 @@ class Understanding:
             step.out, step.why = int(bool(wording.text)), wording.why
         return [part_of(question, wording.text)] if wording.text else []
 
-    def divide(self, question: Question, steps: Steps) -> list[Question]:
+    def divide(self, question: SearchQuestion, steps: Steps) -> list[SearchQuestion]:
         """The questions in a question; none where it is looked for as a whole."""
         open_divider = self.divider.open
         why = self.divider.why if open_divider is None else why_whole(question.text)

@@ -75,7 +75,7 @@ class Flight(Generic[ItemT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AnswerPiece:
     """A piece of an answer that goes on."""
 
     text: str
@@ -98,7 +98,7 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
         self._errors = self._rules.errors
         self._waiting = deque(requests)
         self._flights: dict[int, Flight[ItemT]] = {}
-        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError | Piece]] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, AnswerT | EmbedmillError | AnswerPiece]] = queue.SimpleQueue()
         self._sent = self._ended = self._failed = 0
         self._failing: dict[ItemT, ProviderUnavailable] = {}
         self._again: set[ItemT] = set()
@@ -195,7 +195,7 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
 
     def _pass_on(self, number: int, piece: str) -> None:
         """Have a piece of an answer heard by the thread that waits."""
-        self._landed.put((number, Piece(piece)))
+        self._landed.put((number, AnswerPiece(piece)))
 
     def _fly_apart(self, number: int, request: Request[ItemT]) -> None:
         try:
@@ -209,7 +209,7 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
         except queue.Empty:
             self._give_up_overdue()
             return
-        if isinstance(outcome, Piece):
+        if isinstance(outcome, AnswerPiece):
             self._hear(number, outcome.text)
         elif (flight := self._flights.pop(number, None)) is not None:
             self._conclude(flight, outcome)

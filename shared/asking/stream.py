@@ -19,7 +19,7 @@ from typing import Generic
 from embedmill.shared.asking.following import Rules
 from embedmill.shared.asking.packing import Filling, ItemSize, Room
 from embedmill.shared.asking.question import AnswerT, FoundT, ItemT, LiveQuestion, Request
-from embedmill.shared.asking.sending import Flight, Pacing, Piece, Sending
+from embedmill.shared.asking.sending import AnswerPiece, Flight, Pacing, Sending
 from embedmill.shared.errors import EmbedmillError, FlowControl, StorageFailed
 from embedmill.shared.metering import Headroom, Meter
 
@@ -122,7 +122,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
             away = self._find_time_away(sum(size.tokens for size in sizes.values()), head)
             if away is None:
                 self._joined.append((ticket, sizes))
-                self._landed.put((0, Piece("")))
+                self._landed.put((0, AnswerPiece("")))
                 return
         error = FlowControl(f"the limit of {self._question.name} is used up", reason="rate", retry_after_seconds=away)
         ticket.errors = dict.fromkeys(sizes, error)

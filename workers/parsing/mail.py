@@ -41,7 +41,7 @@ def read(data: bytes, draft: Draft) -> None:
     """A message saved in UTF-16, as some programs do, is read as the text that it is."""
     text = decode_unicode(data) if not data.isascii() or b"\0" in data else None
     source = data if text is None else text.encode("utf-8", errors="replace")
-    _Reader(draft).read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), level=1)
+    _MailReader(draft).read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), level=1)
 
 
 class _Bounded(EmailPolicy):
@@ -70,7 +70,7 @@ class _Bounded(EmailPolicy):
             return super().header_fetch_parse(name, "")
 
 
-class _Reader:
+class _MailReader:
     """Reads one file's message with what is in it; what is attached follows its text, one deeper."""
 
     def __init__(self, draft: Draft) -> None:

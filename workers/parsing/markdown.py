@@ -55,7 +55,7 @@ def read_marked(text: str, draft: Draft) -> None:
         draft.note("nested too deeply for Markdown; kept as plain text")
         read_text(text, draft)
         return
-    _Reader(draft).read(tokens, text)
+    _MarkdownReader(draft).read(tokens, text)
 
 
 @cache
@@ -72,13 +72,13 @@ def _grammar() -> "MarkdownIt":
     return grammar
 
 
-class _Reader:
+class _MarkdownReader:
     """Turns the token stream into blocks, remembering what it stands inside of."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._level = 0
-        self._lists: list[_List] = []
+        self._lists: list[_MarkdownList] = []
         self._items: list[Item] = []
         self._cells: list[str] = []
         self._table: Table | None = None
@@ -122,9 +122,9 @@ class _Reader:
     def _read_list(self, token: "Token") -> None:
         match token.type:
             case "ordered_list_open":
-                self._lists.append(_List(int(token.attrs.get("start", 1)), token.markup))
+                self._lists.append(_MarkdownList(int(token.attrs.get("start", 1)), token.markup))
             case "bullet_list_open":
-                self._lists.append(_List(0, ""))
+                self._lists.append(_MarkdownList(0, ""))
             case "list_item_open":
                 depth = len(self._lists) - 1
                 self._items.append(Item(self._lists[-1].next(), depth, depth + 1))
@@ -210,7 +210,7 @@ class _Reader:
 
 
 @dataclass(slots=True)
-class _List:
+class _MarkdownList:
     """A list that is open: `end` is what stands behind its numbers, "" for bullets."""
 
     number: int

@@ -27,7 +27,7 @@ def read(data: bytes, draft: Draft) -> None:
         raise UnreadableDocument("it is no notebook: its JSON is malformed") from None
     if not isinstance(notebook, dict):
         raise UnreadableDocument("it is no notebook: it has no cells")
-    reader = _Reader(draft)
+    reader = _NotebookReader(draft)
     for cell in _cells(notebook):
         reader.read(cell)
     reader.note_left_out()
@@ -40,7 +40,7 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _mappings(holder.get("cells"))
 
 
-class _Reader:
+class _NotebookReader:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._left: Counter[str] = Counter()

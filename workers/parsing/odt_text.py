@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.odt_styles import OdtStyles
-from embedmill.workers.parsing.scripts import STRUCK, Piece, marked
+from embedmill.workers.parsing.scripts import STRUCK, MarkedPiece, marked
 from embedmill.workers.parsing.symbols import shown
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name
 
@@ -40,19 +40,19 @@ def read_odt_line(
     paragraph: Element, styles: OdtStyles, marks: OdtMarks, equation: Callable[[Element], str]
 ) -> OdtLine:
     """One `text:p` or `text:h`; `equation` gives the line of a frame that holds one, and "" for any other frame."""
-    reader = _Reader(styles, marks, equation)
+    reader = _OdtReader(styles, marks, equation)
     reader.read_spanned(paragraph, "")
     return OdtLine(reader.text(), reader.drawings)
 
 
-class _Reader:
+class _OdtReader:
     """Collects pieces of text with the marks of their spans."""
 
     def __init__(self, styles: OdtStyles, marks: OdtMarks, equation: Callable[[Element], str]) -> None:
         self._equation = equation
         self._styles = styles
         self._marks = marks
-        self._pieces: list[Piece] = []
+        self._pieces: list[MarkedPiece] = []
         self.drawings: list[Element] = []
 
     def text(self) -> str:

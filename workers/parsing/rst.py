@@ -57,7 +57,7 @@ def _read_structure(text: str, draft: Draft) -> bool:
     from docutils.utils import SystemMessage
 
     try:
-        _Reader(draft).read(text, level=0, depth=0)
+        _RstReader(draft).read(text, level=0, depth=0)
     except (SystemMessage, RecursionError, AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError):
         return False
     return True
@@ -75,7 +75,7 @@ def _settings() -> "Values":
     return settings
 
 
-class _Reader:
+class _RstReader:
     """Walks docutils' tree; what it calls an error, such as Sphinx's directives, is read as indented text."""
 
     def __init__(self, draft: Draft) -> None:
@@ -204,7 +204,7 @@ class _Reader:
     def _cell(self, entry: "nodes.Element") -> Cell:
         """What stands in a cell, read by itself, on one line."""
         draft = Draft(self._draft.media_type, name="", limits=self._draft.limits)
-        _Reader(draft)._read_children(entry, 1, DIRECTIVE_DEPTH)  # noqa: SLF001  # a reader of its own for the cell
+        _RstReader(draft)._read_children(entry, 1, DIRECTIVE_DEPTH)  # noqa: SLF001  # a reader of its own for the cell
         text = " ".join(block.text.strip() for block in draft.finish().blocks)
         return Cell(text, 1 + entry.get("morecols", 0), 1 + entry.get("morerows", 0))
 

@@ -9,7 +9,7 @@ SUB = "_"
 STRUCK = "~"
 """Before the mark of a script, or alone."""
 
-Piece = tuple[str, str]
+MarkedPiece = tuple[str, str]
 """A mark, \"\" for none, and the text that has it."""
 
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|ème|o|a|os|as)\Z", re.IGNORECASE)
@@ -29,7 +29,7 @@ def script(mark: str, text: str, before: str) -> str:
     return f"{mark}{inner}{tail}" if _ONE_WORD.fullmatch(inner) else f"{mark}({inner}){tail}"
 
 
-def marked(pieces: Iterable[Piece]) -> str:
+def marked(pieces: Iterable[MarkedPiece]) -> str:
     """The pieces as one text; neighbours of one mark are marked together."""
     out = ""
     for is_struck, group in groupby(pieces, key=lambda piece: piece[0].startswith(STRUCK)):
@@ -38,7 +38,7 @@ def marked(pieces: Iterable[Piece]) -> str:
     return out
 
 
-def _scripted(pieces: Iterable[Piece], before: str) -> str:
+def _scripted(pieces: Iterable[MarkedPiece], before: str) -> str:
     out = before
     for mark, group in groupby(pieces, key=lambda piece: piece[0].lstrip(STRUCK)):
         text = "".join(piece for _, piece in group)

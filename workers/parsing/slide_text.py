@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.equations import omml
 from embedmill.workers.parsing.numerals import numeral
-from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, Piece, marked
+from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, MarkedPiece, marked
 from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.word_text import chosen
 from embedmill.workers.parsing.xml import Element, local_name
@@ -23,7 +23,7 @@ def drawn_line(paragraph: Element) -> str:
     return marked(_pieces(paragraph))
 
 
-def _pieces(paragraph: Element) -> Iterator[Piece]:
+def _pieces(paragraph: Element) -> Iterator[MarkedPiece]:
     for child in paragraph:
         match local_name(child):
             case "r" | "fld":

@@ -48,7 +48,7 @@ class ListLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class _List:
+class _WordList:
     """A `num`: the levels of its `abstractNum`, those it writes otherwise, and where it says that counting begins."""
 
     counted_as: str
@@ -64,7 +64,7 @@ class Numbering:
         self._styles = styles
         self._numbers = _by_id(root, "num", "numId")
         self._abstract = _by_id(root, "abstractNum", "abstractNumId")
-        self._lists: dict[str, _List | None] = {}
+        self._lists: dict[str, _WordList | None] = {}
         self._counts: dict[str, dict[int, int]] = {}
         self._begun: set[tuple[str, int]] = set()
 
@@ -85,7 +85,7 @@ class Numbering:
             return BULLET if level.text.strip() or level.has_picture else ""
         return _written(level, found.levels, counts)
 
-    def _list(self, number: str) -> "_List | None":
+    def _list(self, number: str) -> "_WordList | None":
         """A list, read when it is first asked for."""
         if number not in self._lists:
             element = self._numbers.get(number)
@@ -103,7 +103,7 @@ class Numbering:
             number = linked
         return None
 
-    def _count(self, number: str, of: _List, depth: int, level: ListLevel) -> dict[int, int]:
+    def _count(self, number: str, of: _WordList, depth: int, level: ListLevel) -> dict[int, int]:
         counts = self._counts.setdefault(of.counted_as, {})
         if depth in of.starts and (number, depth) not in self._begun:
             counts[depth] = of.starts[depth]
@@ -126,14 +126,14 @@ def _written(level: ListLevel, levels: dict[int, ListLevel], counts: dict[int, i
     return _PLACE.sub(place, level.text).strip()
 
 
-def _read_list(number: Element, abstract: Element | None) -> _List:
+def _read_list(number: Element, abstract: Element | None) -> _WordList:
     levels = {} if abstract is None else dict(_read_levels(abstract.iterfind("{*}lvl")))
     starts: dict[int, int] = {}
     for override in number.iterfind("{*}lvlOverride"):
         levels.update(_read_levels(override.iterfind("{*}lvl")))
         if (start := child_value(override, "{*}startOverride")).isdecimal():
             starts[_integer(attribute(override, "ilvl"), 0)] = int(start)
-    return _List("" if abstract is None else attribute(abstract, "abstractNumId"), levels, starts)
+    return _WordList("" if abstract is None else attribute(abstract, "abstractNumId"), levels, starts)
 
 
 def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, ListLevel]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from embedmill.workers.parsing.equations import omml
 from embedmill.workers.parsing.numerals import roman
 from embedmill.workers.parsing.package import relation_id
-from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, Piece, marked
+from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, MarkedPiece, marked
 from embedmill.workers.parsing.symbols import shown, symbol
 from embedmill.workers.parsing.word_styles import Style, Styles, is_on, struck
 from embedmill.workers.parsing.xml import Element, attribute, children, local_name, value
@@ -58,7 +58,7 @@ class NoteMarks:
 
 def read_line(paragraph: Element, style: Style, styles: Styles, marks: NoteMarks) -> AnchoredText:
     """The text of one `w:p` of a style, without that of text boxes in it."""
-    reader = _Reader(styles, marks, style)
+    reader = _WordReader(styles, marks, style)
     if style.is_hidden:
         marks.left_out["hidden text"] = None
     else:
@@ -66,14 +66,14 @@ def read_line(paragraph: Element, style: Style, styles: Styles, marks: NoteMarks
     return AnchoredText(reader.text(), reader.anchored)
 
 
-class _Reader:
+class _WordReader:
     """Collects pieces of text; a run that does not say whether it is struck is what its paragraph is."""
 
     def __init__(self, styles: Styles, marks: NoteMarks, style: Style) -> None:
         self._styles = styles
         self._marks = marks
         self._style = style
-        self._pieces: list[Piece] = []
+        self._pieces: list[MarkedPiece] = []
         self._script = ""
         self._struck = ""
         self.anchored: list[Anchored] = []
@@ -149,7 +149,7 @@ class _Reader:
     def _read_ruby(self, element: Element) -> None:
         """The reading of a word stands behind it in parentheses."""
         for part, form in (("rubyBase", "{}"), ("rt", "({})")):
-            inner = _Reader(self._styles, self._marks, self._style)
+            inner = _WordReader(self._styles, self._marks, self._style)
             for found in element.iterfind(f"{{*}}{part}"):
                 inner.read(found)
             self._add(form.format(inner.text()))

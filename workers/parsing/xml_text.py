@@ -76,10 +76,10 @@ def read(data: bytes, draft: Draft) -> None:
     elif local_name(root) == "opml":
         _read_outline(root, draft)
     else:
-        _Reader(draft).read(root, level=0)
+        _XmlReader(draft).read(root, level=0)
 
 
-class _Reader:
+class _XmlReader:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._words = XmlWords(draft)

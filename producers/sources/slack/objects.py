@@ -17,7 +17,7 @@ _HALF_PAIRS = re.compile("[\ud800-\udfff]")
 
 def read_objects(stream: BinaryIO) -> Iterator[Any]:
     """What an array holds; nothing of `null`. Raises Damage where it breaks off or is none."""
-    reader = _Reader(stream)
+    reader = _ObjectReader(stream)
     reader.skip()
     if reader.has_only("null"):
         return
@@ -34,7 +34,7 @@ def without_half_pairs(text: str) -> str:
     return _HALF_PAIRS.sub("\ufffd", text)
 
 
-class _Reader:
+class _ObjectReader:
     """Characters of a stream that are not read yet; a byte that is no UTF-8 costs its own character only."""
 
     def __init__(self, stream: BinaryIO) -> None:

@@ -19,7 +19,7 @@ _STYLES = ("decimal", "letters", "LETTERS", "roman", "ROMAN")
 
 
 @dataclass(slots=True)
-class _List:
+class _CountedList:
     style: str
     lines: list[Line] = field(default_factory=list)
 
@@ -57,8 +57,8 @@ class _List:
 def mark_counters(parts: Sequence[Part]) -> None:
     """Puts a dot behind the counters of lists, by which they are known as markers."""
     usual = median([part.size for part in parts if isinstance(part, Line)] or [0.0])
-    opened: list[_List] = []
-    ended: list[_List] = []
+    opened: list[_CountedList] = []
+    ended: list[_CountedList] = []
     before: Part | None = None
     for part in parts:
         if isinstance(part, Line) and (_is_counted(part) or any(each.takes_wide(part) for each in opened)):
@@ -70,7 +70,7 @@ def mark_counters(parts: Sequence[Part]) -> None:
         each.mark(usual)
 
 
-def _take(opened: list[_List], line: Line, before: Part | None) -> list[_List]:
+def _take(opened: list[_CountedList], line: Line, before: Part | None) -> list[_CountedList]:
     """The line goes on with an open list, ends those deeper than it, which are returned, or begins one."""
     ended = []
     while opened and not opened[-1].takes(line) and not opened[-1].holds(line):
@@ -78,11 +78,11 @@ def _take(opened: list[_List], line: Line, before: Part | None) -> list[_List]:
     if opened and opened[-1].takes(line):
         opened[-1].lines.append(line)
     elif len(line.cells) == 2 and (style := _first_of(line.cells[0].text)) and not _heads(before, line):
-        opened.append(_List(style, [line]))
+        opened.append(_CountedList(style, [line]))
     return ended
 
 
-def _close(opened: list[_List], part: Part) -> list[_List]:
+def _close(opened: list[_CountedList], part: Part) -> list[_CountedList]:
     """The lists that end before a part. What has more cells belongs to a table, and so did the rows before it."""
     ended = []
     while opened and not (isinstance(part, Line) and opened[-1].holds(part)):

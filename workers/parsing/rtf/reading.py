@@ -50,11 +50,11 @@ _RAISED = 4
 
 def read(data: bytes, draft: Draft) -> None:
     """UnreadableDocument when the closing brace is missing, or groups are nested too deeply."""
-    if not _Reader(data, draft).read():
+    if not _RtfReader(data, draft).read():
         raise UnreadableDocument("the file is cut short")
 
 
-class _Reader:
+class _RtfReader:
     def __init__(self, data: bytes, draft: Draft) -> None:
         self._tokens = RtfTokens(data, _MEANT)
         self._draft = draft
@@ -348,26 +348,26 @@ def _embedded(digits: bytes) -> tuple[bytes, str]:
         raise UnreadableDocument("the object is damaged or cut short") from None
 
 
-_Follow = Callable[[_Reader, str, int | None], None]
+_Follow = Callable[[_RtfReader, str, int | None], None]
 _FOLLOWED: dict[_Follow, str] = {
-    _Reader.character: "u",
-    _Reader.set_spare: "uc",
-    _Reader.set_page: "ansicpg ansi mac pc pca",
-    _Reader.default_font: "deff",
-    _Reader.use_font: "f",
-    _Reader.describe_font: "fcharset cpg fmodern",
-    _Reader.use_style: "s",
-    _Reader.outline: "outlinelevel",
-    _Reader.plain: "plain",
-    _Reader.flag: "v deleted strike striked htmlrtf super sub nosupersub up dn",
-    _Reader.paragraph: "pard intbl ilvl li",
-    _Reader.target: " ".join(TARGETS),
-    _Reader.end: "par \r \n sect page column cell row nestcell nestrow nesttableprops",
-    _Reader.define_row: "trowd cellx clmrg clvmrg trhdr",
-    _Reader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
-    _Reader.object: "objdata objautlink objlink",
-    _Reader.picture: f"pict {_PICTURES}",
-    _Reader.begin_unicode: "upr ud",
+    _RtfReader.character: "u",
+    _RtfReader.set_spare: "uc",
+    _RtfReader.set_page: "ansicpg ansi mac pc pca",
+    _RtfReader.default_font: "deff",
+    _RtfReader.use_font: "f",
+    _RtfReader.describe_font: "fcharset cpg fmodern",
+    _RtfReader.use_style: "s",
+    _RtfReader.outline: "outlinelevel",
+    _RtfReader.plain: "plain",
+    _RtfReader.flag: "v deleted strike striked htmlrtf super sub nosupersub up dn",
+    _RtfReader.paragraph: "pard intbl ilvl li",
+    _RtfReader.target: " ".join(TARGETS),
+    _RtfReader.end: "par \r \n sect page column cell row nestcell nestrow nesttableprops",
+    _RtfReader.define_row: "trowd cellx clmrg clvmrg trhdr",
+    _RtfReader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
+    _RtfReader.object: "objdata objautlink objlink",
+    _RtfReader.picture: f"pict {_PICTURES}",
+    _RtfReader.begin_unicode: "upr ud",
 }
 _WORDS: dict[str, _Follow] = {word: follow for follow, words in _FOLLOWED.items() for word in words.split(" ")}
 _MEANT = frozenset(_WORDS) | _SIGNS.keys() | _SKIPPED

@@ -9,7 +9,7 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.rtf.tables import RowDefinition, TableReader
-from embedmill.workers.parsing.scripts import Piece, marked
+from embedmill.workers.parsing.scripts import MarkedPiece, marked
 from embedmill.workers.parsing.spread import Spread, in_line
 
 # A list whose numbers are text, as pandoc writes them.
@@ -36,7 +36,7 @@ class Story:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._parts: list[Piece] = []
+        self._parts: list[MarkedPiece] = []
 
     def add(self, text: str, mark: str, *, is_fixed: bool = False) -> None:
         """`is_fixed`: the font is one for code."""

@@ -10,7 +10,7 @@ from embedmill.workers.parsing.odt_blocks import OdtBlocks
 from embedmill.workers.parsing.odt_styles import OdtStyles, raised
 from embedmill.workers.parsing.odt_text import OdtMarks
 from embedmill.workers.parsing.package import read_embedded
-from embedmill.workers.parsing.scripts import Piece, marked
+from embedmill.workers.parsing.scripts import MarkedPiece, marked
 from embedmill.workers.parsing.sheets.far_cells import column_name
 from embedmill.workers.parsing.sheets.merges import Merged, Merges
 from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
@@ -169,7 +169,7 @@ def _cell_text(cell: Element, scripts: Mapping[str, str]) -> str:
     )
 
 
-def _words(element: Element, scripts: Mapping[str, str], mark: str) -> Iterator[Piece]:
+def _words(element: Element, scripts: Mapping[str, str], mark: str) -> Iterator[MarkedPiece]:
     match local_name(element):
         case "annotation" | "":
             return

@@ -18,7 +18,7 @@ Chosen = tuple[Portion, Rows]
 
 
 @dataclass(slots=True)
-class Cut:
+class Cutoff:
     """What rows of portions are added to, in any order."""
 
     top_k: int

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cut, Rows
+from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cutoff, Rows
 from embedmill.shared.providers.vectorstores.embedded.codes import (
     WORD_BITS,
     Floats,
@@ -65,7 +65,7 @@ def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: 
     chosen: Sequence[Chosen] = [(portion, _rows(portion)) for portion in portions]
     if sum(len(rows) for _, rows in chosen) > EXACT_ROWS:
         chosen = _nearest_by_signs(portions, query, top_k=top_k, under_way=under_way)
-    cut, mapped = Cut(top_k), _mapped(portions)
+    cut, mapped = Cutoff(top_k), _mapped(portions)
 
     def look_at(portion: Portion, rows: Rows) -> None:
         codes = portion.segment.codes

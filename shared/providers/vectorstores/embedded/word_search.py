@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cut, first
+from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cutoff, first
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.words.counts import UNITS
@@ -69,7 +69,7 @@ class WeighedQuery:
 
 def find(portions: Sequence[Portion], wording: Wording, *, top_k: int, under_way: Pass) -> list[Chosen]:
     """The rows of each portion that may be among the best `top_k` of all."""
-    query, cut = WeighedQuery.of(wording), Cut(top_k)
+    query, cut = WeighedQuery.of(wording), Cutoff(top_k)
 
     def look_through(portion: Portion) -> None:
         scores = rough_scores(portion, query, bar=cut.bar)
