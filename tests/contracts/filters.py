@@ -1,7 +1,6 @@
 """What a filter finds in every store, on both sides of a search: the rows that `holds` says, best first, none lost."""
 
 import random
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import fields_of
 from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
+from tests.contracts.rows import eventually, make_row, unit_vector
 from tests.shared.filtering.made import BIG, CONDITIONS, WRITTEN
 
 ROWS = 48
@@ -38,7 +38,7 @@ TELLING = (
 )
 
 
-def made_rows(make_row: Callable[..., VectorRow], count: int = ROWS) -> list[VectorRow]:
+def made_rows(count: int = ROWS) -> list[VectorRow]:
     """Rows with metadata of every kind; the same ones every time."""
     chance = random.Random(11)
 
@@ -71,9 +71,7 @@ class FilterContract:
 
     @pytest.fixture
     def filled(self, store: VectorStore) -> "Filled":
-        from tests.contracts.vectorstore import eventually, make_row
-
-        rows = made_rows(make_row)
+        rows = made_rows()
         for n, shard in enumerate(SHARDS):
             store.upsert(shard, rows[n::2])
             eventually(partial(store.count, shard), ROWS // 2, "rows")
@@ -90,8 +88,6 @@ class FilterContract:
         filled.check(condition)
 
     def test_the_few_rows_that_a_filter_leaves_are_found_however_far_they_are(self, store: VectorStore) -> None:
-        from tests.contracts.vectorstore import eventually, make_row, unit_vector
-
         def row(n: int, metadata: dict[str, Any]) -> VectorRow:
             vector = unit_vector(-1, n / 100) if metadata["n"] == "rare" else unit_vector(1, n / 1000)
             return make_row(f"d{n:03}", metadata=metadata, vector=vector, text="apple " * (1 + n % 7))

@@ -11,6 +11,7 @@ from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import alike
 from tests.contracts.filters import SHARDS, VECTOR
+from tests.contracts.rows import eventually, make_row
 
 LEVELS = (None, "public", "secret", "2026-05", SEALED)
 OWNERS = (None, "ann", "bob")
@@ -34,8 +35,6 @@ class LabelContract:
     @pytest.fixture
     def labelled(self, store: VectorStore) -> dict[str, Labels]:
         """What each row's labels are, by its id."""
-        from tests.contracts.vectorstore import eventually, make_row
-
         made: dict[str, Labels] = {}
         rows: list[VectorRow] = []
         for n, (access, owner) in enumerate(product(LEVELS, OWNERS)):

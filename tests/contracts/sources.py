@@ -37,7 +37,7 @@ from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.chunk import chunk
 from tests.corpus import text_of
 from tests.logs import captured_logs
-from tests.producers.walking import conclude
+from tests.producers.worked import conclude
 from tests.shared.db.tracker import Tracker
 from tests.workers.working import embed_by_hash
 

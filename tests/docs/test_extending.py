@@ -28,7 +28,8 @@ from embedmill.shared.providers.vectorstores.table import open_vector_store
 from embedmill.shared.spend.prices import Prices
 from embedmill.shared.states import State
 from embedmill.workers.runtime import WorkerRuntime
-from tests.contracts.vectorstore import StoreFactory, VectorStoreContract
+from tests.contracts.rows import StoreFactory
+from tests.contracts.vectorstore import VectorStoreContract
 from tests.corpus import text_of
 from tests.shared.db.tracker import Tracker
 from tests.workers.conftest import runtime, tracker

@@ -7,13 +7,8 @@ about files that have not changed since a scan met them, and, after every source
 """
 
 import io
-import json
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,29 +22,20 @@ from embedmill.producers.sources.base import Source
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import gather_options
 from embedmill.producers.submission import Submitted, Submitter, ensure_collection
-from embedmill.shared.addresses import document_id, version_id
-from embedmill.shared.buckets.names import BucketPlace, ObjectState
+from embedmill.shared.addresses import document_id
 from embedmill.shared.configuration import load_settings
-from embedmill.shared.db import jobs, leases, queueing, rescues, settlement
-from embedmill.shared.db.documents import Generations, find_read_versions, switch_versions
-from embedmill.shared.db.engine import Connection, Database
-from embedmill.shared.db.leases import Lease, WorkItem
+from embedmill.shared.db import jobs, leases, rescues
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import chore, claim, document, job, source
 from embedmill.shared.db.schema import work as work_table
-from embedmill.shared.errors import ScanStopped, SourceGone, UserError
-from embedmill.shared.loading.objects import read_object
-from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Return
+from embedmill.shared.errors import ScanStopped, UserError
 from embedmill.shared.runtime import Runtime
-from embedmill.shared.states import JobState, Result, State
-from embedmill.shared.uris import uri_to_path
+from embedmill.shared.states import JobState, State
 from tests.producers.memory_bucket import MemoryBucket
-from tests.shared.db.tracker import RETRY
+from tests.producers.walked import BUCKET, FILES, OBJECTS, PREFIX, ROWS, TABLE, WalkedPlaces
+from tests.producers.worked import WalkedWork
 
-FILES = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "sub/e.md")
-ROWS = ("1", "2", "3")
-TABLE = "table.db"
-OBJECTS = ("a.txt", "p/b.txt", "p/c.txt", "q.txt")
-BUCKET, PREFIX = "s3://walk/", "s3://walk/p"
 COMMANDS = (
     ("docs",),
     ("docs", "one.jsonl"),
@@ -90,7 +76,7 @@ class Met:
 
 
 @dataclass
-class Walk:
+class Walk(WalkedPlaces, WalkedWork):
     """The world, and what is at work in it."""
 
     database: Database
@@ -141,66 +127,6 @@ class Walk:
             act()
             if self.now % settle_every == 0:
                 self.settle()
-
-    # The disk
-
-    def path(self, name: str) -> Path:
-        return self.folder / "docs" / name
-
-    def write(self, name: str) -> None:
-        self.path(name).write_text(f"{name} {self.random.randrange(3)}")
-        self.changed_at[self.uri(name)] = self.now
-
-    def write_rows(self, name: str) -> None:
-        rows = [r for r in ROWS if self.random.random() < 0.7]
-        lines = [json.dumps({"id": r, "text": f"{name} {r} {self.random.randrange(2)}"}) for r in rows]
-        (self.folder / f"{name}.jsonl").write_text("\n".join(lines))
-        self.changed_at[name] = self.now
-
-    def write_table(self) -> None:
-        rows = [(int(r), f"table {r} {self.random.randrange(2)}") for r in ROWS if self.random.random() < 0.7]
-        with closing(sqlite3.connect(self.folder / TABLE)) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS some (id INTEGER PRIMARY KEY, body TEXT)")
-            connection.execute("DELETE FROM some")
-            connection.executemany("INSERT INTO some VALUES (?, ?)", rows)
-        self.changed_at[TABLE] = self.now
-
-    def write_object(self, name: str) -> None:
-        """With the bytes that were there under another ETag, now and then."""
-        text = f"object {name} {self.random.randrange(3)}"
-        self.bucket.put(name, text.encode(), parts=self.random.randrange(1, 3))
-
-    def change_object(self) -> None:
-        name = self.random.choice(OBJECTS)
-        if name in self.bucket.objects and self.random.random() < 0.4:
-            del self.bucket.objects[name]
-        else:
-            self.write_object(name)
-
-    def change(self) -> None:
-        """Write, remove or bring back a file or an object, or write a file of rows anew."""
-        if self.random.random() < 0.3:
-            self.change_object()
-            return
-        if self.random.random() < 0.3:
-            write = self.random.choice(
-                (partial(self.write_rows, "one"), partial(self.write_rows, "two"), self.write_table)
-            )
-            write()
-            return
-        name = self.random.choice(FILES)
-        if self.path(name).exists() and self.random.random() < 0.5:
-            self.path(name).unlink()
-            self.changed_at[self.uri(name)] = self.now
-        else:
-            self.write(name)
-
-    def uri(self, name: str) -> str:
-        return self.path(name).as_uri()
-
-    def version_on_disk(self, uri: str) -> str | None:
-        path = Path(uri_to_path(uri).decode())
-        return version_id(sha256(path.read_bytes()).hexdigest(), self.settings_hash) if path.exists() else None
 
     # Scans
 
@@ -291,68 +217,6 @@ class Walk:
         running = [j for j in self.open_jobs() if j.state == JobState.RUNNING]
         if running:
             self.claim(self.random.choice(running).id, limit=self.random.randrange(1, 4))
-
-    def claim(self, job_id: int, *, limit: int) -> bool:
-        with self.database.write() as connection:
-            queueing.queue_ready(connection, job_id, limit=limit)
-            queued = select(work_table.c.id, work_table.c.stage).where(
-                work_table.c.job_id == job_id, work_table.c.state == State.QUEUED
-            )
-            rows = connection.execute(queued.order_by(work_table.c.id).limit(limit)).all()
-            for stage in {row.stage for row in rows}:
-                ids = [row.id for row in rows if row.stage == stage]
-                self.take(connection, stage, ids)
-                # Who is a suspect is taken in no company.
-                for id_ in {*ids} - {item.id for held in self.held for item in held.items}:
-                    self.take(connection, stage, [id_])
-        return bool(rows)
-
-    def take(self, connection: Connection, stage: str, ids: list[int]) -> None:
-        taken = leases.claim(connection, stage, ids, worker="worker", lease_seconds=60.0)
-        if taken.items:
-            self.held.append(taken)
-
-    def finish(self, held: Lease) -> None:
-        """What the stages write; a worker whose lease was lost comes here too."""
-        if held.stage == "chunk":
-            self.settle_claim(held, {item.id: self.chunk(item) for item in held.items})
-            return
-        with self.database.write() as connection:
-            found = switch_versions(connection, held.token, [item.id for item in held.items])
-        mine = [item for item in held.items if item.document_id in found]
-        self.settle_claim(held, {item.id: conclude(item, found[item.document_id]) for item in mine})
-
-    def settle_claim(self, held: Lease, outcomes: dict[int, Outcome]) -> None:
-        with self.database.write() as connection:
-            settlement.settle(connection, held, outcomes, retry=RETRY)
-
-    def chunk(self, item: WorkItem) -> Outcome:
-        if item.origin["kind"] == "s3":
-            return self.chunk_object(item)
-        if item.origin["kind"] != "file":
-            return Advance("index", {"chunks_expected": 1})
-        path = Path(uri_to_path(item.uri).decode())
-        if not path.exists():
-            return Fail(SourceGone("it is gone"))
-        content = sha256(path.read_bytes()).hexdigest()
-        version = version_id(content, self.settings_hash)
-        return Advance("index", {"chunks_expected": 1, "content_hash": content, "version": version})
-
-    def chunk_object(self, item: WorkItem) -> Outcome:
-        """As the chunk stage does: what was read in another state and is as it was is unchanged."""
-        state = ObjectState.read(item.origin["state"])
-        try:
-            data, found = read_object(self.bucket, BucketPlace.parse(item.uri), state, most=1000)
-        except SourceGone as error:
-            return Fail(error)
-        content = sha256(data).hexdigest()
-        version = version_id(content, self.settings_hash)
-        with self.database.read() as connection:
-            indexed = find_read_versions(connection, [item.document_id]).get(item.document_id)
-        if not item.content_hash and indexed and indexed.version == version:
-            return Complete(Result.UNCHANGED, state=str(found))
-        read = {"chunks_expected": 1, "content_hash": content, "version": version, "source_state": str(found)}
-        return Advance("index", read)
 
     def lose_lease(self) -> None:
         """The rescuer takes work from a worker that comes back, or does not."""
@@ -484,31 +348,7 @@ class Walk:
             claimed = set(connection.execute(select(document.c.uri).join(claim).where(~claim.c.leaving)).scalars())
         assert claimed == set(shown)
 
-    def version_of(self, data: bytes) -> str:
-        return version_id(sha256(data).hexdigest(), self.settings_hash)
-
-    def table_uri(self, row: object) -> str:
-        return f"sqlite://{self.folder / TABLE}/some/{row}"
-
-    def rows_of(self, name: str) -> set[str]:
-        if name == TABLE:
-            with closing(sqlite3.connect(self.folder / TABLE)) as connection:
-                return {self.table_uri(row) for (row,) in connection.execute("SELECT id FROM some")}
-        lines = (self.folder / f"{name}.jsonl").read_text().splitlines()
-        return {json.loads(line)["id"] for line in lines}
-
 
 def in_end(table: Any) -> Any:
     """Work that is done, one way or another."""
     return table.c.finished_at.is_not(None)
-
-
-def conclude(item: WorkItem, standing: Generations) -> Outcome:
-    """As the index stage ends its work (workers.stages.index)."""
-    if item.deletes and standing.active < item.generation < standing.newest:
-        return Complete(Result.SUPERSEDED)
-    if standing.active < item.generation:
-        return Return()
-    if standing.active > item.generation:
-        return Complete(Result.SUPERSEDED)
-    return Complete(Result.DELETED if item.deletes else Result.INDEXED)

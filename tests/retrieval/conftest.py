@@ -7,7 +7,7 @@ import pytest
 
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import DIMENSIONS
+from tests.contracts.rows import DIMENSIONS
 from tests.retrieval.orchard import AngleEmbedder, Tracker
 
 

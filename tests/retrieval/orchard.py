@@ -11,7 +11,7 @@ from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of
-from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
+from tests.contracts.rows import DIMENSIONS, make_row, unit_vector
 
 
 class AngleEmbedder(Embedder):

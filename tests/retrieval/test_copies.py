@@ -10,7 +10,7 @@ from embedmill.retrieval.copies import Copies, alike, words_of
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words.queries import parse_query
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 NOTICE = "The annual boiler inspection is due on the first of May. The caretaker keeps the key to the boiler room."
 LONG = " ".join(f"word{n}" for n in range(300))

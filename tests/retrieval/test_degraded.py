@@ -27,7 +27,7 @@ from embedmill.shared.providers.vectorstores.embedded import building, portions
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import Found, VectorRow
 from embedmill.shared.words import cutting
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.orchard import AngleEmbedder, MemoryStore, Tracker, angle, documents, fruit, write
 
 BUDGET = FlowControl("the budget for day is used up", reason="budget", retry_after_seconds=9.0)

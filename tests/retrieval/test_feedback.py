@@ -8,7 +8,7 @@ from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import parse_query
 from embedmill.shared.words.weighing import WordCounts, score
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.orchard import Tracker, angle, write
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from embedmill.retrieval.neighbours import context, ids_after, ids_before
 from embedmill.shared.providers.vectorstores.rows import VectorRow
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 TEXT = "".join(f"Sentence number {n} of this document. " for n in range(20))
 

@@ -15,7 +15,7 @@ from embedmill.retrieval.search import Searcher
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.orchard import AngleEmbedder, MemoryStore, Tracker, angle, documents, write
 
 WORDS = st.lists(st.sampled_from(["apple", "pear", "plum", "fig"]), min_size=1, max_size=4).map(" ".join)

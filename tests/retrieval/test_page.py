@@ -24,7 +24,7 @@ from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.providers.embeddings.local import LocalEmbedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow, edition_of
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 NOTICE = "The annual boiler inspection is due on the first of May. The caretaker keeps the key to the boiler room."
 OTHER = "Boiler inspection: the chimney sweep needs the attic key as well, and brings his own ladder."

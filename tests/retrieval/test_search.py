@@ -21,7 +21,7 @@ from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVecto
 from embedmill.shared.providers.vectorstores.rows import Found, VectorRow
 from embedmill.shared.sharding import ReadingOrder
 from embedmill.shared.words.weighing import Wording
-from tests.contracts.vectorstore import DIMENSIONS, make_row
+from tests.contracts.rows import DIMENSIONS, make_row
 from tests.retrieval.orchard import AngleEmbedder, Tracker, angle, documents, fruit, write
 
 

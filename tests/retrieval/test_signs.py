@@ -6,7 +6,7 @@ from embedmill.retrieval import look
 from embedmill.retrieval.question import MODES, Mode
 from embedmill.retrieval.search import PHRASES_SHOWN, Searcher
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.orchard import Tracker, angle, documents, write
 
 TEXTS = {

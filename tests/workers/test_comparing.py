@@ -20,7 +20,7 @@ from embedmill.shared.editions import Edition
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.workers.runtime import WorkerRuntime
-from tests.contracts.vectorstore import make_row, unit_vector
+from tests.contracts.rows import make_row, unit_vector
 from tests.shared.db.tracker import Tracker
 from tests.workers.test_freezes import Scene
 

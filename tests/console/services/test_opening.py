@@ -13,7 +13,7 @@ from embedmill.shared.db.installation import name_installation
 from embedmill.shared.errors import HomeInUse, StorageFailed
 from embedmill.shared.homes import prepare_home
 from embedmill.shared.settings import Settings
-from tests.contracts.vectorstore import unit_vector
+from tests.contracts.rows import unit_vector
 from tests.migrated import place_migrated
 
 

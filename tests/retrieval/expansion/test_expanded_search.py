@@ -10,7 +10,7 @@ from embedmill.retrieval.view import View
 from embedmill.shared.errors import StorageFailed, UsageError
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.orchard import AngleEmbedder, Tracker, angle, documents, write
 
 THESAURUS = Thesaurus([["lift", "elevator"], ["pear", "apple"]])

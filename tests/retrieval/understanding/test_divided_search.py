@@ -19,7 +19,7 @@ from embedmill.shared.errors import NotFound, ProviderUnavailable, SettingsError
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.embeddings.base import InputType
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import DIMENSIONS, make_row, unit_vector
+from tests.contracts.rows import DIMENSIONS, make_row, unit_vector
 from tests.retrieval.grading.judge import Scripted
 from tests.retrieval.orchard import AngleEmbedder, Tracker, angle, documents, write
 from tests.retrieval.understanding.divider import Said, divider, listing

@@ -13,7 +13,7 @@ from embedmill.retrieval.view import View
 from embedmill.shared.errors import NotFound, ProviderUnavailable
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.retrieval.grading.judge import Scripted, ScriptedModel
 from tests.retrieval.orchard import Tracker, angle, documents, write
 from tests.retrieval.understanding.divider import Said, divider, listing

@@ -10,7 +10,7 @@ from embedmill.shared.providers.vectorstores.embedded import building, view
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
-from tests.contracts.vectorstore import DIMENSIONS, make_row, vector_of
+from tests.contracts.rows import DIMENSIONS, make_row, vector_of
 
 SLICE = 20
 MOMENTS = {"written": "write", "listed": "replace_listed"}

@@ -21,10 +21,9 @@ from embedmill.shared.providers.vectorstores.embedded import changes
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
 from embedmill.shared.providers.vectorstores.rows import Found
-from tests.contracts.vectorstore import (
+from tests.contracts.rows import (
     DIMENSIONS,
     StoreFactory,
-    VectorStoreContract,
     eventually,
     make_row,
     near,
@@ -33,6 +32,7 @@ from tests.contracts.vectorstore import (
     without_vector,
     worded,
 )
+from tests.contracts.vectorstore import VectorStoreContract
 from tests.shared.providers.vectorstores.writer import BATCHES, ROWS, SHARED_EVERY
 
 WRITER = [sys.executable, "-m", "tests.shared.providers.vectorstores.writer"]

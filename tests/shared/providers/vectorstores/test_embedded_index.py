@@ -26,7 +26,7 @@ from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests import forked
-from tests.contracts.vectorstore import make_row, near, vector_of, wording_of
+from tests.contracts.rows import make_row, near, vector_of, wording_of
 from tests.shared.providers.vectorstores import builder
 from tests.shared.providers.vectorstores.builder import SLICE, any_row, make_small, opened
 

@@ -13,7 +13,8 @@ from embedmill.shared.providers.vectorstores.embedded import building, field_ind
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.sealing.envelope import DataKey
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
-from tests.contracts.vectorstore import DIMENSIONS, StoreFactory, VectorStoreContract, make_row, near, worded
+from tests.contracts.rows import DIMENSIONS, StoreFactory, make_row, near, worded
+from tests.contracts.vectorstore import VectorStoreContract
 
 KEY, OTHER = (DataKey(f"{n:016x}", bytes([n]) * 32, 1) for n in (1, 2))
 

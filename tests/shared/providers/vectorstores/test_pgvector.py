@@ -19,17 +19,8 @@ from embedmill.shared.providers.vectorstores.pgvector.store import PgVectorStore
 from embedmill.shared.providers.vectorstores.rows import Selection
 from embedmill.shared.words.cutting import VERSION, term_id
 from embedmill.shared.words.weighing import Wording
-from tests.contracts.vectorstore import (
-    DIMENSIONS,
-    StoreFactory,
-    VectorStoreContract,
-    make_row,
-    near,
-    one_of,
-    unit_vector,
-    worded,
-    wording_of,
-)
+from tests.contracts.rows import DIMENSIONS, StoreFactory, make_row, near, one_of, unit_vector, worded, wording_of
+from tests.contracts.vectorstore import VectorStoreContract
 from tests.services import postgres
 from tests.services.needed import require
 

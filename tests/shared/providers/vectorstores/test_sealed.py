@@ -13,7 +13,7 @@ from embedmill.shared.providers.vectorstores.sealed import SealedStore
 from embedmill.shared.sealing.envelope import DataKey
 from embedmill.shared.sealing.ring import KeyRing
 from embedmill.shared.sealing.rotation import Rotation
-from tests.contracts.vectorstore import DIMENSIONS, make_row, near, unit_vector, without_vector
+from tests.contracts.rows import DIMENSIONS, make_row, near, unit_vector, without_vector
 from tests.planted import find_planted
 
 KEY = DataKey("00000000000000aa", b"\x01" * 32, 1)

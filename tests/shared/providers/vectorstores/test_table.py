@@ -9,7 +9,7 @@ from embedmill.shared.providers.vectorstores import table
 from embedmill.shared.providers.vectorstores.base import StoreOptions
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.table import STORES, find_offer, open_vector_store
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 from tests.shared.providers.books import Books
 
 

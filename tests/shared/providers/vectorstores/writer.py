@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.contracts.vectorstore import DIMENSIONS, make_row
+from tests.contracts.rows import DIMENSIONS, make_row
 
 BATCHES = 40
 ROWS = 50

@@ -1,7 +1,7 @@
 """What a process remembers of its writes until reads have confirmed them."""
 
 from embedmill.shared.providers.vectorstores.pinecone.freshness import Unseen
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 
 def test_the_last_position_of_a_namespace_is_awaited_until_it_is_reached() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from embedmill.shared.providers.vectorstores.pinecone import recent
 from embedmill.shared.providers.vectorstores.pinecone.recent import SECONDS, Recent
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 
 def test_rows_are_at_hand_for_a_moment_and_by_shard() -> None:

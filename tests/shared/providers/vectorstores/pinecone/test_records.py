@@ -22,7 +22,7 @@ from embedmill.shared.providers.vectorstores.pinecone.records import (
 )
 from embedmill.shared.providers.vectorstores.rows import Match
 from embedmill.simulators.pinecone_index import meets
-from tests.contracts.vectorstore import make_row
+from tests.contracts.rows import make_row
 
 
 def refuse(_: bytes) -> str:

@@ -25,9 +25,9 @@ from embedmill.shared.words.weighing import WordCounts, Wording
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.pinecone import PineconeSimulator
 from embedmill.simulators.serving import SimulatorServer
-from tests.contracts.vectorstore import DIMENSIONS, eventually, make_row, near, unit_vector, wording_of
+from tests.contracts.rows import DIMENSIONS, eventually, make_row, near, unit_vector, wording_of
 from tests.services.pinecone import billed, running_pinecone
-from tests.shared.providers.vectorstores.test_pinecone import INDEX, open_pinecone
+from tests.shared.providers.vectorstores.pinecone.opening import INDEX, open_pinecone
 
 
 @pytest.fixture(scope="module")
