@@ -1,24 +1,30 @@
 """Owns number formats: a value as the cell that holds it shows it (ECMA-376, part 1, 18.8.31).
 
-What a code asks for beyond that, as fractions and conditions, is left to the caller, who has the value.
+What a code asks for beyond that is left to the caller, who has the value.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import takewhile
+from operator import eq, ge, gt, le, lt, ne
 
 Moment = date | datetime | time | timedelta
 
 BUILT_IN = {
-    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00",
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?", 13: "# ??/??",
     18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 37: "#,##0;(#,##0)", 38: "#,##0;(#,##0)",
     39: "#,##0.00;(#,##0.00)", 40: "#,##0.00;(#,##0.00)", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
 }  # fmt: skip
 """By their numbers, which files do not spell out. Dates (14 to 17, 22) look as a reader's system has them: ISO here."""
+
+_PLAIN = frozenset({"general", "@", ""})
+"""Formats that show a value as it is."""
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -35,6 +41,9 @@ _TOKEN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SECTION = re.compile(r'((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[])*)(?:;|$)')
+_CONDITION = re.compile(r"(?:\[[a-z0-9 ]+\])?\[(?P<sign>[<>=]{1,2})(?P<bound>-?\d+(?:\.\d+)?)\]", re.IGNORECASE)
+_FRACTION = re.compile(r"(?P<whole>[#0?]+ +)?[#0?]+ */ *(?:(?P<digits>[#0?]+)|(?P<parts>[1-9]\d{0,3}))")
+_COMPARED = {"<": lt, "<=": le, "=": eq, "<>": ne, ">=": ge, ">": gt}
 PERCENT = 2
 """The power of ten that a sign for percent multiplies by."""
 _PLAIN_DECIMALS = 5
@@ -43,6 +52,11 @@ _PLAIN_VALUES = 1e9
 _LITERALS = ("quoted", "escaped", "currency", "literal")
 
 Token = tuple[str, str]
+
+
+def telling(own: Mapping[int, str]) -> dict[int, str]:
+    """The formats by their numbers, built-in ones and a file's own, that show another text than the value's."""
+    return {number: code for number, code in (BUILT_IN | dict(own)).items() if code.lower() not in _PLAIN}
 
 
 @dataclass(frozen=True)
@@ -72,15 +86,32 @@ class _Number:
         return f"{',' * self.grouped}.{self.decimals + self.scale}f"
 
 
+@dataclass(frozen=True)
+class _Fraction:
+    """How a fraction is written, its whole part apart or not: in so many `parts`, or in as many as have `digits`."""
+
+    is_mixed: bool
+    digits: int
+    parts: int
+
+
+_Form = _Number | _Fraction | str | None
+
+
 def shown(value: float | Moment, code: str) -> str | None:
     """A value in a format; None where the code is beyond what is known here, or shows nothing else than the value."""
     if type(value) is not float and isinstance(value, Moment):
         return _show_moment(value, code)
     forms = _forms(code)
-    form = _form_for(value, forms) if len(forms) > 1 else forms[0]
+    form = _form_for(value, forms, code) if len(forms) > 1 else forms[0]
     if form is None or isinstance(form, str):
         return form
-    return _write(value, form, signed=value < 0 and len(forms) < 2)
+    signed = value < 0 and (len(forms) < 2 or bool(_conditions(code)))
+    return (
+        _write_fraction(value, form, signed=signed)
+        if isinstance(form, _Fraction)
+        else _write(value, form, signed=signed)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -89,12 +120,24 @@ def _sections(code: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _forms(code: str) -> tuple[_Number | str | None, ...]:
+def _forms(code: str) -> tuple[_Form, ...]:
     """How each section writes a number."""
-    return tuple(map(_number, _sections(code)))
+    return tuple(map(_form, (_CONDITION.sub("", section, count=1) for section in _sections(code))))
 
 
-def _form_for(value: float, forms: Sequence[_Number | str | None]) -> _Number | str | None:
+@lru_cache(maxsize=1024)
+def _conditions(code: str) -> tuple[tuple[str, Decimal], ...]:
+    """Of sections, from the first on, as far as they have one."""
+    found = takewhile(bool, map(_CONDITION.match, _sections(code)))
+    return tuple((match["sign"], Decimal(match["bound"])) for match in found if match)
+
+
+def _form_for(value: float, forms: Sequence[_Form], code: str) -> _Form:
+    """Without conditions the second section is that of negative numbers, and the third that of zero."""
+    if conditions := _conditions(code):
+        exact = Decimal(repr(value))
+        met = (at for at, (sign, bound) in enumerate(conditions) if _COMPARED[sign](exact, bound))
+        return forms[min(next(met, len(conditions)), len(forms) - 1)]
     if value < 0:
         return forms[1]
     return forms[2] if value == 0 and len(forms) > 2 else forms[0]
@@ -104,6 +147,14 @@ def _form_for(value: float, forms: Sequence[_Number | str | None]) -> _Number | 
 def _tokens(section: str) -> tuple[Token, ...]:
     found = ((match.lastgroup or "", match[match.lastgroup or 0]) for match in _TOKEN.finditer(section))
     return tuple(token for token in found if token[0] and token[0] != "color")
+
+
+@lru_cache(maxsize=4096)
+def _form(section: str) -> _Form:
+    plain = "".join(text if kind in {"number", *_LITERALS} else "\0" for kind, text in _tokens(section)).strip()
+    if found := _FRACTION.fullmatch(plain):
+        return _Fraction(bool(found["whole"]), len(found["digits"] or ""), int(found["parts"] or 0))
+    return _number(section)
 
 
 @lru_cache(maxsize=4096)
@@ -176,6 +227,31 @@ def _write(value: float, form: _Number, *, signed: bool) -> str:
     digits = (form.plain and _plain_digits(value, form)) or _exact_digits(value, form)
     sign = "-" if signed and any(digit in digits for digit in "123456789") else ""
     return f"{sign}{form.before}{digits}{form.after}".strip()
+
+
+def _write_fraction(value: float, form: _Fraction, *, signed: bool) -> str | None:
+    if not -_PLAIN_VALUES < value < _PLAIN_VALUES:
+        return None
+    exact = Fraction(abs(Decimal(repr(value))))
+    if form.parts:
+        parts, of = int(exact * form.parts + Fraction(1, 2)), form.parts
+    else:
+        parts, of = _approach(exact, 10**form.digits - 1)
+    whole, rest = divmod(parts, of) if form.is_mixed else (0, parts)
+    written = f"{whole or ''} {rest}/{of}".strip() if rest or not form.is_mixed else str(whole)
+    return f"-{written}" if signed and parts else written
+
+
+def _approach(exact: Fraction, most: int) -> tuple[int, int]:
+    """The last convergent of a continued fraction whose denominator is no larger, as spreadsheets choose it."""
+    before, found, rest = (1, 0), (int(exact), 1), exact % 1
+    while rest:
+        whole, rest = divmod(1 / rest, 1)
+        following = whole * found[0] + before[0], whole * found[1] + before[1]
+        if following[1] > most:
+            break
+        before, found = found, following
+    return found
 
 
 def _plain_digits(value: float, form: _Number) -> str:

@@ -102,14 +102,14 @@ class OdtBlocks:
             self._waiting.hold_caption(line.text)
         else:
             self._waiting.settle()
-            self._add_text(line.text, item, is_title=style.is_title)
+            self._add_text(line.text, item, style.level)
         self._read_drawings(line)
 
-    def _add_text(self, text: str, item: "_Item | None", *, is_title: bool) -> None:
+    def _add_text(self, text: str, item: "_Item | None", level: int) -> None:
         opening, self._opening = self._opening, ""
         text = f"{opening} {text.lstrip()}" if opening else text
-        if is_title:
-            self._draft.heading(text, level=1)
+        if level:
+            self._draft.heading(text, level=level)
         elif item:
             marker, depth = item.take()
             self._draft.list_item(text, marker=marker, depth=depth)

@@ -14,6 +14,7 @@ from embedmill.workers.parsing.xml import Element, attribute, attributes, local_
 CODE = frozenset({"preformatted text", "source code", "sourcecode", "code", "html preformatted"})
 
 _DEEPEST = 10
+_HEADING = re.compile("heading ([1-9])")
 _ESCAPED = re.compile("_([0-9a-f]{1,6})_")
 _PLACE = re.compile("%([0-9]{1,2})%")
 _FORMATS = {"a": "letters", "A": "LETTERS", "i": "roman", "I": "ROMAN", "1": "decimal", "": "none"}
@@ -30,8 +31,10 @@ class OdtStyle:
     is_struck: bool | None = None
 
     @property
-    def is_title(self) -> bool:
-        return "title" in self.names
+    def level(self) -> int:
+        """Of the heading that a paragraph looks like, of which the document's outline knows nothing; 0 for none."""
+        found = (_HEADING.fullmatch(name) for name in self.names)
+        return 1 if "title" in self.names else next((int(each[1]) for each in found if each), 0)
 
     @property
     def is_code(self) -> bool:

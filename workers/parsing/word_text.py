@@ -9,11 +9,11 @@ from embedmill.workers.parsing.package import relation_id
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, MarkedPiece, marked
 from embedmill.workers.parsing.symbols import shown, symbol
 from embedmill.workers.parsing.word_styles import Style, Styles, is_on, struck
-from embedmill.workers.parsing.xml import Element, attribute, children, local_name, value
+from embedmill.workers.parsing.xml import Element, attribute, child_value, children, local_name, value
 
 _SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
 _SCRIPTS = {"superscript": SUPER, "subscript": SUB}
-_RAISED = 3
+_RAISED, _LOWERED = 3, -2
 """Half points that a script is moved by at least."""
 _BOXES = {True: "☒", False: "☐"}
 # Deleted text, text that moved elsewhere, and properties.
@@ -161,16 +161,20 @@ class _WordReader:
             self._marks.left_out["signs of a symbol font"] = None
 
     def _read_field(self, element: Element) -> None:
-        """A check box of the old kind stands in the beginning of its field."""
+        """Check boxes and choices of the old kind stand in the beginning of their field."""
         for box in element.iterfind("{*}ffData/{*}checkBox"):
             checked = box.find("{*}checked")
             self._add(_BOXES[is_on(checked if checked is not None else box.find("{*}default"))])
+        for choice in element.iterfind("{*}ffData/{*}ddList"):
+            number = child_value(choice, "{*}result") or child_value(choice, "{*}default") or "0"
+            entries = [value(entry) for entry in choice.iterfind("{*}listEntry")]
+            self._add("".join(entry for at, entry in enumerate(entries) if str(at) == number))
 
 
 def _moved(properties: dict[str, Element]) -> str:
     """A script that is smaller letters above or below the line, as some programs write it."""
     position = value(properties.get("position"))
-    if "sz" not in properties or not position.lstrip("-").isdecimal() or abs(int(position)) < _RAISED:
+    if "sz" not in properties or not position.lstrip("-").isdecimal() or _LOWERED < int(position) < _RAISED:
         return ""
     return SUB if position.startswith("-") else SUPER
 

@@ -12,15 +12,27 @@ Value = str | float | bytes | list[float]
 """Bytes are the code of an error, or behind a byte 2 what a formula came to."""
 
 
-def old_workbook(sheets: Mapping[str, Mapping[tuple[int, int], Value]]) -> bytes:
-    """Cells by (row, column), both from 0; a list of numbers is one record over as many columns."""
+def old_workbook(
+    sheets: Mapping[str, Mapping[tuple[int, int], Value]],
+    *,
+    formats: Mapping[int, str] | None = None,
+    small: bool = False,
+) -> bytes:
+    """Cells by (row, column), both from 0; a list of numbers is one record over as many columns.
+
+    `formats` have their numbers, and numbers stand in the style of their column; a `small` workbook is a small stream.
+    """
     bodies = [_sheet(cells) for cells in sheets.values()]
     begin = _begin(5)
+    for number, code in (formats or {}).items():
+        begin += _record(0x41E, struct.pack("<HHB", number, len(code), 1) + code.encode("utf-16-le"))
+    for number in formats or ():
+        begin += _record(0xE0, struct.pack("<HH", 0, number) + bytes(16))
     at = len(begin) + sum(12 + len(name) for name in sheets) + 4
     for name, body in zip(sheets, bodies, strict=True):
         begin += _record(0x85, struct.pack("<IBBBB", at, 0, 0, len(name), 0) + name.encode())
         at += len(body)
-    return compound(begin + _record(0x0A) + b"".join(bodies))
+    return compound(begin + _record(0x0A) + b"".join(bodies), small=small)
 
 
 def _sheet(cells: Mapping[tuple[int, int], Value]) -> bytes:
@@ -38,9 +50,10 @@ def _cell(row: int, column: int, value: Value) -> bytes:
             result = b"\x02\0" + value[1:] + b"\0\0\0\xff\xff"
             return _record(0x06, struct.pack("<HHH8sHIH", row, column, 0, result, 0, 0, 0))
         case float():
-            return _record(0x203, struct.pack("<HHHd", row, column, 0, value))
+            return _record(0x203, struct.pack("<HHHd", row, column, column, value))
         case _:
-            numbers = b"".join(struct.pack("<HI", 0, int(number) << 2 | 2) for number in value)
+            styled = enumerate(value, start=column)
+            numbers = b"".join(struct.pack("<HI", style, int(number) << 2 | 2) for style, number in styled)
             last = struct.pack("<H", column + len(value) - 1)
             return _record(0xBD, struct.pack("<HH", row, column) + numbers + last)
 
@@ -53,15 +66,28 @@ def _record(kind: int, content: bytes = b"") -> bytes:
     return struct.pack("<HH", kind, len(content)) + content
 
 
-def compound(stream: bytes, name: str = "Workbook") -> bytes:
-    """Header, table, directory, and the stream in as many sectors as one table has room for."""
+def compound(stream: bytes, name: str = "Workbook", *, small: bool = False) -> bytes:
+    """Header, table, directory, and the stream in as many sectors as one table has room for.
+
+    A `small` stream lies in pieces of 64 bytes behind a table of their own; its pieces follow one another backwards.
+    """
+    length = len(stream)
+    if small:
+        count = -(-length // 64)
+        pieces = [stream[64 * at : 64 * at + 64].ljust(64, b"\0") for at in range(count)]
+        following = struct.pack("<128I", END, *range(count - 1), *[NONE] * (128 - count))
+        stream = following + b"".join(pieces[::-1])
     stream = stream.ljust(-(-max(len(stream), 4096) // SECTOR) * SECTOR, b"\0")
-    count = len(stream) // SECTOR
-    table = [TABLE, END, *range(3, count + 2), END]
+    sectors = len(stream) // SECTOR
+    table = [TABLE, END, END, *range(4, sectors + 2), END] if small else [TABLE, END, *range(3, sectors + 2), END]
     head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    head += struct.pack("<9I", 0, 1, 1, 0, 4096, END, 0, END, 0) + struct.pack("<109I", 0, *[NONE] * 108)
-    directory = _entry("Root Entry", 5, 1, END, 0) + _entry(name, 2, NONE, 2, len(stream))
-    return head + struct.pack("<128I", *table, *[NONE] * (128 - len(table))) + directory.ljust(SECTOR, b"\0") + stream
+    listed = (2, 1) if small else (END, 0)
+    head += struct.pack("<9I", 0, 1, 1, 0, 4096, *listed, END, 0) + struct.pack("<109I", 0, *[NONE] * 108)
+    if small:
+        entries = _entry("Root Entry", 5, 1, 3, len(stream) - SECTOR) + _entry(name, 2, NONE, count - 1, length)
+    else:
+        entries = _entry("Root Entry", 5, 1, END, 0) + _entry(name, 2, NONE, 2, len(stream))
+    return head + struct.pack("<128I", *table, *[NONE] * (128 - len(table))) + entries.ljust(SECTOR, b"\0") + stream
 
 
 def _entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:

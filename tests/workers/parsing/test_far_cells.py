@@ -136,6 +136,18 @@ def test_errors_of_old_workbooks_are_shown(value: bytes) -> None:
     assert texts(read(data, "a.xls"))[-1] == "plum | #DIV/0!"
 
 
+@pytest.mark.parametrize("small", [False, True])
+def test_values_of_old_workbooks_are_shown_as_a_person_sees_them(*, small: bool) -> None:
+    formats = {0: "General", 164: "0.0%", 165: '#,##0.00 "€"', 12: "# ?/?"}
+    cells: dict[tuple[int, int], Value] = {(0, at): name for at, name in enumerate(("item", "share", "price", "size"))}
+    cells |= {(1, 0): "plum", (1, 1): 0.125, (1, 2): 1234.5, (1, 3): 1.5, (2, 0): [7, 1, 2, 3]}
+    data = old_workbook({"One": cells, "Two": {(0, 0): "a", (0, 1): b"\x07"}}, formats=formats, small=small)
+    assert texts(read(data, "a.xls"))[1:] == [
+        *("item | share | price | size", "plum | 12.5% | 1,234.50 € | 1 1/2", "7 | 100.0% | 2.00 € | 3"),
+        *("Two", "a | #DIV/0!"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("cut", [0, 40, 513, 1100, 2100])
 def test_an_old_workbook_of_another_layout_is_left_as_it_is(cut: int) -> None:
     data = old_workbook({"One": {(0, 0): "a", (65_535, 255): "stray"}})[:cut]

@@ -103,7 +103,8 @@ def test_headings_keep_the_numbers_of_the_outline() -> None:
     assert lines(body, styles=styles) == ["1 A", "1.1 B", "2 C", "2.1 D"]
 
 
-STYLES = """<office:styles><style:style style:name="Title"/><style:style style:name="Preformatted_20_Text"/>
+STYLES = """<office:styles><style:style style:name="Title"/><style:style style:name="Heading_20_2"/>
+<style:style style:name="Preformatted_20_Text"/>
 <style:style style:name="Caption"/><style:style style:name="Table" style:parent-style-name="Caption"/>
 <style:style style:name="Up"><style:text-properties style:text-position="super 58%"/></style:style>
 <style:style style:name="Low"><style:text-properties style:text-position="-33% 58%"/></style:style>
@@ -118,16 +119,18 @@ def span(style: str, text: str) -> str:
     return f'<text:span text:style-name="{style}">{text}</text:span>'
 
 
-def test_styles_say_what_is_a_title_code_or_a_caption() -> None:
+def test_styles_say_what_is_a_title_a_heading_code_or_a_caption() -> None:
     automatic = '<style:style style:name="P1" style:parent-style-name="Preformatted_20_Text"/>'
+    automatic += '<style:style style:name="P2" style:parent-style-name="Heading_20_2"/>'
     body = (
         styled("Title", "Report")
+        + styled("P2", "Aim")
         + styled("P1", "a = 1")
         + styled("P1", "<text:s text:c='2'/>b = 2")
         + styled("Table", "x")
     )
     assert shape(document(body, automatic=automatic, styles=STYLES)) == [
-        (H, "Report"), (C, "a = 1\n  b = 2"), (N, "x"),
+        (H, "Report"), (H, "Aim"), (C, "a = 1\n  b = 2"), (N, "x"),
     ]  # fmt: skip
 
 

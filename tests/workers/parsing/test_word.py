@@ -153,6 +153,8 @@ RUBY = (
         (run("x", "<w:strike/>") + run("2", '<w:strike/><w:vertAlign w:val="superscript"/>'), "~~x^2~~", ()),
         ('<w:r><w:fldChar><w:ffData><w:checkBox><w:default w:val="1"/></w:checkBox></w:ffData></w:fldChar></w:r>'
          + run(" agreed"), "☒ agreed", ()),
+        ('<w:r><w:fldChar><w:ffData><w:ddList><w:result w:val="1"/><w:listEntry w:val="red"/>'
+         '<w:listEntry w:val="blue"/></w:ddList></w:ffData></w:fldChar></w:r>' + run(" wall"), "blue wall", ()),
         (run("E=") + "<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f>"
          "</m:oMath>", "E=a/b", ()),
     ],
@@ -355,7 +357,7 @@ def test_small_letters_above_or_below_the_line_are_scripts_and_signs_of_fonts_ar
 
     plain = "<w:r><w:t>{}</w:t></w:r>".format
     body = (
-        plain("10") + moved("-3", 8) + plain(" H") + moved("2", -6) + plain("O ") + moved("up", 8, "") + plain("\uf0fc")
+        plain("10") + moved("-3", 8) + plain(" H") + moved("2", -2) + plain("O ") + moved("up", 8, "") + plain("\uf0fc")
     )
     assert lines(made(f"<w:p>{body}</w:p>")) == ["10^-3 H_2O up✓"]
 

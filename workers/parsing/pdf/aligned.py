@@ -114,6 +114,7 @@ def _table(
         return len(lines), None
     if not placed or not _is_tabular(placed, shown=named or (len(placed) > 1 and _has_head(placed, rules))):
         return 0, None
+    placed = [_row(line.part([part for cell in line.cells for part in _cut(cell, columns)]), columns) for line in lines]
     rows = without_wraps(placed, rules)
     if len(rows) < 2:
         return 0, None
@@ -196,6 +197,20 @@ def _row(line: Line, columns: Sequence[Span]) -> Row:
         for number in covered if len(line.cells) > 1 and len(covered) > 1 else [nearest]:
             cells[number].append(cell)
     return Row(line.base, line.size, cells, line.bold)
+
+
+def _cut(cell: LineCell, columns: Sequence[Span]) -> Iterator[LineCell]:
+    """The parts of a cell that reaches over several columns, where it has gaps between them."""
+    for column, following in pairwise(columns):
+        found = [
+            gap
+            for gap in cell.breaks
+            if gap.right > column[1] - 1 and gap.left < following[0] + 1 and cell.text[gap.at : gap.at + 1] == " "
+        ]
+        if found and cell.left < column[1] and cell.right > following[0]:
+            before, cell = cell.parts(found[0])
+            yield before
+    yield cell
 
 
 def _has_head(rows: Sequence[Row], rules: Sequence[float]) -> bool:

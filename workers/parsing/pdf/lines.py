@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
 from embedmill.workers.parsing.pdf.scripts import is_script, written
 from embedmill.workers.parsing.pdf.tags import Tag, Tags, tag_of
-from embedmill.workers.parsing.pdf.words import Stretch, Word
+from embedmill.workers.parsing.pdf.words import PARTING, Break, Stretch, Word
 
 T = TypeVar("T")
 
@@ -31,11 +31,22 @@ RAISED = 0.6
 
 @dataclass(slots=True)
 class LineCell:
-    """Text without wide gaps, and where it begins and ends on the line, in points."""
+    """Text without wide gaps, and where it begins and ends on the line, in points; `breaks` are the widest it has."""
 
     left: float
     right: float
     text: str
+    breaks: list[Break] = field(default_factory=list)
+
+    def parts(self, found: Break) -> "tuple[LineCell, LineCell]":
+        """The two cells that a gap parts."""
+        behind = found.at + 1
+        before = [other for other in self.breaks if other.at < found.at]
+        after = [other._replace(at=other.at - behind) for other in self.breaks if other.at > found.at]
+        return (
+            LineCell(self.left, found.left, self.text[: found.at], before),
+            LineCell(found.right, self.right, self.text[behind:], after),
+        )
 
 
 @dataclass(slots=True)
@@ -130,7 +141,7 @@ def _take_script(before: Line, line: Line) -> None:
         text = f"{written('', before.text, raised=True)} {following.text}"
         before.size, before.base = line.size, line.base
         before.bold, before.fixed = line.bold, line.fixed
-    before.cells[-1] = LineCell(cell.left, max(cell.right, following.right), text)
+    before.cells[-1] = LineCell(cell.left, max(cell.right, following.right), text, cell.breaks)
     before.cells += line.cells[1:]
 
 
@@ -142,8 +153,13 @@ def _goes_on(before: Line, line: Line) -> bool:
 
 def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:
     """Two pieces of one cell, with a blank where there is room for one."""
-    blank = " " if following.left - cell.right > BLANK * size else ""
-    return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}")
+    gap = following.left - cell.right
+    blank = " " if gap > BLANK * size else ""
+    begin = len(cell.text) + len(blank)
+    breaks = [*cell.breaks, *(found._replace(at=found.at + begin) for found in following.breaks)]
+    if gap > PARTING * size:
+        breaks.append(Break(len(cell.text), cell.right, following.left))
+    return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}", breaks)
 
 
 def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -204,15 +220,22 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
         return [LineCell(words[0].left, words[0].right, words[0].text)]
     cells: list[LineCell] = []
     text: list[str] = []
+    breaks: list[Break] = []
+    length, narrow = 0, widest * PARTING / CELL_GAP
     left = right = 0.0
     for word in words:
         near = text and (word.left - right <= widest if word.left >= left else left - word.right <= widest)
         if near and not (walls and _parted(walls, right, word.left, word.base)):
-            text.append(word.text)
-            left, right = min(left, word.left), max(right, word.right)
-            continue
-        if text:
-            cells.append(LineCell(left, right, " ".join(text)))
-        text, left, right = [word.text], word.left, word.right
-    cells.append(LineCell(left, right, " ".join(text)))
+            if word.left - right > narrow:
+                breaks.append(Break(length, right, word.left))
+            left, right, length = min(left, word.left), max(right, word.right), length + 1
+        else:
+            if text:
+                cells.append(LineCell(left, right, " ".join(text), breaks))
+            text, left, right, length, breaks = [], word.left, word.right, 0, []
+        if word.breaks:
+            breaks += [found._replace(at=found.at + length) for found in word.breaks]
+        text.append(word.text)
+        length += len(word.text)
+    cells.append(LineCell(left, right, " ".join(text), breaks))
     return cells

@@ -4,6 +4,9 @@ import re
 
 BULLETS = "•‣▪●◦○■□◆◇►▸▶➢➤➔→✓✗✔✘❖\u2043"
 
+TICKS = "✓✗✔✘"
+"""Those that say something by themselves."""
+
 MARKER = re.compile(
     rf"(?P<bullet>[{BULLETS}·∙–—*-])\s+"
     r"|(?P<number>\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s+"

@@ -9,9 +9,11 @@ from statistics import median
 
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
+from embedmill.workers.parsing.pdf.markers import BULLETS, TICKS
 
 NUMBER = re.compile(r"^[(+\u2212-]?[$€£¥]?\s?\d[\d.,'\s]*\s?[%‰$€£¥)]*$")
 
+_BULLET = re.compile(f"(?![{TICKS}])[{BULLETS}] +(?=\\S)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DIGIT = re.compile(r"\d")
 NEARER = 0.85
@@ -35,8 +37,13 @@ Part = Line | PdfTable
 
 
 def join_cells(cells: Iterable[LineCell], words: DocumentWords) -> str:
-    """The lines of one cell as one text."""
-    return reduce(words.join, (cell.text for cell in cells), "")
+    """The lines of one cell as one text; its bullets are those of lists."""
+    return reduce(words.join, (_as_listed(cell.text) for cell in cells), "")
+
+
+def _as_listed(text: str) -> str:
+    found = _BULLET.match(text)
+    return f"- {text[found.end() :]}" if found else text
 
 
 def count_heads(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> int:

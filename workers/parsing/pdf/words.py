@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.accents import with_accents
@@ -20,7 +21,9 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
 _FEW = 4
 NARROW = 0.7
-"""Of a line's height: gaps between words that are narrower part nothing."""
+"""Of a line's height: gaps between words that are narrower part nothing by themselves."""
+PARTING = 0.45
+"""Of that height: gaps that are narrower are blanks; wider ones part cells where other lines show it."""
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
@@ -33,8 +36,16 @@ _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
 
 
+class Break(NamedTuple):
+    """A gap within a text that may part cells: the place of its blank in the text, and its edges in points."""
+
+    at: int
+    left: float
+    right: float
+
+
 class Word(NamedTuple):
-    """A word along its line, or several of a line whose gaps are all narrow.
+    """A word along its line, or several of a line whose gaps are all narrow, with its widest ones as `breaks`.
 
     `base` is the height of its baseline, `size` that of its line, in points; `place` is its first character's.
     """
@@ -46,6 +57,7 @@ class Word(NamedTuple):
     size: float
     place: int
     backward: bool = False
+    breaks: tuple[Break, ...] = ()
 
 
 class Stretch(NamedTuple):
@@ -93,7 +105,7 @@ class _Places:
         from pypdfium2 import raw
 
         self.angle = 0.0
-        self._is_even = False
+        self._is_even = self._has_breaks = False
         self._raw = raw
         self._page = text_page
         self._text = text
@@ -119,7 +131,12 @@ class _Places:
             return [self._turned(_word(text[place[0] : place[1]], place)) for place in self._upright(start, end)]
         places = list(self._upright(start, end))
         if merged and self._is_even and len(places) > _FEW and not self._turns_back(start, end):
-            places = [places[0], _joined(places[1:-1]), places[-1]]
+            first, middle, last = self._told(start, end, [places[0], _joined(places[1:-1]), places[-1]])
+            return [first, middle._replace(breaks=_breaks(places[1:-1])) if self._has_breaks else middle, last]
+        return self._told(start, end, places)
+
+    def _told(self, start: int, end: int, places: Sequence[_Place]) -> list[Word]:
+        text = self._text
         if not self._may_hold_scripts(start, end):
             return [_word(text[place[0] : place[1]], place) for place in places]
         return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
@@ -178,7 +195,8 @@ class _Places:
         visible_left, _, visible_right, _ = self._visible
         top = bottom = right = math.inf
         base: float | None = None
-        widest, is_even = 0.0, True
+        widest = parting = 0.0
+        is_even, has_breaks = True, False
         for found in self._word.finditer(self._text, start, end):
             begin, behind = found.span()
             ask(begin, first)
@@ -186,9 +204,12 @@ class _Places:
             if own_top != top or own_bottom != bottom:
                 above, base = base, self._base(begin)
                 top, bottom, widest = own_top, own_bottom, NARROW * (own_top - own_bottom)
+                parting = PARTING * (own_top - own_bottom)
                 is_even = is_even and above in {base, None}
             if not -widest < left - right < widest and right != math.inf:
                 is_even = False
+            elif left - right > parting:
+                has_breaks = True
             right = own_right
             if base is None or not visible_left <= left <= visible_right:
                 is_even = False
@@ -198,7 +219,7 @@ class _Places:
                 last_left, _, last_right, _ = edges_of_last()
                 left, right = (left, last_right) if last_left >= left else (last_left, own_right)
             yield begin, behind, left, right, base, top - bottom
-        self._is_even = is_even
+        self._is_even, self._has_breaks = is_even, has_breaks
 
     def _base(self, index: int) -> float | None:
         """The height of a character's baseline; None outside the visible box."""
@@ -229,6 +250,13 @@ class _Places:
 def _joined(places: Sequence[_Place]) -> _Place:
     begin, _, left, _, base, size = places[0]
     return begin, places[-1][1], left, places[-1][3], base, size
+
+
+def _breaks(places: Sequence[_Place]) -> tuple[Break, ...]:
+    """The wide gaps of words that were joined."""
+    begin = places[0][0]
+    gaps = ((before[1] - begin, before[3], word[2], word[5]) for before, word in pairwise(places))
+    return tuple(Break(at, left, right) for at, left, right, size in gaps if right - left > PARTING * size)
 
 
 def _word(text: str, place: _Place) -> Word:

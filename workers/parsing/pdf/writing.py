@@ -9,7 +9,7 @@ from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, TICKS, has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, PdfTable
 
@@ -121,7 +121,7 @@ class PageWriter:
     def _open_item(self, line: Line, opened: "re.Match[str]") -> None:
         self._waiting, self._since = [line], self._page
         sign = opened["bullet"]
-        self._marker = opened[0].strip() if not sign or sign in "✓✗✔✘" else "-"
+        self._marker = opened[0].strip() if not sign or sign in TICKS else "-"
         self._markers = [left for left in self._markers if left < line.left - DEEPER * line.size]
         self._markers.append(line.left)
 

@@ -44,7 +44,7 @@ _KNOWN = frozenset(
 _ALTERNATIVE = "wzDescription"
 _PICTURES = "pngblip jpegblip emfblip wmetafile dibitmap wbitmap macpict pmmetafile"
 _SYMBOLS = range(0xF020, 0xF100)
-_RAISED = 4
+_MOVED = {"up": (SUPER, 4), "dn": (SUB, 2)}
 """Half points that a digit is moved by at least, to be a script."""
 
 
@@ -219,8 +219,8 @@ class _RtfReader:
             case "htmlrtf":
                 self._state.is_markup = is_on
             case "up" | "dn":
-                is_moved = is_on and (number or 0) >= _RAISED
-                self._state.mark = {"up": SUPER, "dn": SUB}[word] if is_moved else ""
+                mark, least = _MOVED[word]
+                self._state.mark = mark if is_on and (number or 0) >= least else ""
             case _:
                 self._state.mark = {"super": SUPER, "sub": SUB}.get(word, "") if is_on else ""
 

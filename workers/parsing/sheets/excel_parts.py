@@ -11,18 +11,16 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.number_formats import BUILT_IN
+from embedmill.workers.parsing.number_formats import telling
 from embedmill.workers.parsing.package import PartRelation, parts_of_kind, read_embedded, relation_id, relations
 from embedmill.workers.parsing.scripts import SUB, SUPER, marked
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
-from embedmill.workers.parsing.sheets.far_records import Errors
+from embedmill.workers.parsing.sheets.far_records import Errors, Formats, RowFormats
 from embedmill.workers.parsing.xml import Element, child_value, parse_xml
 
 WORKBOOK = "xl/workbook.xml"
 STYLES = "xl/styles.xml"
 STRINGS = "xl/sharedStrings.xml"
-PLAIN = frozenset({"general", "@", ""})
-"""Formats that show a value as it is."""
 EMPTY = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData/></worksheet>'
 STANDS_IN = "[Threaded comment]"
 """So begin comments for old programs, which repeat those of a thread."""
@@ -51,10 +49,6 @@ _RUNNING = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)\b[^>]*>([
 # Where it stands, how it is set, and what a program fills in; `&&` is one sign.
 _CODED = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&K\d\d[+-]\d{3}|&\d{1,3}|&[A-Za-z&]')
 _SCRIPTS = {"superscript": SUPER, "subscript": SUB}
-
-_BUILT_IN = {str(number): code for number, code in BUILT_IN.items()}
-
-Formats = Mapping[int, str]
 
 
 class ExcelPackage:
@@ -102,11 +96,9 @@ class ExcelPackage:
         if STYLES not in self._archive:
             return {}
         root = parse_xml(self._archive.read(STYLES))
-        own = {
-            found.get("numFmtId", ""): found.get("formatCode", "") for found in root.iterfind("{*}numFmts/{*}numFmt")
-        }
-        known = {number: code for number, code in (_BUILT_IN | own).items() if code.lower() not in PLAIN}
-        styles = (style.get("numFmtId", "") for style in root.iterfind("{*}cellXfs/{*}xf"))
+        own = {_format(found): found.get("formatCode", "") for found in root.iterfind("{*}numFmts/{*}numFmt")}
+        known = telling(own)
+        styles = map(_format, root.iterfind("{*}cellXfs/{*}xf"))
         return {b"%d" % number: known[format_] for number, format_ in enumerate(styles) if format_ in known}
 
     @cached_property
@@ -144,9 +136,11 @@ class SheetParts:
         *,
         near: bytes | None = None,
         errors: Errors | None = None,
+        formats: Sequence[RowFormats] = (),
     ) -> None:
         self._archive = archive
         self._errors = errors or {}
+        self._formats = formats
         self._codes = codes or {}
         self._authors = authors or {}
         self._xml = archive.read(part) if archive else b""
@@ -155,9 +149,9 @@ class SheetParts:
 
     def formats(self) -> "FormatsByRow":
         """The formats of its cells, for rows in their order."""
-        return FormatsByRow(self._styled() if self._codes else iter(()))
+        return FormatsByRow(self._styled() if self._codes else iter(self._formats))
 
-    def _styled(self) -> Iterator[tuple[int, dict[int, str]]]:
+    def _styled(self) -> Iterator[RowFormats]:
         """Rows, each with its formats by column."""
         codes = self._codes
         for begin, end in _pieces(self._near):
@@ -230,6 +224,12 @@ class SheetParts:
                 yield parse_xml(self._archive.read(part))
 
 
+def _format(element: Element) -> int:
+    """The number of the format that it names or defines; that of the general one where it names none."""
+    number = element.get("numFmtId", "")
+    return int(number) if number.isdecimal() else 0
+
+
 def _sign(code: re.Match[str]) -> str:
     return "&" if code[0] == "&&" else " "
 
@@ -256,7 +256,7 @@ def _pieces(xml: bytes) -> Iterator[tuple[int, int]]:
 class FormatsByRow:
     """Formats as they come, handed out row by row."""
 
-    def __init__(self, rows: Iterator[tuple[int, dict[int, str]]]) -> None:
+    def __init__(self, rows: Iterator[RowFormats]) -> None:
         self._rows = rows
         self._next = next(rows, None)
 

@@ -11,8 +11,8 @@ from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.draft import Draft, count
 from embedmill.workers.parsing.number_formats import Moment, shown
 from embedmill.workers.parsing.package import core_title
-from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, Formats, SheetParts
-from embedmill.workers.parsing.sheets.far_records import Near, draw_together
+from embedmill.workers.parsing.sheets.excel_parts import ExcelPackage, SheetParts
+from embedmill.workers.parsing.sheets.far_records import Formats, Near, draw_together
 from embedmill.workers.parsing.sheets.merges import Merges
 from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
 
@@ -40,8 +40,7 @@ def read(data: bytes, draft: Draft) -> None:
             scripted = package.scripted if package else {}
             _note_scattered(package.scattered if package else _named(near.scattered, names), draft)
             for number, name in enumerate(names):
-                errors = near.errors[number] if len(near.errors) == len(names) else {}
-                parts = package.sheet(name) if package else SheetParts(errors=errors)
+                parts = package.sheet(name) if package else _old_parts(near, number, len(names))
                 _read_sheet(workbook.get_sheet_by_name(name), parts, scripted, draft)
         if package:
             package.add_embedded(draft)
@@ -49,6 +48,13 @@ def read(data: bytes, draft: Draft) -> None:
         raise EncryptedDocument("the workbook is protected with a password") from None
     except CalamineError:
         raise UnreadableDocument("the workbook is damaged or cut short") from None
+
+
+def _old_parts(near: Near, number: int, count: int) -> SheetParts:
+    """What was found of one of so many sheets; of all of them nothing where some were not found."""
+    if len(near.errors) != count:
+        return SheetParts()
+    return SheetParts(errors=near.errors[number], formats=near.formats[number])
 
 
 def _named(numbers: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -61,7 +67,7 @@ def _note_scattered(names: Sequence[str], draft: Draft) -> None:
 
 
 def _package(data: bytes, draft: Draft) -> ExcelPackage | None:
-    """None for the format from before 2007, which is no package: its values are shown without their formats."""
+    """None for the format from before 2007, which is no package."""
     if draft.media_type == detect.XLS:
         return None
     archive = draft.archive(data)

@@ -75,6 +75,20 @@ def test_cells_of_several_lines_are_one_cell_where_rules_part_the_rows() -> None
     assert rows(read(page)) == ["Item | What it is for", "Long name of it | It opens the valve.", "B | Shuts it."]
 
 
+def test_a_list_in_a_cell_has_the_signs_of_one() -> None:
+    page = grid(put(Page(), [["Visit", "Paid"]], columns=(80, 180)), [705, 687, 640], columns=(80, 180, 300))
+    page.lines(80, 675, "\x95 of oil", "\x95 of air").text(180, 675, "yes")
+    assert rows(read(page)) == ["Visit | Paid", "- of oil - of air | yes"]
+
+
+def test_names_of_columns_with_narrow_gaps_stand_over_their_columns() -> None:
+    page = Page()
+    for number, row in enumerate([("Year", "Sales", "Turnover"), ("2021", "1,250", "110"), ("2022", "1,375", "119")]):
+        for text, left in zip(row, (80, 120, 152) if not number else (80, 122, 170), strict=True):
+            page.text(left, 690 - 18 * number, text, size=10)
+    assert rows(read(page)) == ["Year | Sales | Turnover", "2021 | 1,250 | 110", "2022 | 1,375 | 119"]
+
+
 def test_cells_of_several_lines_are_one_cell_without_rules() -> None:
     page = put(Page(), [["Item", "Purpose"]], columns=(80, 180))
     page.text(80, 660, "A").lines(180, 660, "It opens the valve and", "shuts the other", leading=13)
