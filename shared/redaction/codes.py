@@ -301,14 +301,28 @@ def _any_of(codes: tuple[Code, ...], *others: str) -> Any:
     """All of them at once (RE2), which finds the first of those that overlap; it needs room for so many states."""
     options = re2.Options()
     options.max_mem = STATES_BYTES
+    options.never_capture = True
     return re2.compile(
         "|".join(f"(?:{pattern})" for pattern in (*(code.pattern.pattern for code in codes), *others)), options
     )
 
 
-def _near(any_of: Any, text: str) -> Iterator[tuple[int, int]]:
+@cache
+def _which_of(codes: tuple[Code, ...]) -> Any:
+    """Tells which of them a short text has (RE2), or nothing where that would need too many states."""
+    options = re2.Options()
+    options.max_mem = STATES_BYTES
+    which = re2.Set.SearchSet(options)
+    for code in codes:
+        which.Add(code.pattern.pattern)
+    which.Compile()
+    return which
+
+
+def _near(any_of: Any, ascii_text: bytes) -> Iterator[tuple[int, int]]:
     """Where one of the patterns begins, to where any may end."""
-    return merged(((match.start(), match.end() + _LONGEST) for match in any_of.finditer(text)), len(text))
+    spans = [match.span() for match in any_of.finditer(ascii_text)]
+    return merged([(start, end + _LONGEST) for start, end in spans], len(ascii_text))
 
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
@@ -375,13 +389,18 @@ def _ends_account(text: str, end: int) -> bool:
 
 
 def find_codes(glance: Glance) -> Iterator[Finding]:
-    """Every other number with letters, and numbers in forms of their own."""
+    """Every other number with letters, and numbers in forms of their own.
+
+    What RE2 is given has one byte for each character: no pattern has a foreign one, and places need not be counted.
+    """
     text, lowered = glance.text, glance.lowered
+    ascii_text = text.encode("ascii", "replace")
     for codes, others in ((CODES, ()), (ODD_CODES, (_ACCOUNT_PARTED.pattern,))):
-        for span in _near(_any_of(codes, *others), text):
-            for code in codes:
-                for match in code.pattern.finditer(text, *span):
-                    yield from code.judge(match, lowered)
+        which = _which_of(codes)
+        for span in _near(_any_of(codes, *others), ascii_text):
+            for number in sorted(which.Match(ascii_text[slice(*span)]) or range(len(codes))):
+                for match in codes[number].pattern.finditer(text, *span):
+                    yield from codes[number].judge(match, lowered)
             if others:
                 yield from _parted_accounts(text, span)
     for code in {code: None for word in glance.words for code in _BY_WORD.get(word, ())}:

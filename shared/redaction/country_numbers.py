@@ -11,8 +11,8 @@ _REGIONS = tuple(
 
 def is_whole_number(number: str) -> bool:
     """Whether digits with their country's code are as many as the country's numbers have."""
-    sizes = national_sizes(number)
-    return sizes is not None and len(number) - len(country_code(number) or "") in sizes
+    code = country_code(number)
+    return code is not None and len(number) - len(code) in sizes_of(code)
 
 
 def is_given_out(number: str) -> bool:
@@ -43,14 +43,9 @@ def _country_of(number: str) -> str | None:
     return next((number[:size] for size in (1, 2, 3) if number[:size] in codes), None)
 
 
-def national_sizes(number: str) -> frozenset[int] | None:
-    """How long national numbers of the country are; None where no country has such a code."""
-    code = country_code(number)
-    return None if code is None else _sizes_of(code)
-
-
 @cache
-def _sizes_of(code: str) -> frozenset[int]:
+def sizes_of(code: str) -> frozenset[int]:
+    """How long the national numbers of a country's code are."""
     from phonenumbers import PhoneMetadata
 
     found: set[int] = set()

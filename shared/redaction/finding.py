@@ -36,11 +36,13 @@ _START = itemgetter(1)
 def united(findings: Iterable[Finding]) -> list[Finding]:
     """In order and apart: what overlaps is one finding, from its first to its last character, of the surest type."""
     apart: list[Finding] = []
+    reached = -1
     for finding in sorted(findings, key=_START):
-        if apart and finding.start < apart[-1].end:
-            best = max(apart[-1], finding, key=lambda f: f.rank)
-            end = max(apart[-1].end, finding.end)
-            apart[-1] = Finding(best.type, apart[-1].start, end, best.certainty)
-        else:
+        if finding.start >= reached:
             apart.append(finding)
+            reached = finding.end
+            continue
+        best = max(apart[-1], finding, key=lambda f: f.rank)
+        reached = max(reached, finding.end)
+        apart[-1] = Finding(best.type, apart[-1].start, reached, best.certainty)
     return apart

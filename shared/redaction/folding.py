@@ -4,9 +4,10 @@ Digits of every script, dashes, blanks, letters with accents and those that look
 ASCII; what cannot be seen is gone. Every character becomes one or none: the map lists the places where some are gone.
 """
 
+import math
 import re
 import unicodedata
-from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _FOREIGN = re.compile("([^\x00-\x7f]+)")
@@ -65,10 +66,15 @@ def _unaccented(character: str) -> str:
 
 
 class _Table(dict[int, str]):
-    """What each character becomes, found out when it is first met."""
+    """What each character becomes, found out when it is first met; `unseen` is a pattern of those that are gone."""
+
+    unseen = re.compile(r"\Z\A.")
 
     def __missing__(self, code: int) -> str:
         self[code] = folded = _fold(chr(code))
+        if not folded:
+            gone = "".join(chr(known) for known, kin in list(self.items()) if not kin)
+            self.unseen = re.compile(f"[{re.escape(gone)}]+")
         return folded
 
 
@@ -96,14 +102,17 @@ class FoldedNumbers:
     starts: tuple[int, ...] = ()
     gone: tuple[int, ...] = ()
 
-    def place(self, index: int) -> int:
-        """Where the character at `index` stands in the text as it was given."""
-        found = bisect_right(self.starts, index)
-        return index + (self.gone[found - 1] if found else 0)
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """The span of the given text, what is hidden within it included."""
-        return self.place(start), self.place(end - 1) + 1
+    def spans(self, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Spans, in order and apart, of the text as it was given, what is hidden within them included."""
+        starts, gone = (*self.starts, math.inf), (0, *self.gone)
+        passed = 0
+        for start, end in spans:
+            while starts[passed] <= start:
+                passed += 1
+            begin = start + gone[passed]
+            while starts[passed] < end:
+                passed += 1
+            yield begin, end + gone[passed]
 
 
 def fold(text: str) -> FoldedNumbers:
@@ -121,19 +130,14 @@ def _fold_line(line: str) -> str:
 
 
 def _gaps(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Behind which places of the folded text characters are missing, and how many by then."""
+    """Behind which places of the folded text, which was made before, characters are missing, and how many by then."""
     starts: list[int] = []
     gone: list[int] = []
     missing = 0
-    for run in _FOREIGN.finditer(text):
-        for place, character in enumerate(run[0], run.start()):
-            if not _TABLE[ord(character)]:
-                missing += 1
-                if starts and starts[-1] == place + 1 - missing:
-                    gone[-1] = missing
-                else:
-                    starts.append(place + 1 - missing)
-                    gone.append(missing)
+    for run in _TABLE.unseen.finditer(text):
+        starts.append(run.start() - missing)
+        missing += run.end() - run.start()
+        gone.append(missing)
     return tuple(starts), tuple(gone)
 
 

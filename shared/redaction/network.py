@@ -150,6 +150,8 @@ _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
 _TITLE = re.compile(r"[ \t]{1,4}[A-Z][a-z]{2,}(?:[ \t][A-Za-z]|\n|\Z)")
 _V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
 _DOTS = re.compile(_DOT)
+_DISGUISED_DOTS, _LONGEST_DEFANGED = frozenset({"[.]", "(.)", "[dot"}), 27
+"""One of these is in each such address, and so many characters are the most."""
 _V4_DASHED = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})(?![\w-])")
 """As clouds name their machines."""
 _COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
@@ -167,8 +169,8 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
     for match in _V4.finditer(text):
         if found := _v4(text, lowered, match):
             yield found
-    if glance.words.has("[.]") or glance.words.has("(.)") or glance.words.has("[dot"):
-        for match in _V4_DEFANGED.finditer(text):
+    for span in glance.words.around(_DISGUISED_DOTS, before=_LONGEST_DEFANGED, after=_LONGEST_DEFANGED):
+        for match in _V4_DEFANGED.finditer(text, *span):
             if _is_told(_DOTS.sub(".", match[0])):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
     for place in glance.words.of(("ip-",)):

@@ -162,15 +162,16 @@ def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[st
     The known ones are in order and apart. `naming` are heads of words that a number may be joined to: `ssn-…`.
     """
     left = iter((*known, Finding("", len(text) + 1, len(text) + 1, Certainty.HINTED)))
-    next_known = next(left)
+    known_start, known_end = next(left)[1:3]
     for match in _RUN.finditer(text):
         start, end = match.span()
-        while next_known.end <= start:
-            next_known = next(left)
-        if next_known.start <= start and end <= next_known.end and text[start - 1 : start] != "+":
+        while known_end <= start:
+            known_start, known_end = next(left)[1:3]
+        before = text[start - 1 : start]
+        if known_start <= start and end <= known_end and before != "+":
             continue
         written = match[0]
-        opens = text[start - 1 : start] in _BLANK or (
+        opens = before in _BLANK or (
             (opens_at(text, start) and not _is_thousands(text, start, written)) or _is_joined(lowered, start, naming)
         )
         closes = text[end : end + 1] in _BLANK or closes_at(text, end)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from embedmill.shared.redaction.country_numbers import country_code, is_given_out, is_valid_somewhere, national_sizes
+from embedmill.shared.redaction.country_numbers import country_code, is_given_out, is_valid_somewhere, sizes_of
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, hint
 from embedmill.shared.redaction.normal import EXTENSIONS
@@ -158,8 +158,7 @@ def _start(run: DigitRun, first: int, last: int) -> int:
     begin = start = run.begin(first)
     while start and run.text[start - 1] in "(+" and begin - start < 2:
         start -= 1
-    closing = run.text.find(")", start, run.end(last))
-    if run.text[start : start + 1] == "(" and closing < 0:
+    if run.text[start] == "(" and run.text.find(")", start, run.end(last)) < 0:
         start += 1
     return start
 
@@ -195,21 +194,23 @@ def has_plus(run: DigitRun) -> bool:
 
 def _longest(run: DigitRun, first: int, skipped: int) -> int | None:
     """The last group of the longest number that the country can have; else of what there is on the line."""
+    grouping = run.grouping
+    candidates = [(last, total - skipped) for last, total, _ in grouping.candidates[first] if total - skipped >= FEWEST]
+    if not candidates:
+        return None
+    code = country_code(run.digits(first, candidates[0][0])[skipped:])
+    if code is None:
+        return None
+    sizes = sizes_of(code)
+    further = (0, 1) if "(0)" in run.text[run.begin(first) : run.end(len(grouping.spans) - 1) + 1] else (0,)
     longest = fitting = None
-    for last, _, _ in run.grouping.candidates[first]:
-        number = run.digits(first, last)[skipped:]
-        if len(number) < FEWEST:
-            continue
-        sizes = national_sizes(number)
-        if sizes is None:
-            return None
-        fits = not sizes.isdisjoint(_national(number, run, first))
-        broken = last > first and "\n" in run.grouping.gaps[last]
-        if longest is not None and "(" in run.grouping.gaps[last] and last > first:
-            break
-        if broken and longest is not None and not (fits and _goes_on(run, first, skipped, (fitting, last))):
-            break
-        if len(number) <= MOST:
+    for last, total in candidates:
+        fits = any(total - len(code) - zero in sizes for zero in further)
+        if longest is not None and last > first:
+            gap = grouping.gaps[last]
+            if "(" in gap or ("\n" in gap and not (fits and _goes_on(run, first, skipped, (fitting, last)))):
+                break
+        if total <= MOST:
             longest = last
         if fits:
             fitting = last
@@ -223,16 +224,6 @@ def _goes_on(run: DigitRun, first: int, skipped: int, lasts: tuple[int | None, i
         return True
     digits = [run.digits(first, last)[skipped:] for last in (here, there)]
     return not is_given_out(digits[0]) and is_given_out(digits[1])
-
-
-def _national(number: str, run: DigitRun, first: int) -> set[int]:
-    """Digits behind the country's code, with and without a zero in brackets."""
-    count = len(number) - len(country_code(number) or "")
-    return (
-        {count, count - 1}
-        if "(0)" in run.text[run.begin(first) : run.end(len(run.grouping.spans) - 1) + 1]
-        else {count}
-    )
 
 
 def _by_form(run: DigitRun, first: int, place: PhonePlace) -> int | None:

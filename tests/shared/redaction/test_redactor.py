@@ -103,8 +103,9 @@ def test_a_place_of_the_redacted_text_is_found_in_the_given_one(text: str) -> No
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_a_folded_text_leads_back_to_the_characters_that_it_is_of(text: str) -> None:
     folded = fold(text)
-    for index, character in enumerate(folded.text):
-        assert fold(text[folded.place(index)]).text == character
+    spans = folded.spans([(place, place + 1) for place in range(len(folded.text))])
+    for (start, end), character in zip(spans, folded.text, strict=True):
+        assert fold(text[start:end]).text == character == fold(text[start]).text
 
 
 @pytest.mark.parametrize(
