@@ -51,7 +51,9 @@ def has_placeholder(text: str) -> bool:
 
 
 def is_beside_placeholder(text: str, start: int, end: int) -> bool:
-    """Whether a span touches a placeholder, or is parted from one by a sign that goes on with a number or word."""
+    """Whether a span is a placeholder, touches one, or is parted from one by a sign that goes on with a word."""
+    if _PLACEHOLDER.fullmatch(text, start, end):
+        return True
     if "]" in text[max(0, start - 2) : start] and _before(text, start):
         return True
     after = text[end : end + 2]
