@@ -25,9 +25,10 @@ from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.simulators.serving import running
 from embedmill.workers.chunking import ChunkSettings, build_chunk_set, normalise
 from embedmill.workers.stages.chunk import parse_row
+from embedmill.workers.validation.answers import read_answer
 from embedmill.workers.validation.judging import judge
 from embedmill.workers.validation.passages import ChunkPassage, make_passages
-from embedmill.workers.validation.verdict import Verdict, read_answer
+from embedmill.workers.validation.verdict import Verdict
 from embedmill.workers.validation.wording import pack_passages, word_request
 
 MODEL = "anthropic/claude-opus-4-7"

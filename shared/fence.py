@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
 
 TOKEN_BYTES = 6
 """Drawn for each request, and not before its texts were written: nobody can guess it in one attempt."""
@@ -38,4 +37,7 @@ def make_fence(texts: Iterable[str]) -> Fence:
 
 
 def _quoted(value: str) -> str:
+    # It brings urllib and http, which a worker without a model has no use for.
+    from xml.sax.saxutils import quoteattr
+
     return quoteattr(" ".join(value.split()))

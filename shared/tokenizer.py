@@ -231,7 +231,8 @@ def _vocabulary() -> "tuple[Encoding, NDArray[np.int64]]":
 
 def _read_ranks() -> dict[bytes, int]:
     fields = files("embedmill.shared").joinpath(f"vocabulary/{ENCODING}.tiktoken").read_bytes().split()
-    return dict(zip(map(a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+    # The file has them in order, and numbers them.
+    return dict(zip(map(a2b_base64, fields[::2]), range(len(fields) // 2), strict=True))
 
 
 class _Words(Remembered[str, int]):

@@ -246,7 +246,7 @@ class Outline:
         return judge if self.collection is None else own_judge(self.runtime, self.collection.id, judge)
 
     def _find_known(self, addresses: Sequence[str]) -> Mapping[str, Any]:
-        from embedmill.workers.validation.verdict import verdict_from_json
+        from embedmill.workers.validation.answers import verdict_from_json
 
         stored = self.runtime.database.query(lambda connection: find_verdicts(connection, addresses))
         opened = {address: open_verdict(self.runtime.vault, found.text) for address, found in stored.items()}

@@ -1,12 +1,16 @@
 """Which calls can go by the batch lane, and why the others cannot."""
 
+from typing import TYPE_CHECKING
+
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.ledger import FREE_PROVIDERS, UNPRICED, Lane
 from embedmill.shared.providers.batches.table import has_batches
-from embedmill.shared.spend.prices import Prices
+
+if TYPE_CHECKING:
+    from embedmill.shared.spend.prices import Prices
 
 
-def find_obstacle(prices: Prices, provider: str, model: str, operation: str) -> str | None:
+def find_obstacle(prices: "Prices", provider: str, model: str, operation: str) -> str | None:
     """Why calls of a model go at once whatever the lane of their job is; None when they can go in batches."""
     if provider in FREE_PROVIDERS:
         return "it computes on this machine, for nothing"

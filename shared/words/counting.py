@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.distinct import distinct
 from embedmill.shared.paging import pages
 from embedmill.shared.words import languages
 from embedmill.shared.words.counts import TermCounts
@@ -70,7 +71,7 @@ class _Terms:
 
     def learn(self, numbers: Numbers, written: Sequence[str]) -> None:
         """Read those of some words that were not met in these languages."""
-        new = np.unique(numbers[self._starts[numbers] == NEW])
+        new = distinct(numbers[self._starts[numbers] == NEW])
         readings = [self.known.read_word(written[number]) for number in new.tolist()]
         runs = [list(units_of(text=reading)) for reading in readings]
         terms = packed(list(chain.from_iterable(runs)))
@@ -123,7 +124,7 @@ class Met:
     def make_room(self) -> None:
         """Where there is room for no more words, forget all but those of the latest page, or these too if too many."""
         if len(self.written) >= MOST:
-            latest = [self.written[number] for number in np.unique(self.latest).tolist() if number >= len(self._always)]
+            latest = [self.written[number] for number in distinct(self.latest).tolist() if number >= len(self._always)]
             self._begin(latest if 2 * len(latest) < MOST else ())
 
     def find(self, words: Iterable[str]) -> Numbers:
@@ -141,8 +142,7 @@ class Met:
     def cast(self, numbers: Numbers, owners: Numbers, most: int) -> NDArray[np.int64]:
         """The votes of each owner's words, each of which counts once, as `languages.elect_each` takes them."""
         voting = np.flatnonzero((numbers != NEW) & (numbers < len(self._always)))
-        distinct = np.unique(owners[voting] * len(self._always) + numbers[voting])
-        owner, number = np.divmod(distinct, len(self._always))
+        owner, number = np.divmod(distinct(owners[voting] * len(self._always) + numbers[voting]), len(self._always))
         sizes = self._sizes[number]
         voices = self._voices[_ranges(self._starts[number], sizes)]
         return languages.add_up(voices, np.repeat(owner, sizes), most)

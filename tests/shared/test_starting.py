@@ -1,4 +1,4 @@
-"""What is loaded when it is used: stand-ins go no further than the import that they are for."""
+"""What is loaded and written when it is used: stand-ins go no further than the import that they are for."""
 
 import importlib
 import subprocess
@@ -18,10 +18,46 @@ try:
 except EOFError:
     pass
 assert minidom.Document is __import__("xml.dom.minidom").dom.minidom.Document
+
+from embedmill.shared.starting import absent, start_lightly
+with absent("colorsys"):
+    try:
+        import colorsys
+    except ImportError:
+        pass
+    else:
+        raise AssertionError
+import colorsys
+
+start_lightly()
+start_lightly()
+import dataclasses
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    street: str
+    number: int = 1
+@dataclasses.dataclass(order=True)
+class Counted:
+    number: int
+    _: dataclasses.KW_ONLY
+    seen: list = dataclasses.field(default_factory=list, compare=False)
+here, there = Place("Quay"), Place("Quay", number=2)
+assert (repr(here), repr(there)) == ("Place(street='Quay', number=1)", "Place(street='Quay', number=2)")
+assert here == Place("Quay") != there and {here: 1}[Place("Quay")] == 1 and here not in {there}
+assert Counted(1, seen=[1]) == Counted(1) < Counted(2) and Counted(1) != Place("Quay")
+for change in (lambda: setattr(here, "number", 3), lambda: delattr(here, "number")):
+    try:
+        change()
+    except dataclasses.FrozenInstanceError as error:
+        assert "number" in str(error)
+    else:
+        raise AssertionError
 """
 
 
-def test_a_module_is_loaded_when_something_of_it_is_used_and_nobody_else_sees_a_stand_in() -> None:
+def test_modules_are_loaded_and_methods_of_dataclasses_written_when_they_are_used_and_nobody_sees_a_difference() -> (
+    None
+):
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
 
 

@@ -22,6 +22,7 @@ from typing import NoReturn
 from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.stages import STAGES
+from embedmill.shared.starting import absent
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
@@ -112,6 +113,9 @@ def load() -> None:
 
     # First, as the modules fill the memory that reading it has taken.
     load_vocabulary()
+    # Messages are JSON.
+    with absent("yaml"):
+        importlib.import_module("kombu.serialization")
     for module in WARM:
         importlib.import_module(module)
     from embedmill.shared.providers.embeddings.table import embedder_class

@@ -11,7 +11,7 @@ from embedmill.shared.metering import Meter
 from embedmill.shared.providers.models.asking import ModelQuestion
 from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, Stop
 from embedmill.workers.validation.passages import ChunkPassage
-from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules
+from embedmill.workers.validation.verdict import Verdict, verdict_by_rules
 from embedmill.workers.validation.wording import pack_passages, word_request
 
 log = get_logger()
@@ -44,6 +44,9 @@ class VerdictQuestion(ModelQuestion[ChunkPassage, Verdict]):
     def read(self, request: Request[ChunkPassage], answer: ModelAnswer) -> ReadAnswer[ChunkPassage, Verdict]:
         if answer.stop is Stop.REFUSAL:
             return ReadAnswer({}, request.items, MODEL_REFUSED, is_refusal=True)
+        # It brings pydantic, which a worker without a model has no use for.
+        from embedmill.workers.validation.answers import read_answer
+
         passages = request.by_id
         bodies = {id_: passage.body for id_, passage in passages.items()}
         reading = read_answer(answer.text, bodies, repaired=bool(request.complaint))

@@ -13,7 +13,7 @@ from embedmill.shared.providers.models.base import Model
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.validation.judging import Store, judge
 from embedmill.workers.validation.passages import ChunkPassage
-from embedmill.workers.validation.verdict import Verdict, verdict_from_json
+from embedmill.workers.validation.verdict import Verdict
 from embedmill.workers.validation.wording import verdict_prompt
 
 # How long chunks stay reserved; a process that dies on this host frees them at once.
@@ -100,6 +100,8 @@ def obtain_verdicts(
 
 def find_opinions(cache: VerdictCache, addresses: Sequence[str]) -> dict[str, Opinion]:
     """What the cache can give back; what it cannot is dropped there, and is as if it had never been."""
+    from embedmill.workers.validation.answers import verdict_from_json
+
     stored = cache.get_many(addresses)
     read = {address: verdict_from_json(found.text) for address, found in stored.items()}
     damaged = {address: stored[address] for address, verdict in read.items() if verdict is None}

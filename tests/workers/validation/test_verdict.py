@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedmill.workers.validation.verdict import Verdict, read_answer, verdict_by_rules, verdict_from_json
+from embedmill.workers.validation.answers import read_answer, verdict_from_json
+from embedmill.workers.validation.verdict import Verdict, verdict_by_rules
 
 BODIES = {"c1": "The pump runs. Page 3. It stops at noon.", "c2": "Another chunk."}
 
@@ -124,3 +125,5 @@ def test_the_rules_verdict_is_recorded_as_theirs() -> None:
 def test_a_verdict_survives_being_stored() -> None:
     before = Verdict("model", 3, "why", "context", ("a",), ("b",), ("c",), repaired=True)
     assert verdict_from_json(json.dumps(before.as_json() | {"added_later": 1})) == before
+    for score in (0, 6, 3.0, True, "3"):
+        assert verdict_from_json(json.dumps(before.as_json() | {"score": score})) is None

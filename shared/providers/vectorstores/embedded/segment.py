@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.distinct import distinct
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode, join
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION
@@ -198,7 +199,7 @@ def _merge_postings(parts: Sequence[tuple[Postings, int, NDArray[np.intp]]]) -> 
     """
     starts = np.cumsum([0, *(len(pick) for _, _, pick in parts)])
     moves = [_Move.of(*part, start=start) for part, start in zip(parts, starts, strict=False)]
-    terms = np.unique(np.concatenate([postings.terms for postings, _, _ in parts]))
+    terms = distinct(np.concatenate([postings.terms for postings, _, _ in parts]))
     places = [terms.searchsorted(postings.terms) for postings, _, _ in parts]
     sizes = np.zeros(len(terms), np.int64)
     for move, at in zip(moves, places, strict=True):
@@ -248,7 +249,7 @@ class _Move:
 def _blocks(postings: Postings) -> Iterator[tuple[int, int]]:
     """The terms in ranges, of as many postings as are in memory at a time; of one term there may be more."""
     steps = np.arange(0, len(postings.rows), MOVED_AT_ONCE)
-    begins = np.unique(postings.offsets.searchsorted(steps, side="right") - 1).tolist()
+    begins = distinct(postings.offsets.searchsorted(steps, side="right") - 1).tolist()
     yield from pairwise([*begins, len(postings.terms)])
 
 
