@@ -66,7 +66,7 @@ def _write_later(create: Callable[..., Any], name: str, /, *given: Any, **option
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of mallopt(3)."""
-LEFT_BYTES, APART_BYTES = 2**20, 2**18
+LEFT_BYTES, APART_BYTES = 2**21, 2**20
 
 
 def keep_little_free() -> None:

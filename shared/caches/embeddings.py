@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.logs import get_logger
+from embedmill.shared.paging import pages
 
 log = get_logger()
 
@@ -41,6 +42,9 @@ Of vectors of length 1 none is: their cosines change by a hundred-thousandth, at
 """
 
 
+KEPT_AT_ONCE = 128
+"""Vectors that are looked at together, so that what that takes stays near."""
+
 NOTE = b""
 """What is stored of a text whose vector nobody keeps."""
 
@@ -55,8 +59,11 @@ def seal_vector(address: bytes, vector: NDArray[np.float32], *, kind: str = DOCU
 
 def as_kept(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Documents' vectors as a cache gives them back, for those that were in none; so stores keep them narrow too."""
-    narrow = _halved(vectors)
-    return np.where(_fit(narrow, vectors)[:, None], narrow, vectors)
+    kept = np.empty_like(vectors)
+    for some, to in zip(pages(vectors, KEPT_AT_ONCE), pages(kept, KEPT_AT_ONCE), strict=True):
+        narrow = _halved(some)
+        to[:] = np.where(_fit(narrow, some)[:, None], narrow, some)
+    return kept
 
 
 def _halved(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -38,8 +38,8 @@ from embedmill.shared.words.languages import SHORT_TEXT, Languages
 
 MOST = 65_536
 """Words that are remembered, some 250 bytes each; when there are more, those of the latest page stay."""
-AT_ONCE = 1_024
-"""Chunks whose words are counted together."""
+AT_ONCE = 512
+"""Chunks whose words are counted together: so many that their arrays stay near, and are not got anew each time."""
 WORTH_IT = 8
 """Fewer chunks are counted one by one."""
 SETS = 4

@@ -12,11 +12,14 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.paging import pages
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from embedmill.shared.remembering import Remembered
 
 WORD = re.compile(r"\w+")
 KNOWN_WORDS = 1 << 16
+AT_ONCE = 128
+"""Texts whose words are counted together: what that takes stays near."""
 _PARTED = bytes(code if code > 127 or WORD.match(chr(code)) else 32 for code in range(256))
 """Bytes as they are, but blanks for those of ASCII that stand in no word."""
 
@@ -34,6 +37,11 @@ class HashEmbedder(Embedder):
         self._dimension_of = Remembered(self._find_dimension, most=KNOWN_WORDS)
 
     def embed_batch(self, texts: Sequence[str], *, input_type: InputType = "document") -> NDArray[np.float32]:
+        if len(texts) <= AT_ONCE:
+            return self._embed(texts)
+        return np.concatenate([self._embed(some) for some in pages(texts, AT_ONCE)])
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         words = list(map(_words, texts))
         rows = np.repeat(np.arange(len(texts)), list(map(len, words)))
         columns = np.fromiter(map(self._dimension_of.__getitem__, chain.from_iterable(words)), np.int64)
