@@ -117,6 +117,8 @@ def is_plain_utf8(data: bytes, *, name: str) -> bool:
     suffix = suffix_of(name)
     if suffix in _TEXT_SUFFIXES or suffix in _BINARY_SUFFIXES or _has_container_magic(data):
         return False
+    if _detect_compressed(data):
+        return False
     try:
         return _detect_text(data, suffix) == PLAIN and not is_mostly_control(data.decode("utf-8"))
     except (UnicodeDecodeError, UnsupportedDocument):

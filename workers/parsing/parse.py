@@ -47,16 +47,19 @@ _READERS = {
 Reader = Callable[[bytes, Draft], None]
 
 
-def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> ParsedDocument:
+def parse(
+    data: bytes, *, name: str, limits: ParserLimits, depth: int = 0, media_type: str | None = None
+) -> ParsedDocument:
     """The structure of `data`; `name` is a file name, path or address and only breaks ties.
 
-    `depth` is how many documents this one lies in, as an attachment lies in its message.
+    `depth` is how many documents this one lies in, as an attachment lies in its message; `media_type` is what it is
+    known to be.
 
     Raises UnreadableDocument, EncryptedDocument, NoText, UnsupportedDocument, ReaderMissing or ParserLimitExceeded.
     Limits on time and memory need a process of their own: see `embedmill.workers.parsing.sandbox`.
     """
     try:
-        return _parse(data, name, limits, depth)
+        return _parse(data, name, limits, depth, media_type)
     except DocumentError:
         raise
     except ModuleNotFoundError as error:
@@ -73,9 +76,9 @@ def parse(data: bytes, *, name: str, limits: ParserLimits, depth: int = 0) -> Pa
         raise UnreadableDocument(f"its content is damaged ({type(error).__name__})") from None
 
 
-def _parse(data: bytes, name: str, limits: ParserLimits, depth: int) -> ParsedDocument:
+def _parse(data: bytes, name: str, limits: ParserLimits, depth: int, known: str | None) -> ParsedDocument:
     open_archive = cache(partial(Archive, data, limits))
-    media_type = detect.detect(data, name=name, limits=limits, open_archive=open_archive)
+    media_type = known or detect.detect(data, name=name, limits=limits, open_archive=open_archive)
     draft = Draft(media_type, name=name, limits=limits, depth=depth, open_archive=open_archive)
     _reader(draft.media_type)(data, draft)
     if draft.is_empty and (reason := missing_text(data, draft)):

@@ -15,7 +15,7 @@ import orjson
 
 from embedmill.shared.errors import DocumentError, ParserCrashed, ParserLimitExceeded
 from embedmill.shared.starting import unheard
-from embedmill.workers.parsing.detect import is_plain_utf8
+from embedmill.workers.parsing.detect import PLAIN, is_plain_utf8
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.frames import LENGTH, READY, ParserAnswer, pack_frame, pack_request, unpack_answer
 from embedmill.workers.parsing.limits import ParserLimits
@@ -71,7 +71,7 @@ class Parser:
         ParserCrashed when the child died.
         """
         if len(data) <= PLAIN_BYTES and is_plain_utf8(data, name=name):
-            return parse(data, name=name, limits=self._limits)
+            return parse(data, name=name, limits=self._limits, media_type=PLAIN)
         self._require_room(len(data))
         answer = self._ask(pack_request(data, name))
         if isinstance(answer.outcome, DocumentError):

@@ -114,4 +114,5 @@ def test_only_certain_plain_text_skips_the_child_process() -> None:
     assert not is_plain_utf8("früh".encode("cp1252"), name="a.txt")
     assert not is_plain_utf8(b"# hi", name="a.md")
     assert not is_plain_utf8(b"%PDF-1.4", name="a.txt")
+    assert not is_plain_utf8(b"BZh91AY&SY and so on", name="a.txt")
     assert not is_plain_utf8(b"", name="a.docx")
