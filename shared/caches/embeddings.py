@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.logs import get_logger
-from embedmill.shared.paging import pages
 
 log = get_logger()
 
@@ -60,9 +59,10 @@ def seal_vector(address: bytes, vector: NDArray[np.float32], *, kind: str = DOCU
 def as_kept(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Documents' vectors as a cache gives them back, for those that were in none; so stores keep them narrow too."""
     kept = np.empty_like(vectors)
-    for some, to in zip(pages(vectors, KEPT_AT_ONCE), pages(kept, KEPT_AT_ONCE), strict=True):
+    for begin in range(0, len(vectors), KEPT_AT_ONCE):
+        some = vectors[begin : begin + KEPT_AT_ONCE]
         narrow = _halved(some)
-        to[:] = np.where(_fit(narrow, some)[:, None], narrow, some)
+        kept[begin : begin + KEPT_AT_ONCE] = np.where(_fit(narrow, some)[:, None], narrow, some)
     return kept
 
 
