@@ -71,6 +71,41 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
     connection.execute(bulk, _as_json(rows))
 
 
+MOST_ALIKE = 32
+"""Kinds of rows for which a batch has a statement each; more are told apart by one statement that is run for each."""
+
+
+def update_alike(
+    connection: Connection, query: Update, of: ColumnElement[Any], rows: Rows, types: Mapping[str, Any]
+) -> None:
+    """The same where `row` names the row by a column, and many rows may have all else in common.
+
+    SQLite then runs a statement for all of these, which takes a third of as many runs of one for each.
+    """
+    kinds = _alike(rows) if connection.dialect.name == "sqlite" else None
+    if kinds is None:
+        update_each(connection, query.where(of == bindparam("row")), rows, types)
+        return
+    chosen = query.where(of.in_(bindparam("rows", expanding=True)))
+    for some in kinds.values():
+        given = {name: value for name, value in some[0].items() if name != "row"}
+        connection.execute(chosen, given | {"rows": [row["row"] for row in some]})
+
+
+def _alike(rows: Rows) -> dict[Any, list[Mapping[str, Any]]] | None:
+    """The rows by what they have in common beside `row`; None where that is too little, or cannot be compared."""
+    kinds: dict[Any, list[Mapping[str, Any]]] = {}
+    names = [name for name in rows[0] if name != "row"]
+    for row in rows:
+        try:
+            kinds.setdefault(tuple(map(row.__getitem__, names)), []).append(row)
+        except TypeError:
+            return None
+        if len(kinds) > MOST_ALIKE:
+            return None
+    return kinds if 2 * len(kinds) < len(rows) else None
+
+
 def insert_or(connection: Connection, table: Table) -> Any:
     """An INSERT that can say what is done about rows that are there, as each engine has it in its own dialect.
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared import VERSION
-from embedmill.shared.db.bulk import Rows, insert_each, update_each
+from embedmill.shared.db.bulk import Rows, insert_each, update_alike
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import STAGE_LETTERS, collection, dead_letter, job, work
 from embedmill.shared.db.transitions import move_work
@@ -89,8 +89,8 @@ def _letter_row(letter: Letter, circumstances: Any) -> dict[str, Any]:
 def move_running(connection: Connection, target: State, rows: Rows, **values: Any) -> None:
     """Move work out of `running` by `row`, whose lease the caller holds; rows have the parameters of `values`."""
     if rows:
-        query = move_work(target, of=[State.RUNNING], **values).where(work.c.id == bindparam("row"))
-        update_each(connection, query, rows, PARAMETERS)
+        query = move_work(target, of=[State.RUNNING], **values)
+        update_alike(connection, query, work.c.id, rows, PARAMETERS)
 
 
 def cancel_running(connection: Connection, ids: Sequence[int]) -> None:

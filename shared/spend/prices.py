@@ -4,51 +4,21 @@ A dollar per million tokens is a micro-dollar per token, so a cost is tokens tim
 billed by units, as a vector store's requests are, has the price of a million of them as `in`.
 """
 
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
-from functools import cache
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from embedmill.shared.errors import SettingsError, UnknownPrice
+from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.ledger import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens, Usage
 
+if TYPE_CHECKING:
+    from embedmill.shared.spend.price_files import PriceRow
+
 OUR_FILE = "prices.toml"
-Rate = Decimal | None
-
-
-class _PriceRow(BaseModel):
-    """A row as it stands in a file; dollars per million tokens."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    provider: str
-    model: str
-    operation: str
-    lane: Lane = Lane.LIVE
-    prompt_above: int = Field(0, ge=0)
-    into: Decimal = Field(alias="in", ge=0)
-    out: Rate = Field(None, ge=0)
-    cache_read: Rate = Field(None, ge=0)
-    cache_write: Rate = Field(None, ge=0)
-    cache_write_1h: Rate = Field(None, ge=0)
-    valid_from: date
-    source: str = Field(min_length=1)
-
-
-class _PriceFile(BaseModel):
-    """A price file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    as_of: date
-    price: tuple[_PriceRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +53,15 @@ class Price:
         return int(exact.to_integral_value(rounding=ROUND_CEILING))
 
 
+class _Ours:
+    """The rows of our file, as they are gone through."""
+
+    def __iter__(self) -> "Iterator[PriceRow]":
+        from embedmill.shared.spend.price_files import our_prices
+
+        return iter(our_prices(OUR_FILE))
+
+
 _FREE, _UNPRICED = Price(FREE), Price(UNPRICED)
 _Key = tuple[str, str, str, Lane]
 
@@ -90,23 +69,30 @@ _Key = tuple[str, str, str, Lane]
 class Prices:
     """Every known price; where a file has a row that holds for a call, no file after it is asked.
 
-    Raises SettingsError for a file that is none.
+    Our own file is read when a price is asked for that is not nothing: most that is paid on one machine is that.
     """
 
-    def __init__(self, *files: Iterable[_PriceRow], allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
-        self._files: list[dict[_Key, list[_PriceRow]]] = [{} for _ in files]
-        for rows, by_key in zip(files, self._files, strict=True):
-            for row in rows:
-                by_key.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
+    def __init__(self, *files: "Iterable[PriceRow]", allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
+        self._given = files
         self._allow_unpriced = allow_unpriced
         self._where = where
 
     @classmethod
     def load(cls, path: Path | None = None, *, allow_unpriced: bool = False) -> Self:
-        """Our prices, and over them those of the file at `path`."""
+        """Our prices, and over them those of the file at `path`; raises SettingsError for a file that is none."""
         if path is None:
-            return cls(_ours(), allow_unpriced=allow_unpriced)
-        return cls(_parse(_read(path), str(path)), _ours(), allow_unpriced=allow_unpriced, where=str(path))
+            return cls(_Ours(), allow_unpriced=allow_unpriced)
+        from embedmill.shared.spend.price_files import read_prices
+
+        return cls(read_prices(path), _Ours(), allow_unpriced=allow_unpriced, where=str(path))
+
+    @cached_property
+    def _files(self) -> "list[dict[_Key, list[PriceRow]]]":
+        found: list[dict[_Key, list[PriceRow]]] = [{} for _ in self._given]
+        for rows, by_key in zip(self._given, found, strict=True):
+            for row in rows:
+                by_key.setdefault((row.provider, row.model, row.operation, row.lane), []).append(row)
+        return found
 
     def find(
         self,
@@ -146,11 +132,11 @@ class Prices:
         )
 
 
-def _holds(row: _PriceRow, prompt_tokens: int) -> bool:
+def _holds(row: "PriceRow", prompt_tokens: int) -> bool:
     return not row.prompt_above or prompt_tokens > row.prompt_above
 
 
-def _price(row: _PriceRow) -> Price:
+def _price(row: "PriceRow") -> Price:
     """A kind of token that a row leaves out is billed as input, which is never too little for what is cached."""
     into = row.into
     write = into if row.cache_write is None else row.cache_write
@@ -162,26 +148,3 @@ def _price(row: _PriceRow) -> Price:
         cache_write=write,
         cache_write_1h=write if row.cache_write_1h is None else row.cache_write_1h,
     )
-
-
-@cache
-def _ours() -> tuple[_PriceRow, ...]:
-    return _parse(files(__package__).joinpath(OUR_FILE).read_text("utf-8"), OUR_FILE)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"EMBEDMILL_PRICES: {path} cannot be read: {error}") from None
-
-
-def _parse(text: str, name: str) -> tuple[_PriceRow, ...]:
-    try:
-        return _PriceFile.model_validate(tomllib.loads(text, parse_float=Decimal)).price
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{name} is not TOML: {error}") from None
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        raise SettingsError(f"{name}: {place}: {problem['msg']}", hint="docs/spend.md shows a row.") from None
