@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf, isfinite
+from operator import attrgetter
 
 from embedmill.shared.editions import Edition, ordinal_of
 from embedmill.shared.providers.vectorstores.rows import Match
@@ -9,6 +10,8 @@ from embedmill.shared.providers.vectorstores.rows import Match
 WIDENING = 4
 SPARE = 1.25
 """More rows are asked for than are wanted, so that a few that are dropped cost no second pass."""
+
+_DOCUMENT = attrgetter("document")
 
 ActiveEditions = Callable[[Collection[str]], Mapping[str, Edition]]
 Ask = Callable[[int], list[Match]]
@@ -33,11 +36,10 @@ class Visibility:
 
     def learn(self, matches: Iterable[Match]) -> None:
         """Look up the documents of these rows, as far as they are not known yet."""
-        unknown = {match.document for match in matches} - self._known.keys()
+        unknown = set(map(_DOCUMENT, matches)) - self._known.keys()
         if unknown:
             active = self._look_up(unknown)
-            self._known.update(dict.fromkeys(unknown))
-            self._known.update(active)
+            self._known.update(zip(unknown, map(active.get, unknown), strict=True))
 
     def visible(self, matches: Sequence[Match]) -> list[Match]:
         """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
@@ -53,21 +55,20 @@ class Visibility:
 
     def _seen_of(self, matches: Sequence[Match]) -> list[Match]:
         """Raises KeyError where a document is not known."""
-        known = self._known
-        return [
-            match
-            for match in matches
-            if (active := known[match.document]) is not None
-            and match.version == active.version
-            and _is_named(match, active)
-            and isfinite(match.score)
-        ]
-
-
-def _is_named(match: Match, active: Edition) -> bool:
-    """Whether the id is one of the edition's; that of most rows is told by its beginning."""
-    number = match.id.removeprefix(f"{match.document}-{match.version}-{active.generation}.")
-    return (number.isdigit() and number.isascii()) or active.names(match.id, match.document)
+        known, seen = self._known, []
+        for match in matches:
+            id, document, version, score, _ = match
+            active = known[document]
+            if active is None or version != active.version or not isfinite(score):
+                continue
+            # The name of most rows is told by its beginning.
+            beginning, _, number = id.rpartition(".")
+            is_plain = (
+                beginning == f"{document}-{version}-{active.generation}" and number.isdigit() and number.isascii()
+            )
+            if is_plain or active.names(id, document):
+                seen.append(match)
+        return seen
 
 
 def asked_for(wanted: int) -> int:
@@ -95,6 +96,6 @@ def each_once(matches: Iterable[Match]) -> list[Match]:
     What 0.1.0 wrote is met beside what replaces it, for as long as that takes to be deleted.
     """
     listed = list(matches)
-    if len({match.document for match in listed}) == len(listed):
+    if len(set(map(_DOCUMENT, listed))) == len(listed):
         return listed
     return list({(match.document, match.version, ordinal_of(match.id)): match for match in listed}.values())

@@ -70,10 +70,10 @@ def find_judge(embedding: str | None, question: SearchQuestion, *, most_of_words
 
 def _is_read(text: str, known: MeasuredModel) -> bool:
     """Whether most letters of a text are of a script that the model was measured with."""
-    if text.isascii() and "latin" in known.scripts:
+    if not known.scripts or (text.isascii() and "latin" in known.scripts):
         return True
     letters = [script_of(sign) in known.scripts for sign in text if sign.isalpha()]
-    return not known.scripts or 2 * sum(letters) >= len(letters)
+    return 2 * sum(letters) >= len(letters)
 
 
 def _score(place: RankedPlace, name: str) -> float:

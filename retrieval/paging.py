@@ -8,7 +8,7 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 
 from embedmill.retrieval.view import MOST_OFFSET, View
@@ -30,9 +30,13 @@ class Cursor:
     by_words: bool = False
 
 
+_CURSOR_FIELDS = tuple(field.name for field in fields(Cursor))
+
+
 def write_cursor(cursor: Cursor) -> str:
     """The cursor as a word of ASCII."""
-    return urlsafe_b64encode(json.dumps(asdict(cursor), separators=(",", ":")).encode()).decode().rstrip("=")
+    told = {field: getattr(cursor, field) for field in _CURSOR_FIELDS}
+    return urlsafe_b64encode(json.dumps(told, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str) -> Cursor:

@@ -67,7 +67,13 @@ class SearchQuestion:
     def as_written(self) -> AsWritten:
         """What tells rows that hold all of the query as it is written."""
         whole = Phrase(self.words.plain)
-        return lambda row: whole.held_by(*_fields(row))
+
+        def holds(row: VectorRow) -> bool:
+            if whole.held_by(row.title, row.section, row.text):
+                return True
+            return whole.may_be_named(row.uri) and whole.held_by(read_name(row.uri).text)
+
+        return holds
 
     def shows(self, row: VectorRow) -> bool:
         """Whether a row may stand beside a hit: the filter and what is excluded hold for it too."""

@@ -157,9 +157,9 @@ class Searcher:
         shelf = self.shelf if question.asks else None
         key = () if shelf is None else (asked, top_k, view.unexplained, self.stages.digest)
         # What is kept is kept with its explanation, so that whoever wants that later does not pay again.
-        made = replace(view, explain=view.explain or shelf is not None)
+        made = view if shelf is None else replace(view, explain=True)
         found = kept_or_made(shelf, RESULT, key, text, lambda: self._search(question, top_k, made, asked, begin))
-        return found if view.explain else replace(found, explanation=None)
+        return found if view.explain or found.explanation is None else replace(found, explanation=None)
 
     def _within_reach(self, where: Condition | None) -> Condition | None:
         if self.reach is None or where is None:
@@ -208,6 +208,8 @@ class Searcher:
         found = _result(page, question, steps, failed, following, *notes, asked_for=asked_for)
         told = _explain(found, page, order, grader, begin) if view.explain else None
         unsettled = unsettled or bool(shards.former) or None
+        if not (told or unsettled or grader.counts):
+            return found
         return replace(found, faults=grader.faults, unsettled=unsettled, explanation=told)
 
     def _embed(self, question: SearchQuestion, steps: Steps, begin: Cursor) -> Vector | None:

@@ -152,9 +152,10 @@ class Shards:
 
     def _in_order(self, matches: Sequence[Match]) -> list[Match]:
         """Best first, ties by id, as stores give them; what is met at two shards, the one where it stays last."""
-        self._heard.update({match.shard for match in matches})
         if len(self._names) == 1:
+            self._heard.update(self._names if matches else ())
             return list(matches)
+        self._heard.update({match.shard for match in matches})
         places = {name: place for place, name in enumerate(self._names)}
         return sorted(matches, key=lambda match: (-match.score, match.id, places[match.shard]))
 

@@ -1,7 +1,7 @@
 """Owns what a search says of its steps: which ran, why one did not, what went in and came out, cost and time."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import add, sub
@@ -67,9 +67,8 @@ KEPT = "the result was kept from before"
 
 
 class StepCost(NamedTuple):
-    """What something took: time, and what a tally counts."""
+    """What something took, of what a tally counts."""
 
-    seconds: float = 0.0
     calls: int = 0
     microusd: int = 0
     tokens_in: int = 0
@@ -91,6 +90,7 @@ class Running:
     why: str = ""
     given: int = 0
     out: int = 0
+    seconds: float = 0.0
     spent: StepCost = NOTHING
     failed: bool = False
     model: str = ""
@@ -111,7 +111,7 @@ class Steps:
         self._steps = {name: Running() for name in names}
         self._tally = tally or Tally()
         self._started = time.perf_counter()
-        self.inner = NOTHING
+        self.inner_seconds, self.inner = 0.0, NOTHING
         """What was taken by steps within the one that is under way."""
 
     def apart(self) -> "Steps":
@@ -153,15 +153,14 @@ class Steps:
 
     def timings(self) -> dict[str, float]:
         """Milliseconds of every step, and in `total` since the start."""
-        spent = {name: step.spent.seconds for name, step in self._steps.items()}
+        spent = {name: step.seconds for name, step in self._steps.items()}
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
-    def now(self) -> StepCost:
-        """The time, and what the tally has counted so far."""
+    def spent(self) -> StepCost:
+        """What the tally has counted so far."""
         told = self._tally
         return StepCost(
-            time.perf_counter(),
             told.calls,
             told.microusd,
             told.tokens_in,
@@ -176,23 +175,34 @@ class Steps:
 class _Measuring:
     """A step while it is under way: a block that ends with what it took; a search has some twenty."""
 
-    __slots__ = ("_begin", "_outer", "_step", "_steps")
+    __slots__ = ("_before", "_began", "_outer", "_outer_seconds", "_step", "_steps")
 
     def __init__(self, steps: Steps, step: Running) -> None:
         self._steps = steps
         self._step = step
 
     def __enter__(self) -> Running:
-        self._outer, self._steps.inner = self._steps.inner, NOTHING
-        self._begin = self._steps.now()
+        steps = self._steps
+        self._outer_seconds, self._outer = steps.inner_seconds, steps.inner
+        steps.inner_seconds, steps.inner = 0.0, NOTHING
+        self._before = steps.spent()
+        self._began = time.perf_counter()
         return self._step
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        taken = _minus(self._steps.now(), self._begin)
-        self._step.spent = _plus(self._step.spent, _minus(taken, self._steps.inner))
-        self._steps.inner = _plus(self._outer, taken)
+        steps, step = self._steps, self._step
+        seconds = time.perf_counter() - self._began
+        step.seconds += seconds - steps.inner_seconds
+        steps.inner_seconds = self._outer_seconds + seconds
+        spent = steps.spent()
+        if spent == self._before:
+            steps.inner = self._outer
+            return
+        taken = _each(sub, spent, self._before)
+        step.spent = _each(add, step.spent, _each(sub, taken, steps.inner))
+        steps.inner = _each(add, self._outer, taken)
 
 
 @lru_cache(maxsize=256)
@@ -203,7 +213,7 @@ def _idle(name: str, why: str) -> Step:
 
 def _told(name: str, step: Running) -> Step:
     spent = step.spent
-    if spent is NOTHING and not (step.ran or step.failed):
+    if not (step.ran or step.failed or step.seconds):
         return _idle(name, step.why or NOTHING_CAME)
     return Step(
         name,
@@ -213,7 +223,7 @@ def _told(name: str, step: Running) -> Step:
         step.out,
         spent.calls,
         _dollars(spent.microusd),
-        round(spent.seconds, 6),
+        round(step.seconds, 6),
         step.failed,
         step.model,
         step.prompt,
@@ -230,13 +240,5 @@ def _dollars(microusd: int) -> float:
     return round(microusd / 1_000_000, 6)
 
 
-def _plus(one: StepCost, other: StepCost) -> StepCost:
-    if one[1:] == other[1:] == NOTHING[1:]:
-        return StepCost(one.seconds + other.seconds)
-    return StepCost(*map(add, one, other))
-
-
-def _minus(one: StepCost, other: StepCost) -> StepCost:
-    if one[1:] == other[1:]:
-        return StepCost(one.seconds - other.seconds)
-    return StepCost(*map(sub, one, other))
+def _each(one_by_one: Callable[[int, int], int], one: StepCost, other: StepCost) -> StepCost:
+    return StepCost(*map(one_by_one, one, other))

@@ -6,6 +6,7 @@ looked up under a number holds while the collection has it, so a search reads th
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, MutableMapping, Sequence
+from typing import cast
 
 from embedmill.shared.db import documents
 from embedmill.shared.db.collection_changes import count_changes
@@ -31,19 +32,23 @@ class Sight:
 
     def find_shards(self) -> ReadingOrder:
         """The shards in the order in which readers ask them; raises NotFound when the collection was deleted."""
-        with self._database.read() as connection:
+        with self._database.glancing() as connection:
             return get_reading_order(connection, self._collection_id)
 
     def find_editions(self, ids: Ids[str]) -> Mapping[str, Edition]:
         """The editions of documents that readers see now; those that have none are absent."""
+        with self._database.glancing() as connection:
+            known = self._seen_in(connection).editions
+            found = dict(zip(ids, map(known.get, ids), strict=True))
+        return self._read(ids) if None in found.values() else cast("dict[str, Edition]", found)
+
+    def _read(self, ids: Ids[str]) -> Mapping[str, Edition]:
         with self._database.read() as connection:
             known = self._seen_in(connection).editions
             found = {id: known[id] for id in ids if id in known}
-            if len(found) < len(ids):
-                read = _look_up(connection, [id for id in ids if id not in found])
-                found |= read
-                _remember(known, read)
-        return found
+            read = _look_up(connection, [id for id in ids if id not in found])
+            _remember(known, read)
+        return found | read
 
     def _seen_in(self, connection: Connection) -> Seen:
         """What is known as of what the connection sees; others may be at another state meanwhile."""

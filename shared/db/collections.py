@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from embedmill.shared.access.labels import Reach
 from embedmill.shared.db.bulk import insert_or
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.collection_changes import count_moves
+from embedmill.shared.db.collection_changes import MOVES, count_moves
 from embedmill.shared.db.engine import glance
 from embedmill.shared.db.schema import collection, document, index_version, job
 from embedmill.shared.db.visibility import is_seen
@@ -67,7 +67,8 @@ def _select() -> Any:
 
 
 _SHARDS_IN_FILE = (
-    "SELECT shards, leaving FROM collection JOIN index_version "
+    "SELECT shards, leaving, (SELECT coalesce(sum(changes), 0) FROM collection_change "
+    f"WHERE collection_id = collection.id AND writer = {MOVES}) FROM collection JOIN index_version "
     "ON index_version.collection_id = collection.id AND index_version.number = collection.active_index_version "
     "WHERE collection.id = ?"
 )
@@ -138,18 +139,17 @@ def list_index_versions(connection: Connection, found: Collection) -> list[Colle
 
 def get_reading_order(connection: Connection, collection_id: int) -> ReadingOrder:
     """`reading_shards` alone, which every search asks twice; raises NotFound when the collection was deleted."""
-    row: Sequence[Any] | None
     if connection.dialect.name == "sqlite":
-        found = glance(connection, _SHARDS_IN_FILE, collection_id)
-        row = [json.loads(value) if value else () for value in found[0]] if found else None
-    else:
-        row = connection.execute(_SHARDS, {"collection_id": collection_id}).first()
-    if row is None:
-        raise NotFound(f"collection number {collection_id} was deleted")
-    shards, leaving = row
-    return ReadingOrder(
-        reading_order(tuple(leaving or ()), tuple(shards)), count_moves(connection, collection_id) if leaving else 0
-    )
+        for shards, leaving, moves in glance(connection, _SHARDS_IN_FILE, collection_id):
+            return _reading_order(json.loads(shards), json.loads(leaving) if leaving else None, moves)
+    elif row := connection.execute(_SHARDS, {"collection_id": collection_id}).first():
+        return _reading_order(row.shards, row.leaving, count_moves(connection, collection_id) if row.leaving else 0)
+    raise NotFound(f"collection number {collection_id} was deleted")
+
+
+def _reading_order(shards: Sequence[str], leaving: Sequence[str] | None, moves: int) -> ReadingOrder:
+    """Moves are told while shards are left."""
+    return ReadingOrder(reading_order(tuple(leaving or ()), tuple(shards)), moves if leaving else 0)
 
 
 def list_collections(connection: Connection) -> list[Collection]:

@@ -70,7 +70,7 @@ def glance(connection: Connection, statement: str, *given: object) -> list[tuple
     It is of the transaction's view where one has begun, and of its own otherwise. Raises as other statements do.
     """
     try:
-        session: Any = connection.connection.driver_connection
+        session: Any = connection.connection.dbapi_connection
         found: list[tuple[Any, ...]] = session.execute(statement, given).fetchall()
     except sqlite3.Error:
         return [tuple(row) for row in connection.exec_driver_sql(statement, given)]
@@ -81,6 +81,12 @@ class _Patience(threading.local):
     """Whether this thread waits for a database that is away."""
 
     waits = True
+
+
+class _Kept(threading.local):
+    """The session that this thread glances with."""
+
+    session: Connection | None = None
 
 
 class Database:
@@ -95,6 +101,7 @@ class Database:
         self._reader = make_engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
         self._keeps_receipts = keeps_receipts
         self._patience = _Patience()
+        self._kept, self._kept_of_all = _Kept(), list[Connection]()
         self._away_since: float | None = None
         self._back_at = -float("inf")
         self.statements = 0
@@ -135,6 +142,28 @@ class Database:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
+
+    @contextmanager
+    def glancing(self) -> Iterator[Connection]:
+        """For `glance` alone: a SQLite file is read by a session that the thread keeps. Raises as `read` does.
+
+        Each statement has a view of its own: what has to be of one view is read by one, or by `read`.
+        """
+        if not self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self._translated():
+            session = self._kept.session
+            if session is None or session.closed:
+                session = self._kept.session = self._reader.connect()
+                session.detach()
+                self._kept_of_all.append(session)
+            try:
+                yield session
+            finally:
+                if session.in_transaction():
+                    session.rollback()
 
     def transact(self, body: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `body` returns of a transaction that took effect once; it is run again while the database gives way."""
@@ -207,6 +236,8 @@ class Database:
 
     def close(self) -> None:
         """Release every connection."""
+        while self._kept_of_all:
+            self._kept_of_all.pop().close()
         self._writer.dispose()
         self._reader.dispose()
 

@@ -32,13 +32,21 @@ class Phrase:
 
     def held_by(self, *fields: str) -> bool:
         """Whether one of the fields holds its words in order with nothing between, and its identifiers as written."""
-        return any(map(self._is_plainly_in, fields)) or any(
-            self._sketch.search(_squeezed(field)) and self._is_in(pieces_of(field)) for field in fields
-        )
+        # Most fields that hold them have its words between spaces: nothing has to be cut for that.
+        if self._between_spaces is not None and any(map(self._between_spaces.search, fields)):
+            return True
+        squeezed = map(_squeezed, fields)
+        likely = [field for field, found in zip(fields, map(self._sketch.search, squeezed), strict=True) if found]
+        return any(self._is_in(pieces_of(field)) for field in likely)
 
-    def _is_plainly_in(self, field: str) -> bool:
-        """Whether a field has its words between spaces, as most that hold them do: nothing has to be cut for that."""
-        return self._between_spaces is not None and self._between_spaces.search(field) is not None
+    def may_be_named(self, uri: str) -> bool:
+        """Whether the name that is read of a URI may hold it: most are told without reading them."""
+        return "%" in uri or self._first in _squeeze(uri)
+
+    @cached_property
+    def _first(self) -> str:
+        """The letters of its first atom, which stand together in every field that holds it."""
+        return next((_BETWEEN.sub("", atom) for pieces in self._pieces for atom in pieces.atoms), "")
 
     @cached_property
     def required(self) -> tuple[frozenset[int], ...]:
@@ -73,12 +81,14 @@ class Phrase:
         return _line(self._pieces) in _line(pieces) and _wholes(self._pieces) <= _wholes(pieces)
 
 
-@lru_cache(maxsize=2048)
-def _squeezed(text: str) -> str:
+def _squeeze(text: str) -> str:
     """The folded letters and digits of a text alone."""
     if text.isascii():
         return text.lower().encode().translate(None, _SIGNS).decode()
     return _BETWEEN.sub("", fold(normalise(text)))
+
+
+_squeezed = lru_cache(maxsize=2048)(_squeeze)
 
 
 def _line(pieces: list[Pieces]) -> str:

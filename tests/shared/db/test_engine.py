@@ -1,6 +1,7 @@
 """Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
         write_and_fail()
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM chore")).scalar() == 0
+
+
+def test_a_glance_sees_what_others_wrote_meanwhile_and_a_thread_keeps_its_session(database: Database) -> None:
+    def look() -> tuple[object, int]:
+        with database.glancing() as connection:
+            count = connection.exec_driver_sql("SELECT count(*) FROM chore").scalar_one()
+            return id(connection), count
+
+    before = [look(), look()]
+    with ThreadPoolExecutor(1) as another:
+        elsewhere = another.submit(look).result()
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO chore VALUES ('a', 'b', 1.0)"))
+    after = look()
+    database.close()
+    again = look()
+    assert [count for _, count in (*before, elsewhere, after, again)] == [0, 0, 0, 1, 1]
+    if database.is_sqlite:
+        assert before[0] == before[1]
+        assert before[0][0] == after[0] != elsewhere[0]
 
 
 def test_processes_that_start_together_make_the_schema_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 
 EDGES = ("", "", "", ".", ",", '"', "'", "(", ")", "[", ":", "-", "_", "/", "\u0301", "s", " ", "\u200b")
@@ -19,6 +20,10 @@ def test_plain_words_are_found_as_cutting_finds_them(monkeypatch: pytest.MonkeyP
         )
         asked.append((" ".join(chance.choices(WORDS[:5], k=chance.randrange(1, 3))), text))
     found = [Phrase(phrase).held_by(text) for phrase, text in asked]
-    monkeypatch.setattr(Phrase, "_is_plainly_in", lambda *_: False)
+    named = [Phrase(phrase).may_be_named(f"file:///{text}.txt?v=1#{text}") for phrase, text in asked]
+    monkeypatch.setattr(Phrase, "_between_spaces", None)
     assert found == [Phrase(phrase).held_by(text) for phrase, text in asked]
+    read = [Phrase(phrase).held_by(read_name(f"file:///{text}.txt?v=1#{text}").text) for phrase, text in asked]
+    assert [may for may, held in zip(named, read, strict=True) if held] == [True] * sum(read)
+    assert 50 < sum(read) <= sum(named) < 350
     assert 50 < sum(found) < 350
