@@ -48,7 +48,7 @@ from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummar
 from embedmill.console.services.lending import Runtimes
 from embedmill.console.services.parsing import ParsedFile
 from embedmill.console.services.replaying import ReplayReport
-from embedmill.console.services.sources import SourceReport
+from embedmill.console.services.sources import ListedSource
 from embedmill.console.services.spending import SpendReport
 from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import SubmittedJob
@@ -281,7 +281,7 @@ class Mill(Readers, Trust):
         with self._work, self._runtimes.lend() as runtime:
             return deleting.delete_documents(runtime, names, query, listener=self._listener())
 
-    def sources(self, *, collection: str | None = None, limit: int = 100, after: int = 0) -> Sequence[SourceReport]:
+    def sources(self, *, collection: str | None = None, limit: int = 100, after: int = 0) -> Sequence[ListedSource]:
         """Which sources claim documents, those with a number above `after`; raises NotFound."""
         with self._runtimes.lend() as runtime:
             return source_service.list_sources(runtime, collection=collection, limit=limit, after=after).sources

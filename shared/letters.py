@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+RESOLUTIONS = ("replayed", "discarded", "superseded")
+"""What becomes of a letter that is open no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:

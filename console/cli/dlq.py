@@ -226,13 +226,14 @@ def _write_lines(lines: "Iterable[ExportedLetter | ExportedMessage]", output: Pa
 
 
 def _preview(wanted: LetterFilter, *, as_json: bool) -> None:
-    from embedmill.console.cli.letters import print_preview
+    from embedmill.console.cli.letters import print_preview, require_any
     from embedmill.console.cli.session import opened
     from embedmill.console.services import replaying
 
     with opened() as runtime:
         found = replaying.preview_replay(runtime, wanted)
     print_result(found, print_preview, as_json=as_json)
+    require_any(wanted, found.would_replay)
 
 
 def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:

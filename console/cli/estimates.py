@@ -19,10 +19,11 @@ def print_estimate(report: "Estimate") -> None:
     from embedmill.console.services.estimates import list_paid, of_vectors
 
     embed = of_vectors(report.stages)
-    counts = {"unchanged": report.unchanged, "unreadable": report.unreadable, "skipped": report.skipped}
-    passed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    counts = {"unchanged": report.unchanged, "unreadable": report.unreadable}
+    of_them = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "all new"
+    beside = f" and {report.skipped} skipped" if report.skipped else ""
     print_line(
-        f"{documents_of(report.documents)} ({passed or 'all new'}): {_count_chunks(report)}, "
+        f"{documents_of(report.documents)} ({of_them}){beside}: {_count_chunks(report)}, "
         f"{embed.tokens} tokens to embed with {embed.model} in {embed.calls} calls"
     )
     rows = [_row(name, stage) for name, stage in list_paid(report.stages).items()]

@@ -9,6 +9,7 @@ import typer
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table
 from embedmill.console.rendering import to_json
 from embedmill.shared.durations import format_duration
+from embedmill.shared.letters import RESOLUTIONS
 
 if TYPE_CHECKING:
     from embedmill.console.services.dead_letters import DeadLetters, Discarded, ExplainedLetter
@@ -35,7 +36,7 @@ def _print_cause(cause: "RootCause", now: float) -> None:
     print_line(f"{cause.count} x {cause.error_class} at {cause.stage}  [{cause.fingerprint}]")
     print_line(f"    {jobs}; last {_ago(cause.last_seen, now)}, first {_ago(cause.first_seen, now)}")
     print_line(f"    for example letter {cause.example}: {cause.uri}: {cause.error}")
-    closed = [f"{count} {name}" for name in ("replayed", "discarded", "superseded") if (count := getattr(cause, name))]
+    closed = [f"{count} {name}" for name in RESOLUTIONS if (count := getattr(cause, name))]
     if closed:
         why = f"; letter {cause.example}: {cause.resolution_reason}" if cause.resolution_reason else ""
         print_line(f"    closed: {', '.join(closed)}{why}")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from embedmill.console.services.sources import (
         ClosedSource,
         ClosingPreview,
+        ListedSource,
         SourceDetail,
-        SourceReport,
         SourceReports,
     )
     from embedmill.console.services.submitting import SubmittedJob
@@ -170,17 +170,17 @@ def _print_submitted(report: "SubmittedJob") -> None:
 
 def _print_sources(found: "SourceReports", *, limit: int) -> None:
     rows = [_row(source) for source in found.sources]
-    columns = ["id", "kind", "state", "documents", "scanned", "collection", "uri", "read with"]
-    if not any(row["read with"] for row in rows):
-        columns.pop()
+    optional = [column for column in ("schedule", "read with") if any(row[column] for row in rows)]
+    columns = ["id", "kind", "state", "documents", "scanned", "collection", "uri", *optional]
     print_table(rows, columns, empty="no sources: embedmill ingest FOLDER")
     if len(rows) == limit:
         print_line(f"the next ones: --after {rows[-1]['id']}")
 
 
-def _row(source: "SourceReport") -> dict[str, Any]:
+def _row(source: "ListedSource") -> dict[str, Any]:
     scanned = to_json(source.scanned) or "never to its end"
-    return {**to_json(source), "scanned": scanned, "read with": _in_short(source.options)}
+    schedule = source.schedule.timetable if source.schedule else ""
+    return {**to_json(source), "scanned": scanned, "schedule": schedule, "read with": _in_short(source.options)}
 
 
 def _in_short(options: Mapping[str, Any]) -> str:

@@ -134,7 +134,10 @@ def of_rows(found: StageEstimates) -> IndexEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an ingest would take and cost: `total` by lane, `basis` exact or rough, `read` documents looked into."""
+    """What an ingest would take and cost: `total` by lane, `basis` exact or rough, `read` documents looked into.
+
+    Of `documents` some are `unchanged` or `unreadable`; what would be `skipped` is counted beside them.
+    """
 
     documents: int
     unchanged: int

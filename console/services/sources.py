@@ -44,18 +44,24 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceDetail(SourceReport):
-    """A source, how many documents nobody else claims, and when it is read by itself, if it is."""
+class ListedSource(SourceReport):
+    """A source, and when it is read by itself, if it is."""
+
+    schedule: ScheduleReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDetail(ListedSource):
+    """The same, and how many documents nobody else claims."""
 
     only_here: int
-    schedule: ScheduleReport | None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReports:
     """Sources in the order in which they were first named."""
 
-    sources: Sequence[SourceReport]
+    sources: Sequence[ListedSource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +84,20 @@ class ClosedSource(DepartedDocuments):
 def list_sources(runtime: Runtime, *, collection: str | None = None, limit: int = 100, after: int = 0) -> SourceReports:
     """Sources with a number above `after`; raises NotFound for a collection that there is not.
 
-    Who reads some access levels only is told of those that claim documents that they see, and counts these.
+    Who reads some access levels only is told of those that claim documents that they see, and counts these; when
+    sources are read by themselves is left out.
     """
 
-    def find(connection: Connection) -> list[KnownSource]:
+    def find(connection: Connection) -> tuple[list[KnownSource], dict[int, ScheduleReport]]:
         reaches = reaches_of(runtime.principal, connection)
         seen = None if reaches is None else claims_seen(reaches)
         found = sources.list_sources(connection, collection_name=collection, limit=limit, after=after, seen=seen)
-        return found if reaches is None else count_seen(connection, found, reaches)
+        if reaches is not None:
+            return count_seen(connection, found, reaches), {}
+        return found, find_schedules(connection, [known.id for known in found])
 
-    return SourceReports([SourceReport(**_describe(known)) for known in runtime.database.query(find)])
+    known_sources, schedules_of = runtime.database.query(find)
+    return SourceReports([ListedSource(**_describe(k), schedule=schedules_of.get(k.id)) for k in known_sources])
 
 
 @serves("sources.show", Right.READ, in_collection(), filters=True, trace=Trace.NOTHING)

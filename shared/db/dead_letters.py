@@ -12,7 +12,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import attempt, collection, dead_letter, document, job, work
 from embedmill.shared.db.transitions import lock_jobs, move_work
 from embedmill.shared.errors import NotFound
-from embedmill.shared.letters import DeadAtStage, LetterAttempt, LetterFilter, RootCause, SiblingLetter
+from embedmill.shared.letters import RESOLUTIONS, DeadAtStage, LetterAttempt, LetterFilter, RootCause, SiblingLetter
 from embedmill.shared.states import JobState, State
 
 # Letters that one transaction may change: neither a worker nor a kill has to wait for more.
@@ -79,9 +79,6 @@ class LetterHistory:
     letter: StoredLetter
     attempts: Sequence[LetterAttempt]
     letters: Sequence[SiblingLetter]
-
-
-RESOLUTIONS = ("replayed", "discarded", "superseded")
 
 
 def conditions_of(wanted: LetterFilter) -> list[ColumnElement[bool]]:

@@ -337,7 +337,7 @@ def _translate(error: DBAPIError, url: str) -> EmbedmillError:
         return UsageError(TOO_LARGE)
     if "readonly" in cause or "unable to open" in cause:
         if full := find_full_disk(url):
-            hint = "Free some disk space: what costs money is booked before it is asked for."
+            hint = "Free some disk space: calls that cost money are written down before they are made."
             return HomeInUse(f"the disk of {full} is full; what is there can be read", hint=hint)
         return HomeInUse(
             f"the tracking database cannot be opened for writing ({cause})",

@@ -47,6 +47,7 @@ class Job:
     held_deletions: int
     error: str | None
     created_at: float
+    resumed_at: float | None
     enumerated_at: float | None
     finished_at: float | None
 
@@ -244,6 +245,7 @@ def resume_job(connection: Connection, job_id: int) -> None:
     if held[job_id] is not JobState.PAUSED:
         raise IllegalTransition(f"a job cannot go from {held[job_id]} to running again: it is not paused")
     move_held_jobs(connection, held, JobState.RUNNING)
+    connection.execute(update(job).where(job.c.id == job_id).values(resumed_at=clock()))
     released = move_work(State.PENDING, of=[State.QUEUED, State.WAITING])
     kept = work.c.wait_reason.in_((WaitReason.PAUSED, WaitReason.RETRY))
     connection.execute(released.where(work.c.job_id == job_id, or_(work.c.wait_reason.is_(None), kept)))

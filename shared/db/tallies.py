@@ -179,8 +179,8 @@ RATE_SECONDS = 60.0
 
 
 def measure_rate(connection: Connection, subject: Job) -> float:
-    """Documents a second that a job brought to their end over the last minute, or since it began if that is less."""
+    """Documents a second that a job brought to their end over the last minute, or since it began or went on."""
     now = read_clock(connection)
-    seconds = max(1.0, min(RATE_SECONDS, now - subject.created_at))
+    seconds = max(1.0, min(RATE_SECONDS, now - (subject.resumed_at or subject.created_at)))
     query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
     return float(connection.execute(query).scalar_one() / seconds)

@@ -20,7 +20,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0041');
+INSERT INTO "alembic_version" VALUES('0042');
 
 CREATE TABLE attempt (
 	id INTEGER NOT NULL, 
@@ -402,7 +402,7 @@ CREATE TABLE job (
 	error TEXT, 
 	created_at DOUBLE NOT NULL, 
 	enumerated_at DOUBLE, 
-	finished_at DOUBLE, priority INTEGER DEFAULT 0 NOT NULL CONSTRAINT ck_job_priority CHECK (priority BETWEEN -100 AND 100), lane VARCHAR(4) DEFAULT 'live' NOT NULL CONSTRAINT ck_job_lane CHECK (lane IN ('live', 'bulk')), name TEXT, unmet INTEGER DEFAULT '0' NOT NULL, 
+	finished_at DOUBLE, priority INTEGER DEFAULT 0 NOT NULL CONSTRAINT ck_job_priority CHECK (priority BETWEEN -100 AND 100), lane VARCHAR(4) DEFAULT 'live' NOT NULL CONSTRAINT ck_job_lane CHECK (lane IN ('live', 'bulk')), name TEXT, unmet INTEGER DEFAULT '0' NOT NULL, resumed_at DOUBLE, 
 	CONSTRAINT ck_job_finished CHECK ((state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)), 
 	CONSTRAINT ck_job_state CHECK (state IN ('running', 'paused', 'completed', 'failed', 'cancelled')), 
 	CONSTRAINT fk_job_collection_id FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE

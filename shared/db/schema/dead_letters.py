@@ -12,7 +12,8 @@ from sqlalchemy import (
     Text,
 )
 
-from embedmill.shared.db.schema.base import STAGE_LETTERS, Id, metadata, partial
+from embedmill.shared.db.schema.base import STAGE_LETTERS, Id, metadata, one_of, partial
+from embedmill.shared.letters import RESOLUTIONS
 
 replay = Table(
     "replay",
@@ -52,7 +53,7 @@ dead_letter = Table(
     Column("resolution_reason", Text),
     Column("replay_id", Id, ForeignKey("replay.id"), index=True),
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved"),
-    CheckConstraint("resolution IS NULL OR resolution IN ('replayed', 'discarded', 'superseded')", name="resolution"),
+    CheckConstraint(f"resolution IS NULL OR {one_of('resolution', RESOLUTIONS)}", name="resolution"),
     *(
         partial(name, *columns, where=where)
         for name, columns, where in (

@@ -44,6 +44,8 @@ job = Table(
     Column("held_deletions", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("created_at", Double, nullable=False),
+    # When it went on last after a pause, from which its pace is measured.
+    Column("resumed_at", Double),
     Column("enumerated_at", Double),
     Column("finished_at", Double),
     CheckConstraint(one_of("state", JobState), name="state"),

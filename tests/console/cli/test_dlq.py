@@ -70,6 +70,13 @@ def test_named_letters_of_which_none_is_open_are_an_error(
     assert f"error: there is no open letter to take: {arguments[1]}" in err
 
 
+def test_a_rehearsed_replay_ends_as_the_replay_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "discard", "2", "--reason", "not ours")
+    assert _run(["dlq", "replay", "2", "--dry-run"], debug=False) == 1
+    assert "error: there is no open letter to take: 2" in capsys.readouterr().err
+    assert "1 would be replayed" in told(capsys, "replay", "1", "2", "--dry-run")
+
+
 def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 would be replayed" in told(capsys, "replay", "--all", "--dry-run")
     assert "1 replayed; embedmill dlq replays 1" in told(capsys, "replay", "1")

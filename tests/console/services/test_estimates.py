@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,11 @@ def test_people_see_what_each_stage_costs_in_each_lane(found: Estimated, capsys:
 def test_where_nothing_costs_money_people_see_one_line_of_it(
     found: Estimated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_estimate(found())
+    report = found()
+    print_estimate(report)
     assert sum("lane" in line for line in capsys.readouterr().out.splitlines()) == 1
+    print_estimate(replace(report, documents=6, unchanged=2, unreadable=1, skipped=3))
+    assert capsys.readouterr().out.startswith("6 documents (2 unchanged, 1 unreadable) and 3 skipped: ")
 
 
 def test_a_store_without_rows_bills_nothing() -> None:

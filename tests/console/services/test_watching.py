@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from embedmill.console.cli.sources import _print_sources
 from embedmill.console.cli.watching import RunPrinter
 from embedmill.console.services import doctor
 from embedmill.console.services.jobs import describe_job
-from embedmill.console.services.sources import close_source, reschedule_source, show_source
+from embedmill.console.services.sources import close_source, list_sources, reschedule_source, show_source
 from embedmill.console.services.submitting import JobOptions
 from embedmill.console.services.watcher import Watcher
 from embedmill.console.services.watching import ScheduleReport, WatchedRun, schedule_sources
@@ -52,6 +53,17 @@ def kept(runtime: Runtime, source: int) -> ScheduleReport:
     found = show_source(runtime, str(source)).schedule
     assert found is not None
     return found
+
+
+def test_lists_of_sources_say_which_are_read_by_themselves(
+    runtime: Runtime, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = watch(runtime, source_of(folder))
+    found = list_sources(runtime)
+    assert [each.schedule for each in found.sources] == [kept(runtime, source)]
+    _print_sources(found, limit=100)
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert "schedule" in head and kept(runtime, source).timetable in row
 
 
 def test_why_documents_are_kept_is_said_when_their_number_changes(

@@ -331,6 +331,14 @@ def test_the_rate_of_a_young_job_is_measured_since_it_began(tracker: Tracker) ->
     assert rate(tracker) > 3 / 60
 
 
+def test_the_rate_of_a_job_that_went_on_is_measured_since_then(tracker: Tracker) -> None:
+    tracker.write_job(created_at=clock() - 600)
+    tracker.index(tracker.take(URIS))
+    tracker.control("pause_job")
+    tracker.control("resume_job")
+    assert rate(tracker) > 3 / 60
+
+
 def update(tracker: Tracker, **urgency: int) -> tuple[int, int]:
     with tracker.database.write() as connection:
         jobs.update_job(connection, tracker.job, priority=urgency.get("priority"), weight=urgency.get("weight"))
