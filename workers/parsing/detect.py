@@ -25,6 +25,7 @@ JSON = "application/json"
 MARKDOWN = "text/markdown"
 MBOX = "application/mbox"
 NOTEBOOK = "application/x-ipynb+json"
+ODP = "application/vnd.oasis.opendocument.presentation"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODT = "application/vnd.oasis.opendocument.text"
 PDF = "application/pdf"
@@ -45,7 +46,8 @@ ZIP = "application/zip"
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
     XZ: "xz", ZIP: "zip",
-    CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODS: "ods",
+    CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
+    ODS: "ods",
     **{PREFIX + language: language for language in LANGUAGES},
     ODT: "odt", PDF: "pdf", PLAIN: "text", PPTX: "pptx", RST: "rst", RTF: "rtf", XLS: "xls", XLSX: "xlsx",
 }  # fmt: skip
@@ -64,16 +66,14 @@ _TEXT_SUFFIXES = {
     **SUFFIXES,
 }  # fmt: skip
 _BINARY_SUFFIXES = {
-    ".docm": "DOCX", ".docx": "DOCX", ".epub": "EPUB", ".ods": "ODS", ".odt": "ODT", ".pdf": "PDF",
+    ".docm": "DOCX", ".docx": "DOCX", ".epub": "EPUB", ".odp": "ODP", ".ods": "ODS", ".odt": "ODT", ".pdf": "PDF",
     ".pptm": "PPTX", ".pptx": "PPTX", ".rtf": "RTF", ".xls": "XLS", ".xlsm": "XLSX", ".xlsx": "XLSX",
 }  # fmt: skip
 _PACKAGE_PARTS = (("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX))
 _MIMETYPES = {
     EPUB.encode(): EPUB,
-    ODT.encode(): ODT,
-    ODS.encode(): ODS,
-    (ODT + "-template").encode(): ODT,
-    (ODS + "-template").encode(): ODS,
+    **{kind.encode(): kind for kind in (ODP, ODS, ODT)},
+    **{f"{kind}-template".encode(): kind for kind in (ODP, ODS, ODT)},
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
@@ -175,7 +175,7 @@ def _declared_mimetype(archive: Archive) -> str:
     with archive.open("mimetype") as stream:
         declared = stream.read(200).strip()
     if declared.startswith(b"application/vnd.oasis") and declared not in _MIMETYPES:
-        raise UnsupportedDocument("it is an OpenDocument file other than a text or a spreadsheet")
+        raise UnsupportedDocument("it is an OpenDocument file other than a text, a spreadsheet or a presentation")
     return _MIMETYPES.get(declared, "")
 
 
@@ -184,9 +184,9 @@ def _detect_ole(data: bytes) -> str:
     if _utf16("EncryptedPackage") in data:
         raise EncryptedDocument("it is an office file protected with a password")
     if _utf16("WordDocument") in data:
-        raise UnsupportedDocument("it is a Word document in the format from before 2007 (.doc)")
+        raise UnsupportedDocument("it is a Word document in the format from before 2007 (.doc): save it as .docx")
     if _utf16("PowerPoint Document") in data:
-        raise UnsupportedDocument("it is a presentation in the format from before 2007 (.ppt)")
+        raise UnsupportedDocument("it is a presentation in the format from before 2007 (.ppt): save it as .pptx")
     if _utf16("__substg1.0_") in data:
         raise UnsupportedDocument("it is an Outlook message (.msg)")
     if _utf16("Workbook") in data or _utf16("Book") in data:

@@ -1,27 +1,18 @@
 """Owns OpenDocument texts: the body, then notes, comments, and what stands in headers and footers, each once."""
 
-from embedmill.shared.errors import EncryptedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.odt_blocks import OdtBlocks
 from embedmill.workers.parsing.odt_styles import OdtStyles
 from embedmill.workers.parsing.odt_text import OdtMarks
+from embedmill.workers.parsing.open_document import CONTENT, STYLES, open_package
 from embedmill.workers.parsing.package import read_embedded
 from embedmill.workers.parsing.xml import Element, all_text, local_name, parse_xml
-
-CONTENT = "content.xml"
-MANIFEST = "META-INF/manifest.xml"
-META = "meta.xml"
-STYLES = "styles.xml"
 
 
 def read(data: bytes, draft: Draft) -> None:
     """EncryptedDocument when the manifest says that the content is encrypted."""
-    archive = draft.archive(data)
-    if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
-        raise EncryptedDocument("the document is protected with a password")
-    if META in archive:
-        draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+    archive = open_package(data, draft, what="document")
     root = parse_xml(archive.read(CONTENT))
     pages = parse_xml(archive.read(STYLES)) if STYLES in archive else None
     _read_document(archive, root, pages, draft)
@@ -46,10 +37,7 @@ def _read_asides(blocks: OdtBlocks, marks: OdtMarks) -> None:
     for mark, note in marks.notes:
         blocks.opened_by(mark, note)
     for comment in marks.comments:
-        author = comment.findtext("{*}creator") or ""
-        for written in comment.findall("{*}creator") + comment.findall("{*}date"):
-            comment.remove(written)
-        blocks.opened_by(f"Comment by {author}:" if author else "Comment:", comment)
+        blocks.comment(comment)
 
 
 def _read_running(pages: Element, blocks: OdtBlocks) -> None:

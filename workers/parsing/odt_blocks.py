@@ -54,6 +54,12 @@ class OdtBlocks:
         self.read(element)
         self._opening = ""
 
+    def comment(self, comment: Element) -> None:
+        author = comment.findtext("{*}creator") or ""
+        for written in comment.findall("{*}creator") + comment.findall("{*}date"):
+            comment.remove(written)
+        self.opened_by(f"Comment by {author}:" if author else "Comment:", comment)
+
     def _read_children(self, element: Element, item: "_Item | None") -> None:
         for child in element:
             self._read_block(child, local_name(child), item)
@@ -160,7 +166,7 @@ class OdtBlocks:
     def _read_drawing(self, drawing: Element) -> None:
         for child in drawing:
             match local_name(child):
-                case "text-box" | "p" | "list":
+                case "text-box" | "p" | "list" | "table":
                     self._waiting.settle()
                     self._read_block(child, local_name(child), None)
                 case "object" | "object-ole":

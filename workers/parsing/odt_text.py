@@ -12,7 +12,7 @@ from embedmill.workers.parsing.xml import Element, all_text, attribute, local_na
 _SPACES_AT_MOST = 1000
 _SPACE_RUN = re.compile("[ \t\n\r]+")
 _LEFT_OUT = frozenset({"annotation-end", "hidden-text", "tracked-changes", "sequence-decls", "forms", "title", "desc"})
-_DRAWN = frozenset({
+DRAWN = frozenset({
     "frame", "custom-shape", "rect", "ellipse", "line", "polyline", "polygon", "path", "connector", "g", "caption",
     "circle", "regular-polygon", "measure",
 })  # fmt: skip
@@ -94,7 +94,7 @@ class _OdtReader:
                 self._pieces.append((mark, self._ruby(child)))
             case "frame" if line := self._equation(child):
                 self._pieces.append(("", line))
-            case _ if name in _DRAWN:
+            case _ if name in DRAWN:
                 self.drawings.append(child)
             case _ if name and name not in _LEFT_OUT:
                 self._read(child, mark)

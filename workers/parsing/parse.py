@@ -30,6 +30,7 @@ _READERS = {
     detect.JSON: "embedmill.workers.parsing.json:read",
     detect.MARKDOWN: "embedmill.workers.parsing.markdown:read",
     detect.NOTEBOOK: "embedmill.workers.parsing.notebook:read",
+    detect.ODP: "embedmill.workers.parsing.odp:read",
     detect.ODS: "embedmill.workers.parsing.sheets.opendocument:read",
     detect.ODT: "embedmill.workers.parsing.odt:read",
     detect.PDF: "embedmill.workers.parsing.pdf.reading:read",

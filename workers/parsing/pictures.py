@@ -5,7 +5,7 @@ import re
 from embedmill.workers.parsing import detect
 from embedmill.workers.parsing.draft import Draft, count
 
-_WITH_PARTS = frozenset({detect.DOCX, detect.ODS, detect.ODT, detect.PPTX, detect.XLSX})
+_WITH_PARTS = frozenset({detect.DOCX, detect.ODP, detect.ODS, detect.ODT, detect.PPTX, detect.XLSX})
 _PICTURE = re.compile(r"(?!.*thumbnail).*\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg|webp)", re.IGNORECASE)
 _RTF_PICTURE = re.compile(rb"\\pict\b")
 _NEVER_BLANK = frozenset({detect.PDF, detect.EPUB})

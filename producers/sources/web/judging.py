@@ -35,6 +35,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument."
 _FILES = (
     "application/pdf", "application/rtf", "application/epub+zip", "application/vnd.ms-excel",
     "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.presentation",
 )  # fmt: skip
 _NO_TEXT = ("text/css", "text/javascript", "text/ecmascript", "text/calendar", "text/vcard", "text/vtt")
 _MEDIA = ("image/", "audio/", "video/", "font/", "model/")
@@ -46,7 +47,7 @@ LEFT_OUT = tuple(
     ".mp3 .mp4 .m4a .m4v .mov .avi .mkv .webm .ogg .wav .flac .zip .gz .tgz .bz2 .xz .7z .rar .tar .iso .img .dmg .exe "
     ".msi .deb .rpm .apk .jar .war .whl .bin .dll .so .wasm .swf".split()
 )
-_FILE_SUFFIXES = tuple(".pdf .docx .pptx .xlsx .xls .odt .ods .epub .rtf .md .txt .csv .rst".split())
+_FILE_SUFFIXES = tuple(".pdf .docx .pptx .xlsx .xls .odt .ods .odp .epub .rtf .md .txt .csv .rst".split())
 
 _LEADS = {True: "answers", False: "leads to what answers"}
 ANY_ADDRESS = "it says what the site says to any address (a soft 404)"

@@ -3,23 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from embedmill.shared.errors import EncryptedDocument
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.odt_blocks import OdtBlocks
 from embedmill.workers.parsing.odt_styles import OdtStyles, raised
 from embedmill.workers.parsing.odt_text import OdtMarks
+from embedmill.workers.parsing.open_document import CONTENT, open_package
 from embedmill.workers.parsing.package import read_embedded
 from embedmill.workers.parsing.scripts import MarkedPiece, marked
 from embedmill.workers.parsing.sheets.far_cells import column_name
 from embedmill.workers.parsing.sheets.merges import Merged, Merges
 from embedmill.workers.parsing.sheets.shaping import SheetRow, add_rows
 from embedmill.workers.parsing.sheets.workbook import comment_line, note_unvalued
-from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml, stream_xml
-
-CONTENT = "content.xml"
-MANIFEST = "META-INF/manifest.xml"
-META = "meta.xml"
+from embedmill.workers.parsing.xml import Element, attribute, local_name, stream_xml
 
 REPEATED = 1000
 """A cell or row that stands for many, as a column filled to its end, is read so often at most."""
@@ -31,11 +27,7 @@ _CELLS = ("table-cell", "covered-table-cell")
 
 def read(data: bytes, draft: Draft) -> None:
     """Every sheet with cells as a part: its name as a heading, its tables and comments."""
-    archive = draft.archive(data)
-    if MANIFEST in archive and b"encryption-data" in archive.read(MANIFEST):
-        raise EncryptedDocument("the workbook is protected with a password")
-    if META in archive:
-        draft.title = parse_xml(archive.read(META)).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+    archive = open_package(data, draft, what="workbook")
     with archive.open(CONTENT) as stream:
         _Sheets(draft, archive).read(stream_xml(stream, ("style", "table", "table-row", "shapes")))
 

@@ -13,7 +13,7 @@ from pptx.util import Inches
 
 from tests.workers.parsing import test_odt as odt
 from tests.workers.parsing import test_word as word
-from tests.workers.parsing.making import word_paragraph
+from tests.workers.parsing.making import word_paragraph, zipped
 
 
 def _saved(made: Any) -> bytes:
@@ -215,6 +215,48 @@ def headed_docx() -> bytes:
     return _saved(document)
 
 
+def talk_odp() -> bytes:
+    """Shapes in another order than they stand, a group, a table, notes, a comment, and what no one reads aloud."""
+
+    def shape(inside: str, at: str = "1cm 1cm", of: str = "", tag: str = "frame") -> str:
+        left, top = at.split()
+        kind = f'presentation:class="{of}"' if of else ""
+        return (
+            f'<draw:{tag} {kind} svg:x="{left}" svg:y="{top}" svg:width="5cm" svg:height="20mm">{inside}</draw:{tag}>'
+        )
+
+    def box(text: str, at: str = "1cm 1cm", of: str = "") -> str:
+        return shape(f"<draw:text-box><text:p>{text}</text:p></draw:text-box>", at, of)
+
+    steps = odt.listing("N", odt.item("Open", odt.inner(odt.item("slowly"))), odt.item("Shut"))
+    table = "".join(odt.row(*map(odt.cell, cells)) for cells in (("Item", "Price"), ("Bolt", "$2")))
+    notes = box("Say it twice.") + box("7", of="page-number")
+    comment = "<office:annotation><dc:creator>Ann</dc:creator><text:p>Sure?</text:p></office:annotation>"
+    slides = (
+        (
+            f"<draw:page>{box('right', '12cm 6cm')}{shape('<text:p>low</text:p>', '1cm 15cm', tag='custom-shape')}"
+            f"<draw:g>{box('left', '1cm 60mm')}</draw:g>{box('Pumps', '1cm 1cm', 'title')}{box('Draft', of='footer')}"
+            f"{comment}<presentation:notes>{notes}</presentation:notes></draw:page>"
+        ),
+        (
+            f"<draw:page>{shape(f'<draw:text-box>{steps}</draw:text-box>')}"
+            f"{shape(f'<table:table>{table}</table:table>', '1cm 9cm')}</draw:page>"
+        ),
+        '<draw:page draw:style-name="gone"><draw:line/></draw:page>',
+    )
+    hidden = '<style:drawing-page-properties presentation:visibility="hidden"/>'
+    styles = f'{odt.LISTS}<style:style style:name="gone">{hidden}</style:style>'
+    space = f'{odt.SPACES} xmlns:presentation="{odt.OASIS}:presentation:1.0"'
+    return zipped(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.presentation",
+            "content.xml": f"<office:document-content {space}><office:automatic-styles>{styles}"
+            f"</office:automatic-styles><office:body><office:presentation>{''.join(slides)}</office:presentation>"
+            "</office:body></office:document-content>",
+        }
+    )
+
+
 MADE: dict[str, Callable[[], bytes]] = {
     "asides.docx": asides_docx,
     "chapters.odt": chapters_odt,
@@ -225,4 +267,5 @@ MADE: dict[str, Callable[[], bytes]] = {
     "same.docx": same_docx,
     "same.odt": same_odt,
     "tables.docx": tables_docx,
+    "talk.odp": talk_odp,
 }
