@@ -1,4 +1,4 @@
-"""Owns words that a line's end cuts: they are joined where the document, or a list of words, has the whole."""
+"""Owns words that a line's end cuts, or that lack a sign: the document, or a list of words, says what they are."""
 
 import re
 from base64 import b64encode
@@ -10,6 +10,13 @@ from importlib.resources import files
 HYPHENS = "-\u2010\u00ad\x02\ufffe"
 """What stands at a line's end in a word that goes on; U+FFFE and U+0002 are pdfium's own signs for it."""
 
+UNKNOWN = "\ufffd"
+"""What stands for a sign whose meaning the file does not tell."""
+
+_LIGATURES = ("ffi", "ffl", "ff", "fi", "fl")
+# U+21B5 is what TeX's `ff` is called in files that macOS made.
+_SIGN = re.compile(f"[{UNKNOWN}\u21b5]")
+_TORN = re.compile(rf"[^\W\d_]*{_SIGN.pattern}[^\W\d_]+|[^\W\d_]+{_SIGN.pattern}")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_WORD = re.compile(r"[^\W_]+(?:[-\u2010][^\W_]+)*$")
 _FIRST_WORD = re.compile(r"[^\W_]+")
@@ -27,6 +34,18 @@ class DocumentWords:
     def _seen(self) -> Counter[str]:
         """Counted when a hyphen first asks for it; a half at a line's end is counted as what it looks like."""
         return Counter(_WORD.findall("\n".join(self._lines).casefold().replace("\u2010", "-")))
+
+    def mended(self, text: str) -> str:
+        """The text with a ligature for a sign without a meaning where one, and no other, makes a word of it."""
+        return _TORN.sub(self._with_ligature, text) if _SIGN.search(text) else text
+
+    def _with_ligature(self, found: "re.Match[str]") -> str:
+        wholes = [_SIGN.sub(ligature, found[0]) for ligature in _LIGATURES]
+        words = [whole for whole in wholes if self._is_known(whole.casefold())]
+        return words[0] if len(words) == 1 else found[0]
+
+    def _is_known(self, word: str) -> bool:
+        return len(word) >= _SHORTEST and (self._seen[word] > 0 or self._is_listed(word))
 
     def join_all(self, lines: Sequence[str]) -> str:
         """Lines as one text."""
@@ -51,7 +70,7 @@ class DocumentWords:
         if self._seen[whole] or self._seen[apart]:
             return self._seen[whole] >= self._seen[apart]
         part = whole.rpartition("-")[2]
-        return len(part) >= _SHORTEST and (self._seen[part] > 0 or self._is_listed(part))
+        return self._is_known(part)
 
 
 def _is_listed(word: str) -> bool:

@@ -74,6 +74,8 @@ def _write(document: "PdfDocument", pages: Sequence[PdfPage | None], draft: Draf
         if page and page.scanned:
             _liken(page.lines, body)
     words = DocumentWords([line.text for page in pages if page for line in page.lines])
+    for cell in (cell for line in lines for cell in line.cells if not cell.text.isascii()):
+        cell.text = words.mended(cell.text)
     told = [_parts(page, words) if page else [] for page in pages]
     carry_over(told, words)
     headings = find_headings(told, read_outline(document), body)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.accents import with_accents
+from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
 from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
 from embedmill.workers.parsing.pdf.signs import readable
 
@@ -16,6 +17,7 @@ _LINE = re.compile("[^\r\n\0]+")
 _WORD = re.compile("[^\\s\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
 _PLAIN_WORD = re.compile(r"\S+")
 _SIGNS = re.compile("[\0\x02\ufffe]")
+_MAYBE_HYPHEN = re.compile("\ufffe")
 _DIGIT = re.compile(r"\d")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
@@ -90,12 +92,19 @@ def _text(text_page: Any) -> str:
     raw.FPDFText_GetText(text_page, 0, count, buffer)
     text = bytes(buffer)[: 2 * count].decode("utf-16-le", "surrogatepass")
     if len(text.rstrip("\0")) == count:
-        return text
+        return _MAYBE_HYPHEN.sub(lambda found: _hyphen(text_page, found), text)
     return "".join(_character(raw.FPDFText_GetUnicode(text_page, index)) for index in range(count))
 
 
+def _hyphen(text_page: Any, found: "re.Match[str]") -> str:
+    """Pdfium's sign for a hyphen at a line's end, which it uses for what has no meaning, too."""
+    from pypdfium2.raw import FPDFText_IsHyphen
+
+    return found[0] if FPDFText_IsHyphen(text_page, found.start()) == 1 else UNKNOWN
+
+
 def _character(code: int) -> str:
-    return chr(code) if code <= 0x10FFFF else "\ufffd"
+    return chr(code) if code <= 0x10FFFF else UNKNOWN
 
 
 class _Places:

@@ -7,10 +7,14 @@ from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.parse import parse
 
-FONTS = ("Helvetica", "Helvetica-Bold", "Courier", "Times-Roman", "Hebrew")
-HEBREW = """/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange
-1 beginbfrange <61> <7A> <05D0> endbfrange endcmap end"""
-"""The letters a to z stand for those of the Hebrew alphabet, in its order."""
+FONTS = ("Helvetica", "Helvetica-Bold", "Courier", "Times-Roman", "Hebrew", "Torn")
+MEANINGS = {
+    "Hebrew": "1 beginbfrange <61> <7A> <05D0> endbfrange",
+    "Torn": "1 beginbfchar <21> <0000> endbfchar",
+}
+"""The letters a to z stand for those of the Hebrew alphabet, in its order; and nobody knows what `!` stands for."""
+CMAP = """/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange
+{} endcmap end"""
 FIRST_FREE = 4 + len(FONTS)
 
 
@@ -81,10 +85,13 @@ def draw(*pages: Page, outline: str = "") -> bytes:
     objects[1] = f"<</Type/Pages/Count {len(kids)}/Kids[{' '.join(kids)}]>>"
     entry = _add(objects, f"<</Title({outline})/Parent 3 0 R/Dest[{kids[0]}/Fit]>>") if outline else ""
     objects[2] = f"<</Type/Outlines/First {entry}/Last {entry}/Count 1>>" if outline else "null"
-    hebrew = _add(objects, f"<</Length {len(HEBREW)}>>stream\n{HEBREW}\nendstream")
     for number, font in enumerate(FONTS):
-        meaning = f"/ToUnicode {hebrew}" if font == "Hebrew" else ""
-        objects[3 + number] = f"<</Type/Font/Subtype/Type1/BaseFont/{font}/Encoding/WinAnsiEncoding{meaning}>>"
+        encoding = "/WinAnsiEncoding"
+        if font in MEANINGS:
+            meanings = CMAP.format(MEANINGS[font])
+            stream = _add(objects, f"<</Length {len(meanings)}>>stream\n{meanings}\nendstream")
+            encoding = f"<</Differences[33/g33]>>/ToUnicode {stream}"
+        objects[3 + number] = f"<</Type/Font/Subtype/Type1/BaseFont/{font}/Encoding{encoding}>>"
     return _assembled(objects)
 
 

@@ -37,6 +37,24 @@ def test_a_list_of_words_decides_what_the_document_does_not(line: str, following
     assert DocumentWords().join(line, following) == joined
 
 
+@pytest.mark.parametrize(
+    ("torn", "text"),
+    [
+        ("an e\ufffdcient pump", "an efficient pump"),
+        ("di\u21b5erent", "different"),
+        ("the O\ufffdce", "the Office"),
+        ("the xylo\ufffdn", "the xylo\ufffdn"),
+        ("a \ufffd \u21b5 b", "a \ufffd \u21b5 b"),
+    ],
+)
+def test_a_ligature_without_a_meaning_is_the_one_that_makes_a_word(torn: str, text: str) -> None:
+    assert DocumentWords().mended(torn) == text
+
+
+def test_what_has_no_meaning_in_a_word_is_no_hyphen() -> None:
+    assert texts(read(Page().text(72, 700, "an e!cient pump", font="Torn"))) == ["an efficient pump"]
+
+
 def test_soft_hyphens_and_the_marks_of_pdfium_never_reach_the_text() -> None:
     page = Page().lines(72, 700, "All of it stands in the docu-", "mentation of carbon-", "free energy.")
     assert texts(read(page)) == ["All of it stands in the documentation of carbon-free energy."]
