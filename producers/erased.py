@@ -17,22 +17,18 @@ def find_erased(
     connection: Connection, submissions: Sequence[Submission], *, runtime: Runtime, collection: DocumentCollection
 ) -> Mapping[str, Barred]:
     """Why some submissions stay out, given by their documents' ids."""
-    return find(connection, {s.document_id: s.content_hash for s in submissions}, runtime, collection)
-
-
-def find(
-    connection: Connection, contents: Mapping[str, str], runtime: Runtime, collection: DocumentCollection
-) -> Mapping[str, Barred]:
-    """Why documents stay out, given by id with the hashes of their content; those that come in are absent."""
-    coming = [NamedDocument(id, collection.name, content_hash) for id, content_hash in contents.items()]
+    coming = [NamedDocument(s.document_id, collection.name, s.content_hash, s.uri) for s in submissions]
     return find_barred(connection, runtime.marker, coming)
 
 
 def find_items(runtime: Runtime, collection: DocumentCollection, items: Mapping[str, Document]) -> Mapping[str, Barred]:
     """The same of what a source has, given by id."""
     seals = DocumentSeals(runtime.vault, collection.id)
-    contents = {id: seals.content_hash(item.content_hash) for id, item in items.items()}
-    return runtime.database.query(find, contents, runtime, collection)
+    coming = [
+        NamedDocument(id, collection.name, seals.content_hash(item.content_hash), item.uri)
+        for id, item in items.items()
+    ]
+    return runtime.database.query(find_barred, runtime.marker, coming)
 
 
 def note(barred: Barred) -> dict[str, Any]:

@@ -215,10 +215,13 @@ def called(database: Database, collection_id: int, sources: Sequence[Source]) ->
     """Sources as they are called beside the others of a collection, and beside those before them; each once."""
     if not any(source.has_namesakes for source in sources):
         return list(sources)
-    others = database.query(lambda connection: scans.list_open_specs(connection, collection_id))
+    others, closed = (
+        database.query(partial(scans.list_specs, collection_id=collection_id, state=state))
+        for state in ("open", "closed")
+    )
     found: dict[str, Source] = {}
     for source in sources:
-        named = source.beside(others)
+        named = source.beside(others, closed)
         found.setdefault(named.identity, named)
         others.setdefault(named.identity, named.spec)
     return list(found.values())

@@ -12,6 +12,7 @@ from embedmill.shared.db.collections import list_collections
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.spellings import one_spelling
 
 PAGE = 2000
 
@@ -61,4 +62,5 @@ def name_ids(runtime: Runtime, names: Sequence[str], *, collection: str | None) 
     """The ids that documents of these names have, or had, in every collection or in one."""
     known = [c.name for c in runtime.database.query(list_collections) if collection in (None, c.name)]
     spelled = [spelling for name in names for spelling in document_names(runtime, name)]
-    return [*spelled, *(document_id(place, name) for place in known for name in spelled)]
+    named = dict.fromkeys([*spelled, *map(one_spelling, spelled)])
+    return [*spelled, *(document_id(place, name) for place in known for name in named)]

@@ -14,7 +14,7 @@ from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import described, tombstones
 from embedmill.shared.db.collections import list_collections, list_index_versions
-from embedmill.shared.erasing import RETENTION
+from embedmill.shared.erasing import MarkKind
 from embedmill.shared.errors import UsageError
 from embedmill.shared.paging import walk
 from embedmill.shared.runtime import Runtime
@@ -56,10 +56,10 @@ def verify_receipt(runtime: Runtime, name: str) -> VerifiedReceipt:
     genuine = receipts.is_genuine(runtime, receipt)
     forged = [] if genuine else [FoundAgain("receipt", None, "it was changed, or another installation signed it")]
     found = [*forged, *_find_again(runtime, marks)]
-    by_name = receipt["cause"] != RETENTION
-    standing = runtime.database.query(tombstones.find_marks, sorted(marks)) if by_name else marks
+    named = {mark for mark, kind in receipt["tombstones"].items() if kind == MarkKind.DOCUMENT}
+    lifted = len(named - runtime.database.query(tombstones.find_marks, sorted(named)))
     left = [Left(*pair) for pair in receipts.left_in(receipt)]
-    return VerifiedReceipt(not found, found, receipt["erasure"], len(marks), len(marks - standing), left)
+    return VerifiedReceipt(not found, found, receipt["erasure"], len(marks), lifted, left)
 
 
 def _read(runtime: Runtime, name: str) -> Mapping[str, Any]:

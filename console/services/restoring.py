@@ -206,10 +206,10 @@ def _find_erased(runtime: Runtime) -> list[str]:
 
 def _match(connection: Connection, runtime: Runtime, ids: Sequence[str]) -> list[str]:
     contents: Mapping[str, tuple[str, str]] = traces.find_contents(connection, ids)
-    marks = {
-        mark: id
-        for id, (collection, content_hash) in contents.items()
-        for kind, mark in runtime.marker.marks(NamedDocument(id, collection, content_hash)).items()
-        if kind is not MarkKind.CONTENT
-    }
-    return sorted({marks[mark] for mark in tombstones.find_marks(connection, list(marks))})
+    uris = traces.find_uris(connection, ids)
+    marks: dict[str, set[str]] = {}
+    for id, (collection, content_hash) in contents.items():
+        for mark, kind in runtime.marker.barring(NamedDocument(id, collection, content_hash, uris[id])).items():
+            if kind is not MarkKind.CONTENT:
+                marks.setdefault(mark, set()).add(id)
+    return sorted({id for mark in tombstones.find_marks(connection, list(marks)) for id in marks[mark]})

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedmill.producers.sources.memory import Memory
@@ -189,6 +190,7 @@ class Remark:
 Document = FileItem | RowItem | HeldItem
 Item = Document | Kept | Departed | Skipped | Problem
 Spec = dict[str, Any]
+NOTHING: Mapping[str, Spec] = MappingProxyType({})
 _NOTE_KINDS = {RemarkKind.EMPTY: "unmet", RemarkKind.UNMET: "unmet", RemarkKind.READ: "note"}
 
 
@@ -284,9 +286,12 @@ class Source(ABC):
         """By what an older release knew it, "" where that is the same."""
         return ""
 
-    def beside(self, others: Mapping[str, Spec]) -> Self:
-        """The source as it is called beside the open ones of its collection, which are told by their identities."""
-        del others
+    def beside(self, others: Mapping[str, Spec], closed: Mapping[str, Spec] = NOTHING) -> Self:
+        """The source as it is called beside the open ones of its collection, which are told by their identities.
+
+        One that was closed is still called what it was: what was erased of it stays out by that name.
+        """
+        del others, closed
         return self
 
     @property

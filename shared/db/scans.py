@@ -97,10 +97,10 @@ def _adopt(connection: Connection, collection_id: int, former: str, identity: st
     return True
 
 
-def list_open_specs(connection: Connection, collection_id: int) -> dict[str, dict[str, Any]]:
-    """What the open sources of a collection are read by, by their identities, those first that were recorded first."""
+def list_specs(connection: Connection, collection_id: int, *, state: str) -> dict[str, dict[str, Any]]:
+    """What sources of a collection are read by, by their identities, those first that were recorded first."""
     query = select(source.c.identity, source.c.spec).order_by(source.c.id)
-    rows = connection.execute(query.where(source.c.collection_id == collection_id, source.c.state == "open"))
+    rows = connection.execute(query.where(source.c.collection_id == collection_id, source.c.state == state))
     return {row.identity: dict(row.spec) for row in rows}
 
 

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, exists, literal, select
 
-from embedmill.shared.addresses import digest
+from embedmill.shared.addresses import digest, document_id
 from embedmill.shared.db.bulk import among, insert_or
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import document, tombstone
 from embedmill.shared.erasing import MarkKind
 from embedmill.shared.paging import pages
+from embedmill.shared.spellings import one_spelling
 
 PURPOSE = "tombstone"
 SHOWN_CHARACTERS = 16
@@ -35,11 +36,20 @@ class Deriving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamedDocument:
-    """A document that comes in, or that goes: its id, its collection's name, and the hash of its content or ''."""
+    """A document that comes in, or that goes: its id, its collection's name, and the hash of its content or ''.
+
+    Without its `uri` it is known by this spelling of its name only.
+    """
 
     id: str
     collection: str
     content_hash: str
+    uri: str = ""
+
+    @property
+    def one_id(self) -> str:
+        """The id that it has under the one spelling of its name."""
+        return document_id(self.collection, one_spelling(self.uri)) if self.uri else self.id
 
 
 class Marker:
@@ -61,11 +71,18 @@ class Marker:
         return self.mark(MarkKind.DOCUMENT, id)
 
     def marks(self, named: NamedDocument) -> dict[MarkKind, str]:
-        """Every mark that could keep a document out."""
-        found = {MarkKind.DOCUMENT: self.of_document(named.id)}
+        """What keeps a document out, however its name is spelled."""
+        return self._marks(named, named.one_id)
+
+    def barring(self, named: NamedDocument) -> dict[str, MarkKind]:
+        """Every mark that could keep a document out: of its name as it is spelled, too, as earlier releases set it."""
+        return {mark: kind for id in (named.id, named.one_id) for kind, mark in self._marks(named, id).items()}
+
+    def _marks(self, named: NamedDocument, id: str) -> dict[MarkKind, str]:
+        found = {MarkKind.DOCUMENT: self.of_document(id)}
         if named.content_hash and named.content_hash != NO_CONTENT:
             found[MarkKind.CONTENT] = self.mark(MarkKind.CONTENT, named.collection, named.content_hash)
-            found[MarkKind.VERSION] = self.mark(MarkKind.VERSION, named.id, named.content_hash)
+            found[MarkKind.VERSION] = self.mark(MarkKind.VERSION, id, named.content_hash)
         return found
 
 
@@ -85,12 +102,15 @@ def find_barred(connection: Connection, marker: Marker, coming: Sequence[NamedDo
     """
     if not coming or not _are_there_any(connection):
         return {}
-    marks = {mark: (named, kind) for named in coming for kind, mark in marker.marks(named).items()}
+    marks: dict[str, list[tuple[str, MarkKind]]] = {}
+    for named in coming:
+        for mark, kind in marker.barring(named).items():
+            marks.setdefault(mark, []).append((named.id, kind))
     found: dict[str, Barred] = {}
     for row in _find(connection, list(marks)):
-        named, kind = marks[row.mark]
-        if named.id not in found or kind is MarkKind.DOCUMENT:
-            found[named.id] = Barred(row.mark, kind, row.created_at)
+        for id, kind in marks[row.mark]:
+            if id not in found or kind is MarkKind.DOCUMENT:
+                found[id] = Barred(row.mark, kind, row.created_at)
     return _without_known(connection, found, {named.id: named.content_hash for named in coming})
 
 

@@ -69,14 +69,15 @@ def begin(runtime: Runtime, documents: Sequence[str], *, cause: str) -> str:
     id, marker = secrets.token_hex(8), runtime.marker
 
     def open_(connection: Connection) -> None:
-        contents, places = dict[str, tuple[str, str]](), dict[str, int]()
+        contents, places, uris = dict[str, tuple[str, str]](), dict[str, int](), dict[str, str]()
         for part in pages(documents, PAGE):
             withdrawing.hide(connection, part)
             contents |= traces.find_contents(connection, part)
             places |= traces.find_collections(connection, part)
+            uris |= traces.find_uris(connection, part)
         marks: dict[str, MarkKind] = {}
         for document, (collection, content_hash) in contents.items():
-            found = marker.marks(NamedDocument(document, collection, content_hash))
+            found = marker.marks(NamedDocument(document, collection, content_hash, uris[document]))
             marks |= {mark: kind for kind, mark in found.items() if kind in _wanted(cause)}
         tombstones.set_tombstones(connection, id, marks)
         erasures.open_erasure(connection, id, places, cause=cause, step=STEPS[0].name)

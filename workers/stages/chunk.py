@@ -120,7 +120,7 @@ def _find_erased(runtime: WorkerRuntime, read: Read) -> str | None:
     item = read.item
     if read.content_hash == item.content_hash:
         return None
-    named = NamedDocument(item.document_id, runtime.collection(item.collection_id).name, read.content_hash)
+    named = NamedDocument(item.document_id, runtime.collection(item.collection_id).name, read.content_hash, item.uri)
     found = runtime.database.query(find_barred, runtime.marker, [named])
     return next((explain(barred.kind, barred.since) for barred in found.values()), None)
 

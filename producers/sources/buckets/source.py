@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from embedmill.producers.sources.base import (
+    NOTHING,
     FileItem,
     Item,
     Kept,
@@ -105,8 +106,9 @@ class S3Source(Source):
     def former_identity(self) -> str:
         return json.dumps(self._what, sort_keys=True, separators=(",", ":")) if self.access.endpoint else ""
 
-    def beside(self, others: Mapping[str, Spec]) -> Self:
-        """A bucket of the same name in another store has its documents' URIs already: ours name the store."""
+    def beside(self, others: Mapping[str, Spec], closed: Mapping[str, Spec] = NOTHING) -> Self:
+        """A bucket of the same name in another store has, or had, its documents' URIs already: ours name the store."""
+        others = {**closed, **others}
         if known := others.get(self.identity):
             return replace(self, place=replace(self.place, host=BucketPlace.parse(known["uri"]).host))
         if self.access.endpoint is None:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from embedmill.producers.sources.base import Item, Problem, ReadContext, Source, Spec
+from embedmill.producers.sources.base import NOTHING, Item, Problem, ReadContext, Source, Spec
 from embedmill.producers.sources.options import FieldMap, SourceOptions, TableOptions
 from embedmill.producers.sources.sql.layouts import Wanted, find_ids
 from embedmill.producers.sources.sql.logins import NO_LOGIN, Login, read_login, usual_login
@@ -127,14 +127,16 @@ class SqlSource(Source):
         words = " ".join(self.query.split()).encode()
         return f"{self.place.url}/{self.table or f'query-{hashlib.sha256(words).hexdigest()[:NAME_CHARACTERS]}'}"
 
-    def beside(self, others: Mapping[str, Spec]) -> Self:
+    def beside(self, others: Mapping[str, Spec], closed: Mapping[str, Spec] = NOTHING) -> Self:
         """The same table under another spelling is that source; one of an earlier release is asked what it is."""
         mark = _find_mark(self) or others.get(self.identity, {}).get("mark", "")
         same = [spec for spec in others.values() if mark and self._mark_of(spec) == mark]
+        former = [spec for spec in closed.values() if mark and self._mark_of(spec) == mark] if not same else []
         marked = replace(self, mark=mark)
-        if self.identity in others or not same:
+        is_named = self.identity in others or (self.identity in closed and not same)
+        if is_named or not (same or former):
             return replace(marked, namesakes=[spec["uri"] for spec in same if self._is_another(spec)])
-        first, *more = same
+        first, *more = same or former[:1]
         wanted = replace(self.wanted, ids=tuple(first["columns"].get("ids", ())))
         return replace(marked, name=first["uri"], wanted=wanted, namesakes=[spec["uri"] for spec in more])
 

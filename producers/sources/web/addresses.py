@@ -8,7 +8,6 @@ order and tracking in a query make no second one, nor does http beside https.
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, unquote, unquote_plus, urljoin, urlsplit, urlunsplit
@@ -16,9 +15,9 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urljoin, urlsplit, 
 from w3lib.url import safe_url_string
 
 from embedmill.shared.errors import UsageError
+from embedmill.shared.spellings import PORTS, TRACKING, filtered, parameter
 
 SCHEMES: Final = ("http", "https")
-PORTS: Final = {"http": 80, "https": 443}
 MOST_CHARACTERS = 2000
 MOST_SEGMENTS = 30
 MOST_OF_ONE_NAME = 8
@@ -26,11 +25,6 @@ MOST_OF_ONE_NAME = 8
 YEARS_AHEAD, MOST_YEARS_AHEAD = 1, 1000
 """A calendar's pages from the year after the next on; what is no year is no calendar."""
 
-_TRACKING = re.compile(
-    r"utm_\w+|gclid|gclsrc|dclid|fbclid|msclkid|yclid|twclid|igshid|mc_[ce]id|_ga|_gl|_hsenc|_hsmi|mkt_tok|ref_src|"
-    r"vero_\w+|oly_\w+_id",
-    re.IGNORECASE,
-)
 _SESSION = re.compile(
     r"phpsessid|jsessionid|aspsessionid\w*|cfid|cftoken|sess(?:ion)?_?(?:id)?|zenid|oscsid", re.IGNORECASE
 )
@@ -47,7 +41,6 @@ _SIGNED = re.compile(r"expires|policy|s[tepvrks]|spr|sk\w{1,3}|srt|ss", re.IGNOR
 _SIGNATURE = re.compile(r"(?:^|&)(?:sig|signature)=", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.eyJ|xox[a-z]-|gh[pousr]_\w{20}|AKIA[0-9A-Z]{12}|AIza[\w-]{30}|sk-[\w-]{20}")
 _REPEATED = re.compile(r"((?:/[^/]+){1,3}?)\1{2,}(?=/|$)")
-_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 # Most links are written as they are asked.
 _SAFE = re.compile(r"(?:[\w.~:/?#&=+,;@!$*-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _DIGITS = re.compile(r"\d+")
@@ -107,7 +100,7 @@ def join(href: str, *, base: str, charset: str = "utf-8") -> Link | None:
         return None
     if whole is None:
         return None
-    asked = _filtered(whole, lambda part: not _TRACKING.fullmatch(_name(part)))
+    asked = filtered(whole, lambda part: not TRACKING.fullmatch(parameter(part)))
     return Link(_kept(asked), asked)
 
 
@@ -118,19 +111,6 @@ def lead(location: str, *, base: str) -> Link | None:
     except ValueError:
         return None
     return Link(_kept(whole), whole) if whole else None
-
-
-def key(address: str) -> str:
-    """What two addresses of one page have in common: letters that need no `%` without it, and a query in one order."""
-    parts = urlsplit(_filtered(address, lambda part: not _TRACKING.fullmatch(_name(part))))
-    query = "&".join(sorted(parts.query.split("&")))
-    return _ESCAPE.sub(_plain, f"{parts.netloc}{parts.path}?{query}")
-
-
-def _plain(escaped: re.Match[str]) -> str:
-    """RFC 3986: what is not reserved means the same with and without `%`, and so do small letters in its number."""
-    character = chr(int(escaped[1], 16))
-    return character if character.isascii() and (character.isalnum() or character in "-._~") else escaped[0].upper()
 
 
 def origin(address: str) -> str:
@@ -153,7 +133,7 @@ def site(address: str) -> set[str]:
 def shape(address: str) -> str:
     """The address with a sign for each number, and the names of its parameters: the same for pages of one making."""
     parts = urlsplit(address)
-    names = sorted({_name(part) for part in parts.query.split("&")})
+    names = sorted({parameter(part) for part in parts.query.split("&")})
     return _DIGITS.sub("#", f"{parts.netloc}{unquote(parts.path)}?{'&'.join(names)}")
 
 
@@ -167,7 +147,7 @@ def is_of_calendar(address: str) -> bool:
 def trap(address: str, *, year: int) -> str:
     """The rule by which an address is not asked, because addresses of its kind have no end; "" when none is."""
     parts = urlsplit(address)
-    counts = Counter(_name(part) for part in parts.query.split("&") if part)
+    counts = Counter(parameter(part) for part in parts.query.split("&") if part)
     rules = (
         ("it is longer than 2,000 characters", len(address) > MOST_CHARACTERS),
         ("its path repeats itself", _repeats(parts.path)),
@@ -207,40 +187,24 @@ def _whole(parts: SplitResult) -> str | None:
     if "/." in path and not path.startswith("//"):
         path = urlsplit(urljoin("http://host/", path)).path
     whole = urlunsplit((parts.scheme, netloc, path, parts.query, ""))
-    return _filtered(whole, lambda part: not _is_session(part))
+    return filtered(whole, lambda part: not _is_session(part))
 
 
 def _is_session(part: str) -> bool:
-    return _SESSION.fullmatch(_name(part)) is not None or _SHORT_SESSION.fullmatch(part) is not None
+    return _SESSION.fullmatch(parameter(part)) is not None or _SHORT_SESSION.fullmatch(part) is not None
 
 
 def _kept(address: str) -> str:
     """Without what lets somebody in."""
     signed = _SIGNATURE.search(urlsplit(address).query) is not None
-    return _filtered(address, lambda part: not _is_secret(part, signed=signed))
+    return filtered(address, lambda part: not _is_secret(part, signed=signed))
 
 
 def _is_secret(part: str, *, signed: bool) -> bool:
-    name = _name(part)
+    name = parameter(part)
     if _SECRET.fullmatch(name) or (signed and _SIGNED.fullmatch(name)):
         return True
     return _SECRET_VALUE.search(unquote_plus(part)) is not None
-
-
-def _filtered(address: str, keeps: Callable[[str], bool]) -> str:
-    """With those parameters only, and each once, written as they were."""
-    parts = urlsplit(address)
-    if not parts.query:
-        return address
-    return urlunsplit((*parts[:3], "&".join(_once(filter(keeps, parts.query.split("&")))), parts.fragment))
-
-
-def _once(parts: Iterable[str]) -> dict[str, None]:
-    return dict.fromkeys(part for part in parts if part)
-
-
-def _name(part: str) -> str:
-    return unquote_plus(part.partition("=")[0])
 
 
 def _authorization(parts: SplitResult) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from embedmill.producers.sources.base import HeldItem
-from embedmill.producers.sources.web.addresses import Link, is_of_calendar, key
+from embedmill.producers.sources.web.addresses import Link, is_of_calendar
 from embedmill.producers.sources.web.client import AnswerHead, WebAnswer
 from embedmill.producers.sources.web.fetching import (
     BarredByRobots,
@@ -28,6 +28,7 @@ from embedmill.producers.sources.web.maps import Listed, read_map, unpacked
 from embedmill.producers.sources.web.page import HtmlPage, decoded, directives, read_page
 from embedmill.producers.sources.web.walls import LOGIN, leads_to_login
 from embedmill.shared.errors import DocumentError
+from embedmill.shared.spellings import address_key
 
 HTML = ("text/html", "application/xhtml+xml")
 _XML = ("application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml")
@@ -173,7 +174,7 @@ def _is_markup(answer: WebAnswer) -> bool:
 def _judge_page(page: HtmlPage, answer: WebAnswer, link: Link, *, fetcher: Fetcher) -> PageVerdict:
     says = page.likeness if is_of_calendar(link.address) else page.content_hash
     found = PageVerdict(AnswerKind.DOCUMENT, links=page.links, canonical=page.canonical, says=says)
-    if page.moved_to is not None and key(page.moved_to.address) != key(link.address):
+    if page.moved_to is not None and address_key(page.moved_to.address) != address_key(link.address):
         links = (*page.links, page.moved_to)
         return replace(
             found, kind=AnswerKind.WALL, reason=f"it sends readers on to {page.moved_to.address}", links=links

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import Item, Kept
 from embedmill.producers.sources.seen import SeenKeys
-from embedmill.producers.sources.web.addresses import Link, key
+from embedmill.producers.sources.web.addresses import Link
 from embedmill.producers.sources.web.judging import AnswerKind, PageVerdict
 from embedmill.producers.sources.web.known import KnownPage
 from embedmill.producers.sources.web.politeness import FrontierEntry
 from embedmill.producers.sources.web.progress import CrawlProgress
 from embedmill.producers.sources.web.reach import mark_of
+from embedmill.shared.spellings import address_key
 
 MOST_HOPS = 10
 MOST_WAITING = 50
@@ -75,7 +76,7 @@ class AddressNames:
         assert verdict.to is not None
         if entry.hops >= MOST_HOPS:
             yield from self.refuse(entry, PageVerdict(AnswerKind.LOST, "its redirects have no end"), known)
-        elif key(verdict.to.address) == key(entry.address):
+        elif address_key(verdict.to.address) == address_key(entry.address):
             # Only the scheme is another: it is the same page.
             self.progress.queue.add(replace(entry, link=verdict.to, hops=entry.hops + 1), is_next=True)
         else:
@@ -83,7 +84,7 @@ class AddressNames:
 
     def wait_for(self, target: Link, waiting: WaitingPage) -> Iterator[Item]:
         """Decide on a page when it is known what becomes of another, which is asked next."""
-        other, entry, reach = key(target.address), waiting.entry, self.progress.reach
+        other, entry, reach = address_key(target.address), waiting.entry, self.progress.reach
         is_move = waiting.verdict.kind is AnswerKind.MOVED
         is_start = entry.is_start and is_move
         self.waiting.setdefault(other, []).append(waiting)
@@ -101,7 +102,7 @@ class AddressNames:
 
     def decide(self, address: str, fate: Fate) -> Iterator[Item]:
         """What became of an address, and so of the pages that waited for it."""
-        name = key(address)
+        name = address_key(address)
         self.fates.put(name, fate)
         yield from self._resolve(name, fate)
 

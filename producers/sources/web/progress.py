@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import ReadContext
-from embedmill.producers.sources.web.addresses import Link, key
+from embedmill.producers.sources.web.addresses import Link
 from embedmill.producers.sources.web.judging import PageVerdict
 from embedmill.producers.sources.web.known import KnownPage, keep, page_key, recall
 from embedmill.producers.sources.web.politeness import FrontierEntry, Queue, WebClock
 from embedmill.producers.sources.web.reach import SiteReach
+from embedmill.shared.spellings import address_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +89,4 @@ class CrawlProgress:
 
 def stands_alone(known: KnownPage, address: str) -> bool:
     """Whether a page is a document whatever others are: it may be kept without being read."""
-    return not known.why and (not known.canonical or key(known.canonical) == key(address))
+    return not known.why and (not known.canonical or address_key(known.canonical) == address_key(address))

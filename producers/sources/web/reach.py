@@ -8,8 +8,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from embedmill.producers.sources.globs import Globs
 from embedmill.producers.sources.seen import SeenKeys
-from embedmill.producers.sources.web.addresses import key, place, shape, trap
+from embedmill.producers.sources.web.addresses import place, shape, trap
 from embedmill.producers.sources.web.judging import LEFT_OUT
+from embedmill.shared.spellings import address_key
 
 ALIKE = 60
 """So many pages of one making are looked at …"""
@@ -50,11 +51,11 @@ class SiteReach:
 
     def has_met(self, address: str) -> bool:
         """Whether this or another address of the same page was met."""
-        return self._seen.find([mark_of(key(address))]) is not None
+        return self._seen.find([mark_of(address_key(address))]) is not None
 
     def meet(self, address: str) -> None:
         """From now on it was."""
-        self._seen.add([mark_of(key(address))], 0)
+        self._seen.add([mark_of(address_key(address))], 0)
 
     def admit(self, address: str, *, depth: int, is_listed: bool = False) -> bool:
         """Whether an address is asked that was met now; the lists of a site name what is elsewhere, too."""

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from embedmill.producers.sources.base import Item, Kept, Problem, Skipped
-from embedmill.producers.sources.web.addresses import Link, key, site
+from embedmill.producers.sources.web.addresses import Link, site
 from embedmill.producers.sources.web.judging import AnswerKind, PageVerdict
 from embedmill.producers.sources.web.known import KnownPage
 from embedmill.producers.sources.web.lists import Lists
 from embedmill.producers.sources.web.names import AddressNames, Fate, WaitingPage
 from embedmill.producers.sources.web.politeness import FrontierEntry
 from embedmill.producers.sources.web.progress import CrawlProgress
+from embedmill.shared.spellings import address_key
 
 
 @dataclass(slots=True)
@@ -60,8 +61,8 @@ class PageTelling:
 
     def _place(self, entry: FrontierEntry, verdict: PageVerdict, known: KnownPage) -> Iterator[Item]:
         """A document under its own address, unless it names another that is a page and says the same of itself."""
-        own = key(entry.address)
-        names_itself = not verdict.canonical or key(verdict.canonical) == own
+        own = address_key(entry.address)
+        names_itself = not verdict.canonical or address_key(verdict.canonical) == own
         self.progress.follow(entry, verdict.links)
         fate = Fate(is_page=True, names_itself=bool(verdict.canonical) and names_itself)
         yield from self._names.decide(entry.address, fate)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from embedmill.shared.addresses import document_id
 from embedmill.shared.db import tombstones
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.tombstones import NO_CONTENT, Marker, NamedDocument
@@ -48,6 +49,28 @@ def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marke
     elsewhere = NamedDocument(COPY.id, "other", COPY.content_hash)
     assert barred(tracker.database, marker, COPY) == {COPY.id: MarkKind.CONTENT}
     assert barred(tracker.database, marker, elsewhere) == {}
+
+
+@pytest.mark.parametrize(
+    ("erased", "coming"),
+    [
+        ("file:///a/x", "file:///a/../a/x"),
+        ("file:///a/x", "FILE:///a//%78"),
+        ("file:///a/%78/", "file:///a/x"),
+        ("https://shop.example/a?x=1&y=2", "HTTP://Shop.EXAMPLE:80/b/../%61?y=2&x=1#part"),
+        ("http://shop.example", "https://shop.example:443/"),
+        ("row 7", "row 7"),
+    ],
+)
+def test_it_is_known_by_every_spelling_of_its_name(tracker: Tracker, marker: Marker, erased: str, coming: str) -> None:
+    gone, back = (
+        NamedDocument(document_id("default", uri), "default", content * 64, uri)
+        for uri, content in ((erased, "c"), (coming, "d"))
+    )
+    mark = marker.marks(gone)[MarkKind.DOCUMENT]
+    tracker.database.transact(tombstones.set_tombstones, "e1", {mark: MarkKind.DOCUMENT})
+    other = NamedDocument("b" * 32, "default", "e" * 64, f"other:{coming}")
+    assert barred(tracker.database, marker, back, other) == {back.id: MarkKind.DOCUMENT}
 
 
 def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, marker: Marker) -> None:

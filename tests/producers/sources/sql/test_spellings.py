@@ -46,8 +46,7 @@ def test_a_table_under_another_name_is_the_source_on_record(database: Database) 
         elsewhere(database).open(),
         elsewhere(database).open(table=qualified(database), text=("title",)),
     ]
-    for spelled in spellings:
-        found = spelled.beside(others)
+    for found in (*(spelled.beside(others) for spelled in spellings), spellings[0].beside({}, others)):
         assert (found.identity, found.uri) == (known.identity, known.uri)
         assert [item.uri for item in found] == [item.uri for item in known]
         assert SqlSource.from_spec(found.spec).identity == known.identity

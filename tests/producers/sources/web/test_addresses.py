@@ -2,8 +2,9 @@
 
 import pytest
 
-from embedmill.producers.sources.web.addresses import Link, join, key, origin, place, read_named, shape, trap
+from embedmill.producers.sources.web.addresses import Link, join, origin, place, read_named, shape, trap
 from embedmill.shared.errors import UsageError
+from embedmill.shared.spellings import address_key
 
 BASE = "https://docs.example/guide/index.html?lang=en"
 
@@ -88,12 +89,12 @@ def test_what_is_no_address_is_refused_without_its_secrets(argument: str) -> Non
     ],
 )
 def test_one_page_has_one_key(one: str, other: str) -> None:
-    assert key(one) == key(other)
+    assert address_key(one) == address_key(other)
 
 
 def test_other_pages_have_other_keys() -> None:
     pages = ["/a", "/A", "/a/", "/a?x=1", "/a?x=2", "/%2Fa", "/a+b", "/a%2Bb", "/a%20b", "/a;b"]
-    assert len({key(f"https://x.example{page}") for page in pages}) == len(pages)
+    assert len({address_key(f"https://x.example{page}") for page in pages}) == len(pages)
 
 
 def test_origin_and_place_know_ports() -> None:
