@@ -111,7 +111,7 @@ def _round(database: Database, job_id: int, queued: deque[int], took: _Took) -> 
     took("look at leases", lambda: query(leases.find_leases))
     took(
         "look for lost messages",
-        lambda: transact(lambda c: queueing.requeue_lost(c, stages=stages.names(), older_than_seconds=3600)),
+        lambda: transact(lambda c: queueing.requeue_lost(c, after_seconds=dict.fromkeys(stages.names(), 3600))),
     )
     took("look for jobs that ended", lambda: query(jobs.find_completable))
     took("jobs show", lambda: query(lambda c: _show(c, job_id)))

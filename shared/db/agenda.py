@@ -17,6 +17,7 @@ class Agenda:
     """Whether there is anything for each chore."""
 
     ready: bool
+    queued: bool
     ended: bool
     leases: bool
     samples: bool
@@ -25,8 +26,10 @@ class Agenda:
     reservations: bool
 
 
+_QUEUED = select(work.c.id).where(in_state(State.QUEUED))
 _QUESTIONS: dict[str, Select[int]] = {
     "ready": queueing.select_jobs_with_ready(),
+    "queued": _QUEUED,
     "ended": jobs.select_completable(),
     "leases": leases.select_held(),
     "samples": samples.select_due(),
@@ -55,7 +58,7 @@ def read_leftovers(connection: Connection, *, silent_seconds: float) -> Leftover
     """What others have left, or are at."""
     questions: dict[str, Select[Any]] = {
         "supervisors": select(supervisor.c.id).where(is_live(supervisor, silent_seconds)),
-        "queued": select(work.c.id).where(in_state(State.QUEUED)),
+        "queued": _QUEUED,
         "pools": select(pool.c.queue).where(or_(pool.c.paused, pool.c.desired == 0)),
     }
     return Leftovers(**_answer(connection, questions))
@@ -65,7 +68,7 @@ def has_work(connection: Connection) -> bool:
     """Whether there is anything for a worker."""
     questions: dict[str, Select[Any]] = {
         "ready": queueing.select_jobs_with_ready(),
-        "queued": select(work.c.id).where(in_state(State.QUEUED)),
+        "queued": _QUEUED,
     }
     return any(_answer(connection, questions).values())
 

@@ -1,6 +1,6 @@
 """Work that is to be sent: what is ready, what has a message out, what goes back to the dispatcher."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -110,11 +110,11 @@ def _select_due(job_id: int | ColumnElement[int]) -> Select[int]:
 _TAKE_BACK = move_work(State.PENDING, of=[State.QUEUED])
 
 
-def requeue_lost(connection: Connection, *, stages: Sequence[str], older_than_seconds: float) -> int:
-    """Give queued work whose message must be lost back to the dispatcher; returns how many."""
-    is_old = or_(work.c.dispatched_at <= clock() - older_than_seconds, work.c.dispatched_at > clock() + SKEW_SECONDS)
-    query = _TAKE_BACK.where(work.c.stage.in_(stages), is_old)
-    return connection.execute(query).rowcount
+def requeue_lost(connection: Connection, *, after_seconds: Mapping[str, float]) -> int:
+    """Give queued work whose message must be lost back to the dispatcher, by stage; returns how many."""
+    ages = case(after_seconds, value=work.c.stage)
+    is_old = or_(work.c.dispatched_at <= clock() - ages, work.c.dispatched_at > clock() + SKEW_SECONDS)
+    return connection.execute(_TAKE_BACK.where(work.c.stage.in_(list(after_seconds)), is_old)).rowcount
 
 
 def requeue_fetched(connection: Connection, *, older_than_seconds: float, reach_seconds: float = 0.0) -> int:

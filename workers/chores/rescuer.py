@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embedmill.shared import stages
 from embedmill.shared.db import leases, queueing, rescues
-from embedmill.shared.db.engine import Connection, Database
+from embedmill.shared.db.engine import Database
 from embedmill.shared.logs import get_logger
 from embedmill.shared.presence import is_gone
 from embedmill.shared.settings import Settings
@@ -66,14 +66,9 @@ class Rescuer:
 
         A message that left a queue `settled_seconds` ago without its work being claimed was lost with whoever took it.
         """
-        empty = [stage for stage in stages.names() if not depths.get(stage)]
         overdue = self._settings.lease_seconds * OVERDUE_LEASES
-
-        def requeue(connection: Connection) -> int:
-            count = queueing.requeue_lost(connection, stages=empty, older_than_seconds=settled_seconds)
-            return count + queueing.requeue_lost(connection, stages=list(stages.names()), older_than_seconds=overdue)
-
-        count = self._database.transact(requeue)
+        ages = {stage: overdue if depths.get(stage) else min(settled_seconds, overdue) for stage in stages.names()}
+        count = self._database.transact(lambda connection: queueing.requeue_lost(connection, after_seconds=ages))
         if count:
             log.info("rescuer.messages_lost", work=count)
         return count

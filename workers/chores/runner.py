@@ -113,7 +113,7 @@ class ChoreRunner:
                 settings.silent_seconds,
                 due=now + settings.silent_seconds,
             ),
-            Chore("requeue", self._requeue_lost_messages, look, due=now + look),
+            Chore("requeue", self._requeue_lost_messages, look, due=now + look, asks=lambda agenda: agenda.queued),
             *self._fetched(broker.dead_fetch_seconds),
             Chore("reconcile", self._reconcile, RECONCILE_SECONDS, due=now + look),
             Chore("add_up", self._add_up, ADD_UP_SECONDS, due=now + ADD_UP_SECONDS),

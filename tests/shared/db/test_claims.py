@@ -121,7 +121,7 @@ def test_a_lost_message_is_sent_again_also_when_the_clock_moved(
     for id_ in tracker.queue():
         tracker.write(id_, dispatched_at=clock() + seconds)
     with tracker.database.write() as connection:
-        assert queueing.requeue_lost(connection, stages=list(stages.names()), older_than_seconds=10.0) == requeued
+        assert queueing.requeue_lost(connection, after_seconds=dict.fromkeys(stages.names(), 10.0)) == requeued
     assert tracker.states().count(State.PENDING) == requeued
 
 

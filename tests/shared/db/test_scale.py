@@ -127,7 +127,7 @@ LOOKS: dict[str, Callable[[Connection], object]] = {
     "count_queued": queueing.count_queued,
     "count_ready": lambda c: queueing.count_ready(c, 1, limit=2048),
     "queue_ready": lambda c: queueing.queue_ready(c, 1, limit=2048),
-    "requeue_lost": lambda c: queueing.requeue_lost(c, stages=list(stages.names()), older_than_seconds=600.0),
+    "requeue_lost": lambda c: queueing.requeue_lost(c, after_seconds=dict.fromkeys(stages.names(), 600.0)),
     "find_leases": leases.find_leases,
     "find_completable": jobs.find_completable,
     "complete_jobs": jobs.complete_jobs,

@@ -32,7 +32,7 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
 ) -> None:
     made = ChoreRunner(runtime, open_broker(runtime.settings))
     chores = chores_of(made)
-    first, last = chores["requeue"], chores["clean"]
+    first, last = chores["reconcile"], chores["clean"]
     done: list[str] = []
     first.run, first.seconds, first.due = failing(RuntimeError("odd")), 60.0, 0.0
     last.run, last.due = (lambda: done.append("clean")), 0.0
@@ -42,8 +42,20 @@ def test_a_chore_that_fails_keeps_no_other_from_its_turn_and_waits_for_its_next(
         tracker.end_scan(ended)
         wait_until(lambda: tracker.get_job(ended).state == JobState.COMPLETED, "the others go on")
     failures = [entry for entry in logs if entry["event"] == "chores.failed"]
-    assert [(entry["chore"], entry["error_class"]) for entry in failures] == [("requeue", "RuntimeError")]
+    assert [(entry["chore"], entry["error_class"]) for entry in failures] == [("reconcile", "RuntimeError")]
     assert made.failure is None
+
+
+def test_lost_messages_are_looked_for_while_there_are_any(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    looked: list[str] = []
+    for place in ("nothing is queued", "work is queued"):
+        made = ChoreRunner(runtime, open_broker(runtime.settings))
+        requeue = chores_of(made)["requeue"]
+        requeue.run, requeue.due = (lambda place=place: looked.append(place)), 0.0  # type: ignore[misc]
+        made._tick()
+        tracker.submit(["file:///a"])
+        tracker.queue()
+    assert looked == ["work is queued"]
 
 
 def test_a_statement_that_the_database_refuses_is_known_and_keeps_no_other_chore_from_its_turn(
