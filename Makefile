@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Tests that compute take a core each; those that start processes also wait for them.
 JOBS ?= $(CORES)
-PROCESS_JOBS ?= $(shell expr $(CORES) + 1)
+PROCESS_JOBS ?= $(shell expr $(CORES) + 2)
 PROCESSES := tests/e2e tests/chaos tests/workers/brokers
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 # Bytecode of tests that is not kept is compiled again by every process.
@@ -66,7 +66,7 @@ endif
 check: setup ## Lint, formatting, types and import contracts: what CI runs besides tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(CORES)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from _pytest.runner import runtestprotocol
 
 from embedmill.shared.configuration import load_settings
 from embedmill.shared.settings import Settings
 from tests import cheaper, together
 from tests.command import Command
 from tests.migrated import place_migrated
-from tests.services import mariadb, postgres
+from tests.services import mariadb, moto, postgres
 
 SMALL = {
     "EMBEDMILL_EMBEDDING": "hash",
@@ -37,10 +38,13 @@ if threading.current_thread() is threading.main_thread():
             signal.signal(number, handler)
 
 
-# No example fails because the machine is slow. `make chaos-walks` looks at many more of them.
+# No example fails because the machine is slow, and a run sees those of the run before. `make chaos-walks` looks at many
+# more of them, and at others each time.
+MORE_EXAMPLES = os.environ.get("TEST_EXAMPLES")
 hypothesis.settings.register_profile(
     "suite",
-    max_examples=int(os.environ.get("TEST_EXAMPLES", "25")),
+    max_examples=int(MORE_EXAMPLES or 16),
+    derandomize=MORE_EXAMPLES is None,
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
@@ -57,12 +61,30 @@ def pytest_configure(config: pytest.Config) -> None:
         cheaper.trust_one_authority(together.folder() / "authority.pem")
 
 
+QUICK_SECONDS = 0.1
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Who runs tests for another process tells it how they went, and of their fixtures only what is worth a line.
+
+    To tell of each test three times is a hundredth of what ten thousand of them cost.
+    """
+    if not is_helper(item.config):
+        return None
+    hooks = item.ihook
+    hooks.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed or report.sections or report.duration > QUICK_SECONDS:
+            hooks.pytest_runtest_logreport(report=report)
+    hooks.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is loaded stays: looking through all of it again and again is a tenth of what tests cost."""
     gc.disable()
     found = yield
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
@@ -73,6 +95,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what tests of this process shared, and remove what those of all did."""
     postgres.stop_shared()
     mariadb.stop_shared()
+    moto.stop_shared()
     if not is_helper(config):
         together.end()
 

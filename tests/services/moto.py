@@ -1,4 +1,7 @@
-"""An SQS and S3 protocol server for tests: that of TEST_SQS_ENDPOINT, else moto in a process of its own."""
+"""An SQS and S3 protocol server for tests: that of TEST_SQS_ENDPOINT, else moto in a process of its own.
+
+All tests of a process share one, of which each begins with nothing: to load it takes a second.
+"""
 
 import importlib.util
 import os
@@ -57,13 +60,30 @@ class Server:
             pass
 
 
+_shared: list[tuple[subprocess.Popen[bytes], Server]] = []
+
+
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server that answers; our own is killed at the end."""
+    """A server that answers and holds nothing; our own is one for all tests of this process, and none may stop it."""
     given = os.environ.get("TEST_SQS_ENDPOINT")
     if given:
         yield Server(given.rstrip("/"))
         return
+    if not _shared:
+        _shared.append(_start())
+    (_, server), *_ = _shared
+    server.wipe()
+    yield server
+
+
+def stop_shared() -> None:
+    """At the end of a process's tests."""
+    while _shared:
+        _kill(_shared.pop()[0])
+
+
+def _start() -> tuple[subprocess.Popen[bytes], Server]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)],
@@ -74,11 +94,16 @@ def running_server() -> Iterator[Server]:
     )
     server = Server(f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: _answers(server.url), "moto answers", seconds=60, every=0.1)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+        wait_until(lambda: _answers(server.url), "moto answers", every=0.1)
+    except BaseException:
+        _kill(process)
+        raise
+    return process, server
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -145,6 +145,7 @@ def test_a_request_that_fails_at_the_vendor_is_made_again_and_uses_up_no_attempt
     line: Line[OpenAISimulator], tmp_path: Path
 ) -> None:
     line.vendor.faults.add(Fault(kind="status", status=500, match="unlucky", path="/v1/embeddings"))
+    line.change(retry_base_seconds=3600.0, retry_max_seconds=3600.0)
     line.submit(tmp_path / "docs", {"one": "an unlucky text"})
     line.park()
     line.round()
@@ -157,7 +158,8 @@ def test_a_request_that_fails_at_the_vendor_is_made_again_and_uses_up_no_attempt
         0,
         "ProviderUnavailable",
     )
-    wait_until(lambda: line.worked() and line.reasons() == {"bulk"}, "it is tried again")
+    line.tracker.write(row["id"], available_at=0.0)
+    line.park()
     line.finish()
     assert line.outcomes() == {"one": "indexed"}
 
