@@ -47,10 +47,10 @@ from embedmill.console.services.fields import FieldReports
 from embedmill.console.services.jobs import JobExplanation, JobReport, JobSummary
 from embedmill.console.services.lending import Runtimes
 from embedmill.console.services.parsing import ParsedFile
+from embedmill.console.services.progress import JobProgress
 from embedmill.console.services.replaying import ReplayReport
 from embedmill.console.services.sources import ListedSource
 from embedmill.console.services.spending import SpendReport
-from embedmill.console.services.standing import JobProgress
 from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Verification
 from embedmill.console.usual import USUAL

@@ -10,7 +10,7 @@ from embedmill.shared.durations import format_duration
 from embedmill.shared.harmless import harmless
 
 if TYPE_CHECKING:
-    from embedmill.console.services.standing import JobProgress, Pace
+    from embedmill.console.services.progress import JobProgress, Pace
 
 TERMINAL_SECONDS = 0.3
 PIPE_SECONDS = 10.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         JobSummary,
         WaitingDocuments,
     )
-    from embedmill.console.services.standing import DocumentCounts
+    from embedmill.console.services.progress import DocumentCounts
     from embedmill.console.services.submitting import SubmittedJob
     from embedmill.shared.runtime import Runtime
 

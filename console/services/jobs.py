@@ -7,9 +7,7 @@ from typing import Any
 
 from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
-from embedmill.console.services.reach import in_collection, in_job, reaches_of
-from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
-from embedmill.console.services.standing import (
+from embedmill.console.services.progress import (
     NOBODY_SERVES,
     DocumentCounts,
     Hindrance,
@@ -20,6 +18,8 @@ from embedmill.console.services.standing import (
     name_command,
     read_staffing,
 )
+from embedmill.console.services.reach import in_collection, in_job, reaches_of
+from embedmill.console.services.serving import WHOLE_JOBS, Trace, serves
 from embedmill.shared.access.labels import Reach
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_batches, bulk_items, jobs, scan_notes, tallies, waits

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, Listener, Teller
 from embedmill.console.services.held_against import CollectionIndex
 from embedmill.console.services.noticing import Noticed
+from embedmill.console.services.progress import scanning
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
-from embedmill.console.services.standing import scanning
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import claims, collections
 from embedmill.shared.notes import Note, Reason

@@ -17,7 +17,7 @@ HASHED = frozenset({"names", "sources", "source", "uri"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AnswerRecord:
     """What is written of an answer."""
 
     target: str = ""
@@ -25,17 +25,17 @@ class Told:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def tell_answer(answer: Any, trail: Trail) -> Told:
+def tell_answer(answer: Any, trail: Trail) -> AnswerRecord:
     """What is written of an answer: query and scores hashed, the id of what it shows, or how many things it holds."""
     hits, query = getattr(answer, "hits", None), getattr(answer, "query", None)
     if hits is not None and query is not None:
         scores = trail.hash_scores([(f"{hit.document}/{hit.chunk}", hit.score) for hit in hits])
         details = {"query": trail.hash_query(query.original), "scores": scores}
-        return Told(counts={"hits": len(hits)}, details=details)
+        return AnswerRecord(counts={"hits": len(hits)}, details=details)
     if hasattr(answer, "question") and hasattr(answer, "claims"):
         counts = {"documents": len(answer.documents), "claims": len(answer.claims)}
-        return Told(counts=counts, details={"query": trail.hash_query(answer.question)})
-    return Told(_target(answer), dict(_counts(answer)))
+        return AnswerRecord(counts=counts, details={"query": trail.hash_query(answer.question)})
+    return AnswerRecord(_target(answer), dict(_counts(answer)))
 
 
 def _target(answer: Any) -> str:

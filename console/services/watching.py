@@ -9,10 +9,10 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services.events import EventQueue
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.owning import require_shown
+from embedmill.console.services.progress import FINAL
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.running import Workshop, WorkshopOptions
 from embedmill.console.services.serving import serves
-from embedmill.console.services.standing import FINAL
 from embedmill.console.services.submitting import USUAL, JobOptions
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
 from embedmill.console.services.jobs import JobReport, describe_job
-from embedmill.console.services.reach import in_collection, in_job
-from embedmill.console.services.running import Workshop, WorkshopOptions
-from embedmill.console.services.serving import Trace, serves
-from embedmill.console.services.standing import (
+from embedmill.console.services.progress import (
     FINAL,
     Hindrance,
     JobProgress,
@@ -19,6 +16,9 @@ from embedmill.console.services.standing import (
     read_staffing,
     scanning,
 )
+from embedmill.console.services.reach import in_collection, in_job
+from embedmill.console.services.running import Workshop, WorkshopOptions
+from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmission
 from embedmill.shared import stages
 from embedmill.shared.access.principals import Right

@@ -1,7 +1,7 @@
 """What people see while a job goes on."""
 
 from embedmill.console.cli.progress import format_progress
-from embedmill.console.services.standing import scanning
+from embedmill.console.services.progress import scanning
 
 
 def test_while_sources_are_read_it_says_what_was_met_and_about_how_much_is_left() -> None:

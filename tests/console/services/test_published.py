@@ -12,9 +12,9 @@ from embedmill.console.services.exporting import Exported, Rejected
 from embedmill.console.services.feedback import ExportedFeedback, ExportedJudgement, ExportedQuery, FeedbackReport
 from embedmill.console.services.jobs import ChunkCounts, JobExplanation, JobReport, JobSpend
 from embedmill.console.services.parsing import ParsedBlock, ParsedChunk, ParsedFile
+from embedmill.console.services.progress import DocumentCounts
 from embedmill.console.services.query_stats import DayOfQueries, QueryStats
 from embedmill.console.services.searching import Answered
-from embedmill.console.services.standing import DocumentCounts
 from embedmill.console.services.submitting import SubmittedJob
 from embedmill.console.services.verifying import Compared, Repaired
 from embedmill.retrieval.hits import Hit, SearchResult

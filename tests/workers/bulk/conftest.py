@@ -14,7 +14,7 @@ from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import SimulatorServer, running
 from embedmill.workers.runtime import WorkerRuntime
 from tests.shared.db.tracker import Tracker
-from tests.workers.bulk.killing import Scythe
+from tests.workers.bulk.killing import Killer
 from tests.workers.bulk.line import Line
 from tests.workers.validation.conftest import MODEL as JUDGE
 from tests.workers.validation.conftest import simulated, vendor
@@ -71,9 +71,9 @@ def judged(
 
 
 @pytest.fixture
-def scythe(monkeypatch: pytest.MonkeyPatch) -> Scythe:
+def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     """To kill this process with, as far as its code can tell."""
-    return Scythe(monkeypatch)
+    return Killer(monkeypatch)
 
 
 class opened:  # noqa: N801 - reads as the context manager that it is

@@ -15,7 +15,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Scythe:
+class Killer:
     """Ends this process, as far as its code can tell, at its n-th transaction: before it, or once it is committed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,13 @@ from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
 from tests.corpus import text_of
 from tests.waiting import wait_until
-from tests.workers.bulk.killing import Scythe, live_until_killed
+from tests.workers.bulk.killing import Killer, live_until_killed
 from tests.workers.bulk.line import Line
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
-    line: Line[OpenAISimulator], scythe: Scythe, tmp_path: Path, *, after: bool
+    line: Line[OpenAISimulator], killer: Killer, tmp_path: Path, *, after: bool
 ) -> None:
     asked = 0
     for number in range(1, 40):
@@ -26,7 +26,7 @@ def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
         line.set_lane(Lane.BULK)
         line.submit(tmp_path / f"{after}-{number}", {"one": f"Text {number}.", "two": f"Another text, {number}."})
         line.park()
-        with scythe.striking(number, after=after):
+        with killer.striking(number, after=after):
             killed = live_until_killed(line)
         line.finish()
         line.settle()

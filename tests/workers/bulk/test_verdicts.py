@@ -16,7 +16,7 @@ from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.prompts import ScriptedVerdict as Scripted
 from embedmill.workers.chores.batcher import Batcher
-from tests.workers.bulk.killing import Scythe, live_until_killed
+from tests.workers.bulk.killing import Killer, live_until_killed
 from tests.workers.bulk.line import Line
 from tests.workers.validation.documents import LEFTOVER, PLAIN, VAGUE
 
@@ -270,14 +270,14 @@ def test_results_do_not_stay_at_the_vendor(judged: Line[AnthropicSimulator], tmp
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
-    judged: Line[AnthropicSimulator], scythe: Scythe, tmp_path: Path, *, after: bool
+    judged: Line[AnthropicSimulator], killer: Killer, tmp_path: Path, *, after: bool
 ) -> None:
     for number in range(1, 40):
         judged.tracker.job = judged.tracker.create_job(f"killed {number}")
         judged.set_lane(Lane.BULK)
         judged.submit(tmp_path / f"{after}-{number}", {"one": f"{PLAIN} {number}.", "two": f"{VAGUE} {number}."})
         judged.park()
-        with scythe.striking(number, after=after):
+        with killer.striking(number, after=after):
             killed = live_until_killed(judged)
         judged.finish()
         judged.settle()

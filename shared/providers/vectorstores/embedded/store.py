@@ -19,6 +19,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes, marks, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
+from embedmill.shared.providers.vectorstores.embedded.cutters import former_cutter
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.records import row as row_of
@@ -26,7 +27,6 @@ from embedmill.shared.providers.vectorstores.embedded.records import select as r
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
-from embedmill.shared.providers.vectorstores.embedded.standing import former_cutter
 from embedmill.shared.providers.vectorstores.embedded.statements import (
     EDITION_COUNTS,
     EDITIONS_OF,

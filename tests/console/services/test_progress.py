@@ -8,7 +8,7 @@ import pytest
 from embedmill.console.cli.progress import format_pace
 from embedmill.console.cli.reports import print_report, print_waiting
 from embedmill.console.services.jobs import explain_job, list_jobs
-from embedmill.console.services.standing import Pace
+from embedmill.console.services.progress import Pace
 from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
 from embedmill.shared.outcomes import Advance, Fail, Park
