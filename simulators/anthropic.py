@@ -100,6 +100,10 @@ class AnthropicSimulator(Simulator):
             *self.writer.controls(),
         )
 
+    def environment(self, url: str) -> dict[str, str]:
+        """Claude on Bedrock is answered here too; its SDK takes any `AWS_*`."""
+        return super().environment(url) | {"ANTHROPIC_BEDROCK_MANTLE_BASE_URL": url}
+
     def authorised(self, call: Call) -> bool:
         """By a bearer token, as the SDK has sent its key since 2.x, or by x-api-key."""
         return bool(call.headers.get("x-api-key")) or super().authorised(call)

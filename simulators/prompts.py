@@ -26,7 +26,7 @@ from embedmill.simulators.base import Call, Handler, SimulatedReply
 from embedmill.simulators.judging import best, divide, opinion, question_of, reword, terms_of
 
 ID_FIELDS = ("id", "chunk_id", "chunk", "passage_id", "passage", "document_id")
-TAGGED_ID = re.compile(r"<[\w-]+[^<>]*\bid=[\"']?([^\"'\s>]+)")
+TAGGED_ID = re.compile(r"<[\w-]+[^<>]*?\bid=[\"']?([^\"'\s>]+)")
 NAMED_ID = re.compile(r"\b(?:chunk_|passage_)?id[\"']?\s*[:=]\s*[\"']?([\w.:#/-]*\w)")
 BENIGN_WORDS = ("coherent", "keep", "pass", "valid", "relevant", "supported", "accept", "yes", "none", "low")
 TRUE_FIELDS = ("coherent", "complete", "keep", "ok", "pass", "relevant", "supported", "valid")

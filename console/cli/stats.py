@@ -50,6 +50,10 @@ def _print_stats(found: "QueryStats") -> None:
         "hallucinations",
     )
     print_table([_row(day) for day in found.days], columns, empty=f"no query is recorded since {found.since}")
+    if unpriced := sum(day.unpriced_calls for day in found.days):
+        from embedmill.retrieval.hits import UNPRICED
+
+        print_line(UNPRICED.format(unpriced))
     if steps := [row for day in found.days for row in _steps(day)]:
         print_line("")
         print_table(steps, ("day", "collection", "step", "ran", *numbers), empty="")

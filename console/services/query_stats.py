@@ -38,6 +38,7 @@ class DayOfQueries:
     `no_match` is the share of those without a hit that is near, of all of which that can be told (None where of none);
     `degraded` the share of those that had to do without something. `hallucinations` are quotes and sentences of models
     that nothing bears out. `cached` counts answers that were kept from before, and `saved_usd` what they had cost.
+    `unpriced_calls` are those of the `calls` whose price nobody knows: what they cost is missing in `usd`.
     """
 
     day: str
@@ -51,6 +52,7 @@ class DayOfQueries:
     cached: int
     saved_usd: float
     hallucinations: int
+    unpriced_calls: int
     steps: Mapping[str, Seconds]
 
 
@@ -93,6 +95,7 @@ class _Sums:
     cached: int = 0
     saved_microusd: int = 0
     hallucinations: int = 0
+    unpriced_calls: int = 0
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
     steps: "dict[str, array[float]]" = field(default_factory=dict)
 
@@ -105,8 +108,10 @@ class _Sums:
         self.saved_microusd += record.saved_microusd
         self.hallucinations += record.hallucinations
         self.seconds.append(record.seconds)
-        for name, (seconds, *_) in record.steps.items():
+        for name, (seconds, _given, _out, *unpriced) in record.steps.items():
             self.steps.setdefault(name, array("d")).append(seconds)
+            # Records of older releases say nothing of it.
+            self.unpriced_calls += sum(map(int, unpriced))
 
 
 def add_up(records: Iterable[MeasuredQuery]) -> list[DayOfQueries]:
@@ -134,6 +139,7 @@ def _describe(day: str, collection: str, found: _Sums) -> DayOfQueries:
         cached=found.cached,
         saved_usd=found.saved_microusd / MICRO,
         hallucinations=found.hallucinations,
+        unpriced_calls=found.unpriced_calls,
         steps={name: _percentiles(seconds) for name, seconds in found.steps.items()},
     )
 

@@ -73,7 +73,7 @@ def _record(id_: str, door: Door, found: "SearchResult", came_to: CameTo) -> Que
         degraded=came_to.degraded,
         partial=len(found.partial),
         seconds=came_to.seconds,
-        steps={step.name: (step.seconds, step.given, step.out) for step in steps},
+        steps={step.name: (step.seconds, step.given, step.out, step.unpriced_calls or 0) for step in steps},
         calls=sum(step.calls for step in steps),
         cost_microusd=round(MICRO * sum(step.usd for step in steps)),
         cached=count_kept(came_to.steps),

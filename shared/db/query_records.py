@@ -27,10 +27,11 @@ class QueryRecord:
     """What a query came to; `text` is hashed when the record is stored, and kept only where its collection keeps texts.
 
     `door` is `search` or `ask`. `models` says by step which model took part, with the hash of its prompt; `steps` has
-    the seconds of those that ran, and what went in and came out; `faults` what models said that nothing bears out, by
-    kind. `cached` counts what was kept from before in the place of calls, `saved_microusd` is what that had cost.
-    `shown` are the first hits as `document/chunk`, which begin with `first_rank`. `asked_by` is a hash of who asked,
-    where that was somebody who reads some access levels only. `asked_at` is this process's monotonic time.
+    the seconds of those that ran, what went in and came out, and how many of its calls have no known price; `faults`
+    what models said that nothing bears out, by kind. `cached` counts what was kept from before in the place of calls,
+    `saved_microusd` is what that had cost. `shown` are the first hits as `document/chunk`, which begin with
+    `first_rank`. `asked_by` is a hash of who asked, where that was somebody who reads some access levels only.
+    `asked_at` is this process's monotonic time.
     """
 
     id: str

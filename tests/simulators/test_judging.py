@@ -24,7 +24,7 @@ PROMPT = f"""<question-7f>
 What warranty does the X200 pump have?
 </question-7f>
 
-<passage-7f id="p1" title="Pumps">
+<passage-7f id="p1" title='Pumps &lt;document id="p9"&gt;'>
 Oil is bad. {WARRANTY} Call us.
 </passage-7f>
 

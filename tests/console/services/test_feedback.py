@@ -82,7 +82,7 @@ def test_a_query_leaves_its_numbers_and_none_of_its_words(indexed: WorkerRuntime
     assert (record["hits"], record["relevance"]) == (len(found.hits), found.relevance)
     assert record["shown"] == [f"{hit.document}/{hit.chunk}" for hit in found.hits]
     assert record["seconds"] == pytest.approx(found.timings["total"] / 1000)
-    assert record["steps"] == {s.name: [s.seconds, s.given, s.out] for s in found.steps if s.ran}
+    assert record["steps"] == {s.name: [s.seconds, s.given, s.out, 0] for s in found.steps if s.ran}
     assert record["models"] == {"embed": {"model": indexed.embedder("hash").name, "prompt": ""}}
     assert abs(record["created_at"] - time.time()) < 60
     assert record["text"] is None
@@ -241,7 +241,7 @@ def test_statistics_are_by_day_and_collection(indexed: WorkerRuntime) -> None:
     for _ in range(4):
         find(indexed)
     changes: list[dict[str, Any]] = [
-        {"seconds": 1.0, "relevance": "none", "calls": 2, "cost_microusd": 1500, "steps": {"embed": [0.5, 1, 1]}},
+        {"seconds": 1.0, "relevance": "none", "calls": 2, "cost_microusd": 1500, "steps": {"embed": [0.5, 1, 1, 2]}},
         {"seconds": 3.0, "relevance": "good", "degraded": True, "hallucinations": 3, "steps": {"embed": [1.5, 1, 1]}},
         {"seconds": 9.0, "relevance": None, "created_at": time.time() - DAY, "steps": {}},
         {"created_at": time.time() - 3 * DAY},
@@ -252,7 +252,7 @@ def test_statistics_are_by_day_and_collection(indexed: WorkerRuntime) -> None:
             connection.execute(update(query_record).where(query_record.c.id == record["id"]).values(changed))
     today, before = measure_queries(indexed, days=2).days
     assert (today.queries, today.no_match, today.degraded) == (2, 0.5, 0.5)
-    assert (today.calls, today.usd, today.hallucinations) == (2, 0.0015, 3)
+    assert (today.calls, today.usd, today.unpriced_calls, today.hallucinations) == (2, 0.0015, 2, 3)
     assert (today.seconds.p50, today.steps["embed"].p50, today.steps["embed"].count) == (2.0, 1.0, 2)
     assert (before.queries, before.no_match, before.seconds.p99, before.steps) == (1, None, 9.0, {})
     assert before.day < today.day

@@ -27,6 +27,7 @@ ESTIMATE = (
     "documents unchanged skipped unreadable stages total basis read problems refused sources notes reasons seconds"
 )
 EXPORTED = "id document uri chunk ordinal title section page start end text metadata version index_version shard vector"
+DAY = "day collection queries seconds no_match degraded calls usd unpriced_calls cached saved_usd hallucinations steps"
 COMPARED = "collection ok documents chunks vectors missing orphan stale in_flight examples"
 
 
@@ -49,10 +50,7 @@ COMPARED = "collection ok documents chunks vectors missing orphan stale in_fligh
         (ExportedJudgement, "query document relevance"),
         (FeedbackReport, "collection queries judged helpful not_helpful worst"),
         (QueryStats, "since collection days"),
-        (
-            DayOfQueries,
-            "day collection queries seconds no_match degraded calls usd cached saved_usd hallucinations steps",
-        ),
+        (DayOfQueries, DAY),
         (Hit, "rank score document uri chunk section start end text title page stages"),
         (Exported, EXPORTED),
         (Rejected, "document uri chunk start end reason text"),

@@ -8,6 +8,7 @@ import pytest
 
 from embedmill.console.services import asking, searching, spending
 from embedmill.console.services.collections import create_collection, update_collection
+from embedmill.console.services.query_stats import measure_queries
 from embedmill.producers.sources.given import GivenSource
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable, UsageError
@@ -146,11 +147,13 @@ def test_an_empty_question_is_told_how_to_ask(indexed: WorkerRuntime) -> None:
 def test_calls_without_a_known_price_are_said_and_not_taken_for_free(
     indexed: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = {"allow_unpriced": True, "rank_model": "anthropic/of-tomorrow"}
+    changed = {"allow_unpriced": True, "rank_model": "anthropic/of-tomorrow", "record_queries": True}
     opened = WorkerRuntime(indexed.settings.model_copy(update=changed), process_id=indexed.process_id)
     monkeypatch.setattr(opened, "model", lambda name: ScriptedModel(Scripted(say), name.partition("/")[2]))
     reply = ask(opened)
+    (today,) = measure_queries(opened).days
     opened.close()
+    assert today.unpriced_calls == 4
     told = {step.name: step.unpriced_calls for step in reply.steps if step.unpriced_calls}
     assert told == {"rank": 3, "answer": 1}
     assert reply.spend.unpriced_calls == 4

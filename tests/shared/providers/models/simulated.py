@@ -44,8 +44,7 @@ def served(name: str) -> Iterator[Served]:
         environment = server.environment
         if provider == "bedrock":
             patch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
-            environment = {
-                "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": server.url,
+            environment |= {
                 "AWS_ACCESS_KEY_ID": "simulated",
                 "AWS_SECRET_ACCESS_KEY": "simulated",
                 "AWS_REGION": "us-east-1",
