@@ -7,6 +7,7 @@ from embedmill.workers.parsing.odt_styles import OdtStyles
 from embedmill.workers.parsing.odt_text import OdtMarks
 from embedmill.workers.parsing.open_document import CONTENT, STYLES, open_package
 from embedmill.workers.parsing.package import read_embedded
+from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.xml import Element, all_text, local_name, parse_xml
 
 
@@ -46,7 +47,7 @@ def _read_running(pages: Element, blocks: OdtBlocks) -> None:
     for page in pages.iterfind("{*}master-styles/{*}master-page"):
         for running in page:
             words = " ".join(all_text(running).split())
-            if local_name(running).startswith(("header", "footer")) and any(map(str.isalpha, words)):
+            if local_name(running).startswith(("header", "footer")) and says_more(words):
                 if words not in seen:
                     blocks.read(running)
                 seen.add(words)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.package import core_title, parts_of_kind, read_embedded, relations
+from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.word_blocks import Blocks
 from embedmill.workers.parsing.word_lists import Numbering
 from embedmill.workers.parsing.word_styles import Styles
@@ -96,7 +97,7 @@ def _read_running(archive: Archive, blocks: Blocks) -> None:
     for part in parts_of_kind(archive, relations(archive, DOCUMENT).values(), "header", "footer"):
         root = parse_xml(archive.read(part))
         words = " ".join("".join(text.text or "" for text in root.iter("{*}t")).split())
-        if words not in seen and any(map(str.isalpha, words)):
+        if words not in seen and says_more(words):
             blocks.of_part(part).read(root)
         seen.add(words)
 

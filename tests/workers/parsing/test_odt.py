@@ -194,7 +194,8 @@ def test_notes_and_comments_stand_behind_the_text() -> None:
 
 
 def test_headers_and_footers_stand_once() -> None:
-    running = "<style:header><text:p>Acme</text:p></style:header><style:footer><text:p>12</text:p></style:footer>"
+    running = "<style:header><text:p>Acme</text:p></style:header>"
+    running += "<style:footer><text:p>Seite 12 von 20</text:p></style:footer>"
     styles = f"<office:master-styles>{f'<style:master-page>{running}</style:master-page>' * 2}</office:master-styles>"
     assert lines("<text:p>text</text:p>", styles=styles) == ["text", "Acme"]
 

@@ -172,7 +172,27 @@ def _columns(lines: Sequence[Line]) -> list[Span]:
             columns[-1] = columns[-1][0], max(columns[-1][1], cell.right)
         else:
             columns.append((cell.left, cell.right))
-    return columns
+    return _with_names(columns, lines)
+
+
+def _with_names(columns: Sequence[Span], lines: Sequence[Line]) -> list[Span]:
+    """Columns, each with its name, though that stands beside what is set flush right below it."""
+    filled = [{number for number, line in enumerate(lines) if _stands_in(line, span)} for span in columns]
+    joined: list[Span] = []
+    rows: list[set[int]] = []
+    for span, own in zip(columns, filled, strict=True):
+        names, others = sorted((own, rows[-1]), key=max) if joined and own and rows[-1] else (own, own)
+        if max(names, default=0) < min(HEAD_LINES, min(others, default=0)):
+            joined[-1] = joined[-1][0], span[1]
+            rows[-1] |= own
+        else:
+            joined.append(span)
+            rows.append(own)
+    return joined
+
+
+def _stands_in(line: Line, span: Span) -> bool:
+    return any(_overlap(span, cell) > 1 for cell in line.cells)
 
 
 def _crosses(cell: LineCell, lines: Sequence[Line]) -> bool:
@@ -225,7 +245,7 @@ def _is_tabular(rows: Sequence[Row], *, shown: bool) -> bool:
     if several < 2 or (several == 2 and len(rows[0].cells) < 3 and not shown) or not _is_brief(rows):
         return False
     columns = zip(*(row.cells for row in rows), strict=True)
-    return all(_is_aligned(column, rows[0].size) for column in columns)
+    return all(_is_aligned(column, rows[0].size) or _is_aligned_below(column, rows[0].size) for column in columns)
 
 
 def _is_list(rows: Sequence[Row]) -> bool:
@@ -261,6 +281,12 @@ def _is_aligned(column: Sequence[Sequence[LineCell]], size: float) -> bool:
     cells = [cell for held in column for cell in held]
     places = ([cell.left for cell in cells], [cell.right for cell in cells], [cell.left + cell.right for cell in cells])
     return any(_agree(place, SLACK * size) for place in places)
+
+
+def _is_aligned_below(column: Sequence[Sequence[LineCell]], size: float) -> bool:
+    """Whether the cells below the names do, which may be set otherwise."""
+    below = column[HEAD_LINES - 1 :]
+    return sum(bool(held) for held in below) >= HEAD_LINES and _is_aligned(below, size)
 
 
 def _agree(places: Sequence[float], slack: float) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise, takewhile
 from statistics import median
 
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import BULLETS, has_leaders
+from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER, has_leaders
 from embedmill.workers.parsing.pdf.outline import Outline, folded
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.tags import Tag
@@ -133,7 +133,7 @@ def _begins(text: str, titles: dict[str, int]) -> bool:
 def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: float) -> Heading | None:
     """What looks like a heading from here on; one without a style is emphasised text that is none, to pass over."""
     line = parts[at]
-    if not isinstance(line, Line) or line.fixed or line.alone or line.text[0] in BULLETS:
+    if not isinstance(line, Line) or line.fixed or line.alone or _is_item(line.text):
         return None
     larger = line.size > LARGER * body
     if not larger and not (line.bold and line.size >= 0.95 * body):
@@ -143,6 +143,12 @@ def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: flo
     if len(lines) > MOST_LINES or not _may_head(line, text, larger=larger):
         return Heading(page, at, len(lines) if len(lines) > MOST_LINES else 0, (0.0, False))
     return Heading(page, at, len(lines), _style(line), _depth(text))
+
+
+def _is_item(text: str) -> bool:
+    """Whether a bullet stands before it; a number may stand before a heading, too."""
+    found = MARKER.match(text)
+    return text[0] in BULLETS or (found is not None and bool(found["bullet"]))
 
 
 def _alike(parts: Sequence[Part], at: int) -> Iterator[Line]:

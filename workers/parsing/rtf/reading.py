@@ -11,6 +11,7 @@ from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.ole import embedded
 from embedmill.workers.parsing.package import read_files
+from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
 from embedmill.workers.parsing.rtf.groups import TARGETS, RtfGroup, RtfTarget
 from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
@@ -334,7 +335,7 @@ class _RtfReader:
         for author, comment in self._comments:
             self._draft.paragraph(f"Comment by {author}: {comment.text}" if author else f"Comment: {comment.text}")
         for text in dict.fromkeys(story.text for story in self._running):
-            if any(map(str.isalpha, text)):
+            if says_more(text):
                 self._draft.paragraph(text)
         files = ((f"object {number}", partial(_embedded, data)) for number, data in enumerate(self._objects, start=1))
         read_files(files, self._draft)

@@ -13,6 +13,7 @@ from embedmill.workers.parsing.charts import add_chart, drawn_text, read_chart
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.number_formats import telling
 from embedmill.workers.parsing.package import PartRelation, parts_of_kind, read_embedded, relation_id, relations
+from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.scripts import SUB, SUPER, marked
 from embedmill.workers.parsing.sheets.far_cells import column_number, draw_together
 from embedmill.workers.parsing.sheets.far_records import Errors, Formats, RowFormats
@@ -215,7 +216,7 @@ class SheetParts:
         found = _RUNNING.findall(self._xml, begin)
         texts = (_CODED.sub(_sign, unescape(text.decode("utf-8", "replace"))) for text in found)
         for text in dict.fromkeys(" ".join(text.split()) for text in texts):
-            if any(map(str.isalpha, text)):
+            if says_more(text):
                 yield text
 
     def _roots(self, kind: str) -> Iterator[Element]:

@@ -79,6 +79,11 @@ def test_items_keep_their_markers_and_their_nesting() -> None:
     ]
 
 
+def test_an_item_in_large_letters_is_no_heading() -> None:
+    page = Page().text(72, 700, "\x96 large", size=20).lines(72, 660, *BODY)
+    assert shape(read(page)) == [(L, "- large"), (P, " ".join(BODY))]
+
+
 def test_a_number_that_a_line_begins_with_is_no_item() -> None:
     page = Page().lines(
         72, 700, "They met for the first time in Vienna on the", "12. of May, when nobody else was in the town."

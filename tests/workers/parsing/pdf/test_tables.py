@@ -89,6 +89,17 @@ def test_names_of_columns_with_narrow_gaps_stand_over_their_columns() -> None:
     assert rows(read(page)) == ["Year | Sales | Turnover", "2021 | 1,250 | 110", "2022 | 1,375 | 119"]
 
 
+def test_names_of_columns_stand_over_numbers_that_are_set_flush_right_beside_them() -> None:
+    page = Page()
+    for number, row in enumerate(
+        [("Item", "Size", "When"), ("Red", "12", "7"), ("Blue", "13", "9"), ("Grey", "2", "8")]
+    ):
+        for text, left, right in zip(row, (80, 120, 180), (0, 170, 230), strict=True):
+            place = left if not number or not right else right - 5.56 * len(text)
+            page.text(place, 690 - 14 * number, text, size=10)
+    assert rows(read(page)) == ["Item | Size | When", "Red | 12 | 7", "Blue | 13 | 9", "Grey | 2 | 8"]
+
+
 def test_cells_of_several_lines_are_one_cell_without_rules() -> None:
     page = put(Page(), [["Item", "Purpose"]], columns=(80, 180))
     page.text(80, 660, "A").lines(180, 660, "It opens the valve and", "shuts the other", leading=13)
