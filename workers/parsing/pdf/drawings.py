@@ -3,7 +3,10 @@
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
+
+from embedmill.workers.parsing.pdf.calls import address, by_address
 
 MOST_OBJECTS = 20_000
 MOST_PATHS = 4_000
@@ -58,11 +61,11 @@ def read_drawings(page: Any, area: float) -> Drawings:
 
 def _objects(raw: Any, page: Any) -> Iterator[tuple[Any, int, Matrix]]:
     """The paths and pictures of a page, also of those forms that it is put together from."""
-    of_page, kind_of = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
-    for index in range(min(raw.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-        thing = of_page(page, index)
-        if kind_of(thing) != raw.FPDF_PAGEOBJ_TEXT:
-            yield from _inner(raw, thing, IDENTITY, 0)
+    count, around = min(raw.FPDFPage_CountObjects(page), MOST_OBJECTS), address(page)
+    things = map(by_address("FPDFPage_GetObject", ctypes.c_void_p, ctypes.c_int), repeat(around), range(count))
+    kinds = map(by_address("FPDFPageObj_GetType", ctypes.c_int), things)
+    for index in [index for index, kind in enumerate(kinds) if kind != raw.FPDF_PAGEOBJ_TEXT]:
+        yield from _inner(raw, raw.FPDFPage_GetObject(page, index), IDENTITY, 0)
 
 
 def _inner(raw: Any, thing: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Any, int, Matrix]]:

@@ -2,9 +2,9 @@
 
 import ctypes
 import re
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
+
+from embedmill.workers.parsing.pdf.calls import by_address
 
 _BOLD = re.compile(rb"bold|black|heavy|semib|demi|medi(?:um)?\b|cmbx|cmssbx|[.-]b$", re.IGNORECASE)
 _FIXED = re.compile(
@@ -13,6 +13,7 @@ _FIXED = re.compile(
 _FIXED_PITCH = 1  # bit 1 of a font descriptor's flags, ISO 32000-1, table 123
 _FORCE_BOLD = 1 << 18
 _NAME_BYTES = 128
+_KINDS = ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p
 
 
 class Font(NamedTuple):
@@ -26,7 +27,7 @@ class Fonts:
     """The fonts of a document's characters, by name and flags, each judged once."""
 
     def __init__(self) -> None:
-        self._ask = _ask()
+        self._ask = by_address("FPDFText_GetFontInfo", ctypes.c_ulong, *_KINDS)
         self._judged: dict[tuple[bytes, int], Font] = {}
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
         self._flags = ctypes.c_int()
@@ -40,16 +41,6 @@ class Fonts:
         if (font := self._judged.get(key)) is None:
             font = self._judged[key] = _judge(*key)
         return font
-
-
-@cache
-def _ask() -> Callable[..., int]:
-    """Pdfium's function for plain addresses, which takes half the time."""
-    from pypdfium2.raw import FPDFText_GetFontInfo
-
-    kinds = ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p
-    made = ctypes.PYFUNCTYPE(ctypes.c_ulong, *kinds)
-    return cast("Callable[..., int]", made(ctypes.cast(FPDFText_GetFontInfo, ctypes.c_void_p).value or 0))
 
 
 def _judge(name: bytes, flags: int) -> Font:

@@ -22,7 +22,12 @@ OTHER_SIZE = 0.12
 NEIGHBOURS = 12
 """Lines before and behind that tell how wide a column is."""
 
-ENDS_SENTENCE = re.compile(r"[.!?:;\u3002\uff01\uff1f]['\")\]\u201d\u2019]*$")
+_ENDS = frozenset(".!?:;\u3002\uff01\uff1f")
+_CLOSING = "'\")]\u201d\u2019"
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip(_CLOSING)[-1:] in _ENDS
 
 
 class Paragraphs:
@@ -39,7 +44,7 @@ class Paragraphs:
         """Whether the paragraph of the line before goes on with this one."""
         if before.alone or line.alone or abs(before.size - line.size) > OTHER_SIZE * max(before.size, line.size):
             return False
-        ended = ENDS_SENTENCE.search(before.text) is not None
+        ended = _ends_sentence(before.text)
         if before.bold != line.bold and ended:
             return False
         gap = before.base - line.base
@@ -56,7 +61,7 @@ class Paragraphs:
             return found
         if before is None or in_item or not self.goes_on(before, line):
             return found
-        in_text = not ENDS_SENTENCE.search(before.text) and line.left < before.left + INDENT * line.size
+        in_text = not _ends_sentence(before.text) and line.left < before.left + INDENT * line.size
         return None if in_text else found
 
     def is_set_in(self, line: Line) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.accents import with_accents
+from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
 from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
 from embedmill.workers.parsing.pdf.signs import readable
@@ -29,10 +30,6 @@ PARTING = 0.45
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
-
-
-_QUICK = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-"""A call with plain addresses that keeps the interpreter's lock: what is asked for every word takes a quarter less."""
 
 _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
@@ -123,22 +120,24 @@ class _Places:
         self._goes_back = _RIGHT_TO_LEFT.search(text) is not None
         self._visible = box
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._origin = ctypes.addressof(self._x), ctypes.addressof(self._y)
         self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
-        loose_box = _QUICK(ctypes.cast(raw.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
-        self._ask = partial(loose_box, ctypes.cast(text_page, ctypes.c_void_p).value)
+        loose_box = by_address("FPDFText_GetLooseCharBox", ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
+        self._ask = partial(loose_box, address(text_page))
+        origin = by_address("FPDFText_GetCharOrigin", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        self._ask_origin = partial(origin, address(text_page))
         # Left, top, right and bottom, read at once.
         self._first_edges = memoryview(self._first).cast("B").cast("f")
         self._last_edges = memoryview(self._last).cast("B").cast("f")
 
     def words(self, start: int, end: int, *, merged: bool) -> list[Word]:
         """The visible words of a line, from its first character to behind its last."""
-        text = self._text
         angle = self._raw.FPDFText_GetCharAngle(self._page, start)
         # pdfium counts clockwise.
         self.angle = 0.0 if angle < _UPRIGHT or angle > 2 * math.pi - _UPRIGHT else 2 * math.pi - angle
         if self.angle:
-            return [self._turned(_word(text[place[0] : place[1]], place)) for place in self._upright(start, end)]
-        places = list(self._upright(start, end))
+            return [self._turned(place) for place in self._upright(start, end)]
+        places = self._upright(start, end)
         if merged and self._is_even and len(places) > _FEW and not self._turns_back(start, end):
             first, middle, last = self._told(start, end, [places[0], _joined(places[1:-1]), places[-1]])
             return [first, middle._replace(breaks=_breaks(places[1:-1])) if self._has_breaks else middle, last]
@@ -193,18 +192,19 @@ class _Places:
 
     def _height(self, index: int) -> tuple[float, float]:
         """The height of a character's baseline, and its size."""
-        self._raw.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
+        self._ask_origin(index, *self._origin)
         self._ask(index, ctypes.addressof(self._last))
         return self._y.value, self._last.top - self._last.bottom
 
-    def _upright(self, start: int, end: int) -> Iterator[_Place]:
+    def _upright(self, start: int, end: int) -> list[_Place]:
         """Notes whether words stand on one baseline, in one order, with narrow gaps, and none was left out."""
         ask, first, last = self._ask, ctypes.addressof(self._first), ctypes.addressof(self._last)
         edges_of_first, edges_of_last = self._first_edges.tolist, self._last_edges.tolist
         visible_left, _, visible_right, _ = self._visible
         top = bottom = right = math.inf
+        places: list[_Place] = []
         base: float | None = None
-        widest = parting = 0.0
+        size = widest = parting = 0.0
         is_even, has_breaks = True, False
         for found in self._word.finditer(self._text, start, end):
             begin, behind = found.span()
@@ -212,8 +212,8 @@ class _Places:
             left, own_top, own_right, own_bottom = edges_of_first()
             if own_top != top or own_bottom != bottom:
                 above, base = base, self._base(begin)
-                top, bottom, widest = own_top, own_bottom, NARROW * (own_top - own_bottom)
-                parting = PARTING * (own_top - own_bottom)
+                top, bottom, size = own_top, own_bottom, own_top - own_bottom
+                widest, parting = NARROW * size, PARTING * size
                 is_even = is_even and above in {base, None}
             if not -widest < left - right < widest and right != math.inf:
                 is_even = False
@@ -227,26 +227,29 @@ class _Places:
                 ask(behind - 1, last)
                 last_left, _, last_right, _ = edges_of_last()
                 left, right = (left, last_right) if last_left >= left else (last_left, own_right)
-            yield begin, behind, left, right, base, top - bottom
+            places.append((begin, behind, left, right, base, size))
         self._is_even, self._has_breaks = is_even, has_breaks
+        return places
 
     def _base(self, index: int) -> float | None:
         """The height of a character's baseline; None outside the visible box."""
-        self._raw.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
+        self._ask_origin(index, *self._origin)
         return self._y.value if self._visible[1] <= self._y.value <= self._visible[3] else None
 
-    def _turned(self, word: Word) -> Word:
+    def _turned(self, place: _Place) -> Word:
         """The word as it is when its text is turned upright: its boxes are upright ones around turned characters."""
-        first = self._corners(self._first)
-        last = self._corners(self._last) if len(word.text) > 1 else first
-        self._raw.FPDFText_GetCharOrigin(self._page, word.place, self._x, self._y)
+        begin, behind = place[:2]
+        left, right, size = self._corners(begin)
+        last_left, last_right, _ = self._corners(behind - 1)
+        self._ask_origin(begin, *self._origin)
         _, base = self._turn(self._x.value, self._y.value)
-        left, right = min(first[0], last[0]), max(first[1], last[1])
-        backward = _RIGHT_TO_LEFT.search(word.text) is not None
-        return Word(word.text, left, right, base, first[2], word.place, backward)
+        turned = (begin, behind, min(left, last_left), max(right, last_right), base, size)
+        return _word(self._text[begin:behind], turned)
 
-    def _corners(self, box: Any) -> tuple[float, float, float]:
-        """Left, right and height of a box, turned."""
+    def _corners(self, index: int) -> tuple[float, float, float]:
+        """Left, right and height of a character's box, turned."""
+        box = self._last
+        self._ask(index, ctypes.addressof(box))
         corners = [self._turn(x, y) for x in (box.left, box.right) for y in (box.bottom, box.top)]
         along, across = [x for x, _ in corners], [y for _, y in corners]
         return min(along), max(along), max(across) - min(across)
