@@ -3,7 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
-from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding
+from embedmill.shared.errors import UnreadableDocument
+from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding, is_tangled
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.html_furniture import furniture, has_title, main_part
@@ -74,6 +75,8 @@ def _read_fragment(markup: str, draft: Draft, *, quotation: str) -> None:
 def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
+    if is_tangled(markup):
+        raise UnreadableDocument("its elements are nested too deeply, or too many are not closed")
     try:
         tree = LexborHTMLParser(_bounded(markup, draft))
     except SelectolaxError as error:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.html import _bounded
@@ -244,6 +245,12 @@ def test_attributes_without_end_are_cut_before_they_are_parsed(attribute: str) -
     document = read(markup.encode(), "a.html")
     assert texts(document) == ["The body."]
     assert document.notes == ("elements with more than 1,000 attributes: the others were left out",)
+
+
+@pytest.mark.parametrize("markup", ["<div>" * 20_000 + "deep" + "</div>" * 20_000, "<p><b>" * 2_000 + "deep"])
+def test_what_is_nested_too_deeply_is_refused_before_it_is_parsed(markup: str) -> None:
+    with pytest.raises(UnreadableDocument, match="nested too deeply"):
+        lines(markup)
 
 
 def test_a_script_that_looks_like_an_element_of_many_attributes_still_ends() -> None:
