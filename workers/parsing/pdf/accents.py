@@ -28,7 +28,7 @@ NARROW = 0.1
 
 def with_accents(text: str, text_page: Any) -> str:
     """The text with such letters in one sign, as long as it was; `text_page` is pdfium's handle."""
-    if not _ACCENT.search(text):
+    if "`" not in text and (text.isascii() or not _ACCENT.search(text)):
         return text
     signs = _Signs(text, text_page)
     for found in islice(_ACCENT.finditer(text), MOST):

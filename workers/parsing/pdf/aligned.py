@@ -177,6 +177,8 @@ def _columns(lines: Sequence[Line]) -> list[Span]:
 
 def _with_names(columns: Sequence[Span], lines: Sequence[Line]) -> list[Span]:
     """Columns, each with its name, though that stands beside what is set flush right below it."""
+    if len(columns) <= max(len(line.cells) for line in lines):
+        return list(columns)
     filled = [{number for number, line in enumerate(lines) if _stands_in(line, span)} for span in columns]
     joined: list[Span] = []
     rows: list[set[int]] = []

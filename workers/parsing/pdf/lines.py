@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
@@ -36,7 +36,7 @@ class LineCell:
     left: float
     right: float
     text: str
-    breaks: list[Break] = field(default_factory=list)
+    breaks: Sequence[Break] = ()
 
     def parts(self, found: Break) -> "tuple[LineCell, LineCell]":
         """The two cells that a gap parts."""
@@ -146,9 +146,10 @@ def _take_script(before: Line, line: Line) -> None:
 
 
 def _goes_on(before: Line, line: Line) -> bool:
-    same_base = abs(before.base - line.base) <= SAME_BASE * min(before.size, line.size)
-    overlap = UNDER_SCRIPT if line.text[0] in ".,;:" else OVERLAP
-    return same_base and not before.backward and line.left >= before.right - overlap * line.size
+    if before.backward or abs(before.base - line.base) > SAME_BASE * min(before.size, line.size):
+        return False
+    overlap = UNDER_SCRIPT if line.cells[0].text[0] in ".,;:" else OVERLAP
+    return line.left >= before.right - overlap * line.size
 
 
 def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:
@@ -221,21 +222,21 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
     cells: list[LineCell] = []
     text: list[str] = []
     breaks: list[Break] = []
-    length, narrow = 0, widest * PARTING / CELL_GAP
+    narrow = widest * PARTING / CELL_GAP
     left = right = 0.0
     for word in words:
         near = text and (word.left - right <= widest if word.left >= left else left - word.right <= widest)
         if near and not (walls and _parted(walls, right, word.left, word.base)):
             if word.left - right > narrow:
-                breaks.append(Break(length, right, word.left))
-            left, right, length = min(left, word.left), max(right, word.right), length + 1
+                breaks.append(Break(len(" ".join(text)), right, word.left))
+            left, right = min(left, word.left), max(right, word.right)
         else:
             if text:
                 cells.append(LineCell(left, right, " ".join(text), breaks))
-            text, left, right, length, breaks = [], word.left, word.right, 0, []
+            text, left, right, breaks = [], word.left, word.right, []
         if word.breaks:
-            breaks += [found._replace(at=found.at + length) for found in word.breaks]
+            begin = len(" ".join([*text, ""]))
+            breaks += [found._replace(at=found.at + begin) for found in word.breaks]
         text.append(word.text)
-        length += len(word.text)
     cells.append(LineCell(left, right, " ".join(text), breaks))
     return cells

@@ -89,7 +89,7 @@ def _text(text_page: Any) -> str:
     raw.FPDFText_GetText(text_page, 0, count, buffer)
     text = bytes(buffer)[: 2 * count].decode("utf-16-le", "surrogatepass")
     if len(text.rstrip("\0")) == count:
-        return _MAYBE_HYPHEN.sub(lambda found: _hyphen(text_page, found), text)
+        return _MAYBE_HYPHEN.sub(lambda found: _hyphen(text_page, found), text) if "\ufffe" in text else text
     return "".join(_character(raw.FPDFText_GetUnicode(text_page, index)) for index in range(count))
 
 
