@@ -7,6 +7,7 @@ import re
 from binascii import a2b_base64
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate, pairwise, repeat
@@ -101,13 +102,20 @@ def _find_seams(text: str) -> list[int]:
         return _encode_whole(text)
     words = _cut_evenly(text)
     counts = list(map(_words.get, words, repeat(_NEW)))
-    if _NEW in counts:
-        new = [place for place, count in enumerate(counts) if count == _NEW]
+    if new := list(_places(counts, _NEW)):
         if len(new) * _SOME > len(words) and _words.has_forgotten:
             return _encode_whole(text)
         for place, count in zip(new, _count_new([words[place] for place in new]), strict=True):
             counts[place] = count
     return list(accumulate(counts, initial=0))
+
+
+def _places(counts: list[int], wanted: int) -> Iterator[int]:
+    """Where a number stands: there are few in nearly every text, as words that are too long to be remembered."""
+    place = -1
+    with suppress(ValueError):
+        while True:
+            yield (place := counts.index(wanted, place + 1))
 
 
 def _count_new(keys: Sequence[str]) -> Iterator[int]:

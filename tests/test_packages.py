@@ -75,6 +75,9 @@ def test_commands_that_only_ask_load_nothing_but_the_database(tmp_path: Path) ->
         "    try:\n        entry.main()\n    except SystemExit:\n        pass\n"
         f"    found = [m for m in {NEEDLESS!r} if sys.modules.get(m)]\n"
         "    if found:\n        sys.exit(f'{command}: {found}')\n"
+        # What every ingest does from time to time, and seldom has a reason to.
+        "import embedmill.workers.chores.sweeper\n"
+        "if 'numpy' in sys.modules:\n    sys.exit('the sweeper loads numpy')\n"
     )
     environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", program]

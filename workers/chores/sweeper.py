@@ -7,6 +7,7 @@ as often as one likes.
 
 from collections.abc import Sequence, Set
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from embedmill.shared.db.collections import Collection, get_collection_by_id
 from embedmill.shared.db.engine import Connection
@@ -17,10 +18,11 @@ from embedmill.shared.editions import Edition
 from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.logs import get_logger
 from embedmill.shared.paging import pages
-from embedmill.shared.providers.vectorstores.base import VectorStore
-from embedmill.shared.providers.vectorstores.rows import edition_of
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.erasing.watching import open_ids
+
+if TYPE_CHECKING:
+    from embedmill.shared.providers.vectorstores.base import VectorStore
 
 log = get_logger()
 
@@ -69,7 +71,10 @@ def _sweep(runtime: Runtime, collection_id: int, found: Sequence[Leftover]) -> i
     return sum(_remove(store, shard, some) for shard in collection.reading_shards for some in pages(found, PAGE))
 
 
-def _remove(store: VectorStore, shard: str, found: Sequence[Leftover]) -> int:
+def _remove(store: "VectorStore", shard: str, found: Sequence[Leftover]) -> int:
+    # It brings numpy, which a command that has nothing to remove does without.
+    from embedmill.shared.providers.vectorstores.rows import edition_of
+
     wanted = {(entry.document_id, entry.generation) for entry in found}
     held = store.find_editions(shard, sorted({entry.document_id for entry in found}))
     documents = {document for document, edition, _ in held if _is_in(wanted, document, edition)}
