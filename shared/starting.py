@@ -14,6 +14,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+STARTING, STARTED = 200_000, 50_000
+"""Objects that are made between two collections of garbage."""
+
 
 @contextmanager
 def unheard(number: signal.Signals) -> Iterator[None]:
@@ -29,13 +32,19 @@ def start_lightly() -> None:
     """Leave out what a start would spend a fifth of its time on for nothing; files are made for their owner only."""
     os.umask(0o077)
     # Starting makes a hundred thousand objects that all stay; looking through them again and again is a tenth of it.
-    gc.set_threshold(50_000)
+    gc.set_threshold(STARTING)
     # Nor are they taken apart one by one at the end, which took a sixth of a short command.
     atexit.register(gc.freeze)
     # structlog would load rich, for tracebacks in colours, which are never printed here.
     modules: dict[str, Any] = sys.modules
     modules.setdefault("rich", None)
     write_methods_later()
+
+
+def note_started() -> None:
+    """Collect garbage from here on, but not among what was made until now: a fork shares it while nobody touches it."""
+    gc.freeze()
+    gc.set_threshold(STARTED)
 
 
 def write_methods_later() -> None:

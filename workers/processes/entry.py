@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from embedmill.shared.harmless import harmless
-from embedmill.shared.starting import keep_little_free, start_lightly
+from embedmill.shared.starting import keep_little_free, note_started, start_lightly
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def work(arguments: Sequence[str]) -> int:
     from embedmill.workers.processes.exits import EXIT_STORAGE
     from embedmill.workers.processes.worker import run
 
+    note_started()
     try:
         return run(arguments)
     except EmbedmillError as error:

@@ -6,7 +6,6 @@ hold.
 """
 
 import ctypes
-import gc
 import importlib
 import json
 import os
@@ -22,7 +21,7 @@ from typing import NoReturn
 from embedmill.shared.configuration import load_settings
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.stages import STAGES
-from embedmill.shared.starting import absent
+from embedmill.shared.starting import absent, note_started
 
 # What a worker loads before it has a message, and what every stage is made of.
 WARM = (
@@ -103,7 +102,7 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
     _keep_only(channel)
     load()
     # What is here stays, and is shared with the workers as long as nobody touches it.
-    gc.freeze()
+    note_started()
     Server(channel).run()
 
 

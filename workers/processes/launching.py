@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from embedmill.shared.logs import get_logger
-from embedmill.shared.starting import keep_little_free, unheard
+from embedmill.shared.starting import keep_little_free, note_started, unheard
 from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
 
 log = get_logger()
@@ -137,6 +137,7 @@ class ForkServer:
         # What both have stays, and is shared as long as neither touches it: a collection would.
         gc.freeze()
         self.pid = fork(lambda: serve(other, parent=parent))
+        note_started()
         other.close()
 
     def fork(self, arguments: Sequence[str]) -> "Fork":
