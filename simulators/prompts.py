@@ -301,7 +301,7 @@ class PromptCache:
     """Prefixes of prompts, kept for a while after each use."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _KeptPrompt] = {}
 
     def use(
         self, scope: str, blocks: Sequence[PromptPart], *, least: int, now: float, readable_in: float = 0.0
@@ -320,7 +320,7 @@ class PromptCache:
             key, tokens = prefixes[place]
             if block.keep_seconds is None or tokens < least or (hit is not None and place <= hit):
                 continue
-            self._kept[key] = _Kept(now + readable_in, now + block.keep_seconds, block.keep_seconds)
+            self._kept[key] = _KeptPrompt(now + readable_in, now + block.keep_seconds, block.keep_seconds)
             written[block.keep_seconds] = written.get(block.keep_seconds, 0) + tokens - end
             end = tokens
         if len(self._kept) > MANY_PREFIXES:
@@ -344,7 +344,7 @@ class PromptCache:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptPrompt:
     readable_at: float
     expires_at: float
     seconds: float

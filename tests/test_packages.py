@@ -1,7 +1,8 @@
-"""The bare package names are ours alone, and the command line starts without what is heavy."""
+"""Packages and their modules: names that are ours alone, what is short enough to read, and what starts quickly."""
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,28 @@ def test_commands_that_only_ask_load_nothing_but_the_database(tmp_path: Path) ->
 def test_every_folder_of_tests_is_a_package() -> None:
     folders = {path.parent for path in Path(__file__).parent.rglob("test_*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+FOLDERS = ("bench", "console", "producers", "retrieval", "shared", "simulators", "workers")
+MOST_LINES = 450
+"""Of a module: about 400 are what one reads at a time."""
+
+
+def written() -> dict[str, str]:
+    """The modules of the product and of the benches, by their paths in the checkout."""
+    top = Path(__file__).parent.parent
+    paths = (path for folder in FOLDERS for path in (top / folder).rglob("*.py"))
+    return {path.relative_to(top).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def test_no_module_is_too_long_to_be_read() -> None:
+    lengths = {name: text.count("\n") for name, text in written().items()}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_name_of_a_class_means_two_things() -> None:
+    found: dict[str, set[str]] = {}
+    for name, text in written().items():
+        for class_ in re.findall(r"^class (\w+)", text, re.MULTILINE):
+            found.setdefault(class_, set()).add(name)
+    assert {class_: names for class_, names in found.items() if len(names) > 1} == {}

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from embedmill.shared.redaction import births, codes, network, secrets
+from embedmill.shared.redaction.accounts import find_accounts
 from embedmill.shared.redaction.anchors import Literals
 from embedmill.shared.redaction.births import find_births
-from embedmill.shared.redaction.codes import find_accounts, find_codes
+from embedmill.shared.redaction.codes import find_codes
 from embedmill.shared.redaction.finding import Finding, united
 from embedmill.shared.redaction.folding import fold
 from embedmill.shared.redaction.glance import Glance

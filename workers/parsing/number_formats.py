@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from operator import eq, ge, gt, le, lt, ne
+
+from embedmill.workers.parsing.fractions import FractionForm, write_fraction
 
 Moment = date | datetime | time | timedelta
 
@@ -86,16 +87,7 @@ class _Number:
         return f"{',' * self.grouped}.{self.decimals + self.scale}f"
 
 
-@dataclass(frozen=True)
-class _Fraction:
-    """How a fraction is written, its whole part apart or not: in so many `parts`, or in as many as have `digits`."""
-
-    is_mixed: bool
-    digits: int
-    parts: int
-
-
-_Form = _Number | _Fraction | str | None
+_Form = _Number | FractionForm | str | None
 
 
 def shown(value: float | Moment, code: str) -> str | None:
@@ -108,8 +100,8 @@ def shown(value: float | Moment, code: str) -> str | None:
         return form
     signed = value < 0 and (len(forms) < 2 or bool(_conditions(code)))
     return (
-        _write_fraction(value, form, signed=signed)
-        if isinstance(form, _Fraction)
+        write_fraction(value, form, signed=signed)
+        if isinstance(form, FractionForm)
         else _write(value, form, signed=signed)
     )
 
@@ -153,7 +145,7 @@ def _tokens(section: str) -> tuple[Token, ...]:
 def _form(section: str) -> _Form:
     plain = "".join(text if kind in {"number", *_LITERALS} else "\0" for kind, text in _tokens(section)).strip()
     if found := _FRACTION.fullmatch(plain):
-        return _Fraction(bool(found["whole"]), len(found["digits"] or ""), int(found["parts"] or 0))
+        return FractionForm(bool(found["whole"]), len(found["digits"] or ""), int(found["parts"] or 0))
     return _number(section)
 
 
@@ -227,31 +219,6 @@ def _write(value: float, form: _Number, *, signed: bool) -> str:
     digits = (form.plain and _plain_digits(value, form)) or _exact_digits(value, form)
     sign = "-" if signed and any(digit in digits for digit in "123456789") else ""
     return f"{sign}{form.before}{digits}{form.after}".strip()
-
-
-def _write_fraction(value: float, form: _Fraction, *, signed: bool) -> str | None:
-    if not -_PLAIN_VALUES < value < _PLAIN_VALUES:
-        return None
-    exact = Fraction(abs(Decimal(repr(value))))
-    if form.parts:
-        parts, of = int(exact * form.parts + Fraction(1, 2)), form.parts
-    else:
-        parts, of = _approach(exact, 10**form.digits - 1)
-    whole, rest = divmod(parts, of) if form.is_mixed else (0, parts)
-    written = f"{whole or ''} {rest}/{of}".strip() if rest or not form.is_mixed else str(whole)
-    return f"-{written}" if signed and parts else written
-
-
-def _approach(exact: Fraction, most: int) -> tuple[int, int]:
-    """The last convergent of a continued fraction whose denominator is no larger, as spreadsheets choose it."""
-    before, found, rest = (1, 0), (int(exact), 1), exact % 1
-    while rest:
-        whole, rest = divmod(1 / rest, 1)
-        following = whole * found[0] + before[0], whole * found[1] + before[1]
-        if following[1] > most:
-            break
-        before, found = found, following
-    return found
 
 
 def _plain_digits(value: float, form: _Number) -> str:

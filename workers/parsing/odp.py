@@ -26,10 +26,10 @@ def read(data: bytes, draft: Draft) -> None:
     archive = open_package(data, draft, what="presentation")
     root = parse_xml(archive.read(CONTENT))
     roots = [parse_xml(archive.read(STYLES)), root] if STYLES in archive else [root]
-    _Deck(archive, draft, roots).read(root.iterfind(_SLIDES))
+    _OdpDeck(archive, draft, roots).read(root.iterfind(_SLIDES))
 
 
-class _Deck:
+class _OdpDeck:
     """Reads slides, and remembers what is noted of all of them."""
 
     def __init__(self, archive: Archive, draft: Draft, roots: Sequence[Element]) -> None:
