@@ -289,10 +289,10 @@ def reshard(
 
     It can be searched and written meanwhile. Run the command again to take up a move.
     """
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened_to_work
     from embedmill.console.services.resharding import reshard_collection
 
-    with opened() as runtime, heard(quiet=as_json) as listener:
+    with opened_to_work() as runtime, heard(quiet=as_json) as listener:
         done = reshard_collection(runtime, name, shards=shards, listener=listener)
     print_result(done, _print_resharded, as_json=as_json)
     if not done.finished:

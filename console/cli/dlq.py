@@ -239,11 +239,11 @@ def _preview(wanted: LetterFilter, *, as_json: bool) -> None:
 def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:
     """Replay what matches; returns the exit status: what became of these letters, whatever else their jobs hold."""
     from embedmill.console.cli.letters import print_replayed, replay_status, require_any
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened, opened_to_work
     from embedmill.console.services import replaying
 
     is_awaited = work or wait
-    with opened() as runtime, heard(quiet=as_json) as listener:
+    with opened_to_work() if work else opened() as runtime, heard(quiet=as_json) as listener:
         done = replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=listener)
     print_result(done, lambda done: print_replayed(done, rate=rate, is_awaited=is_awaited), as_json=as_json)
     require_any(wanted, done.replayed)

@@ -85,11 +85,11 @@ def delete(
     again.
     """
     from embedmill.console.cli.reports import worst_status
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened, opened_to_work
     from embedmill.console.services.deleting import delete_documents, preview_deletion
 
     query = read_where(where, collection=collection)
-    with opened() as runtime:
+    with opened() if dry_run else opened_to_work() as runtime:
         found = preview_deletion(runtime, documents, query)
         count = found.would_delete
         if dry_run:

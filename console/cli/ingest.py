@@ -72,22 +72,19 @@ def ingest(
 ) -> None:
     """Put documents in and work here until they are indexed."""
     from embedmill.console.cli.reports import exit_status, show_report
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened_to_work
     from embedmill.console.services import working
     from embedmill.console.services.submitting import JobOptions
-    from embedmill.workers.processes.launching import forking
 
     if dry_run:
         _preview(sources, how, collection, limit=limit, allow_deletes=allow_deletes, as_json=as_json)
     options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     timetable = timetable_of(every, schedule, how)
-    with forking() as forks, opened() as runtime:
+    with opened_to_work() as runtime:
         with heard(quiet=as_json) as listener:
             found = _open(sources, how)
             _schedule(runtime, found, collection, timetable, options)
-            report = working.ingest(
-                runtime, found, collection=collection, options=options, listener=listener, forks=forks
-            )
+            report = working.ingest(runtime, found, collection=collection, options=options, listener=listener)
         show_report(runtime, report, as_json=as_json)
     raise typer.Exit(exit_status(report))
 

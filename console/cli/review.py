@@ -46,10 +46,10 @@ def accept(
     Applying them costs nothing.
     """
     from embedmill.console.cli.reports import exit_status
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened, opened_to_work
     from embedmill.console.services import reviews
 
-    with opened() as runtime, heard(quiet=as_json) as listener:
+    with opened_to_work() if work else opened() as runtime, heard(quiet=as_json) as listener:
         done = reviews.accept_reviews(runtime, numbers, work=work, listener=listener)
     print_result(done, lambda done: print_line(f"{len(done.accepted)} accepted"), as_json=as_json)
     raise typer.Exit(max(map(exit_status, done.jobs), default=DONE) if work else DONE)

@@ -33,6 +33,15 @@ def opened(settings: Settings | None = None) -> Iterator[Runtime]:
 
 
 @contextmanager
+def opened_to_work() -> Iterator[Runtime]:
+    """A runtime for a command that works on jobs itself: its workers are forks of what it was with nothing open."""
+    from embedmill.workers.processes.launching import forking
+
+    with forking(), opened() as runtime:
+        yield runtime
+
+
+@contextmanager
 def opened_to_read() -> Iterator[Runtime]:
     """A runtime for a command that only reads: a home that cannot be written is read as it stands."""
     with open_to_read(read_settings(), Listener(on_notice=print_told)) as runtime:

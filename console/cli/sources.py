@@ -129,10 +129,10 @@ def remove(
     What nobody else claims leaves the index.
     """
     from embedmill.console.cli.reports import worst_status
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened, opened_to_work
     from embedmill.console.services import sources
 
-    with opened() as runtime:
+    with opened() if dry_run else opened_to_work() as runtime:
         found = sources.preview_closing(runtime, source, collection=collection)
         told = _describe_closing(found)
         if dry_run:

@@ -22,10 +22,10 @@ def verify(
     It names what is missing, orphaned or stale in the store, and shards that are damaged or gone. A repair writes what
     is missing from what is stored already, at no cost.
     """
-    from embedmill.console.cli.session import heard, opened, opened_to_read
+    from embedmill.console.cli.session import heard, opened_to_read, opened_to_work
     from embedmill.console.services import verifying
 
-    with opened() if repair else opened_to_read() as runtime, heard(quiet=as_json) as listener:
+    with opened_to_work() if repair else opened_to_read() as runtime, heard(quiet=as_json) as listener:
         report = verifying.verify(runtime, collection, repair=repair, listener=listener)
     print_result(report, print_verification, as_json=as_json)
     raise typer.Exit(DONE if report.ok else FAILED)

@@ -68,17 +68,16 @@ def watch(
     """
     import sys
 
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened_to_work
     from embedmill.console.services import watching
     from embedmill.console.services.submitting import JobOptions
     from embedmill.producers.sources.open import open_sources
-    from embedmill.workers.processes.launching import forking
 
     usual = EVERY_BESIDE_EVENTS if events else USUAL_EVERY
     timetable = timetable_of(every or (None if schedule else usual), schedule, how)
     assert timetable is not None
     opened_sources = open_sources(sources, options=how, stdin=sys.stdin.buffer)
-    with forking() as forks, opened() as runtime, heard(quiet=True) as listener, suppress(KeyboardInterrupt):
+    with opened_to_work() as runtime, heard(quiet=True) as listener, suppress(KeyboardInterrupt):
         watching.watch(
             runtime,
             opened_sources,
@@ -87,7 +86,6 @@ def watch(
             options=JobOptions(allow_deletes=allow_deletes),
             heard=watching.Heard(_tell_begun, print_json if as_json else RunPrinter().print),
             listener=listener,
-            forks=forks,
         )
 
 

@@ -53,11 +53,10 @@ def start(
 
     Every queue and the chores, unless --queue chooses queues.
     """
-    from embedmill.console.cli.session import heard, opened
+    from embedmill.console.cli.session import heard, opened_to_work
     from embedmill.console.services import workers
     from embedmill.console.services.running import WorkshopOptions, run_workers
     from embedmill.workers.processes.children import Recycling
-    from embedmill.workers.processes.launching import forking
 
     if only_chores and (queue or without_chores):
         raise typer.BadParameter("--only-chores goes with neither --queue nor --without-chores")
@@ -67,10 +66,8 @@ def start(
 
     slots = _read_slots(queue, concurrency or 1)
     recycling = Recycling(max_tasks, max_memory_mb)
-    with forking() as forks, opened() as runtime, heard(quiet=True) as listener:
-        options = WorkshopOptions(
-            recycling, grace, with_chores=not without_chores, watches=not without_chores, forks=forks
-        )
+    with opened_to_work() as runtime, heard(quiet=True) as listener:
+        options = WorkshopOptions(recycling, grace, with_chores=not without_chores, watches=not without_chores)
         pools = [] if only_chores else workers.plan_pools(runtime.settings, slots, concurrency=concurrency, kind=pool)
         with suppress(KeyboardInterrupt):
             run_workers(runtime, pools, options=options, on_started=announce, listener=listener)

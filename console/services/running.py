@@ -23,7 +23,6 @@ from embedmill.shared.runtime import Runtime
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
     from embedmill.workers.processes.children import Recycling
-    from embedmill.workers.processes.launching import ForkServer
     from embedmill.workers.processes.pools import PoolSpec
 
 log = get_logger()
@@ -46,8 +45,6 @@ class WorkshopOptions:
     """Sources whose time has come are read here."""
     watched: "Sequence[Source]" = ()
     """Of these, those that only this process can open."""
-    forks: "ForkServer | None" = None
-    """Workers are forked from it; without it they are new interpreters."""
     collection: str | None = None
     """Where all of its work belongs, if to one."""
 
@@ -75,6 +72,7 @@ class Workshop:
     ) -> None:
         from embedmill.workers.brokers.table import open_broker
         from embedmill.workers.chores.runner import ChoreRunner
+        from embedmill.workers.processes.launching import fork_server
         from embedmill.workers.processes.pools import usual_pools
         from embedmill.workers.processes.supervisor import Supervisor
 
@@ -95,7 +93,7 @@ class Workshop:
             batches=self._count_batches if pools is None and self._broker.is_local else None,
             recycling=self._options.recycling,
             grace_seconds=self._options.grace_seconds,
-            forks=self._options.forks,
+            forks=fork_server(),
         )
         self._started = False
 

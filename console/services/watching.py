@@ -28,7 +28,6 @@ from embedmill.shared.timetable import Timetable
 
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
-    from embedmill.workers.processes.launching import ForkServer
 
 LABELS = ("access", "owner")
 FAILS_OFTEN = 3
@@ -209,7 +208,6 @@ def watch(
     options: JobOptions = USUAL,
     heard: Heard,
     listener: Listener = NOBODY,
-    forks: "ForkServer | None" = None,
 ) -> None:
     """Have sources read by a timetable, the first time now, and work here until none of them is to be read any more.
 
@@ -232,7 +230,7 @@ def watch(
     )
     heard.on_begun(watched)
     runs = _RunTeller(runtime, [each.source for each in watched], heard.on_run)
-    workshop_options = WorkshopOptions(forks=forks, watches=True, watched=sources)
+    workshop_options = WorkshopOptions(watches=True, watched=sources)
     with Workshop(runtime, options=workshop_options, listener=listener) as workshop:
 
         def is_over() -> bool:

@@ -30,7 +30,6 @@ from embedmill.shared.states import JobState, WaitReason
 if TYPE_CHECKING:
     from embedmill.producers.sources.base import Source
     from embedmill.producers.submission import Submitted
-    from embedmill.workers.processes.launching import ForkServer
 
 NOTICE_SECONDS = 3.0
 WATCH_SECONDS = 0.3
@@ -46,7 +45,6 @@ def ingest(
     collection: str,
     options: JobOptions = USUAL,
     listener: Listener = NOBODY,
-    forks: "ForkServer | None" = None,
 ) -> JobReport:
     """Submit sources and work here until they are done. Raises UserError, StorageFailed."""
     teller = Teller(listener)
@@ -59,7 +57,7 @@ def ingest(
 
     expected = 0
     submission = JobSubmission(runtime, sources, collection, options, listener, on_batch=on_batch)
-    with Workshop(runtime, options=WorkshopOptions(forks=forks, collection=collection), listener=listener) as workshop:
+    with Workshop(runtime, options=WorkshopOptions(collection=collection), listener=listener) as workshop:
         while True:
             submitted = submission.open()
             expected = count_expected(runtime, submitted)

@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.timeout(300)  # seconds; each test runs several commands with workers of their own
 
 EMBEDDING, VALIDATOR = "openai/text-embedding-3-small", "anthropic/claude-opus-4-7"
-DOCUMENTS = 3
+DOCUMENTS = 2
 OUTAGE_SECONDS = 90.0
 
 

@@ -167,7 +167,11 @@ def leave_traces(
 ) -> None:
     """Do with the collection what can be done, by everything that a user types."""
     about = written.run
-    written.watch(cli, "ingest", "ingest", *sources, "--name", "all of it", "--json")
+    ingest = ("ingest", *sources, "--name", "all of it", "--json")
+    if reads:
+        written.watch(cli, "ingest", *ingest)
+    else:
+        about(cli, "ingest", *ingest, status=None)
     queries = sources[0].with_name("queries.jsonl")
     asked = [{"id": str(n), "text": f"whose is {value}?"} for n, value in enumerate(planted.names)]
     queries.write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from embedmill.shared.logs import get_logger
@@ -95,6 +96,14 @@ class Interpreter:
             return stream.readline().decode().strip()
 
 
+_server: ContextVar["ForkServer | None"] = ContextVar("fork server", default=None)
+
+
+def fork_server() -> "ForkServer | None":
+    """That of the block of `forking` that we are in; None in another thread, and outside of any."""
+    return _server.get()
+
+
 @contextmanager
 def forking() -> Iterator["ForkServer | None"]:
     """A fork server for the length of the block; None where a fork of this process could not be trusted.
@@ -107,9 +116,11 @@ def forking() -> Iterator["ForkServer | None"]:
         for module in COMMON:
             importlib.import_module(module)
         server = ForkServer()
+    before = _server.set(server)
     try:
         yield server
     finally:
+        _server.reset(before)
         if server is not None:
             server.close()
 

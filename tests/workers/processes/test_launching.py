@@ -15,8 +15,17 @@ from embedmill.shared.db import presence
 from embedmill.shared.presence import Presence
 from embedmill.shared.settings import Settings
 from embedmill.workers.processes.forkserver import fork
-from embedmill.workers.processes.launching import UNKNOWN_STATUS, ForkServer, NotForked, WorkerProcess, forking, launch
+from embedmill.workers.processes.launching import (
+    UNKNOWN_STATUS,
+    ForkServer,
+    NotForked,
+    WorkerProcess,
+    fork_server,
+    forking,
+    launch,
+)
 from embedmill.workers.runtime import WorkerRuntime
+from tests import forked
 from tests.command import Command
 from tests.corpus import write_corpus
 from tests.shared.db.tracker import Tracker
@@ -143,6 +152,21 @@ def test_beside_threads_nothing_is_forked() -> None:
         assert forks is None
     done.set()
     thread.join()
+
+
+def test_whatever_works_within_the_block_finds_its_fork_server_and_nothing_else_does() -> None:
+    forked.run_at_once(_find_fork_server, [()])
+
+
+def _find_fork_server() -> None:
+    elsewhere: list[ForkServer | None] = []
+    with forking() as server:
+        assert server is not None
+        assert fork_server() is server
+        thread = threading.Thread(target=lambda: elsewhere.append(fork_server()))
+        thread.start()
+        thread.join()
+    assert elsewhere == [None] == [fork_server()]
 
 
 def test_the_fork_server_has_one_thread_when_it_has_loaded_everything(forks: ForkServer) -> None:
