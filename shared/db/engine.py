@@ -84,9 +84,12 @@ class _Patience(threading.local):
 
 
 class _Kept(threading.local):
-    """The session that this thread glances with."""
+    """The session that this thread glances with, and what whoever closes it waits for: SQLite dies of it otherwise."""
 
     session: Connection | None = None
+
+    def __init__(self) -> None:
+        self.in_use = threading.RLock()
 
 
 class Database:
@@ -101,7 +104,7 @@ class Database:
         self._reader = make_engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
         self._keeps_receipts = keeps_receipts
         self._patience = _Patience()
-        self._kept, self._kept_of_all = _Kept(), list[Connection]()
+        self._kept, self._kept_of_all = _Kept(), list[tuple[Connection, threading.RLock]]()
         self._away_since: float | None = None
         self._back_at = -float("inf")
         self.statements = 0
@@ -153,12 +156,12 @@ class Database:
             with self.read() as connection:
                 yield connection
             return
-        with self._translated():
+        with self._kept.in_use, self._translated():
             session = self._kept.session
             if session is None or session.closed:
                 session = self._kept.session = self._reader.connect()
                 session.detach()
-                self._kept_of_all.append(session)
+                self._kept_of_all.append((session, self._kept.in_use))
             try:
                 yield session
             finally:
@@ -237,7 +240,9 @@ class Database:
     def close(self) -> None:
         """Release every connection."""
         while self._kept_of_all:
-            self._kept_of_all.pop().close()
+            session, in_use = self._kept_of_all.pop()
+            with in_use:
+                session.close()
         self._writer.dispose()
         self._reader.dispose()
 

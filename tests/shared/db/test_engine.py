@@ -1,6 +1,7 @@
 """Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
 
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from alembic.config import Config
 from sqlalchemy import inspect, text
 
 from embedmill.shared.db import opening
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db.engine import Database, glance
 from embedmill.shared.db.opening import HEAD, open_database
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
 from tests import forked
+from tests.migrated import place_migrated
 
 
 def test_the_database_has_every_table_column_index_and_check_of_the_schema(database: Database) -> None:
@@ -72,6 +74,30 @@ def test_a_glance_sees_what_others_wrote_meanwhile_and_a_thread_keeps_its_sessio
     if database.is_sqlite:
         assert before[0] == before[1]
         assert before[0][0] == after[0] != elsewhere[0]
+
+
+LONG = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT max(n) FROM c"
+
+
+def test_who_closes_a_database_waits_for_a_thread_that_glances(tmp_path: Path) -> None:
+    place_migrated(tmp_path / "tracking.db")
+    forked.run_at_once(_close_beside_a_glance, [(f"sqlite:///{tmp_path / 'tracking.db'}",)])
+
+
+def _close_beside_a_glance(url: str) -> None:
+    database = open_database(url)
+    begun = threading.Event()
+
+    def look() -> list[tuple[object, ...]]:
+        with database.glancing() as connection:
+            begun.set()
+            return glance(connection, LONG)
+
+    with ThreadPoolExecutor(1) as another:
+        found = another.submit(look)
+        begun.wait()
+        database.close()
+        assert found.result() == [(300_000,)]
 
 
 def test_processes_that_start_together_make_the_schema_once(tmp_path: Path) -> None:
