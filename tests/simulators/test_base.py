@@ -12,6 +12,7 @@ from embedmill.simulators.base import Call, Handler, Options, Refused, Simulated
 from embedmill.simulators.clock import Clock
 from embedmill.simulators.limits import Quota
 from embedmill.simulators.serving import SimulatorServer, running
+from tests.waiting import wait_until
 
 
 class Echo(Simulator):
@@ -156,13 +157,17 @@ def test_allowances_refill_with_the_clock(client: httpx2.Client) -> None:
 
 def test_latency_is_the_least_time_of_an_answer_and_requests_overlap(client: httpx2.Client) -> None:
     with running(Echo(Options(latency_seconds=0.3))) as server:
-        threads = [threading.Thread(target=ask, args=(client, server)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+
+        def met() -> bool:
+            threads = [threading.Thread(target=ask, args=(client, server)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return max(exchange.in_flight for exchange in server.simulator.exchanges) == 4
+
+        wait_until(met, "all four are answered at once")
         requests = client.get(f"{server.url}/_sim/requests").json()
-    assert max(request["in_flight"] for request in requests) == 4
     assert all(request["seconds"] >= 0.3 for request in requests)
 
 

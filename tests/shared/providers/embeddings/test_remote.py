@@ -1,5 +1,6 @@
 """Paid embedders against simulated providers: what is sent, what fails alone, and what the meter hears."""
 
+import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,7 +26,7 @@ from embedmill.shared.providers.embeddings.asking import VectorQuestion
 from embedmill.shared.providers.embeddings.base import INEXACT_MARGIN
 from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
 from embedmill.shared.providers.embeddings.remote import RemoteEmbedder
-from embedmill.simulators.base import Options, Simulator
+from embedmill.simulators.base import Call, Options, Simulator
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import SimulatorServer, running
@@ -332,8 +333,21 @@ def test_a_request_above_the_accounts_minute_is_split_until_it_fits(monkeypatch:
     assert 20 <= result.vectors.any(axis=1).sum() <= 51
 
 
+class Gathering(OpenAISimulator):
+    """Answers nobody before eight ask at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met = asyncio.Event()
+
+    async def _take_turn(self, call: Call, started: float) -> None:
+        if self._in_flight == 8:
+            self._met.set()
+        await self._met.wait()
+
+
 def test_requests_are_in_flight_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(OpenAISimulator(Options(latency_seconds=0.4))) as server:
+    with running(Gathering()) as server:
         point_at(server, monkeypatch)
         embedder = open_remote(SMALL)
         embedder.max_inputs = 5

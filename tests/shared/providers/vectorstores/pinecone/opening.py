@@ -1,6 +1,9 @@
 """A Pinecone store of an index at the simulator, and what that was asked."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
@@ -12,6 +15,7 @@ from embedmill.simulators.pinecone import PineconeSimulator
 from tests.contracts.rows import DIMENSIONS
 from tests.waiting import wait_until
 
+T = TypeVar("T")
 INDEX = "mill"
 TRIES = Persistence().tries
 URL = f"pinecone://{INDEX}?timeout=3&fresh=10"
@@ -48,3 +52,17 @@ def upserts(simulator: PineconeSimulator) -> int:
     """How many were answered; the simulator notes a request a moment after its answer has left."""
     wait_until(lambda: "/vectors/upsert" in paths(simulator), "an upsert was answered")
     return paths(simulator).count("/vectors/upsert")
+
+
+LATE_SECONDS = 60.0
+
+
+def asked_until_late(ask: Callable[[], T], simulator: PineconeSimulator) -> T:
+    """The answer about what can be read only after these seconds, which pass once it was asked for in vain."""
+    asked = len(simulator.exchanges)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask)
+        wait_until(lambda: len(simulator.exchanges) > asked + 2, "it was asked again and again")
+        assert not answer.done()
+        simulator.clock.advance(LATE_SECONDS)
+        return answer.result()

@@ -16,6 +16,7 @@ from embedmill.simulators.pinecone import PineconeSimulator
 from tests.contracts.rows import DIMENSIONS, make_row, near, unit_vector
 from tests.services.pinecone import billed
 from tests.shared.providers.books import Books
+from tests.shared.providers.vectorstores.pinecone.opening import LATE_SECONDS, asked_until_late
 from tests.waiting import wait_until
 
 
@@ -68,9 +69,9 @@ def test_what_one_account_wrote_another_waits_for(store: PineconeVectorStore, si
     mine, _ = booked(store)
     theirs, books = booked(store)
     mine.upsert("s", [make_row()])
-    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.3))
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=LATE_SECONDS))
     mine.upsert("s", [make_row("d2")])
-    assert theirs.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+    assert asked_until_late(lambda: theirs.count_versions("s", {"d2": "v1"}), simulator) == {"d2": 1}
     assert books.answered("query") > 1000, "it asked again and again"
 
 

@@ -1,6 +1,5 @@
 """The Pinecone store against the simulator, through the vendor's SDK: the contract, and what a remote service does."""
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +28,15 @@ from embedmill.simulators.pinecone import PineconeSimulator
 from embedmill.simulators.serving import SimulatorServer
 from tests.contracts.rows import DIMENSIONS, make_row, near, one_of, unit_vector, without_vector
 from tests.contracts.vectorstore import VectorStoreContract
-from tests.shared.providers.vectorstores.pinecone.opening import INDEX, TRIES, open_pinecone, paths, upserts
+from tests.shared.providers.vectorstores.pinecone.opening import (
+    INDEX,
+    LATE_SECONDS,
+    TRIES,
+    asked_until_late,
+    open_pinecone,
+    paths,
+    upserts,
+)
 from tests.waiting import wait_until
 
 
@@ -41,11 +48,9 @@ def test_what_was_written_is_counted_only_when_it_can_be_read(
     store: PineconeVectorStore, simulator: PineconeSimulator
 ) -> None:
     store.upsert("s", [make_row()])
-    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.5))
-    began = time.monotonic()
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=LATE_SECONDS))
     store.upsert("s", [make_row("d2", ordinal=n) for n in range(3)])
-    assert store.count_versions("s", {"d2": "v1"}) == {"d2": 3}
-    assert time.monotonic() - began >= 0.5
+    assert asked_until_late(lambda: store.count_versions("s", {"d2": "v1"}), simulator) == {"d2": 3}
 
 
 def test_writes_that_stay_unseen_park_the_work(simulator: PineconeSimulator, tmp_path: Path) -> None:
@@ -65,10 +70,10 @@ def test_without_positions_the_ids_are_listed_until_they_are_there(
 ) -> None:
     store.upsert("s", [make_row()])
     assert store.count("s") == 1
-    simulator.faults.add(Fault(kind="late", path="upsert", seconds=0.4))
+    simulator.faults.add(Fault(kind="late", path="upsert", seconds=LATE_SECONDS))
     store.upsert("s", [make_row("d2")])
     store._unseen.forget_positions()
-    assert store.count_versions("s", {"d2": "v1"}) == {"d2": 1}
+    assert asked_until_late(lambda: store.count_versions("s", {"d2": "v1"}), simulator) == {"d2": 1}
 
 
 def test_a_batch_that_was_taken_in_part_is_sent_again_and_otherwise_an_error(
