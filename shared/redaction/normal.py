@@ -8,7 +8,7 @@ from socket import AF_INET6, inet_ntop, inet_pton
 from embedmill.shared.redaction.folding import fold
 
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
-_SEPARATORS = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
+_SEPARATORS = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
 _NO_SIGNS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 _AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|\\u0040|&(?:#64|#x40|commat);", re.IGNORECASE)
 _DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
