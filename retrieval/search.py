@@ -61,6 +61,7 @@ STEPS = (
     looking.CONTEXT,
 )
 AS_BEFORE = "the page before was made without it"
+JUDGED_OTHERWISE = "documents have changed since, or the models that rank it judged otherwise"
 ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not here"
 PHRASES_SHOWN = 200
 """Characters of a query's phrases that a note repeats."""
@@ -202,7 +203,8 @@ class Searcher:
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         if shards.former:
             steps.remark(looking.LEXICAL, looking.FORMER_INDEX)
-        require_order(begin, page.before, why=_why_another(steps) or "; ".join(failed.values()))
+        why = _why_another(steps) or "; ".join(failed.values()) or (JUDGED_OTHERWISE if grader.trail else "")
+        require_order(begin, page.before, why=why)
         following = page.next(asked, without=list(failed), by_words=bool(steps.why_failed(EMBED)))
         notes, asked_for = _notes(page, question, begin), _asked(question, worded, parts)
         found = _result(page, question, steps, failed, following, *notes, asked_for=asked_for)
@@ -292,7 +294,7 @@ def _look_for(
 
 def _why_another(steps: Steps) -> str:
     """What failed of that on which an order depends."""
-    return next(filter(None, map(steps.why_failed, (EMBED, NORMALISE, DECOMPOSE, SUBQUERIES))), "")
+    return next(filter(None, map(steps.why_failed, (EMBED, NORMALISE, DECOMPOSE, SUBQUERIES, *GRADING))), "")
 
 
 def _asked(

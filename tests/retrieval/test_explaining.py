@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from embedmill.retrieval.explaining import Change, explain
 from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.grading.staged import Judge
 from embedmill.retrieval.search import Searcher
 from embedmill.retrieval.steps import Step
 from embedmill.retrieval.view import View
+from embedmill.shared.errors import NotFound, ProviderUnavailable
 from embedmill.shared.metering import FreeMeter
 from embedmill.shared.providers.models.base import Prompt
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from tests.retrieval.grading.judge import Scripted, ScriptedModel, grades, scores
+from tests.retrieval.grading.judge import Say, Scripted, ScriptedModel, grades, scores
 from tests.retrieval.orchard import Tracker, fruit
 
 EXPLAINED = View(explain=True)
@@ -60,6 +63,10 @@ def last_first(shown: Sequence[tuple[str, str]], prompt: Prompt) -> str:
     return grades([{"id": id, "quote": said, "score": 5 if said.endswith("9") else 1} for id, said in shown])
 
 
+def first_first(shown: Sequence[tuple[str, str]], _: Prompt) -> str:
+    return grades([{"id": id, "quote": said, "score": 1 if said.endswith("9") else 5} for id, said in shown])
+
+
 def test_a_search_is_explained_where_it_is_asked_for(
     store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
 ) -> None:
@@ -83,3 +90,23 @@ def test_what_models_moved_is_told_hit_by_hit(store: EmbeddedVectorStore, tracke
     ranks = [(hit.ranks["filter"], hit.ranks["rank"]) for hit in before.explanation.hits]
     assert [after for _, after in ranks] == list(range(1, len(ranks) + 1))
     assert moved.moved == sum(was != after for was, after in ranks)
+
+
+@pytest.mark.parametrize(
+    ("say", "why"),
+    [
+        (lambda *_: ProviderUnavailable("the judge is away"), "the judge is away"),
+        (first_first, "the models that rank it judged otherwise"),
+    ],
+)
+def test_a_page_that_models_make_another_is_refused_with_what_became_of_them(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher, say: Say, why: str
+) -> None:
+    fruit(store, tracker)
+    script = Scripted(last_first)
+    searcher.judges = Judges(rank=Judge(ScriptedModel(script), FreeMeter()))
+    first = searcher.search("apple 0", top_k=3)
+    assert searcher.search("apple 0", top_k=3, view=View(after=first.next)).hits
+    script.say = say
+    with pytest.raises(NotFound, match=why):
+        searcher.search("apple 0", top_k=3, view=View(after=first.next))
