@@ -17,10 +17,11 @@ from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
-from embedmill.shared.words.queries import QueryWord, names_identifier, weigh
+from embedmill.shared.words.phrases import Phrase
+from embedmill.shared.words.queries import QueryWord, names_identifier, weigh, weight_of_spelled
 from embedmill.shared.words.weighing import Wording
 
-DENSE, LEXICAL, PHRASES, FUSE = "dense", "lexical", "phrases", "fuse"
+DENSE, LEXICAL, SPELLING, PHRASES, FUSE = "dense", "lexical", "spelling", "phrases", "fuse"
 FEEDBACK, FETCH, CONTEXT = "feedback", "fetch", "context"
 FUSED = "fused"
 
@@ -29,6 +30,8 @@ FORMER_INDEX = (
     "and what was written since is found by meaning"
 )
 ONE_SIDE = "one side alone finds something"
+MOST_RESPELLED = 50
+"""The best rows by words that are read for other spellings: as many as a page reads anyway."""
 MOST_READ = 8000
 """Rows that are read, of each side, for those that hold a phrase."""
 
@@ -83,6 +86,7 @@ class Look:
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._is_named = False
         self._holding: Mapping[int, int] = {}
+        self._spelled: list[tuple[Phrase, float]] = []
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -143,6 +147,7 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
+            self._spelled = [(some.phrase, weight_of_spelled(some, counted)) for some in query.spelled]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
@@ -154,6 +159,8 @@ class Look:
         if self._vector is None or self._wording is None:
             self._steps.skip(FUSE, ONE_SIDE)
             self._steps.skip(FEEDBACK, ONE_SIDE)
+        if not self._spelled:
+            self._steps.skip(SPELLING, "the query has no letters and numbers that may be spelled otherwise")
         if not self._question.reads_rows:
             self._steps.skip(PHRASES, "the query has no phrase")
 
@@ -201,12 +208,22 @@ class Look:
         """The scores by one side of every candidate, as far as it has one."""
         scores = scores_of(side)
         left = missing(candidates, scores)
-        if not left:
-            return scores
-        with self._steps.step(name, given=len(candidates)) as step:
-            scores |= self._score(name, left)
-            step.out = len(scores)
-        return scores
+        if left:
+            with self._steps.step(name, given=len(candidates)) as step:
+                scores |= self._score(name, left)
+                step.out = len(scores)
+        return self._respelled(candidates, scores) if name == LEXICAL and self._spelled else scores
+
+    def _respelled(self, candidates: Mapping[str, Match], scores: dict[str, float]) -> dict[str, float]:
+        """The scores by words, more for rows that hold an identifier of the query's in another spelling."""
+        best = list(ranked(scores))[:MOST_RESPELLED]
+        with self._steps.step(SPELLING, given=len(best)) as step:
+            rows = self._fetch([candidates[id] for id in best])
+            more = {
+                id: sum(weight for phrase, weight in self._spelled if _holds(row, phrase)) for id, row in rows.items()
+            }
+            step.out = sum(weight > 0 for weight in more.values())
+        return {id: score + more.get(id, 0.0) for id, score in scores.items()}
 
     def _score(self, name: str, matches: Sequence[Match]) -> dict[str, float]:
         if name == DENSE:
@@ -241,6 +258,10 @@ class Look:
         """Rows that were not read yet are read; none is read twice in a look."""
         self._rows |= self._shards.fetch(match for match in matches if match.id not in self._rows)
         return {match.id: self._rows[match.id] for match in matches if match.id in self._rows}
+
+
+def _holds(row: VectorRow, phrase: Phrase) -> bool:
+    return phrase.held_by(row.title, row.section, row.text)
 
 
 def _counted(step: Running, found: list[Match]) -> list[Match]:

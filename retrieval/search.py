@@ -49,6 +49,7 @@ STEPS = (
     EMBED,
     looking.DENSE,
     looking.LEXICAL,
+    looking.SPELLING,
     VERSIONS,
     looking.PHRASES,
     looking.FUSE,

@@ -75,6 +75,18 @@ class AdjoinedWords:
 
 
 @dataclass(frozen=True, slots=True)
+class SpelledWords:
+    """Letters and numbers of a query that a row may hold side by side and in another spelling: RFC 2616 for RFC-2616.
+
+    No term stands for that, so rows are read for their phrase; those that hold it are worth so much more.
+    """
+
+    words: tuple[QueryWord, ...]
+    phrase: Phrase
+    is_named: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WordQuery:
     """A query as its user meant it.
 
@@ -90,6 +102,7 @@ class WordQuery:
     excluded_phrases: tuple[Phrase, ...] = ()
     notes: tuple[str, ...] = field(default=())
     adjoined: tuple[AdjoinedWords, ...] = ()
+    spelled: tuple[SpelledWords, ...] = ()
 
     @property
     def terms(self) -> tuple[int, ...]:
@@ -119,6 +132,7 @@ def parse_query(text: str) -> WordQuery:
         tuple(excluded_phrases[:MOST_PHRASES]),
         (*read.notes, *_phrase_notes(phrases, "held to"), *_phrase_notes(excluded_phrases, "excluded")),
         read.adjoined,
+        read.spelled,
     )
 
 
@@ -127,7 +141,25 @@ def parse_text(text: str) -> WordQuery:
     normal = normalise(text)
     cut = list(dict.fromkeys(tokens(normal)))
     words, count = _words_of(cut[:MOST_COUNTED])
-    return WordQuery(text, words, notes=_notes(cut, count), adjoined=_adjoined(normal, words))
+    adjoined = _adjoined(normal, words)
+    return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=_spelled(cut, words, adjoined))
+
+
+def _spelled(
+    cut: Sequence[str], words: Sequence[QueryWord], adjoined: Sequence[AdjoinedWords]
+) -> tuple[SpelledWords, ...]:
+    """What may be spelled otherwise: identifiers of letters and numbers, and words side by side that may be one."""
+    known = {word.text: word for word in words}
+    found = {" ".join(word.text for word in some.words): some for some in adjoined}
+    spelled = [SpelledWords(some.words, Phrase(text), some.is_named) for text, some in found.items()]
+    functional = {word.text for word in words if word.functional}
+    asked = sum(token.lower() not in functional for token in cut)
+    for pieces in map(split, islice(cut, MOST_TRIED)):
+        parts = tuple(filter(None, map(known.get, pieces.words)))
+        numbers = sum(map(str.isdecimal, pieces.words))
+        if pieces.wholes and not pieces.loose and len(parts) == len(pieces.atoms) and 0 < numbers < len(parts):
+            spelled.append(SpelledWords(parts, Phrase(" ".join(pieces.words)), len(parts) > 2 or asked == 1))
+    return tuple(spelled)
 
 
 def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...]:
@@ -311,5 +343,10 @@ def weight_of_adjoined(some: AdjoinedWords, counted: WordCounts) -> float:
     """What an identifier weighs that words side by side may be: nothing where no row holds it."""
     if not (counted.holding or {}).get(some.term):
         return 0.0
+    return weight_of_spelled(some, counted)
+
+
+def weight_of_spelled(some: AdjoinedWords | SpelledWords, counted: WordCounts) -> float:
+    """What words weigh more where they stand as one."""
     share = NAMED_SHARE if some.is_named else ADJOINED_SHARE
     return share * math.fsum(weight_of(word, counted) for word in some.words)
