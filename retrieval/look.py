@@ -29,6 +29,7 @@ FORMER_INDEX = (
     "the index of words is being made anew, as what counts as a word has changed; the one of before answers meanwhile, "
     "and what was written since is found by meaning"
 )
+NOT_SPELLED_OTHERWISE = "the query has no identifier of letters and numbers that no row holds as it is written"
 ONE_SIDE = "one side alone finds something"
 MOST_RESPELLED = 50
 """The best rows by words that are read for other spellings: as many as a page reads anyway."""
@@ -147,7 +148,9 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
-            self._spelled = [(some.phrase, weight_of_spelled(some, counted)) for some in query.spelled]
+            self._spelled = [
+                (some.phrase, weight_of_spelled(some, counted)) for some in query.spelled if not some.is_held(counted)
+            ]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
@@ -160,7 +163,7 @@ class Look:
             self._steps.skip(FUSE, ONE_SIDE)
             self._steps.skip(FEEDBACK, ONE_SIDE)
         if not self._spelled:
-            self._steps.skip(SPELLING, "the query has no letters and numbers that may be spelled otherwise")
+            self._steps.skip(SPELLING, NOT_SPELLED_OTHERWISE)
         if not self._question.reads_rows:
             self._steps.skip(PHRASES, "the query has no phrase")
 

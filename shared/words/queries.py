@@ -85,6 +85,10 @@ class SpelledWords:
     phrase: Phrase
     is_named: bool
 
+    def is_held(self, counted: WordCounts) -> bool:
+        """Whether a row holds the identifier as it is written, so that there is no need to look for other spellings."""
+        return any(map((counted.holding or {}).get, self.words[0].part_of))
+
 
 @dataclass(frozen=True, slots=True)
 class WordQuery:
