@@ -45,6 +45,9 @@ def test_an_emoji_is_two_halves_and_a_star_counts_only_where_a_group_begins() ->
         (rb"EUR {\strike 1}{\striked1 00\striked0  80}\strike x\plain y", "EUR ~~100~~ 80~~x~~y"),
         (rb"10{\super -3} H{\sub 2}O 1{\super st}", "10^-3 H_2O 1st"),
         (rb"10{\up8\fs14 -3}\up0  H{\dn2 2}O {\up2 a}", "10^-3 H_2O a"),
+        (rb"{\field{\*\fldinst {FORMCHECKBOX {\*\formfield{\fftype1\ffres25\ffdefres1}}}}{\fldrslt }} yes", "☒ yes"),
+        (rb"{\field{\*\fldinst FORMDROPDOWN {\*\formfield{\fftype2\ffres1{\*\ffl rot}{\*\ffl gr\'fcn}}}}}", "grün"),
+        (rb"{\field{\*\fldinst FORMTEXT {\*\formfield{\fftype0{\*\ffdeftext A}}}}{\fldrslt B}}", "B"),
         (rb"{\f5\u61692\'3f}{\f4\u61540 ?}\u61623 ?", "✓δ•"),
     ],
 )

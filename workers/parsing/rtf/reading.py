@@ -13,6 +13,7 @@ from embedmill.workers.parsing.ole import embedded
 from embedmill.workers.parsing.package import read_files
 from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
+from embedmill.workers.parsing.rtf.forms import shown_field
 from embedmill.workers.parsing.rtf.groups import TARGETS, RtfGroup, RtfTarget
 from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
@@ -29,7 +30,7 @@ _SIGNS = {
 }  # fmt: skip
 _SKIPPED = frozenset(
     "colortbl objclass objname themedata colorschememapping datastore listtable listoverridetable rsidtbl "
-    "generator latentstyles fldinst datafield bkmkstart bkmkend shprslt nonshppict nonesttables xe "
+    "generator latentstyles datafield bkmkstart bkmkend shprslt nonshppict nonesttables xe "
     "tc atrfstart atrfend atndate atnref atntime atnicon atnid atnparent filetbl revtbl xmlnstbl userprops ftnsep "
     "ftnsepc ftncn aftnsep aftnsepc aftncn htmltag mhtmltag pnseclvl keycode blipuid wgrffmtfilter mmathPr "
     "passwordhash protusertbl fontemb falt panose pntxta pntxtb".split()
@@ -37,7 +38,7 @@ _SKIPPED = frozenset(
 _HEADERS = frozenset("header headerl headerr headerf footer footerl footerr footerf".split())
 _BOXES = frozenset(("shptxt", "dptxbxtext"))
 _KNOWN = frozenset(
-    "shpinst shppict picprop nesttableprops objdata annotation atnauthor footnote ud fldrslt shptxt dptxbxtext "
+    "shpinst shppict picprop nesttableprops objdata annotation atnauthor footnote ud fldinst fldrslt shptxt dptxbxtext "
     "do".split()
 )
 """Destinations that `\\*` marks as optional, and that hold text, or say what is here."""
@@ -312,6 +313,10 @@ class _RtfReader:
         else:
             self._draft.note("a linked object was left out")
 
+    def field(self, _word: str, _number: int | None) -> None:
+        """What a form's field shows; the results of others stand beside them."""
+        self._add(shown_field(self._tokens.take_group(), lambda text: self._fonts.decode(text, self._state.font)))
+
     def picture(self, word: str, _number: int | None) -> None:
         """What its maker says of it is read, and its bytes are not."""
         if word == "pict":
@@ -367,6 +372,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _RtfReader.define_row: "trowd cellx clmrg clvmrg trhdr",
     _RtfReader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
     _RtfReader.object: "objdata objautlink objlink",
+    _RtfReader.field: "fldinst",
     _RtfReader.picture: f"pict {_PICTURES}",
     _RtfReader.begin_unicode: "upr ud",
 }
