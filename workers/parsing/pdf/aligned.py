@@ -80,7 +80,7 @@ def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
     gap, size = above.base - line.base, max(above.size, line.size)
     if -size < gap <= 0 and line.left > above.right:
         return True
-    if not 0 < gap < FARTHEST * size:
+    if not 0 < gap < FARTHEST * size + above.reach + line.reach:
         return False
     if len(line.cells) > 1:
         return True
@@ -184,7 +184,7 @@ def _with_names(columns: Sequence[Span], lines: Sequence[Line]) -> list[Span]:
     rows: list[set[int]] = []
     for span, own in zip(columns, filled, strict=True):
         names, others = sorted((own, rows[-1]), key=max) if joined and own and rows[-1] else (own, own)
-        if max(names, default=0) < min(HEAD_LINES, min(others, default=0)):
+        if len(names) < len(others) and max(names) < min(HEAD_LINES, *others):
             joined[-1] = joined[-1][0], span[1]
             rows[-1] |= own
         else:
@@ -218,7 +218,7 @@ def _row(line: Line, columns: Sequence[Span]) -> Row:
         nearest = max(range(len(columns)), key=lambda number: _overlap(columns[number], cell))
         for number in covered if len(line.cells) > 1 and len(covered) > 1 else [nearest]:
             cells[number].append(cell)
-    return Row(line.base, line.size, cells, line.bold)
+    return Row(line.base, line.size, cells, line.bold, line.reach)
 
 
 def _cut(cell: LineCell, columns: Sequence[Span]) -> Iterator[LineCell]:

@@ -54,7 +54,7 @@ class Line:
     """One line of a page. `base` is the height of its baseline, `size` its words' median height, in points.
 
     `bold` and `fixed` hold for the whole line; by its `tag`, what heads a table is bold. `alone`: it is no part of
-    running text.
+    running text. A row of cells with several lines has `reach` so many points above and below its baseline.
     """
 
     cells: list[LineCell]
@@ -65,6 +65,7 @@ class Line:
     alone: bool = False
     backward: bool = False
     tag: Tag | None = None
+    reach: float = 0.0
 
     @property
     def left(self) -> float:
@@ -178,7 +179,9 @@ def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
 def _breaks(before: Word, word: Word) -> bool:
     if before.base == word.base and word.left >= before.left:
         return False
-    if abs(before.base - word.base) > RAISED * max(before.size, word.size):
+    size = max(before.size, word.size)
+    is_apart = word.left - before.right > CELL_GAP * size and before.size == word.size
+    if abs(before.base - word.base) > (SAME_BASE if is_apart else RAISED) * size:
         return True
     return word.left < before.left and not (word.backward or before.backward)
 

@@ -88,12 +88,13 @@ def _is_shorter(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
 
 @dataclass(slots=True)
 class Row:
-    """A row while its table is put together: for each column the lines of its cell."""
+    """A row while its table is put together: for each column the lines of its cell; `reach` is that of its line."""
 
     base: float
     size: float
     cells: list[list[LineCell]]
     bold: bool
+    reach: float = 0.0
 
     @property
     def is_filled(self) -> list[bool]:
@@ -137,15 +138,20 @@ def _is_own_row(row: Row, whole: Row) -> bool:
 
 
 def _taken(above: Row, row: Row) -> Row:
-    both = Row(above.base, above.size, [list(cell) for cell in above.cells], above.bold and row.bold)
+    both = Row(above.base, above.size, [list(cell) for cell in above.cells], above.bold and row.bold, above.reach)
     both.take(row)
     return both
 
 
 def _usual_gap(rows: Sequence[Row]) -> float:
     """From a row's beginning to the line before it, as most rows have it whose first cell is filled."""
-    gaps = [above.base - row.base for above, row in pairwise(rows) if row.cells[0] and sum(row.is_filled) > 1]
+    gaps = [_gap(above, row) for above, row in pairwise(rows) if row.cells[0] and sum(row.is_filled) > 1]
     return median(gaps) if gaps else 0.0
+
+
+def _gap(above: Row, row: Row) -> float:
+    """From the last line of one row to the first of the next."""
+    return above.base - above.reach - row.base - row.reach
 
 
 def _edges(rows: Sequence[Row]) -> list[float]:
@@ -160,7 +166,7 @@ def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[flo
         return True
     if any(not whole.cells[number] for number in filled) or (row.cells[0] and len(filled) > 1):
         return False
-    gap = min(above.base, whole.base) - row.base
+    gap = min(_gap(above, row), _gap(whole, row))
     if gap < NEARER * usual:
         return True
     if usual and gap > min(usual * 1.1, PADDED * row.size):

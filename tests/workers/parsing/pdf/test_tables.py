@@ -81,6 +81,27 @@ def test_a_list_in_a_cell_has_the_signs_of_one() -> None:
     assert rows(read(page)) == ["Visit | Paid", "- of oil - of air | yes"]
 
 
+def test_rows_whose_cells_are_centred_on_one_height_are_rows() -> None:
+    page = Page()
+    for number, (name, texts_, price) in enumerate(
+        [
+            ("Pos.", ["Description"], "Price"),
+            ("1", ["A pump of steel,", "for hot water"], "1,250"),
+            ("2", ["Seal"], "35"),
+        ]
+    ):
+        middle = 690 - 27 * number
+        page.text(80, middle, name)
+        for at, text in enumerate(texts_):
+            page.text(120, middle + 7 * (len(texts_) - 1) - 14 * at, text)
+        page.text(300, middle, price)
+    page.text(250, 616, "Sum").text(300, 616, "1,285")
+    assert rows(read(page)) == [
+        *("Pos. | Description |  | Price", "1 | A pump of steel, for hot water |  | 1,250", "2 | Seal |  | 35"),
+        " |  | Sum | 1,285",
+    ]  # fmt: skip
+
+
 def test_names_of_columns_with_narrow_gaps_stand_over_their_columns() -> None:
     page = Page()
     for number, row in enumerate([("Year", "Sales", "Turnover"), ("2021", "1,250", "110"), ("2022", "1,375", "119")]):
