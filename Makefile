@@ -152,8 +152,10 @@ sbom: $(AUDIT)/.installed ## Write the bill of materials of the image, CycloneDX
 .PHONY: audit-deps
 audit-deps: $(AUDIT)/.installed ## Look for known vulnerabilities of the locked packages; needs the network
 	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
-		--requirement infra/requirements.lock --requirement requirements.lock \
-		|| (echo "a package has a known vulnerability, or no database of them could be asked (see above): not passed"; exit 1)
+		--requirement infra/requirements.lock --requirement requirements.lock 2>$(AUDIT)/said && cat $(AUDIT)/said >&2 \
+		|| { cat $(AUDIT)/said >&2; grep -q "^Found " $(AUDIT)/said \
+		&& echo "not passed: a package has a known vulnerability" \
+		|| echo "not passed: nothing is known of vulnerabilities, as no database of them could be asked"; exit 1; }
 
 .PHONY: clean
 clean: ## Remove .venv/, the demo's home and every cache
