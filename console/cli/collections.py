@@ -34,6 +34,7 @@ from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, confirm, print_line, print_result, print_table
 from embedmill.console.rendering import documents_of, to_json
 from embedmill.console.usual import USUAL
+from embedmill.shared.durations import format_duration
 
 if TYPE_CHECKING:
     from embedmill.console.services.collections import (
@@ -327,8 +328,9 @@ def _who_ranks(*, rank: bool = False, unranked: bool = False, **_others: object)
 def _in_words(retention: "RetentionReport | None") -> str:
     if retention is None:
         return "documents are kept"
-    kept = f"documents are kept for {retention.days:g} days"
-    return f"{kept}; {retention.due} are due, {retention.erased} were erased, the last {to_json(retention.last)}"
+    span = f"{retention.days:g} days" if retention.days >= 1 else format_duration(retention.days * 86_400)
+    last = f", the last {to_json(retention.last)}" if retention.last else ""
+    return f"documents are kept for {span}; {retention.due} are due, {retention.erased} were erased{last}"
 
 
 def _print_terms(found: "CollectedTerms") -> None:

@@ -19,7 +19,7 @@ from embedmill.console.services.serving import serves
 from embedmill.console.services.verifying import Repaired, verify
 from embedmill.shared.access.principals import Right
 from embedmill.shared.audit.anchors import FOLDER as ANCHORS
-from embedmill.shared.db import collections, described, dumping, tombstones, traces
+from embedmill.shared.db import collections, described, dumping, leases, rescues, tombstones, traces
 from embedmill.shared.db.cache import make_tables
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.opening import HEAD, migrate, open_database
@@ -76,6 +76,8 @@ def restore_backup(
         raise UsageError(f"the backup is of {manifest['database']}", hint="Set EMBEDMILL_DATABASE_URL accordingly.")
     known = list(_read_receipts([path / receipts.FOLDER, settings.home_path / receipts.FOLDER, *receipt_folders]))
     known += _read_present(settings) if not on_server else []
+    if on_server:
+        _require_room(settings, manifest["schema"])
     aside = _put_aside(settings, replace=replace)
     _fill_home(settings, path)
     if on_server:
@@ -137,11 +139,16 @@ def _fill_home(settings: Settings, path: Path) -> None:
             shutil.copytree(path / name, home / name, dirs_exist_ok=True)
 
 
-def _fill_server(settings: Settings, path: Path, schema: str) -> None:
+def _require_room(settings: Settings, schema: str) -> None:
+    """Before anything is written, so that whoever is refused may ask again."""
+    if schema > HEAD:
+        raise UsageError(f"the backup was made by a newer Embedmill (schema {schema}, this one knows {HEAD})")
     with closing(Database(settings.database)) as database:
         dumping.require_empty(database)
-        if schema > HEAD:
-            raise UsageError(f"the backup was made by a newer Embedmill (schema {schema}, this one knows {HEAD})")
+
+
+def _fill_server(settings: Settings, path: Path, schema: str) -> None:
+    with closing(Database(settings.database)) as database:
         migrate(database, revision=schema)
         database.alter(make_tables)
         dumping.load(database, path)
@@ -187,6 +194,9 @@ def _copy_objects(runtime: Runtime, path: Path) -> None:
 
 
 def _prepare(connection: Connection, known: Sequence[Tombstone]) -> None:
+    # Nobody works here: what workers had in hand when the backup was made is given back at once.
+    for lease in leases.find_leases(connection):
+        rescues.rescue_silent(connection, lease.token)
     dumping.forget_processes(connection)
     for stone in known:
         tombstones.set_tombstones(connection, stone.erasure_id, {stone.mark: stone.kind})

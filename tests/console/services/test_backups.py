@@ -12,7 +12,7 @@ from embedmill.console.services.backups import MANIFEST, make_backup, verify_bac
 from embedmill.console.services.receipts import verify_receipt
 from embedmill.console.services.restoring import restore_backup
 from embedmill.shared.audit.trail import AuditEntry
-from embedmill.shared.db import erasures
+from embedmill.shared.db import erasures, leases, rescues
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.erasing import ASKED
 from embedmill.shared.errors import HomeInUse, UsageError
@@ -172,6 +172,24 @@ def database() -> Iterator[str]:
         yield server.url
 
 
+def tracker_of(runtime: WorkerRuntime) -> Tracker:
+    tracker = Tracker.__new__(Tracker)
+    tracker.database, tracker.collection = runtime.database, runtime.collection(1)
+    return tracker
+
+
+def hold(runtime: WorkerRuntime, uri: str) -> None:
+    """Have a worker work on a document."""
+    tracker = tracker_of(runtime)
+    tracker.job = tracker.create_job("in hand")
+    tracker.take([uri])
+
+
+def release(runtime: WorkerRuntime) -> None:
+    for lease in runtime.database.query(leases.find_leases):
+        runtime.database.transact(rescues.rescue_silent, lease.token)
+
+
 def test_a_deployment_on_postgres_is_restored_into_an_empty_database(settings: Settings, tmp_path: Path) -> None:
     require(postgres.why_not())
     with database() as old, database() as new:
@@ -179,8 +197,10 @@ def test_a_deployment_on_postgres_is_restored_into_an_empty_database(settings: S
         there = settings.model_copy(update={"database_url": new, "home": tmp_path / "there"})
         with opened(here) as runtime:
             home = fill(runtime, tmp_path)
+            hold(runtime, "file:///in-hand")
             make_backup(runtime, tmp_path / "backup")
             before = count(runtime)
+            release(runtime)
         receipt = erase(here, home.document)
         with pytest.raises(UsageError, match="is of postgresql"):
             restore_backup(settings, tmp_path / "backup")
@@ -189,9 +209,10 @@ def test_a_deployment_on_postgres_is_restored_into_an_empty_database(settings: S
         with opened(there) as runtime:
             assert count(runtime) == (before[0] - 1, before[1] - 1)
             assert verify_receipt(runtime, str(receipt)).ok
+            # What a worker had in hand waits for nobody, and whoever is refused a restore finds nothing in the way.
+            assert runtime.database.query(leases.find_leases) == []
             # Numbers go on where they were.
-            tracker = Tracker.__new__(Tracker)
-            tracker.database, tracker.collection = runtime.database, runtime.collection(1)
-            assert tracker.create_job("later") == 3
+            assert tracker_of(runtime).create_job("later") == 4
         with pytest.raises(HomeInUse, match="has tables"):
             restore_backup(there.model_copy(update={"home": tmp_path / "third"}), tmp_path / "backup")
+        assert not (tmp_path / "third").exists()
