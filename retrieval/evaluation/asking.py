@@ -1,9 +1,11 @@
 """Owns the asking of judged queries: every way of searching is a run, and so is every stage that orders hits anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from embedmill.retrieval.evaluation.runs import Run, fold
+from embedmill.retrieval.grading.grader import Judges
 from embedmill.retrieval.hits import Hit, SearchResult
 from embedmill.retrieval.question import MODES, Mode
 from embedmill.retrieval.search import Searcher
@@ -24,13 +26,29 @@ ORDERED_BY: Mapping[str, Sequence[str]] = {
 def run_each(searcher: Searcher, queries: Mapping[str, str]) -> list[Run]:
     """The runs over all queries; raises the first failure of a mode that answered none of them.
 
-    `hybrid` is what retrieval finds, `fused` the same before feedback, and `ranked` what models that rank make of it.
+    `hybrid` is what retrieval finds, `fused` the same before feedback, and `ranked` what models that rank make of it,
+    which are asked for that alone.
     """
-    return [run for mode in MODES for run in run_mode(searcher, queries, mode)]
+    judges = searcher.judges
+    return [run for mode in MODES for run in run_mode(searcher, queries, mode, judges if mode == HYBRID else None)]
 
 
-def run_mode(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> list[Run]:
-    """The runs of one mode."""
+def run_mode(searcher: Searcher, queries: Mapping[str, str], mode: Mode, judges: Judges | None = None) -> list[Run]:
+    """The runs of one mode, with the models that rank in it."""
+    with _judged_by(searcher, judges):
+        return _run_mode(searcher, queries, mode)
+
+
+@contextmanager
+def _judged_by(searcher: Searcher, judges: Judges | None) -> Iterator[None]:
+    before, searcher.judges = searcher.judges, judges
+    try:
+        yield
+    finally:
+        searcher.judges = before
+
+
+def _run_mode(searcher: Searcher, queries: Mapping[str, str], mode: Mode) -> list[Run]:
     runs = {name: Run(name) for name in _names(searcher, mode)}
     failures: list[EmbedmillError] = []
     for id_, text in queries.items():
