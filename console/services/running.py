@@ -140,6 +140,10 @@ class Workshop:
             self._stack.enter_context(self._supervisor)
             self._chores.wake()
 
+    def look(self) -> None:
+        """Have the chores look now, and not with their next turn."""
+        self._chores.wake()
+
     def poll(self) -> None:
         """Replace dead workers; raises StorageFailed when this home cannot be written any more."""
         # A database server comes back; a full disk does not.

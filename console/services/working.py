@@ -62,6 +62,7 @@ def ingest(
             submitted = submission.open()
             expected = count_expected(runtime, submitted)
             submission.scan(submitted)
+            workshop.look()
             work = Work(runtime, workshop, submitted.job_id, listener, is_abandoned=submission.is_abandoned)
             if work.do():
                 return describe_job(runtime, submitted.job_id)

@@ -162,10 +162,10 @@ class ChoreRunner:
         self._free()
 
     def wake(self) -> None:
-        """Dispatch now: there is something new."""
+        """Dispatch now, and see what has ended: there is something new, or sources were read to their end."""
         for chore in self._chores:
-            if chore.name == "dispatch":
-                chore.due = 0.0
+            if chore.name in ("dispatch", "complete"):
+                chore.due, chore.has_news = 0.0, True
         self._woken.set()
 
     @property
