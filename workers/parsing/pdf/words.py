@@ -225,11 +225,25 @@ class _Places:
                 continue
             if behind - begin > 1:
                 ask(behind - 1, last)
-                last_left, _, last_right, _ = edges_of_last()
+                last_left, last_top, last_right, _ = edges_of_last()
+                is_below = last_top <= bottom and last_left < right and last_right > left
+                if is_below and not self.angle:
+                    places += self._one_by_one(begin, behind)
+                    is_even, top = False, math.inf
+                    continue
                 left, right = (left, last_right) if last_left >= left else (last_left, own_right)
             places.append((begin, behind, left, right, base, size))
         self._is_even, self._has_breaks = is_even, has_breaks
         return places
+
+    def _one_by_one(self, begin: int, behind: int) -> Iterator[_Place]:
+        """Characters that stand below one another with nothing between them, as in a column of single ones."""
+        for index in range(begin, behind):
+            self._ask(index, ctypes.addressof(self._last))
+            left, top, right, bottom = self._last_edges.tolist()
+            base = self._base(index)
+            if base is not None and self._visible[0] <= left <= self._visible[2]:
+                yield index, index + 1, left, right, base, top - bottom
 
     def _base(self, index: int) -> float | None:
         """The height of a character's baseline; None outside the visible box."""

@@ -81,6 +81,11 @@ def test_a_list_in_a_cell_has_the_signs_of_one() -> None:
     assert rows(read(page)) == ["Visit | Paid", "- of oil - of air | yes"]
 
 
+def test_a_column_of_single_letters_that_is_drawn_alone_is_no_word() -> None:
+    page = Page().lines(300, 690, *"BABABA", leading=15)
+    assert texts(read(page)) == ["B A B A B A"]
+
+
 def test_rows_whose_cells_are_centred_on_one_height_are_rows() -> None:
     page = Page()
     for number, (name, texts_, price) in enumerate(
