@@ -8,7 +8,7 @@ from embedmill.shared.errors import EncryptedDocument, ParserLimitExceeded, Unre
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.pdf.aligned import carry_over, with_aligned_tables
 from embedmill.workers.parsing.pdf.annotations import Comment
-from embedmill.workers.parsing.pdf.centred import with_centred_rows
+from embedmill.workers.parsing.pdf.cellwise import with_cellwise_rows
 from embedmill.workers.parsing.pdf.columns import in_order
 from embedmill.workers.parsing.pdf.counters import mark_counters
 from embedmill.workers.parsing.pdf.fields import place_fields
@@ -99,7 +99,7 @@ def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
     lines = place_fields(page.lines, page.fields)
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)
-    parts = with_centred_rows(parts, words)
+    parts = with_cellwise_rows(parts, words)
     mark_counters(parts)
     parts = with_aligned_tables(parts, page.drawings.level, words)
     for turned in page.turned:

@@ -81,6 +81,16 @@ def test_a_list_in_a_cell_has_the_signs_of_one() -> None:
     assert rows(read(page)) == ["Visit | Paid", "- of oil - of air | yes"]
 
 
+def test_rows_that_begin_at_one_height_are_rows_though_they_are_drawn_cell_by_cell() -> None:
+    page = Page().text(80, 718, "Date").text(140, 718, "Text").text(300, 718, "Amount")
+    page.text(80, 690, "03.11.").lines(140, 690, "Transfer of money", "by a client").text(300, 690, "15,852")
+    page.text(80, 648, "04.11.").lines(140, 648, "Card", "at a hotel", "in Oslo").text(300, 648, "2,310")
+    assert rows(read(page)) == [
+        *("Date | Text | Amount", "03.11. | Transfer of money by a client | 15,852"),
+        "04.11. | Card at a hotel in Oslo | 2,310",
+    ]  # fmt: skip
+
+
 def test_a_column_of_single_letters_that_is_drawn_alone_is_no_word() -> None:
     page = Page().lines(300, 690, *"BABABA", leading=15)
     assert texts(read(page)) == ["B A B A B A"]

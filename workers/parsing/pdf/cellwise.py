@@ -1,0 +1,102 @@
+"""Owns rows that are drawn cell by cell, whose cells have different numbers of lines: on one height, or from one on."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from embedmill.workers.parsing.pdf.hyphens import DocumentWords
+from embedmill.workers.parsing.pdf.lines import CELL_GAP, Line, LineCell, from_place
+from embedmill.workers.parsing.pdf.tables import Part
+
+MOST_LINES = 4
+"""Of a cell."""
+LEADING = 1.6
+"""Of a line's height: lines of one cell are no farther apart."""
+SAME_HEIGHT = 0.15
+"""Of a line's height: heights that differ less are one."""
+RISE = 0.3
+"""Of a line's height: so much higher stands the next cell behind the last line of one with several."""
+ENOUGH_CELLS = 3
+"""With fewer that begin at one height, they are blocks of a letter."""
+
+_Cell = list[Line]
+"""Lines below one another."""
+
+
+def with_cellwise_rows(parts: Sequence[Part], words: DocumentWords) -> list[Part]:
+    """The parts, with one line for each such row."""
+    found: list[Part] = []
+    at = 0
+    while at < len(parts):
+        cells, taken = _row(parts, at)
+        found.append(_as_line(cells, words) if taken else parts[at])
+        at += taken or 1
+    return found
+
+
+def _row(parts: Sequence[Part], at: int) -> tuple[list[_Cell], int]:
+    """The cells of a row that begins here, and how many parts it has; 0 where it is no such row."""
+    cells: list[_Cell] = []
+    taken, rises = 0, False
+    for part in from_place(parts, at):
+        if not isinstance(part, Line) or part.fixed or part.alone or part.backward:
+            break
+        if cells and _goes_on(cells[-1], part):
+            cells[-1].append(part)
+        elif not cells or _is_beside(cells[-1], part):
+            rises = rises or (bool(cells) and part.base - cells[-1][-1].base > RISE * part.size)
+            cells += [[part.part([cell])] for cell in part.cells]
+        else:
+            break
+        if len(cells[-1]) > MOST_LINES:
+            return [], 0
+        taken += 1
+    return (cells, taken) if rises and _is_row(cells) else ([], 0)
+
+
+def _is_row(cells: Sequence[_Cell]) -> bool:
+    counts = {len(cell) for cell in cells}
+    if len(counts) < 2 or 1 not in counts:
+        return False
+    slack = SAME_HEIGHT * cells[0][0].size
+    from_one = len(cells) >= ENOUGH_CELLS and _agree([cell[0].base for cell in cells], slack)
+    return from_one or _agree([_centre(cell) for cell in cells], slack)
+
+
+def _agree(heights: Sequence[float], slack: float) -> bool:
+    return max(heights) - min(heights) < slack
+
+
+def _goes_on(cell: _Cell, line: Line) -> bool:
+    last = cell[-1]
+    is_below = 0 < last.base - line.base < LEADING * line.size and len(line.cells) == 1
+    return is_below and line.left < last.right and line.right > last.left
+
+
+def _is_beside(cell: _Cell, line: Line) -> bool:
+    """Whether a line begins to the right of a cell, at its height."""
+    reach = LEADING * line.size
+    is_level = cell[-1].base - reach < line.base < cell[0].base + reach
+    return is_level and line.left - max(each.right for each in cell) > CELL_GAP * line.size
+
+
+def _centre(cell: _Cell) -> float:
+    return (cell[0].base + cell[-1].base) / 2
+
+
+def _as_line(row: Sequence[_Cell], words: DocumentWords) -> Line:
+    lines = [line for cell in row for line in cell]
+    tallest = max(row, key=len)
+    return Line(
+        [_joined(cell, words) for cell in row],
+        _centre(tallest),
+        median(line.size for line in lines),
+        bold=all(line.bold for line in lines),
+        reach=(tallest[0].base - tallest[-1].base) / 2,
+    )
+
+
+def _joined(cell: _Cell, words: DocumentWords) -> LineCell:
+    if len(cell) == 1:
+        return cell[0].cells[0]
+    text = words.join_all([line.text for line in cell])
+    return LineCell(min(line.left for line in cell), max(line.right for line in cell), text)
