@@ -36,7 +36,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PineconeSimulator]:
 
 @pytest.fixture
 def settings(simulator: PineconeSimulator, settings: Settings) -> Settings:
-    return settings.model_copy(update={"vector_url": "pinecone://mill?timeout=1&fresh=5", "circuit_seconds": 0.1})
+    return settings.model_copy(update={"vector_url": "pinecone://mill?timeout=30&fresh=30", "circuit_seconds": 0.1})
 
 
 @pytest.fixture(autouse=True)

@@ -156,7 +156,7 @@ def test_pinecones_refused_key_parks_the_documents_and_is_not_asked_again(
 ) -> None:
     use(runtime, tracker, "hash")
     for worker in (runtime, other):
-        worker.settings = worker.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=3"})
+        worker.settings = worker.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=30"})
     first, second = (claim_of(runtime, tracker, tmp_path, n, stage="index") for n in range(2))
     pinecone.simulator.faults.add(Fault(kind="status", status=401, path=path, times=None))
     refused = only(index(runtime, first))
@@ -184,7 +184,7 @@ def test_what_pinecones_account_may_not_is_no_documents_fault(
     reason: str,
 ) -> None:
     use(runtime, tracker, "hash")
-    runtime.settings = runtime.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=3"})
+    runtime.settings = runtime.settings.model_copy(update={"vector_url": "pinecone://mill?timeout=30"})
     claim = claim_of(runtime, tracker, tmp_path, 1, stage="index")
     pinecone.simulator.faults.add(Fault(kind="status", status=status))
     parked = only(index(runtime, claim))

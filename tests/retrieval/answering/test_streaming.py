@@ -101,7 +101,7 @@ def test_sentences_are_told_as_the_answer_keeps_them_whatever_the_pieces_are(siz
 def test_a_sentence_is_told_while_the_model_goes_on() -> None:
     heard = threading.Event()
     in_time: list[bool] = []
-    ask(Speaking(size=1, before_end=lambda: in_time.append(heard.wait(10))), lambda _: heard.set())
+    ask(Speaking(size=1, before_end=lambda: in_time.append(heard.wait(60))), lambda _: heard.set())
     assert in_time == [True]
 
 
@@ -120,7 +120,7 @@ def test_who_listens_hears_nothing_of_what_came_too_late(monkeypatch: pytest.Mon
     told: list[str] = []
     # It is late once something was told, however long that takes.
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: float(len(told))))
-    model = Speaking(size=5, ends_after=160, before_end=lambda: gone.wait(10))
+    model = Speaking(size=5, ends_after=160, before_end=lambda: gone.wait(60))
     question, errors = ask(model, lambda claim: told.append(claim.text), pace=Pacing(apart=True, all_seconds=0.05))
     gone.set()
     assert "within" in str(errors[0])

@@ -176,7 +176,7 @@ def test_nobody_waits_for_a_transaction_of_ours(postgresql: Database) -> None:
     other.start()
     # It waits for one page at most.
     assert len([next(rows) for _ in range(8)]) == 8
-    other.join(timeout=20)
+    other.join(timeout=60)
     assert done.is_set()
     assert len(list(rows)) == 11
 

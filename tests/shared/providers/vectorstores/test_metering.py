@@ -101,13 +101,13 @@ def test_what_is_on_its_way_when_the_method_ends_may_be_billed() -> None:
 
     def send() -> None:
         asked.set()
-        gate.wait(10)
+        gate.wait(60)
 
     requests = metered(books, milliunits=2000, number=2)
     with ThreadPoolExecutor(1) as threads:
         with requests:
             threads.submit(requests.send, 1000, send, lambda _: 1000)
-            assert asked.wait(10)
+            assert asked.wait(60)
         gate.set()
     assert books.doubtful() == 1000
 
