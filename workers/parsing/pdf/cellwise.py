@@ -1,6 +1,8 @@
 """Owns rows that are drawn cell by cell, whose cells have different numbers of lines: on one height, or from one on."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
@@ -18,16 +20,21 @@ RISE = 0.3
 ENOUGH_CELLS = 3
 """With fewer that begin at one height, they are blocks of a letter."""
 
+REACH = 12
+"""Parts of a page among which a row shows what it is."""
+
 _Cell = list[Line]
 """Lines below one another."""
 
 
 def with_cellwise_rows(parts: Sequence[Part], words: DocumentWords) -> list[Part]:
     """The parts, with one line for each such row."""
+    rising = [number for number, (above, part) in enumerate(pairwise(parts)) if _rises(above, part)]
     found: list[Part] = []
     at = 0
     while at < len(parts):
-        cells, taken = _row(parts, at)
+        is_near = bisect_left(rising, at) < bisect_left(rising, at + REACH)
+        cells, taken = _row(parts, at) if is_near else ([], 0)
         found.append(_as_line(cells, words) if taken else parts[at])
         at += taken or 1
     return found
@@ -36,21 +43,28 @@ def with_cellwise_rows(parts: Sequence[Part], words: DocumentWords) -> list[Part
 def _row(parts: Sequence[Part], at: int) -> tuple[list[_Cell], int]:
     """The cells of a row that begins here, and how many parts it has; 0 where it is no such row."""
     cells: list[_Cell] = []
-    taken, rises = 0, False
+    taken = 0
     for part in from_place(parts, at):
         if not isinstance(part, Line) or part.fixed or part.alone or part.backward:
             break
         if cells and _goes_on(cells[-1], part):
             cells[-1].append(part)
         elif not cells or _is_beside(cells[-1], part):
-            rises = rises or (bool(cells) and part.base - cells[-1][-1].base > RISE * part.size)
             cells += [[part.part([cell])] for cell in part.cells]
         else:
             break
         if len(cells[-1]) > MOST_LINES:
             return [], 0
         taken += 1
-    return (cells, taken) if rises and _is_row(cells) else ([], 0)
+    is_risen = any(_rises(parts[number], parts[number + 1]) for number in range(at, at + taken - 1))
+    return (cells, taken) if is_risen and _is_row(cells) else ([], 0)
+
+
+def _rises(above: Part, part: Part) -> bool:
+    """Whether a line begins higher than the one before it, to its right."""
+    if not isinstance(part, Line) or not isinstance(above, Line):
+        return False
+    return part.base - above.base > RISE * part.size and part.left > above.right
 
 
 def _is_row(cells: Sequence[_Cell]) -> bool:
