@@ -29,7 +29,7 @@ FORMER_INDEX = (
     "the index of words is being made anew, as what counts as a word has changed; the one of before answers meanwhile, "
     "and what was written since is found by meaning"
 )
-NOT_SPELLED_OTHERWISE = "the query has no identifier of letters and numbers that no row holds as it is written"
+NOT_SPELLED_OTHERWISE = "no identifier is asked for that no row holds as it is written"
 ONE_SIDE = "one side alone finds something"
 MOST_RESPELLED = 50
 """The best rows by words that are read for other spellings: as many as a page reads anyway."""
