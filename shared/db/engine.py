@@ -11,10 +11,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import sqlalchemy
 from sqlalchemy import Engine, event, text
@@ -104,7 +105,8 @@ class Database:
         self._reader = make_engine(url, begin="BEGIN", sizing=self._sizing) if self.is_sqlite else self._writer
         self._keeps_receipts = keeps_receipts
         self._patience = _Patience()
-        self._kept, self._kept_of_all = _Kept(), list[tuple[Connection, threading.RLock]]()
+        # A session goes with the thread that kept it.
+        self._kept, self._kept_of_all = _Kept(), WeakKeyDictionary[Connection, threading.RLock]()
         self._away_since: float | None = None
         self._back_at = -float("inf")
         self.statements = 0
@@ -161,7 +163,7 @@ class Database:
             if session is None or session.closed:
                 session = self._kept.session = self._reader.connect()
                 session.detach()
-                self._kept_of_all.append((session, self._kept.in_use))
+                self._kept_of_all[session] = self._kept.in_use
             try:
                 yield session
             finally:
@@ -239,10 +241,11 @@ class Database:
 
     def close(self) -> None:
         """Release every connection."""
-        while self._kept_of_all:
-            session, in_use = self._kept_of_all.pop()
-            with in_use:
-                session.close()
+        with suppress(KeyError):
+            while True:
+                session, in_use = self._kept_of_all.popitem()
+                with in_use:
+                    session.close()
         self._writer.dispose()
         self._reader.dispose()
 

@@ -1,5 +1,6 @@
 """Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
 
+import gc
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from psutil import Process
 from sqlalchemy import inspect, text
 
 from embedmill.shared.db import opening
@@ -98,6 +100,29 @@ def _close_beside_a_glance(url: str) -> None:
         begun.wait()
         database.close()
         assert found.result() == [(300_000,)]
+
+
+def test_sessions_go_with_the_threads_that_glanced(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'tracking.db'}")
+
+    def look() -> None:
+        with database.glancing() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM chore").scalar_one()
+
+    def held() -> int:
+        # SQLite puts off closing the file itself while the process has locks on it, and takes it for the next session.
+        return sum(opened.path.endswith("tracking.db-wal") for opened in Process().open_files())
+
+    look()
+    before = held()
+    for _ in range(5):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert held() == before
+    database.close()
+    assert held() == 0
 
 
 def test_processes_that_start_together_make_the_schema_once(tmp_path: Path) -> None:
