@@ -159,10 +159,10 @@ def _metadata(record: Mapping[str, object], fields: FieldMap) -> dict[str, Any]:
         raise BadRow(f"{fields.metadata!r} is not an object")
     mapped = (fields.id, fields.text, fields.title, fields.uri, fields.metadata)
     rest = {k: v for k, v in record.items() if k not in mapped and (isinstance(v, str | int | float) or is_label(k))}
-    return rest | given | _labels_of_both(rest, given) if given else rest
+    return rest | given | labels_of_both(rest, given) if given else rest
 
 
-def _labels_of_both(rest: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def labels_of_both(rest: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Labels that a row has beside its metadata and in them; where these are not alike, both, which is none."""
     found: dict[str, Any] = {}
     for name in filter(is_label, rest.keys() & given.keys()):

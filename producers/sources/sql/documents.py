@@ -1,21 +1,32 @@
 """Turns rows into documents: their URIs, texts, titles and metadata."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import Any
 
+import orjson
+
 from embedmill.producers.sources.base import Departed, HeldItem, Item, Problem, RowItem, Skipped, SourcePlace
-from embedmill.producers.sources.rows import MAX_ROW_BYTES, MAX_URI_CHARACTERS, BadRow, hash_row, hash_text
+from embedmill.producers.sources.rows import (
+    MAX_ROW_BYTES,
+    MAX_URI_CHARACTERS,
+    BadRow,
+    hash_row,
+    hash_text,
+    labels_of_both,
+)
 from embedmill.producers.sources.seen import SeenKeys
 from embedmill.producers.sources.sql.layouts import Layout
 from embedmill.producers.sources.sql.values import ColumnKind, as_id, as_metadata, as_text, is_set
-from embedmill.shared.access.labels import is_label
+from embedmill.shared.access.labels import KEPT, is_label
 
 SEPARATOR = "\n\n"
 # How a PDF, an office file or book (a zip archive, or an older file of Microsoft's) and an RTF file begin.
 FILES = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")
 NO_ID = "NULL"
+METADATA = "metadata"
 
 
 def digest_of(uri: str) -> bytes:
@@ -42,6 +53,7 @@ class Maker:
     _is_number: bool = field(init=False)
     _text: int | None = field(init=False)
     _title: tuple[int, ColumnKind] | None = field(init=False)
+    _nested: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         """What of a layout is asked for with every row."""
@@ -49,6 +61,8 @@ class Maker:
         self._kinds = tuple(column.kind for column in layout.columns)
         self._place = SourcePlace(self.base)
         self._named = tuple((layout.columns[index].name, index, self._kinds[index]) for index in layout.metadata)
+        # Labels within it are the row's, as those in the `metadata` of a row of JSON are.
+        self._nested = next((name for name, _, _ in self._named if name.strip().lower() == METADATA), None)
         self._claims = layout.uri is not None or not self.is_unique
         self._id = layout.ids[0] if layout.uri is None and len(layout.ids) == 1 else None
         self._is_number = self._id is not None and self._kinds[self._id] is ColumnKind.INTEGER
@@ -188,4 +202,15 @@ class Maker:
             elif is_label(name):
                 # A label that cannot be shown is none, and not left out.
                 found[name] = []
+        if self._nested is not None and (told := found.get(self._nested)):
+            labels = {name: value for name, value in _object(told).items() if is_label(name)}
+            found |= labels | labels_of_both(found, labels)
         return found
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object, also one that a column has as text; {} for anything else, and where no label can be in it."""
+    if value.__class__ is str and value.lstrip()[:1] == "{" and any(label in value.lower() for label in KEPT):
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(value)
+    return value if isinstance(value, dict) else {}

@@ -151,3 +151,26 @@ def test_a_column_of_levels_is_taken_where_it_is_named_and_spoken_of_where_it_is
     for query in ("SELECT id, body, Access FROM kept", "SELECT * FROM kept"):
         sqlite.read(query=query)
         assert "--metadata Access" in sqlite.context.remarks.pop().reason
+
+
+def test_a_level_within_a_column_called_metadata_is_the_rows(sqlite: Database) -> None:
+    sqlite.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, body TEXT, metadata TEXT, access TEXT)")
+    told = (
+        '{"access": "secret"}',
+        '{"Access": ["a", "b"]}',
+        '{"in": {"access": "secret"}}',
+        '{"access": ',
+        "[1]",
+        None,
+    )
+    rows = [*((text, None) for text in told), ('{"access": "secret"}', "open"), ('{"access": "open"}', "open")]
+    sqlite.execute(
+        "INSERT INTO kept VALUES "
+        + ", ".join(
+            f"({number}, 'a', {'NULL' if text is None else repr(text)}, {'NULL' if level is None else repr(level)})"
+            for number, (text, level) in enumerate(rows)
+        )
+    )
+    named = sqlite.read(table="kept", metadata=("metadata", "access"))
+    levels = [read_labels(item.metadata).access for item in named if isinstance(item, RowItem)]
+    assert levels == ["secret", SEALED, None, None, None, None, SEALED, "open"]
