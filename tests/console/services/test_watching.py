@@ -276,6 +276,20 @@ def test_what_comes_only_once_is_not_watched(runtime: Runtime, tmp_path: Path) -
         watch(runtime, source)
 
 
+@pytest.mark.parametrize("spelled", ["HTTP://me:planted@WIKI.corp:80", "http://me:pl%61nted@wiki.corp/#top"])
+def test_a_site_with_a_password_in_another_spelling_is_the_one_that_is_watched(runtime: Runtime, spelled: str) -> None:
+    crawl = gather_options({"crawl": True})
+    (known,) = open_sources(["http://wiki.corp/"], options=crawl, stdin=io.BytesIO())
+    watched = watch(runtime, known)
+    (given,) = open_sources([spelled], options=crawl, stdin=io.BytesIO())
+    assert given.holds_secret
+    with pytest.raises(SourceError, match="nobody could read it again") as refused:
+        watch(runtime, given)
+    assert "planted" not in f"{refused.value} {given.spec} {given.identity}"
+    assert watch(runtime, given, stays=True) == watched
+    assert "planted" not in str(show_source(runtime, str(watched)))
+
+
 def test_what_was_opened_with_a_password_is_read_by_whoever_stays_and_by_nobody_else(
     runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
