@@ -43,6 +43,8 @@ _SOFT_HYPHEN = "\xad"
 _NOTE_MARK = re.compile(r"\s*(\w{1,4}|[*†‡§]{1,3})\s*")
 _ENTITIES = re.compile(r"&(?!amp;|lt;|gt;|quot;|#)\w+;")
 _CHECKED = {True: "[x] ", False: "[ ] "}
+_WRITTEN = frozenset({"text", "email", "tel", "url", "number", "date", "datetime-local", "month", "week", "time"})
+"""Inputs whose value stands on the page."""
 
 
 class Walk:
@@ -111,7 +113,7 @@ class Walk:
         elif tag == "math":
             self._parts.append(_equation(node))
         elif tag == "input":
-            self._show_box(node)
+            self._show_input(node)
 
     def _leave(self, tag: str) -> None:
         if tag in _BREAKS:
@@ -307,10 +309,13 @@ class Walk:
             self._said = said
             self._parts.append(f" {said} ")
 
-    def _show_box(self, node: "LexborNode") -> None:
+    def _show_input(self, node: "LexborNode") -> None:
         attributes = node.attributes
-        if attributes.get("type") == "checkbox" and self._items:
+        kind = (attributes.get("type") or "text").lower()
+        if kind == "checkbox" and self._items:
             self._parts.append(_CHECKED["checked" in attributes])
+        elif kind in _WRITTEN and (value := attributes.get("value")):
+            self._parts.append(f" {value} ")
 
 
 class _Around:

@@ -29,6 +29,7 @@ _LEVEL = re.compile(r"^access[ \t]*[:=]", re.MULTILINE | re.IGNORECASE)
 _CAPTION = re.compile(r"\A(?:Table)?:[ \t]+(\S[^\n]*)\Z")
 _NOTE = re.compile(r"\[\^[^\]\n]+\]:")
 _LEAD = re.compile(r"\A[\s>]*(?:[-*+]\s+|\d+[.)]\s+)?")
+_BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
 _PIPE = re.compile(r"(?<!\\)\|")
 _HEADING_ID = re.compile(r"\s*\{\s*#[^{}]*\}\s*$")
 
@@ -161,7 +162,7 @@ class _MarkdownReader:
 
     def _read_inline(self, text: str) -> None:
         if self._table:
-            self._cells.append(text)
+            self._cells.append(text if "`" in text else _BREAK.sub(" ", text))
         elif self._level:
             self._settle()
             self._draft.title = self._draft.title or _HEADING_ID.sub("", text)

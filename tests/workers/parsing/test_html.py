@@ -34,6 +34,8 @@ def lines(markup: str) -> list[str]:
         ("<ul><li>a<ol><li>b<ul><li>c</ul><li>d</ol><li>e</ul>", ["- a", "  1. b", "    - c", "  2. d", "- e"]),
         ("<ol><li><p>a</p><p>more</p></li><li>b</ol>", ["1. a", "  more", "2. b"]),
         ("<ul><li><input type=checkbox checked> done<li><input type=checkbox> open</ul>", ["- [x] done", "- [ ] open"]),
+        ("<ul><li>Name <input value=Ada><li>Word <input type=password value=x><input type=hidden value=y>",
+         ["- Name Ada", "- Word"]),
         ("<dl><dt>term<dd>what it is<dd>more<dt>other<dd><dl><dt>inner<dd>x</dl></dl>",
          ["term", "  what it is", "  more", "other", "  inner", "    x"]),
         ("<ol><li><h3>Open</h3>text</ol>", ["1. Open", "  text"]),
