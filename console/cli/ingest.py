@@ -71,16 +71,18 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Put documents in and work here until they are indexed."""
-    from embedmill.console.cli.reports import exit_status, show_report
     from embedmill.console.cli.session import heard, opened_to_work
-    from embedmill.console.services import working
-    from embedmill.console.services.submitting import JobOptions
 
     if dry_run:
         _preview(sources, how, collection, limit=limit, allow_deletes=allow_deletes, as_json=as_json)
-    options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
     timetable = timetable_of(every, schedule, how)
     with opened_to_work() as runtime:
+        # The fork server loads what workers need meanwhile: a small job waits for that.
+        from embedmill.console.cli.reports import exit_status, show_report
+        from embedmill.console.services import working
+        from embedmill.console.services.submitting import JobOptions
+
+        options = JobOptions(allow_deletes, retry_dead, priority, weight, lane, name, limit, access, owner)
         with heard(quiet=as_json) as listener:
             found = _open(sources, how)
             _schedule(runtime, found, collection, timetable, options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.engine import glance
 from embedmill.shared.db.schema import collection, job, scan_note, tally, work
 from embedmill.shared.db.transitions import begin_job, lock_jobs, move_held_jobs, move_jobs, move_work, no_job
 from embedmill.shared.encoding import is_storable
@@ -275,6 +277,18 @@ def find_completable(connection: Connection, *, among: Iterable[int] | None = No
     if among is not None:
         query = query.where(job.c.id.in_(list(among)))
     return list(connection.execute(query).scalars())
+
+
+@cache
+def _completable_in_file() -> str:
+    from sqlalchemy.dialects import sqlite
+
+    return str(select_completable().limit(1).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def may_complete(connection: Connection) -> bool:
+    """Whether there is one to complete in a file, for the price of a glance."""
+    return bool(glance(connection, _completable_in_file()))
 
 
 def complete_jobs(connection: Connection) -> list[int]:

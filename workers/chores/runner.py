@@ -34,6 +34,8 @@ from embedmill.workers.messages import BatchMessage
 log = get_logger()
 
 TICK_SECONDS = 0.1
+# How often it is looked, between two turns, whether a job of a file has ended: whoever started it waits for that.
+GLANCE_SECONDS = 0.01
 # What time alone makes due is found this late where nobody commits anything meanwhile.
 QUIET_SECONDS = 0.5
 RECONCILE_SECONDS = 15.0
@@ -84,6 +86,7 @@ class ChoreRunner:
         self._broker = broker
         self._outage = Outage()
         self._changes = Changes(runtime.database)
+        self._changes_between_turns = Changes(runtime.database)
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Set whenever jobs were completed here; whoever waits for one clears it before looking.
@@ -163,10 +166,13 @@ class ChoreRunner:
 
     def wake(self) -> None:
         """Dispatch now, and see what has ended: there is something new, or sources were read to their end."""
-        for chore in self._chores:
-            if chore.name in ("dispatch", "complete"):
-                chore.due, chore.has_news = 0.0, True
+        self._hurry("dispatch", "complete")
         self._woken.set()
+
+    def _hurry(self, *names: str) -> None:
+        for chore in self._chores:
+            if chore.name in names:
+                chore.due, chore.has_news = 0.0, True
 
     @property
     def are_done_here(self) -> bool:
@@ -186,10 +192,28 @@ class ChoreRunner:
                 self._note_failure(error, chore="hold")
 
     def _is_over(self) -> bool:
-        """Wait for the next turn; whether there is one."""
-        self._woken.wait(TICK_SECONDS)
+        """Wait for the next turn, which comes at once when a job has ended; whether there is one."""
+        turn = time.monotonic() + TICK_SECONDS
+        pause = GLANCE_SECONDS if self._runtime.database.is_sqlite else TICK_SECONDS
+        while not self._woken.wait(pause) and time.monotonic() < turn and not self._sees_end():
+            pass
         self._woken.clear()
         return self._ended.is_set()
+
+    def _sees_end(self) -> bool:
+        """Whether a job of a file has ended, which this process is to complete."""
+        database = self._runtime.database
+        if not (database.is_sqlite and self.are_done_here and self._changes_between_turns.are_there()):
+            return False
+        try:
+            with database.glancing() as connection:
+                if not jobs.may_complete(connection):
+                    return False
+        except StorageFailed:
+            # The turn that follows meets it too, and says so.
+            return True
+        self._hurry("complete")
+        return True
 
     def _wait_for_database(self, error: StorageFailed) -> None:
         """Chores come back anyway; only an outage that lasts longer than it is waited for ends this process."""

@@ -58,6 +58,19 @@ def test_lost_messages_are_looked_for_while_there_are_any(runtime: WorkerRuntime
     assert looked == ["work is queued"]
 
 
+def test_a_job_that_ends_between_two_turns_is_completed_at_once(runtime: WorkerRuntime, tracker: Tracker) -> None:
+    made = ChoreRunner(runtime, open_broker(runtime.settings))
+    made._hold()
+    made._tick()
+    job_id = tracker.create_job("ends")
+    assert not made._sees_end(), "its sources are still read"
+    tracker.end_scan(job_id)
+    assert made._sees_end()
+    made._tick()
+    assert tracker.get_job(job_id).state == JobState.COMPLETED
+    assert not made._sees_end(), "it has ended"
+
+
 def test_a_statement_that_the_database_refuses_is_known_and_keeps_no_other_chore_from_its_turn(
     runtime: WorkerRuntime,
 ) -> None:
