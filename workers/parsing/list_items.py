@@ -1,6 +1,8 @@
-"""Owns the item of a list that is open while its blocks are read."""
+"""Owns the item of a list that is open while its blocks are read, and what marks one that has no number."""
 
 from dataclasses import dataclass
+
+BULLET = "-"
 
 
 @dataclass(slots=True)

@@ -8,11 +8,9 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.draft import Draft, clean
-from embedmill.workers.parsing.html import read_markup
-from embedmill.workers.parsing.list_items import Item
+from embedmill.workers.parsing.list_items import BULLET, Item
 from embedmill.workers.parsing.table import Table
 from embedmill.workers.parsing.text import read_text
-from embedmill.workers.parsing.word_lists import BULLET
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -96,6 +94,8 @@ class _MarkdownReader:
         self._lines = text.split("\n")
         for is_html, group in groupby(tokens, key=lambda token: token.type == "html_block"):
             if is_html:
+                from embedmill.workers.parsing.html import read_markup
+
                 self._settle()
                 read_markup("\n".join(token.content for token in group), self._draft)
                 continue

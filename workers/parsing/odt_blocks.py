@@ -8,12 +8,12 @@ from embedmill.workers.parsing.charts import Chart, add_chart
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.grid import Cell
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.odt_styles import Counter, OdtStyles
 from embedmill.workers.parsing.odt_tables import cells_of, rows_of, span
 from embedmill.workers.parsing.odt_text import OdtLine, OdtMarks, read_odt_line
 from embedmill.workers.parsing.spread import Spread, in_line
 from embedmill.workers.parsing.waiting import WaitingParagraphs
-from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.xml import Element, all_text, attribute, local_name, parse_xml
 
 OBJECTS_DEEP = 3

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from embedmill.workers.parsing.inheriting import with_parents
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.scripts import SUB, SUPER
-from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.xml import Element, attribute, attributes, local_name
 
 CODE = frozenset({"preformatted text", "source code", "sourcecode", "code", "html preformatted"})

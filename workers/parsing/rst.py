@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.draft import Draft, clean
 from embedmill.workers.parsing.grid import Cell
-from embedmill.workers.parsing.list_items import Item
+from embedmill.workers.parsing.list_items import BULLET, Item
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.text import read_text
-from embedmill.workers.parsing.word_lists import BULLET
 
 if TYPE_CHECKING:
     from docutils import nodes

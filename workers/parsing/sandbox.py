@@ -244,7 +244,7 @@ def _start(limits: ParserLimits) -> "subprocess.Popen[bytes]":
     arguments = [str(os.getpid()), _packed(limits)]
     with unheard(signal.SIGINT):
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "embedmill.workers.parsing.child", *arguments],
+            [sys.executable, "-P", "-m", "embedmill.workers.parsing.entry", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

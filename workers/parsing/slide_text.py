@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.equations import omml
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, MarkedPiece, marked
-from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.word_text import chosen
 from embedmill.workers.parsing.xml import Element, local_name
 

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.numerals import numeral
 from embedmill.workers.parsing.word_styles import Styles
 from embedmill.workers.parsing.xml import Element, attribute, child_value, children, value
-
-BULLET = "-"
 
 _STYLES = {
     "cardinalText": "decimal",

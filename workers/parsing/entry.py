@@ -1,0 +1,15 @@
+"""The entry of a parser process: it starts lightly, and then loads what parses."""
+
+from embedmill.shared.starting import start_lightly
+
+
+def main() -> None:
+    """Answer requests until the parent goes."""
+    start_lightly()
+    from embedmill.workers.parsing.child import main as serve
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()
