@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.numerals import numeral
-from embedmill.workers.parsing.word_lists import BULLET
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -9,11 +9,11 @@ from embedmill.workers.parsing.charts import add_chart, read_chart
 from embedmill.workers.parsing.diagrams import read_diagram
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.package import PartRelation, relation_id
 from embedmill.workers.parsing.slide_layouts import Placeholder, SlideLayout, box_of, reading_order
 from embedmill.workers.parsing.slide_text import SlideMarkers, drawn_line
 from embedmill.workers.parsing.spread import Spread
-from embedmill.workers.parsing.word_lists import BULLET
 from embedmill.workers.parsing.word_text import chosen
 from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
 

@@ -10,10 +10,11 @@ from embedmill.workers.parsing.archive import Archive
 from embedmill.workers.parsing.charts import add_chart, read_chart
 from embedmill.workers.parsing.diagrams import read_diagram
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.package import read_in_place, relation_id, relations
 from embedmill.workers.parsing.spread import in_line
 from embedmill.workers.parsing.waiting import WaitingParagraphs
-from embedmill.workers.parsing.word_lists import BULLET, Numbering
+from embedmill.workers.parsing.word_lists import Numbering
 from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, Style, Styles, heading_level
 from embedmill.workers.parsing.word_tables import Grid, cells_of, is_deleted, is_frame, rows_of
 from embedmill.workers.parsing.word_text import Anchored, AnchoredText, NoteMarks, chosen, read_line
