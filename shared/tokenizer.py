@@ -229,8 +229,8 @@ def _vocabulary() -> "tuple[Encoding, NDArray[np.int64]]":
     from tiktoken import Encoding
 
     ranks = _read_ranks()
-    lengths = np.zeros(len(ranks), dtype=np.int64)
-    lengths[list(ranks.values())] = list(map(len, ranks))
+    # Ranks are numbers from 0 on, in the order of the file.
+    lengths = np.fromiter(map(len, ranks), np.int64, len(ranks))
     encoding = Encoding(ENCODING, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
     # Only a copy of it could be asked for its ranks; counting has them in tables of its own, a third as large again.
     ranks.clear()
