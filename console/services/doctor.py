@@ -307,6 +307,18 @@ def _workers(runtime: Runtime) -> str:
     return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
 
 
+def _chores(runtime: Runtime) -> str:
+    """Whether somebody hands work out; raises EmbedmillError where workers wait in vain."""
+    from embedmill.console.services.progress import NO_CHORES, START_CHORES, read_staffing
+    from embedmill.shared.db.presence import CHORES, find_chore_holder
+
+    with runtime.database.read() as connection:
+        holder = find_chore_holder(connection, CHORES)
+        if not read_staffing(runtime, connection).has_chores:
+            raise EmbedmillError(NO_CHORES, hint=START_CHORES)
+    return f"run by {holder}" if holder else "run by nobody at this moment, and no worker has waited long for them"
+
+
 def _count_waiting(runtime: Runtime) -> int:
     """Unfinished documents of jobs that may run."""
     from embedmill.shared.db import jobs, tallies
@@ -392,6 +404,7 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "validator": _validator,
     "vectors": _vectors,
     "workers": _workers,
+    "chores": _chores,
     "jobs": _jobs,
     "accounts": _accounts,
     "sources": _sources,

@@ -12,7 +12,7 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, State, WaitReason, WorkerState
 
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-WORKING, SCANNING, FOR_WORKERS = "working", "scanning", "waiting for workers"
+WORKING, SCANNING, FOR_WORKERS, FOR_CHORES = "working", "scanning", "waiting for workers", "waiting for chores"
 # Workers that will take no more work.
 _NOT_SERVING = (WorkerState.DRAINING, WorkerState.LOST)
 _READY = (State.PENDING, State.QUEUED)
@@ -29,13 +29,19 @@ WAITING: Mapping[str, str] = {
 _PASSING = frozenset({WORKING, SCANNING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
 
 
+NO_CHORES = "nobody runs the chores, so that no work is handed out and no job ends"
+START_CHORES = "embedmill workers start --only-chores"
+
+
 @dataclass(frozen=True, slots=True)
 class Staffing:
-    """Queues that a live worker serves, and those that operators paused or scaled to 0."""
+    """Queues that a live worker serves, those that operators paused or scaled to 0, and whether work is handed out."""
 
     served: frozenset[str]
     paused: frozenset[str]
     scaled: frozenset[str]
+    has_chores: bool = True
+    """Whether somebody does the chores, or nobody for a short time only."""
 
     def moves(self, queue: str) -> bool:
         """Whether work of a queue is taken up by somebody."""
@@ -53,11 +59,14 @@ def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
         for row in presence.list_workers(connection)
         if row["age"] < silent and row["state"] not in _NOT_SERVING and not is_gone(runtime.run_folder, row["id"])
     ]
+    waited = max((row["age"] + row["heartbeat_at"] - row["started_at"] for row in alive), default=0.0)
     wanted = pools.read_pools(connection).values()
     return Staffing(
         served=frozenset(queue for row in alive for queue in row["queues"]),
         paused=frozenset(pool.queue for pool in wanted if pool.paused),
         scaled=frozenset(pool.queue for pool in wanted if pool.desired == 0),
+        # Workers come before chores do when a fleet is started.
+        has_chores=waited < silent or presence.were_chores_done(connection, seconds=silent),
     )
 
 
@@ -69,20 +78,27 @@ def name_activity(job: jobs.Job, progress: tallies.Progress, staffing: Staffing)
     if any(State.RUNNING in states for states in active.values()):
         return WORKING
     ready = [stage for stage, states in active.items() if any(state in states for state in _READY)]
-    if any(staffing.moves(stage) for stage in ready):
-        return WORKING
+    if served := [stage for stage in ready if staffing.moves(stage)]:
+        is_taken = staffing.has_chores or any(State.QUEUED in active[stage] for stage in served)
+        return WORKING if is_taken else FOR_CHORES
     if ready:
         return FOR_WORKERS
     if progress.waiting:
         return _name_wait(progress, staffing)
-    return SCANNING if job.enumerated_at is None else WORKING
+    if job.enumerated_at is None:
+        return SCANNING
+    return WORKING if staffing.has_chores else FOR_CHORES
 
 
 def _name_wait(progress: tallies.Progress, staffing: Staffing) -> str:
     """By the reason that most of it waits for; nobody's turn comes where there are no workers."""
     most = max(progress.waiting, key=lambda reason: progress.waiting[reason])
     passes = WAITING[most] in _PASSING
-    return WAITING[most] if not passes or any(map(staffing.moves, progress.active)) else FOR_WORKERS
+    if not passes:
+        return WAITING[most]
+    if not any(map(staffing.moves, progress.active)):
+        return FOR_WORKERS
+    return WAITING[most] if staffing.has_chores else FOR_CHORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,7 @@ def measure_pace(connection: Connection, job: jobs.Job, progress: tallies.Progre
     activity = name_activity(job, progress, staffing)
     rate = tallies.measure_rate(connection, job) if activity in _PASSING else 0.0
     left = sum(sum(states.values()) for states in progress.active.values())
-    return Pace(activity, round(rate, 3), round(left / rate, 1) if rate else None)
+    return Pace(activity, round(rate, 3), round(left / rate, 1) if rate and staffing.has_chores else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +191,18 @@ def find_hindrances(
     if job.state is JobState.PAUSED:
         left = sum(sum(states.values()) for states in progress.active.values())
         return [Hindrance("paused", None, left, f"job {job.id} is paused", f"embedmill jobs resume {job.id}")]
-    return [*_find_unserved(progress, staffing), *_find_crowded(progress, staffing), *_find_waits(job, waiting)]
+    return [
+        *_find_chores(progress, staffing),
+        *_find_unserved(progress, staffing),
+        *_find_crowded(progress, staffing),
+        *_find_waits(job, waiting),
+    ]
+
+
+def _find_chores(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+    if not staffing.has_chores:
+        left = sum(sum(states.values()) for states in progress.active.values())
+        yield Hindrance("chores", None, left, NO_CHORES, START_CHORES)
 
 
 def name_command(queue: str, staffing: Staffing) -> str:

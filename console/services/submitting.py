@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import costs_money, require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
+from embedmill.console.services.progress import NO_CHORES, START_CHORES, read_staffing
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.labels import Labels
@@ -87,6 +89,8 @@ def submit(
     if submission.scan(submitted):
         # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
         runtime.database.transact(jobs.complete_jobs)
+    elif not runtime.database.query(partial(read_staffing, runtime)).has_chores:
+        listener.on_notice(Notice(f"{NO_CHORES}: {START_CHORES}"))
     return _as_submitted(describe_job(runtime, submitted.job_id))
 
 

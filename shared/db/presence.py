@@ -14,6 +14,8 @@ from embedmill.shared.db.schema import work as work_table
 from embedmill.shared.errors import HomeInUse
 from embedmill.shared.states import State, WorkerState
 
+# The lease of whoever dispatches, rescues, completes jobs and tidies.
+CHORES = "chores"
 # How long a worker that is gone stays in the list.
 LOST_SHOWN_SECONDS = 600.0
 
@@ -287,7 +289,7 @@ def take_chore(connection: Connection, name: str, *, holder: str, seconds: float
     query = query.on_conflict_do_update(
         index_elements=[chore.c.name],
         set_={"holder": query.excluded.holder, "lease_until": query.excluded.lease_until},
-        where=or_(chore.c.holder == holder, chore.c.lease_until < clock(), chore.c.lease_until > clock() + 3600),
+        where=or_(chore.c.holder == holder, chore.c.lease_until <= clock(), chore.c.lease_until > clock() + 3600),
     )
     return connection.execute(query.returning(chore.c.name)).first() is not None
 
@@ -310,7 +312,19 @@ def free_chore(connection: Connection, name: str, *, holder: str) -> None:
     connection.execute(chore.delete().where(chore.c.name == name, chore.c.holder == holder))
 
 
+def end_chore(connection: Connection, name: str, *, holder: str) -> None:
+    """The same; when it was done last stays known."""
+    query = update(chore).where(chore.c.name == name, chore.c.holder == holder, chore.c.lease_until > clock())
+    connection.execute(query.values(lease_until=clock()))
+
+
+def were_chores_done(connection: Connection, *, seconds: float) -> bool:
+    """Whether somebody has done the chores within the last `seconds`."""
+    query = select(chore.c.name).where(chore.c.name == CHORES, chore.c.lease_until >= clock() - seconds)
+    return connection.execute(query).first() is not None
+
+
 def find_chore_holder(connection: Connection, name: str) -> str | None:
     """Who does a chore now, or None."""
-    query = select(chore.c.holder).where(chore.c.name == name, chore.c.lease_until >= clock())
+    query = select(chore.c.holder).where(chore.c.name == name, chore.c.lease_until > clock())
     return connection.execute(query).scalar()

@@ -47,7 +47,6 @@ ERASE_SECONDS = 15.0
 COUNT_SECONDS = 30.0
 # A session that wrote nothing for so long has ended; nobody asks for its receipt any more.
 RECEIPT_SECONDS = 86400.0
-CHORES = "chores"
 # How long the end of a process waits for an audit in hand; what is cut off is taken up by the next process.
 CLOSE_SECONDS = 2.0
 
@@ -267,7 +266,7 @@ class ChoreRunner:
         with self._runtime.database.write() as connection:
             held = presence.seize_chore(
                 connection,
-                CHORES,
+                presence.CHORES,
                 holder=self._runtime.process_id,
                 seconds=self._lease_seconds,
                 is_gone=partial(is_gone, self._runtime.run_folder),
@@ -280,7 +279,7 @@ class ChoreRunner:
     def _free(self) -> None:
         try:
             with self._runtime.database.impatient(), self._runtime.database.write() as connection:
-                presence.free_chore(connection, CHORES, holder=self._runtime.process_id)
+                presence.end_chore(connection, presence.CHORES, holder=self._runtime.process_id)
         except EmbedmillError as error:
             log.warning("chores.not_freed", error=str(error))
 

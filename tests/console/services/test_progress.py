@@ -7,10 +7,13 @@ import pytest
 
 from embedmill.console.cli.progress import format_pace
 from embedmill.console.cli.reports import print_report, print_waiting
+from embedmill.console.services import doctor
 from embedmill.console.services.jobs import explain_job, list_jobs
 from embedmill.console.services.progress import Pace
 from embedmill.shared.db import jobs, pools, presence
-from embedmill.shared.errors import BlobMissing, NotFound, ProviderUnavailable, SourceGone
+from embedmill.shared.db.clock import clock
+from embedmill.shared.db.schema import worker
+from embedmill.shared.errors import BlobMissing, EmbedmillError, NotFound, ProviderUnavailable, SourceGone
 from embedmill.shared.outcomes import Advance, Fail, Park
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
@@ -69,6 +72,50 @@ def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Ru
     found = {row.reason: row for row in explain_job(runtime, tracker.job).hindrances}
     assert found["unserved"].command == found["crowded"].command == "embedmill workers start --queue embed"
     assert found["crowded"].stage == "chunk"
+
+
+@pytest.mark.parametrize(
+    ("worked", "ended", "are_left"),
+    [
+        (40.0, 40.0, True),
+        (40.0, None, True),
+        (40.0, 5.0, False),
+        (40.0, -5.0, False),
+        (5.0, 40.0, False),
+    ],
+    ids=["ended long ago", "never were", "end and begin again", "are done", "workers have just come"],
+)
+def test_chores_that_nobody_runs_while_workers_wait_are_named(
+    runtime: Runtime, tracker: Tracker, *, worked: float, ended: float | None, are_left: bool
+) -> None:
+    tracker.submit(["file:///a"])
+    staff(runtime, "chunk")
+    with runtime.database.write() as connection:
+        if ended is not None:
+            presence.take_chore(connection, presence.CHORES, holder="scheduler", seconds=-ended)
+        connection.execute(worker.update().values(started_at=clock() - worked))
+    report = explain_job(runtime, tracker.job)
+    wanted = [("chores", "embedmill workers start --only-chores")] if are_left else []
+    assert [(row.reason, row.command) for row in report.hindrances] == wanted
+    assert report.activity == ("waiting for chores" if are_left else "working")
+    assert report.seconds_left is None
+    if are_left:
+        with pytest.raises(EmbedmillError, match="nobody runs the chores"):
+            doctor._PROBES["chores"](runtime)
+    else:
+        assert "run by" in doctor._PROBES["chores"](runtime)
+
+
+def test_a_job_without_chores_is_given_no_time(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.index(tracker.take(["file:///a"]))
+    tracker.submit(["file:///b"])
+    tracker.queue()
+    staff(runtime, "chunk")
+    assert explain_job(runtime, tracker.job).seconds_left is not None
+    with runtime.database.write() as connection:
+        connection.execute(worker.update().values(started_at=clock() - 40.0))
+    found = explain_job(runtime, tracker.job)
+    assert (found.activity, found.seconds_left) == ("working", None), "what is in the queue is worked on"
 
 
 def test_what_a_job_does_is_told_apart_from_its_state(runtime: Runtime, tracker: Tracker) -> None:

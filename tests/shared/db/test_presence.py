@@ -31,6 +31,10 @@ def test_a_chore_that_was_freed_is_taken_at_once(database: Database) -> None:
     with database.write() as connection:
         presence.free_chore(connection, "chores", holder="one")
     assert take(database, "two")
+    with database.write() as connection:
+        presence.end_chore(connection, "chores", holder="two")
+        assert presence.find_chore_holder(connection, "chores") is None
+    assert take(database, "one")
 
 
 def test_a_chore_leased_by_a_clock_that_was_put_back_is_taken_over(database: Database) -> None:
