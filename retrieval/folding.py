@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
+from embedmill.shared.sentences import BULLETS
+
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u2212\u2e3a\u2e3b\ufe31\ufe32\ufe58\ufe63\uff0d"
 DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\u301d\u301e\u301f\u300c\u300d\u300e\u300f\uff02'
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u2035\u00b4\uff07"
 INVISIBLE = "\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-BULLETS = r"-*+\u2022\u25e6\u2023\u00b7"
 LETTERS = {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "…": "...", "\u2044": "/", "\u2215": "/"}
 KEPT_APART = ("<super>", "<sub>", "<fraction>", "<circle>")
 """Decompositions that would turn ten to the fifth into a hundred and five."""

@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedmill.shared.sentences import sentences_of
+
 QUESTION = re.compile(r"<question\b[^<>]*>\s*(.*?)\s*</question\b", re.DOTALL)
 TERMS = re.compile(r"<terms\b[^<>]*>\n(.*?)\n?</terms\b", re.DOTALL)
 TAGGED = re.compile(r"\A<[^<>]*>\n(.*?)(?:\n</[^<>]*>.*)?\Z", re.DOTALL)
-SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$)", re.MULTILINE)
 WORD = re.compile(r"\w+")
 PARTED = re.compile(r"[?;,]\s+(?:and\s+)?|\s+(?:and|vs\.?|versus)\s+|[?]\s*$")
 LEAST_WORDS, MOST_PARTS = 2, 4
@@ -47,7 +48,8 @@ def opinion(question: str, tagged: str) -> ScriptedOpinion:
     """What is thought of a text between tags."""
     wanted = _words(question)
     inner = TAGGED.match(tagged)
-    sentences = [sentence.strip() for sentence in SENTENCE.findall(inner[1] if inner else tagged)]
+    text = inner[1] if inner else tagged
+    sentences = [text[start:end].strip() for start, end in sentences_of(text)]
     shares = [(len(wanted & _words(sentence)) / max(len(wanted), 1), sentence) for sentence in sentences if sentence]
     share, quote = max(shares, key=lambda pair: pair[0], default=(0.0, ""))
     score = next((grade for least, grade in SHARES if share >= least), 1)

@@ -1,6 +1,5 @@
 """Owns the last step of a question: an answer from what was found, by a model, or in the words of the passages."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from embedmill.shared.asking.sending import Pacing, ask_all
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.headed import body_at
 from embedmill.shared.metering import Tally
+from embedmill.shared.sentences import sentences_of
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.queries import parse_query
 
@@ -29,7 +29,6 @@ NONE_SET = "no model is set for it"
 NOT_SAID = "nothing that was found is near enough to the question"
 IN_ANOTHER = "{count} of {all} sentences are not in the question's language"
 NONE_RELEVANT = "no passage that a model read answers the question"
-_SENTENCE = re.compile(r"\S.*?(?:[.!?。！？](?=\s|$)|(?=\n\s*[\n|#*`\d-])|(?=\n[^\n]* \| )|$)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +152,9 @@ def _in_their_words(question: str, passages: Sequence[Passage]) -> list[Claim]:
 def _sentences(passage: Passage, wanted: frozenset[int]) -> Iterator[tuple[int, Claim]]:
     """The sentences of a passage, each with how many of the wanted terms it holds."""
     begin = passage.body_at
-    spans = [found.span() for found in _SENTENCE.finditer(passage.text, begin)] or [(begin, len(passage.text))]
-    for start, end in spans:
-        text = passage.text[start:end].rstrip()
+    body = passage.text[begin:]
+    for start, end in list(sentences_of(body)) or [(0, len(body))]:
+        text = body[start:end].rstrip()
         held = wanted.intersection(count_terms(text=text).terms.tolist())
-        cited = Cited(passage, Quote(text, start, start + len(text)))
+        cited = Cited(passage, Quote(text, begin + start, begin + start + len(text)))
         yield len(held), Claim(" ".join(text.split()), (cited,))
