@@ -20,8 +20,9 @@ from embedmill.shared.states import State
 def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) -> dict[str, int]:
     """Of documents whose newest version readers do not see, those that died as just that, each with its newest letter.
 
-    A discarded letter settles its document's content and settings for good, an open one until there is another release.
-    What was gone when a worker came is there again, or nobody would submit it.
+    A discarded letter settles its document's content for good, whatever the settings: those of another release are
+    others. An open one settles it under its settings, until there is another release. What was gone when a worker came
+    is there again, or nobody would submit it.
     """
     still_holds = or_(
         dead_letter.c.resolution == "discarded",
@@ -29,7 +30,14 @@ def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) ->
     )
     query = (
         select(
-            document.c.id, work.c.version, work.c.source_state, work.c.settings_hash, dead_letter.c.id.label("letter")
+            document.c.id,
+            document.c.wanted_version,
+            work.c.version,
+            work.c.content_hash,
+            work.c.source_state,
+            work.c.settings_hash,
+            dead_letter.c.resolution,
+            dead_letter.c.id.label("letter"),
         )
         .join_from(
             document, work, and_(work.c.document_id == document.c.id, work.c.generation == document.c.generation)
@@ -47,8 +55,12 @@ def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) ->
 
 def _is_same(row: Row[*tuple[Any, ...]], tried: Submission) -> bool:
     """Whether work was on what is submitted: what is known by its state has another version once it was read."""
+    if row.resolution == "discarded":
+        same = row.content_hash == tried.content_hash if tried.content_hash else row.source_state == tried.state
+        return bool(same)
     under = (row.source_state, row.settings_hash) == (tried.state, tried.settings_hash)
-    return bool(row.version == tried.version or (not tried.content_hash and under))
+    is_same = row.version == tried.version or (not tried.content_hash and under)
+    return bool(is_same and row.wanted_version == tried.version)
 
 
 @dataclass(frozen=True, slots=True)

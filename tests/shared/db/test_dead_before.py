@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
+from embedmill.shared.addresses import digest, version_id
 from embedmill.shared.db import dead_before, dead_letters, scan_notes, submitting
 from embedmill.shared.db.dead_before import DeadBefore
-from embedmill.shared.db.schema import dead_letter, scan_note
+from embedmill.shared.db.schema import dead_letter, document, scan_note
 from embedmill.shared.db.submitting import SubmittedBatch
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from embedmill.shared.letters import LetterFilter
@@ -115,6 +116,19 @@ def test_another_release_tries_again_unless_it_was_discarded(tracker: Tracker, s
     dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="known")
     for letter in (1, 2):
         tracker.write(letter, dead_letter, code_version="0.0.1")
+    done = tracker.submit([TORN, ODD], job=second)
+    assert (done.queued, list(done.dead_before)) == (1, [2])
+
+
+def test_settings_of_another_release_revive_nothing_that_was_discarded(tracker: Tracker, second: int) -> None:
+    dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="known")
+    old = digest("settings of the release before")
+    for row in tracker.rows():
+        version = version_id(row["content_hash"], old)
+        tracker.write(row["id"], settings_hash=old, version=version)
+        with tracker.database.write() as connection:
+            mine = document.c.id == row["document_id"]
+            connection.execute(update(document).where(mine).values(wanted_version=version))
     done = tracker.submit([TORN, ODD], job=second)
     assert (done.queued, list(done.dead_before)) == (1, [2])
 
