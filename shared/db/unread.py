@@ -22,7 +22,9 @@ def end_unread(connection: Connection, job_id: int, read: Mapping[int, str], *, 
     told = ((id_, schedules.find_fault(connection, job_id, uri)) for id_, uri in read.items())
     faults = {id_: fault for id_, fault in told if fault is not None}
     if len(faults) == len(read) and _is_empty(connection, job_id):
-        error = "; ".join([*dict.fromkeys(faults.values()), _describe_next(connection, list(faults))])
+        error = "; ".join(
+            [*dict.fromkeys(fault.rstrip(".") for fault in faults.values()), _describe_next(connection, list(faults))]
+        )
         move_jobs(connection, [job_id], JobState.FAILED, error=error)
     _forget_new(connection, job_id, list(faults))
     _close_again(connection, [id_ for id_ in reopened if id_ in faults])
