@@ -125,10 +125,11 @@ def _print_sample(sample: "Sample") -> None:
 
 def print_preview(found: "ReplayPreview") -> None:
     """What a replay would send."""
-    alone = f", {found.would_refuse} left alone: cancelled or submitted again" if found.would_refuse else ""
-    print_line(f"{found.would_replay} would be replayed{alone}")
-    columns = ("count", "stage", "error_class", "fingerprint", "jobs", "error")
-    print_table(found.groups, columns, empty="no dead letter matches")
+    print_line(f"{found.would_replay} would be replayed")
+    _print_refusals(found.refused)
+    if found.groups or not found.refused:
+        columns = ("count", "stage", "error_class", "fingerprint", "jobs", "error")
+        print_table(found.groups, columns, empty="no dead letter matches")
     if found.groups:
         print_line(describe_cost(found.cost))
 

@@ -1,7 +1,7 @@
 """Dead letters: listed by root cause, explained, given up and exported; and messages that nobody could read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from embedmill.console.rendering import FIRST
@@ -219,9 +219,15 @@ def discard_letters(
         runtime.database.query(lambda connection: require_known(connection, wanted))
     runtime.database.transact(discard_messages)
     ids = [] if wanted is None else dead_letters.discard_letters(runtime.database, wanted, reason=reason)
-    named = (wanted.ids if wanted is not None else None) or ()
-    refused = [Refusal(id_, "it is no open dead letter") for id_ in sorted({*named} - {*ids})]
+    refused = _refuse_rest(runtime, wanted, ids) if wanted is not None else []
     return Discarded(len(ids) + len(messages), ids, list(messages), refused)
+
+
+def _refuse_rest(runtime: Runtime, wanted: LetterFilter, discarded: Sequence[int]) -> list[Refusal]:
+    """Letters that were named and are not among those that were discarded now, each with the reason."""
+    rest = replace(wanted, ids=sorted({*(wanted.ids or ())} - {*discarded}))
+    reasons = {each.id: each for each in runtime.database.query(lambda c: replays.refuse_named(c, rest))}
+    return [reasons.get(id_, Refusal(id_, "somebody else is at it")) for id_ in rest.ids or ()]
 
 
 @serves("dlq.export", Right.OPERATE, in_letters(), trace=Trace.READ)

@@ -23,12 +23,16 @@ LOOK_SECONDS = 0.3
 MOST_CAUSES = 1000
 
 
+_Found = tuple[int, tuple[list[Refusal], list[Refusal]], list[RootCause], list[DeadAtStage], list[StoredLetter]]
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayPreview:
     """What a replay would send and leave alone, by root cause and by stage, and what it would cost."""
 
     would_replay: int
     would_refuse: int
+    refused: Sequence[Refusal]
     groups: Sequence[RootCause]
     stages: Sequence[DeadAtStage]
     cost: ReplayCost
@@ -58,19 +62,27 @@ class ReplayReport:
 def preview_replay(runtime: Runtime, wanted: LetterFilter = EVERY_LETTER) -> ReplayPreview:
     """What a replay would send, and what it would cost; raises NotFound for a job or collection that there is not."""
 
-    def find(connection: Connection) -> tuple[int, int, list[RootCause], list[DeadAtStage], list[StoredLetter]]:
+    def find(connection: Connection) -> _Found:
         require_known(connection, wanted)
         return (
             dead_letters.count_letters(connection, wanted),
-            replays.count_refusals(connection, wanted),
+            replays.find_refusals(connection, wanted),
             dead_letters.group_letters(connection, wanted, limit=MOST_CAUSES),
             dead_letters.measure_work(connection, wanted),
             dead_letters.list_letters(connection, wanted, limit=EXACT_DOCUMENTS),
         )
 
-    count, refused, groups, measured, letters = runtime.database.query(find)
+    count, (unfit, hindered), groups, measured, letters = runtime.database.query(find)
     cost = measure_cost(runtime, letters) if count <= len(letters) else estimate_cost(measured)
-    return ReplayPreview(count - refused, refused, groups, measured, cost, [publish(letter) for letter in letters])
+    return ReplayPreview(
+        would_replay=count - len(hindered),
+        would_refuse=len(unfit) + len(hindered),
+        refused=[*unfit, *hindered],
+        groups=groups,
+        stages=measured,
+        cost=cost,
+        dead_letters=[publish(letter) for letter in letters],
+    )
 
 
 @serves("dlq.replay", Right.OPERATE, in_letters(), told=("wanted",))

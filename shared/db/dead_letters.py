@@ -310,6 +310,18 @@ def discard_letters(database: Database, wanted: LetterFilter, *, reason: str) ->
     return discarded
 
 
+CANCELLED_JOB, SUBMITTED_AGAIN = "job cancelled", "submitted again"
+
+
+def hindrance() -> ColumnElement[str | None]:
+    """What keeps an open letter from being sent again, beside the two above the state of its work; NULL for nothing."""
+    return case(
+        (job.c.state == JobState.CANCELLED, CANCELLED_JOB),
+        (work.c.generation < document.c.generation, SUBMITTED_AGAIN),
+        (work.c.state != State.DEAD, work.c.state),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Locked:
     """Some letters that nobody has resolved, by id, with what decides about sending them again; `last` was looked at.
@@ -343,10 +355,10 @@ def lock_letters(
             dead_letter.c.id,
             dead_letter.c.work_id,
             dead_letter.c.job_id,
-            work.c.state.label("work_state"),
-            (work.c.generation < document.c.generation).label("is_superseded"),
+            hindrance().label("hindrance"),
         )
         .join_from(dead_letter, work)
+        .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
         .where(dead_letter.c.id.in_([row.id for row in found]), dead_letter.c.resolved_at.is_(None))
         .order_by(dead_letter.c.id)

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, select, update
 
 from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.dead_letters import (
+    CANCELLED_JOB,
+    SUBMITTED_AGAIN,
     StoredLetter,
     conditions_of,
+    hindrance,
     leave_dead,
     list_letters,
     lock_letters,
@@ -26,6 +29,7 @@ from embedmill.shared.states import JobState, State, WaitReason
 # What becomes of replayed letters; `running` are those that have not ended yet.
 OUTCOMES = ("completed", "dead again", "cancelled", "running")
 ALTERED = "its document was submitted again; the newer work speaks for it"
+LEFT_OUT = "the rest of the filter leaves it out"
 
 
 @dataclass(slots=True)
@@ -57,7 +61,12 @@ def replay_letters(database: Database, wanted: LetterFilter, *, by: str, rate: f
     done = Replayed()
 
     def begin(connection: Connection) -> tuple[list[Refusal], tuple[int, int] | None]:
-        return _refuse_named(connection, wanted.ids or ()), _open(connection, wanted, by=by, rate=rate)
+        batch = _open(connection, wanted, by=by, rate=rate)
+        refused = refuse_named(connection, wanted, batch=batch and batch[0])
+        if batch:
+            # What was left alone before is met, and counted, again.
+            connection.execute(update(replay).where(replay.c.id == batch[0]).values(refused=len(refused)))
+        return refused, batch
 
     refused, found = database.transact(begin)
     done.refused += refused
@@ -91,8 +100,6 @@ def _open(connection: Connection, wanted: LetterFilter, *, by: str, rate: float 
     query = select(replay).where(replay.c.finished_at.is_(None)).order_by(replay.c.id)
     for row in connection.execute(query):
         if row.filter == wanted.as_json() and row.rate == rate:
-            # What was left alone before is met, and counted, again.
-            connection.execute(update(replay).where(replay.c.id == row.id).values(refused=0))
             return row.id, newest
     values = {"filter": wanted.as_json(), "by": by, "rate": rate, "created_at": clock()}
     key = connection.execute(insert(replay).values(values)).inserted_primary_key
@@ -106,9 +113,8 @@ def _replay_some(
     found = lock_letters(connection, wanted, after=after, newest=newest)
     if found is None:
         return None
-    reasons = {row.id: _why_not(row, found.jobs[row.job_id]) for row in found.rows}
-    sent = [row for row in found.rows if reasons[row.id] is None]
-    refused = [Refusal(id_, reason) for id_, reason in reasons.items() if reason is not None]
+    sent = [row for row in found.rows if row.hindrance is None]
+    refused = _refuse_hindered(found.rows)
     resolve(connection, [row.id for row in sent], resolution="replayed", replay_id=replay_id)
     _send(connection, replay_id, [row.work_id for row in sent])
     jobs = {row.job_id for row in sent}
@@ -118,36 +124,43 @@ def _replay_some(
     return _Step(found.last, [row.id for row in sent], refused, jobs)
 
 
-def _why_not(row: Any, job_state: JobState) -> str | None:
-    if job_state is JobState.CANCELLED:
+def _refuse_hindered(rows: Iterable[Any]) -> list[Refusal]:
+    return [Refusal(row.id, _say_hindrance(row)) for row in rows if row.hindrance is not None]
+
+
+def _say_hindrance(row: Any) -> str:
+    if row.hindrance == CANCELLED_JOB:
         return f"its job {row.job_id} was cancelled; ingest the source again"
-    if row.is_superseded:
-        return ALTERED
-    return None if row.work_state == State.DEAD else f"its work is {row.work_state}"
+    return ALTERED if row.hindrance == SUBMITTED_AGAIN else f"its work is {row.hindrance}"
 
 
-def count_refusals(connection: Connection, wanted: LetterFilter) -> int:
-    """How many matching letters a replay would leave alone."""
-    is_hopeless = or_(job.c.state == JobState.CANCELLED, work.c.generation < document.c.generation)
+def find_refusals(connection: Connection, wanted: LetterFilter) -> tuple[list[Refusal], list[Refusal]]:
+    """What a replay would leave alone: letters that were named and are not open, and open ones that match."""
     query = (
-        select(func.count())
-        .select_from(dead_letter)
-        .join(work, work.c.id == dead_letter.c.work_id)
+        select(dead_letter.c.id, dead_letter.c.job_id, hindrance().label("hindrance"))
+        .join_from(dead_letter, work)
         .join(job, job.c.id == dead_letter.c.job_id)
         .join(document, document.c.id == work.c.document_id)
-        .where(*conditions_of(wanted), is_hopeless)
+        .where(*conditions_of(wanted), hindrance().is_not(None))
+        .order_by(dead_letter.c.id)
     )
-    return connection.execute(query).scalar_one()
+    return refuse_named(connection, wanted), _refuse_hindered(connection.execute(query))
 
 
-def _refuse_named(connection: Connection, ids: Sequence[int]) -> list[Refusal]:
-    """Letters that were asked for by number and are not open any more."""
+def refuse_named(connection: Connection, wanted: LetterFilter, *, batch: int | None = None) -> list[Refusal]:
+    """Letters that were asked for by number and are not open, or left out by the rest of the filter.
+
+    Those that an unfinished `batch` has sent already are its own.
+    """
+    ids = list(dict.fromkeys(wanted.ids or ()))
     if not ids:
         return []
     letters = list_letters(connection, LetterFilter(ids=ids, resolved=True), limit=len(ids))
-    found = {letter.id: letter for letter in letters}
-    refused = [Refusal(id_, "there is no such dead letter") for id_ in ids if id_ not in found]
-    return refused + [Refusal(letter.id, _how_resolved(letter)) for letter in letters if letter.resolution]
+    matching = set(connection.execute(select(dead_letter.c.id).where(*conditions_of(wanted))).scalars())
+    reasons = dict.fromkeys(ids, "there is no such dead letter")
+    reasons |= {letter.id: _how_resolved(letter) if letter.resolution else LEFT_OUT for letter in letters}
+    own = {letter.id for letter in letters if batch is not None and letter.replay_id == batch}
+    return [Refusal(id_, reason) for id_, reason in reasons.items() if id_ not in matching | own]
 
 
 def _how_resolved(letter: StoredLetter) -> str:

@@ -74,7 +74,10 @@ def test_a_rehearsed_replay_ends_as_the_replay_itself(capsys: pytest.CaptureFixt
     told(capsys, "discard", "2", "--reason", "not ours")
     assert _run(["dlq", "replay", "2", "--dry-run"], debug=False) == 1
     assert "error: there is no open letter to take: 2" in capsys.readouterr().err
-    assert "1 would be replayed" in told(capsys, "replay", "1", "2", "--dry-run")
+    foretold = told(capsys, "replay", "1", "2", "99", "--dry-run")
+    assert "1 would be replayed" in foretold
+    kept = "letter 2 left alone: it was discarded: not ours\nletter 99 left alone: there is no such dead letter\n"
+    assert kept in foretold and kept in told(capsys, "replay", "1", "2", "99")
 
 
 def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +85,7 @@ def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) 
     assert "1 replayed; embedmill dlq replays 1" in told(capsys, "replay", "1")
     assert "fingerprint=" not in told(capsys, "replays")
     done = told(capsys, "discard", "1", "2", "m1", "--reason", "not ours")
-    assert "2 discarded" in done and "letter 1 left alone: it is no open dead letter" in done
+    assert "2 discarded" in done and "letter 1 left alone: it was replayed already" in done
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_what_is_not_there_is_not_taken_for_nothing_to_do(runtime: Runtime, lett
         with pytest.raises(NotFound):
             list(export_letters(runtime, wanted))
     done = discard_letters(runtime, LetterFilter(ids=[999]), reason="gone")
-    assert to_json(done.refused) == [{"id": 999, "reason": "it is no open dead letter"}]
+    assert to_json(done.refused) == [{"id": 999, "reason": "there is no such dead letter"}]
 
 
 def test_a_letter_says_what_can_be_done_about_it(runtime: Runtime, letters: list[int]) -> None:

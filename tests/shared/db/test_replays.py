@@ -151,10 +151,11 @@ def test_letters_of_a_cancelled_job_are_left_alone_and_the_reason_is_given(track
     tracker.settle(tracker.take(URIS[:2]), TORN)
     tracker.control("cancel_job")
     with tracker.database.read() as connection:
-        assert replays.count_refusals(connection, LetterFilter()) == 2
+        foretold = replays.find_refusals(connection, LetterFilter())
     done = replay(tracker)
     assert done.letters == []
     assert [refusal.id for refusal in done.refused] == [1, 2]
+    assert foretold == ([], done.refused)
     assert all("cancelled" in refusal.reason for refusal in done.refused)
     assert batch(tracker, done.id).refused == 2
     assert tracker.states() == [State.DEAD] * 2
@@ -175,9 +176,10 @@ def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker
     tracker.submit(URIS[:1], text="mended", job=later)
     tracker.settle(claim, TORN)
     with tracker.database.read() as connection:
-        assert replays.count_refusals(connection, LetterFilter()) == 1
+        foretold = replays.find_refusals(connection, LetterFilter())
     (refusal,) = replay(tracker).refused
     assert "submitted again" in refusal.reason
+    assert foretold == ([], [refusal])
     assert tracker.states() == [State.DEAD]
 
 
@@ -185,12 +187,23 @@ def test_what_is_asked_for_by_number_and_not_open_is_refused_with_its_story(trac
     bury(tracker)
     replay(tracker, ids=[1])
     dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="not ours")
+    with tracker.database.read() as connection:
+        foretold = replays.find_refusals(connection, LetterFilter(ids=[1, 2, 3, 99]))
     done = replay(tracker, ids=[1, 2, 3, 99])
     assert done.letters == [3]
+    assert foretold == (done.refused, [])
+    assert batch(tracker, done.id).refused == 3
     reasons = {refusal.id: refusal.reason for refusal in done.refused}
     assert "replayed already: running" in reasons[1]
     assert "discarded: not ours" in reasons[2]
     assert "no such" in reasons[99]
+
+
+def test_what_is_named_and_left_out_by_the_rest_of_a_filter_is_said(tracker: Tracker) -> None:
+    bury(tracker)
+    with tracker.database.read() as connection:
+        (refusal,), _ = replays.find_refusals(connection, LetterFilter(ids=[1], stage="embed"))
+    assert refusal.reason == replays.LEFT_OUT
 
 
 def test_nothing_to_replay_leaves_no_batch(tracker: Tracker) -> None:
