@@ -10,8 +10,11 @@ from embedmill.console.cli.output import DONE, FAILED, print_line, print_result,
 from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
-    from embedmill.console.services.backups import Backup, VerifiedBackup
+    from embedmill.console.services.backups import Backup, Lost, VerifiedBackup
     from embedmill.console.services.restoring import Restored
+
+SHOWN = 3
+"""Documents that are named whose text is not in a backup."""
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]
 
@@ -38,6 +41,7 @@ def backup(
     with opened() as runtime:
         made = make_backup(runtime, path, with_key=not without_key)
     print_result(made, _print_backup, as_json=as_json)
+    raise typer.Exit(FAILED if made.lost.objects else DONE)
 
 
 def restore(
@@ -67,13 +71,25 @@ def _print_backup(made: "Backup") -> None:
     print_line(f"  key: {made.key}")
     for missing in made.missing:
         print_warning(f"not in it: {missing}")
+    _warn_of_lost(made.lost, "are gone")
+
+
+def _warn_of_lost(lost: "Lost", gone: str) -> None:
+    """That an installation was not whole of which a backup is."""
+    if not lost.objects:
+        return
+    named = ", ".join([*lost.examples[:SHOWN], *(["…"] if lost.documents > SHOWN else [])])
+    texts = documents_of(lost.documents) + (f" ({named})" if lost.examples else "")
+    objects = f"{lost.objects} of the stored objects that records name"
+    print_warning(f"{objects} {gone}, with the text of {texts}: embedmill verify --repair reads their sources again")
 
 
 def _print_verified(found: "VerifiedBackup") -> None:
-    said = "it is as it was written" if found.ok else "it is not as it was written"
+    said = "it is not as it was written" if found.faults else "it is as it was written"
     print_line(f"backup of {found.made}, {found.files} files: {said}")
     for fault in found.faults:
         print_warning(fault)
+    _warn_of_lost(found.lost, "were gone when it was made")
 
 
 def _print_restored(done: "Restored") -> None:
@@ -84,5 +100,6 @@ def _print_restored(done: "Restored") -> None:
         print_warning(f"the home of before is in {done.aside}: delete it when you do not need it")
     for missing in done.missing:
         print_warning(f"was not in the backup: {missing}")
+    _warn_of_lost(done.lost, "were gone when the backup was made")
     if done.waits_for:
         print_warning(f"an erasure is not done: {done.waits_for}. It goes on with the workers")

@@ -9,7 +9,10 @@ from embedmill.console.cli.output import DONE, FAILED, print_line, print_result
 from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
-    from embedmill.console.services.verifying import Compared, Verification
+    from embedmill.console.services.verifying import Compared, Repaired, Verification
+
+
+SHOWN_TEXTS = 3
 
 
 def verify(
@@ -19,8 +22,9 @@ def verify(
 ) -> None:
     """Compare the records with the vector store.
 
-    It names what is missing, orphaned or stale in the store, and shards that are damaged or gone. A repair writes what
-    is missing from what is stored already, at no cost.
+    It names what is missing, orphaned or stale in the store, shards that are damaged or gone, and documents whose
+    stored text is gone. A repair writes what is missing from what is stored already, at no cost; a text that is gone is
+    read from its source again.
     """
     from embedmill.console.cli.session import heard, opened_to_read, opened_to_work
     from embedmill.console.services import verifying
@@ -49,12 +53,25 @@ def _print_collection(found: "Compared") -> None:
         print_line(f"  shard {shard}: {reason}")
     if found.uncounted_words:
         print_line(f"  the words of {documents_of(found.uncounted_words)} {'were' if found.ok else 'are'} not counted")
+    if found.lost_texts:
+        some = ", ".join(found.examples["lost"][:SHOWN_TEXTS])
+        print_line(f"  the stored text of {documents_of(found.lost_texts)} {'was' if found.ok else 'is'} gone: {some}")
     if isinstance(found, Repaired):
         for shard, kept in found.set_aside.items():
             print_line(f"  shard {shard} is made anew; its damaged file is kept as {kept}")
         print_line(f"  {found.deleted_vectors} vectors deleted, {documents_of(found.indexed_again)} indexed again")
+        _print_unmended(found)
     if found.in_flight:
         print_line(f"  not judged, since it is being worked on: {documents_of(found.in_flight)}")
+
+
+def _print_unmended(found: "Repaired") -> None:
+    """What could not be indexed again, why, and what to do."""
+    for one in found.unmended:
+        print_line(f"  {one.uri} cannot be indexed again, dead letter {one.letter}: {one.error}")
+        print_line(f"    next: {one.hint}")
+    if found.unmended:
+        print_line("  a repair leaves these alone; when the cause is gone: embedmill dlq replay LETTER")
 
 
 def _verdict(found: "Compared") -> str:
@@ -64,5 +81,6 @@ def _verdict(found: "Compared") -> str:
         case Repaired(ok=True):
             return "repaired, agrees with its store"
         case Repaired(left=left):
-            return f"STILL DIFFERS: missing {left.missing}, orphan {left.orphan}, stale {left.stale}"
-    return "agrees with its store" if found.ok else "DIFFERS from its store: embedmill verify --repair"
+            texts = f", without its stored text {left.lost_texts}" if left.lost_texts else ""
+            return f"STILL DIFFERS: missing {left.missing}, orphan {left.orphan}, stale {left.stale}{texts}"
+    return "agrees with its store" if found.ok else "DIFFERS from what is stored: embedmill verify --repair"

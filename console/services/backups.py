@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from embedmill.console.services.lost_texts import find_documents
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
@@ -36,6 +37,20 @@ BLOBS, VECTORS, CACHE_FILE = "blobs", "vectors", "cache.db"
 TRIES = 3
 """An object that goes while it is copied has been replaced: then the records are copied once more."""
 CHUNK_BYTES = 2**20
+SHOWN = 20
+"""Documents that are named whose text is not in a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Objects that records name and that were gone before a backup was made.
+
+    `documents` count those whose text that was; `examples` are some of them, which a manifest does not name.
+    """
+
+    objects: int = 0
+    documents: int = 0
+    examples: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +66,22 @@ class Backup:
     shards: int
     key: str
     missing: Sequence[str]
+    lost: Lost
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBackup:
-    """Whether a backup is as it was written; `faults` are files that were changed, are lacking, or are too many."""
+    """Whether a backup is as it was written, and of a whole installation.
+
+    `faults` are files that were changed, are lacking, or are too many; `lost` is what it never had.
+    """
 
     ok: bool
     path: Path
     made: str
     files: int
     faults: Sequence[str]
+    lost: Lost
 
 
 @serves("backups.create", Right.MANAGE, installation)
@@ -78,23 +98,31 @@ def make_backup(runtime: Runtime, path: Path, *, with_key: bool = True) -> Backu
     key_id = runtime.keys.key_id
     # One that is made later would tell of records that are not in the backup.
     anchors = sorted((runtime.home / ANCHORS).glob("*.json"))
-    objects = _copy_records(runtime, path)
+    objects, gone = _copy_records(runtime, path)
+    without_text = find_documents(runtime, gone)
+    lost = Lost(len(gone), len(without_text), list(without_text.values())[:SHOWN])
     shards = _copy_shards(runtime, path)
     missing = [*_copy_cache(runtime, path), *_name_stores(runtime)]
     key = _copy_key(runtime, path, with_key=with_key)
     _copy_files(sorted((runtime.home / receipts.FOLDER).glob("*.json")), path / receipts.FOLDER)
     _copy_files(anchors, path / ANCHORS)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    about = {"made": made, "key": key, "key_id": key_id, "missing": missing}
+    about = {
+        "made": made,
+        "key": key,
+        "key_id": key_id,
+        "missing": missing,
+        "lost": {"objects": lost.objects, "documents": lost.documents},
+    }
     manifest = _write_manifest(runtime, path, about)
     runtime.database.transact(partial(note_backup, place=str(path.resolve())))
     files = manifest["files"].values()
     kind = manifest["database"]
-    return Backup(path, made, kind, len(files), sum(f["bytes"] for f in files), objects, shards, key, missing)
+    return Backup(path, made, kind, len(files), sum(f["bytes"] for f in files), objects, shards, key, missing, lost)
 
 
-def _copy_records(runtime: Runtime, path: Path) -> int:
-    """Records and their objects; what two views agree to be lacking was lost before the backup."""
+def _copy_records(runtime: Runtime, path: Path) -> tuple[int, set[str]]:
+    """Records and their objects: how many, and what was lost before, as two views agree."""
     target, before = FolderBlobStore(path / BLOBS), set[str]()
     for _ in range(TRIES):
         _clear(path)
@@ -102,7 +130,7 @@ def _copy_records(runtime: Runtime, path: Path) -> int:
             lost = _copy_objects(runtime, referenced, target)
         if lost == before:
             _remove_others(target, referenced)
-            return len(referenced) - len(lost)
+            return len(referenced) - len(lost), lost
         before = lost
     raise StorageFailed("objects kept changing while they were copied", hint="Make the backup again.")
 
@@ -238,7 +266,8 @@ def verify_backup(path: Path) -> VerifiedBackup:
     faults += [f"{name} is none of its files" for name in sorted(found.keys() - known.keys() - later)]
     if not is_signed(_decode(manifest, "public_key"), receipts.canonical(manifest), _decode(manifest, "signature")):
         faults.append(f"{MANIFEST} was changed")
-    return VerifiedBackup(not faults, path, manifest["made"], len(known), faults)
+    lost = Lost(**manifest.get("lost", {}))
+    return VerifiedBackup(not faults and not lost.objects, path, manifest["made"], len(known), faults, lost)
 
 
 def _decode(manifest: Mapping[str, Any], name: str) -> bytes:

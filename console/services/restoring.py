@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.backups import BLOBS, CACHE_FILE, VECTORS, read_manifest, verify_backup
+from embedmill.console.services.backups import BLOBS, CACHE_FILE, VECTORS, Lost, read_manifest, verify_backup
 from embedmill.console.services.erasing import carry_out
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import installation
@@ -52,6 +52,7 @@ class Restored:
     repaired: int
     aside: Path | None
     missing: Sequence[str]
+    lost: Lost
     waits_for: str | None
 
 
@@ -88,7 +89,8 @@ def restore_backup(
 
 def _require_whole(path: Path) -> None:
     verified = verify_backup(path)
-    if not verified.ok:
+    # What was lost before the backup was made is in no other; the rest is not to be lost with it.
+    if verified.faults:
         raise UsageError(f"{path} is not whole: {verified.faults[0]}", hint="Restore from another backup.")
 
 
@@ -178,6 +180,7 @@ def _finish(
         repaired=repaired,
         aside=aside,
         missing=manifest["missing"],
+        lost=Lost(**manifest.get("lost", {})),
         waits_for=done.waits_for,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Select,
+    Text,
     and_,
     bindparam,
     exists,
@@ -132,6 +133,27 @@ def leave_behind(connection: Connection, generations: Mapping[str, int]) -> None
             .values(generation=bindparam("reached")),
             rows,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedText:
+    """A document that readers see, whose text or rejections an object holds."""
+
+    id: str
+    uri: str
+
+
+def find_named_texts(
+    connection: Connection, *, objects: Sequence[str], collection_id: int | None = None
+) -> list[NamedText]:
+    """The documents that name some objects, of one collection or of all."""
+    refs = (document.c.chunks_ref, document.c.rejections_ref)
+    names = [func.substr(column, 1, 64, type_=Text()) for column in refs]
+    query = select(document.c.id, document.c.uri).where(or_(*(among(connection, name, objects) for name in names)))
+    query = query.where(document.c.active_version.is_not(None))
+    if collection_id is not None:
+        query = query.where(document.c.collection_id == collection_id)
+    return [NamedText(**row) for row in connection.execute(query).mappings()]
 
 
 def list_referenced_objects(connection: Connection) -> set[str]:

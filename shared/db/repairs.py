@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
@@ -11,12 +12,23 @@ from embedmill.shared.access.labels import Labels
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.documents import lock_documents
 from embedmill.shared.db.jobs import create_job, end_enumeration
-from embedmill.shared.db.schema import document, work
+from embedmill.shared.db.schema import dead_letter, document, work
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.paging import pages
 from embedmill.shared.stages import Product
+from embedmill.shared.states import State
 
 PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Unmended:
+    """A document that a repair could not index again, and the dead letter that says why."""
+
+    uri: str
+    letter: int
+    error: str
+    hint: str
 
 
 def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:
@@ -31,6 +43,30 @@ def submit_repair(connection: Connection, collection_id: int, ids: Sequence[str]
         _submit(connection, job_id, rows, stage=stage, max_attempts=max_attempts)
     end_enumeration(connection, job_id, held_deletions=0)
     return job_id
+
+
+def find_unmended(connection: Connection, ids: Sequence[str]) -> dict[str, Unmended]:
+    """Those of documents whose repair died and left a letter that is open; by id, with the newest."""
+    found: dict[str, Unmended] = {}
+    for some in pages(ids, PAGE):
+        query = (
+            select(document.c.id.label("document"), document.c.uri, dead_letter)
+            .join_from(dead_letter, work, dead_letter.c.work_id == work.c.id)
+            .join(document, work.c.document_id == document.c.id)
+            .where(work.c.document_id.in_(some), work.c.state == State.DEAD, dead_letter.c.resolved_at.is_(None))
+            # What is submitted anew has a generation that readers do not see yet.
+            .where(work.c.generation == document.c.active_generation)
+            .order_by(dead_letter.c.id)
+        )
+        for row in connection.execute(query):
+            found[row.document] = Unmended(row.uri, row.id, f"{row.error_class}: {row.error}", row.hint)
+    return found
+
+
+def count_indexed(connection: Connection, job_id: int) -> int:
+    """How many documents a repair has indexed again."""
+    query = select(func.count()).where(work.c.job_id == job_id, work.c.state == State.COMPLETED)
+    return connection.execute(query).scalar_one()
 
 
 def submit_revalidation(connection: Connection, collection_id: int, ids: Sequence[str], *, max_attempts: int) -> int:

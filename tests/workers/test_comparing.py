@@ -12,11 +12,13 @@ import pytest
 from embedmill.console.services import comparing
 from embedmill.console.services.comparing import Findings, Held, compare, find_differences
 from embedmill.console.services.verifying import _Mender
-from embedmill.shared.db import manifest
+from embedmill.shared.db import manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.manifest import Tracked
-from embedmill.shared.db.schema import document
+from embedmill.shared.db.schema import dead_letter, document
 from embedmill.shared.editions import Edition
+from embedmill.shared.errors import SourceGone
+from embedmill.shared.outcomes import Fail
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.workers.runtime import WorkerRuntime
@@ -80,6 +82,30 @@ def test_a_repair_deletes_what_nobody_will_switch_to_and_writes_what_is_missing(
     scene.finish(scene.next_version())
     assert min(row["generation"] for row in scene.tracker.rows(document)) == 2
     assert max(row["generation"] for row in scene.tracker.rows(document)) == 10, "9 is given to nobody any more"
+
+
+def test_a_document_that_a_repair_gave_up_is_left_alone_while_its_letter_is_open(scene: Scene) -> None:
+    tracker, collection = scene.tracker, scene.other.collection(1)
+    ids = [row["id"] for row in tracker.rows(document)]
+    store_of(scene).delete_ids("v1-000", list(store_of(scene).fetch_documents("v1-000", ids)))
+    with tracker.database.write() as connection:
+        job = repairs.submit_repair(connection, 1, ids, max_attempts=1)
+        again = repairs.submit_repair(connection, 1, ids[:1], max_attempts=1)
+    for each in (job, again):
+        for claim in tracker.claim_each(tracker.queue(job=each), "embed"):
+            tracker.settle(claim, Fail(SourceGone("it is not there")))
+    mender = _Mender(scene.other, collection)
+    assert mender.mend_all().missing == 2
+    assert (mender.jobs, mender.indexed_again) == ([], 0)
+    works = {row["id"]: row["document_id"] for row in tracker.rows()}
+    letters = {works[row["work_id"]]: row["id"] for row in tracker.rows(dead_letter)}
+    assert {id_: one.letter for id_, one in mender.unmended.items()} == letters
+    first = mender.unmended[ids[0]]
+    assert (first.uri, first.error, first.hint) == (
+        tracker.rows(document)[0]["uri"],
+        "SourceGone: it is not there",
+        SourceGone.hint,
+    )
 
 
 def as_the_first_release(scene: Scene) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.console.cli.backups import _print_verified
+from embedmill.console.services import restoring
 from embedmill.console.services.auditing import anchor_records, verify_records
-from embedmill.console.services.backups import MANIFEST, make_backup, verify_backup
+from embedmill.console.services.backups import BLOBS, MANIFEST, Lost, make_backup, verify_backup
 from embedmill.console.services.receipts import verify_receipt
 from embedmill.console.services.restoring import restore_backup
+from embedmill.console.services.verifying import verify
 from embedmill.shared.audit.trail import AuditEntry
 from embedmill.shared.db import erasures, leases, rescues
 from embedmill.shared.db.schema import document, work
@@ -24,7 +27,7 @@ from embedmill.workers.runtime import WorkerRuntime
 from tests.services import postgres
 from tests.services.needed import require
 from tests.shared.db.tracker import Tracker
-from tests.workers.erasing.conftest import Home, fill, opened, place_filled
+from tests.workers.erasing.conftest import NAME, Home, fill, opened, place_filled
 from tests.workers.erasing.searching import find_bytes, vectors
 
 
@@ -79,6 +82,25 @@ def test_a_restored_home_has_every_document_with_its_vectors_and_an_audit_with_i
         assert runtime.keys.key_id == before.keys.key_id
         found = verify_records(runtime)
         assert (found.ok, found.anchors) == (True, 1)
+
+
+def test_objects_that_were_lost_before_are_told_by_the_backup_and_what_is_left_is_restored(
+    filled: Home, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (file for file in (filled.path / BLOBS).rglob("*") if file.is_file()):
+        file.unlink()
+    with opened(settings) as runtime:
+        made = make_backup(runtime, tmp_path / "backup")
+        (found,) = verify(runtime).collections
+    assert (made.objects, made.lost.objects, made.lost.documents) == (0, 2, 6)
+    assert f"{NAME}" in " ".join(made.lost.examples)
+    assert (found.ok, found.missing, found.lost_texts) == (False, 0, 6)
+    assert found.examples["lost"] == made.lost.examples
+    checked = verify_backup(tmp_path / "backup")
+    assert (checked.ok, checked.faults, checked.lost) == (False, [], Lost(2, 6))
+    _print_verified(checked)
+    assert "with the text of 6 documents" in capsys.readouterr().err
+    restoring._require_whole(tmp_path / "backup")
 
 
 def test_what_was_erased_since_is_erased_again_and_its_receipt_holds(
