@@ -90,7 +90,7 @@ def configure_logs(level: str) -> None:
     """Write events of `level` and above to stderr; foreign libraries are heard from `error` on."""
     PROCESSORS[:] = [WriteOut(logging.getLevelNamesMapping().get(level.upper(), logging.WARNING))]
     foreign = logging.StreamHandler(sys.stderr)
-    foreign.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
+    foreign.setFormatter(OneLine("%(levelname)s %(name)s %(message)s") if sys.stderr.isatty() else AsEvent())
     logging.basicConfig(handlers=[foreign], level=logging.ERROR)
 
 
@@ -122,3 +122,16 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return harmless(super().format(record))
+
+
+class AsEvent(OneLine):
+    """The same as an event of ours, where a program reads them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from structlog import processors
+
+        level = record.levelname.lower()
+        event: dict[str, Any] = {"event": "library.failed", "library": record.name, "error": super().format(record)}
+        processors.add_log_level(None, level, event)
+        processors.TimeStamper(fmt="iso", utc=True)(None, level, event)
+        return str(processors.JSONRenderer(sort_keys=True)(None, level, event))

@@ -16,7 +16,7 @@ from embedmill.console.services.transit import find_plain
 from embedmill.shared.access.principals import Right
 from embedmill.shared.configuration import load_settings, unknown_variables
 from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.connecting import find_frozen_file
+from embedmill.shared.db.connecting import find_frozen_file, is_server
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.keyring import find_wrapped
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
@@ -58,6 +58,8 @@ class Examination:
 def examine(load: Callable[[], Settings] = load_settings) -> Examination:
     """Run every check on the settings that are loaded; one that fails does not hide the others."""
     checks = [_check("python", _python), _check("settings", partial(_settings, load))]
+    if not checks[-1].ok:
+        return Examination(ok=False, checks=checks)
     try:
         # A server that is away is what somebody wants to hear now, not after each check has waited for it.
         with open_to_read(load().model_copy(update={"database_outage_seconds": 0.0})) as runtime:
@@ -88,7 +90,7 @@ def _python() -> str:
 
 
 def _settings(load: Callable[[], Settings]) -> str:
-    load()
+    is_server(load().database)  # raises SettingsError for a database that is not supported
     unknown = unknown_variables()
     return f"warning: no setting of ours: {', '.join(unknown)}" if unknown else "all known"
 

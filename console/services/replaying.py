@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.rendering import documents_of
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetter, publish, require_known
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.reach import in_letters, installation
@@ -12,12 +13,15 @@ from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, 
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.working import work_on_job
 from embedmill.shared.access.principals import Right
-from embedmill.shared.db import dead_letters, replays
+from embedmill.shared.db import dead_letters, replays, tallies
 from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.jobs import get_job
 from embedmill.shared.db.replays import OUTCOMES
+from embedmill.shared.errors import UserError
 from embedmill.shared.letters import DeadAtStage, LetterFilter, Refusal, Replay, RootCause
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.states import JobState
 
 LOOK_SECONDS = 0.3
 MOST_CAUSES = 1000
@@ -101,7 +105,7 @@ def replay_letters(
     With `work` their jobs are worked on here until they end, with `wait` workers are waited for until every letter has
     ended; a paused job's letters wait for somebody to resume it. `by` is who asks, for the record.
     """
-    runtime.database.query(lambda connection: require_known(connection, wanted))
+    runtime.database.query(lambda connection: _require_any(connection, wanted))
     done = replays.replay_letters(runtime.database, wanted, by=by or runtime.principal.name, rate=rate)
     jobs = sorted(done.jobs)
     for job in jobs if work else ():
@@ -116,6 +120,20 @@ def replay_letters(
         refused=done.refused,
         jobs=[describe_job(runtime, job) for job in jobs],
     )
+
+
+def _require_any(connection: Connection, wanted: LetterFilter) -> None:
+    """Raise NotFound for what there is not, UserError for a cancelled job that left nothing to send again."""
+    require_known(connection, wanted)
+    if wanted.job is None or dead_letters.count_letters(connection, wanted):
+        return
+    job = get_job(connection, wanted.job)
+    if job.state is JobState.CANCELLED:
+        left = tallies.measure_progress(connection, job).documents["cancelled"]
+        raise UserError(
+            f"job {job.id} was cancelled with {documents_of(left)} not done, which left no dead letters to replay",
+            hint="Ingest the source again: a new job takes what was not done.",
+        )
 
 
 def _read_outcomes(runtime: Runtime, replay: int | None) -> Mapping[str, int]:

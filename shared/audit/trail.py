@@ -73,7 +73,7 @@ class Trail:
         except (KeyUnavailable, SettingsError, MissingExtra):
             raise  # they stop the action too, and say what to set
         except EmbedmillError as error:
-            raise AuditUnwritten(f"no record of it could be written: {error}") from None
+            raise AuditUnwritten(f"{error}; so no record of it could be written", hint=error.hint) from None
 
     def _add(self, chain: str, fields: dict[str, Any]) -> int:
         seq = self._database.transact(add_record, chain, fields, self.key)

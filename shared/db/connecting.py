@@ -15,6 +15,7 @@ from embedmill.shared.sqlite_files import file_uri, has_room, is_writable
 
 BUSY_TIMEOUT_MS = 30_000
 _FILE = "sqlite:///"
+SUPPORTED = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",
@@ -35,10 +36,21 @@ def parse_url(url: str) -> URL:
 
 def is_server(url: str) -> bool:
     """Whether a URL names a database that several hosts can share; raises SettingsError for one that means nothing."""
+    return _read_url(url).get_backend_name() != "sqlite"
+
+
+def _read_url(url: str) -> URL:
+    """A URL of a database that there are statements for; raises SettingsError for any other."""
     try:
-        return parse_url(url).get_backend_name() != "sqlite"
+        parsed = postgres.normalise(parse_url(url))
     except ArgumentError as error:
         raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+    if parsed.drivername not in SUPPORTED:
+        raise SettingsError(
+            f"EMBEDMILL_DATABASE_URL: {parsed.drivername}:// is not supported",
+            hint="Give postgresql://USER@HOST/DATABASE or sqlite:///FILE, or leave it empty for a file in the home.",
+        )
+    return parsed
 
 
 def find_folder(url: str) -> Path | None:
@@ -67,8 +79,8 @@ def _frozen_file(url: URL) -> Path | None:
 
 def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     """Sessions that begin their transactions as told; raises SettingsError, MissingExtra."""
+    parsed = _read_url(url)
     try:
-        parsed = postgres.normalise(parse_url(url))
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed, begin)
         # A slot needs one session; heartbeats and chores come beside it.

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from embedmill.shared.db import postgres
-from embedmill.shared.db.connecting import find_full_disk, make_engine
+from embedmill.shared.db.connecting import find_full_disk, is_server, make_engine
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.sealed import ATTRIBUTE
 from embedmill.shared.errors import DatabaseAway, EmbedmillError, HomeInUse, StorageFailed, TransactionLost, UsageError
@@ -356,4 +356,6 @@ def _translate(error: DBAPIError, url: str) -> EmbedmillError:
             f"the tracking database is damaged ({cause})",
             hint="Restore it from a copy, or move it away and ingest the sources again.",
         )
+    if is_server(url) and postgres.is_refused(error):
+        return StorageFailed(f"the tracking database refused: {cause}", hint=postgres.LOOK_AT_URL)
     return StorageFailed(f"the tracking database refused: {cause}")

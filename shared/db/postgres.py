@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 CONNECT_SECONDS = 5
 # A claim or a settlement holds its rows for milliseconds; whoever waits this long waits for somebody who is stuck.
@@ -21,6 +21,10 @@ AWAY = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300"}
 CONTENDED = frozenset({"40001", "40P01", "55P03"})
 # What a server says that is there and refuses for good; it comes without a code while a session is being opened.
 REFUSED = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied", "invalid", "unsupported")
+
+LOOK_AT_URL = (
+    "Look at EMBEDMILL_DATABASE_URL: the database has to be there, and its user to be let in; see docs/postgres.md."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,12 @@ def is_away(error: DBAPIError) -> bool:
     return type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout") and not any(
         word in str(error.orig) for word in REFUSED
     )
+
+
+def is_refused(error: DBAPIError) -> bool:
+    """Whether no session was opened, because of what the server was told and not because of its state."""
+    no_session = isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None
+    return no_session and any(word in str(error.orig) for word in REFUSED)
 
 
 def is_contended(error: DBAPIError) -> bool:

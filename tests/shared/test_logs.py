@@ -1,10 +1,11 @@
 import json
 import logging
+from datetime import datetime
 
 import pytest
 
 from embedmill.shared import logs
-from embedmill.shared.logs import OneLine, write_line
+from embedmill.shared.logs import AsEvent, OneLine, write_line
 
 
 def test_an_event_on_a_terminal_is_one_harmless_line() -> None:
@@ -16,6 +17,14 @@ def test_a_foreign_traceback_is_its_errors_name() -> None:
     error = ValueError("what the document says\x1b[2J")
     record = logging.LogRecord("celery", logging.ERROR, "x.py", 1, "it\nfailed", (), (ValueError, error, None))
     assert OneLine("%(levelname)s %(name)s %(message)s").format(record) == "ERROR celery it\\nfailed\\nValueError"
+    told = json.loads(AsEvent().format(record))
+    assert datetime.fromisoformat(told.pop("timestamp")).tzinfo is not None
+    assert told == {
+        "event": "library.failed",
+        "level": "error",
+        "library": "celery",
+        "error": "it\\nfailed\\nValueError",
+    }
 
 
 @pytest.fixture

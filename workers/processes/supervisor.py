@@ -12,7 +12,7 @@ from embedmill.shared import stages
 from embedmill.shared.configuration import beyond_environment
 from embedmill.shared.db import pools, presence, queueing
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.errors import StorageFailed
+from embedmill.shared.errors import DatabaseAway, StorageFailed, TransactionLost
 from embedmill.shared.logs import get_logger
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.processes.children import Child, Recycling, Starts, least_missed
@@ -163,6 +163,9 @@ class Supervisor:
             )
             self._wanted = plan(self._specs, situation, self._settings)
             self._beat()
+        except (DatabaseAway, TransactionLost):
+            # That it is away is said once, by the database itself.
+            return
         except StorageFailed as error:
             log.warning("supervisor.no_database", error=str(error))
             return
@@ -224,6 +227,8 @@ class Supervisor:
             with self._runtime.database.write() as connection:
                 presence.order_slots(connection, child.row["id"], slots)
             child.slots = slots
+        except (DatabaseAway, TransactionLost):
+            return
         except StorageFailed as error:
             log.warning("supervisor.not_resized", error=str(error))
 

@@ -24,7 +24,7 @@ from embedmill.console.services.searching import Query
 from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.audit.anchors import make_anchor
 from embedmill.shared.db import audit
-from embedmill.shared.errors import AccessDenied, AuditUnwritten, NotFound, SettingsError, TokenRefused
+from embedmill.shared.errors import AccessDenied, AuditUnwritten, NotFound, SettingsError, StorageFailed, TokenRefused
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
@@ -149,8 +149,9 @@ def mute(runtime: WorkerRuntime, document: str) -> WorkerRuntime:
 
 
 def test_what_cannot_be_recorded_is_not_done(mute: WorkerRuntime) -> None:
-    with pytest.raises(AuditUnwritten):
+    with pytest.raises(AuditUnwritten, match=r"^the tracking database refused: no more; so") as refused:
         collections.update_collection(mute, "north", access="secret")
+    assert refused.value.hint == StorageFailed.hint, "what to do is about the cause"
     assert collections.show_collection(mute, "north").settings["access"] == "internal"
     for read in (
         lambda: searching.search(mute, "word", collection="north", top_k=3, mode="hybrid"),

@@ -29,6 +29,12 @@ def test_a_check_that_raises_something_foreign_hides_no_other(
     assert list(checks)[-1] == "sources"
 
 
+def test_a_database_that_is_not_supported_is_one_error(settings: Settings) -> None:
+    wrong = settings.model_copy(update={"database_url": "mysql://x/y"})
+    (found,) = (check for check in doctor.examine(lambda: wrong).checks if not check.ok)
+    assert (found.name, found.detail) == ("settings", "EMBEDMILL_DATABASE_URL: mysql:// is not supported")
+
+
 def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from embedmill.console.cli.letters import replay_status
 from embedmill.console.services.dead_letters import explain_letter
 from embedmill.console.services.replaying import list_replays, preview_replay, replay_letters
-from embedmill.shared.errors import NotFound, UnreadableDocument
+from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Complete, Fail
 from embedmill.shared.runtime import Runtime
@@ -30,6 +30,15 @@ def test_a_preview_sends_nothing_and_says_what_would_go(runtime: Runtime) -> Non
     assert [(at.stage, at.documents, at.tokens) for at in found.stages] == [("chunk", 2, 20)]
     assert (found.cost.documents, found.cost.tokens, found.cost.exact) == (2, 20, False)
     assert list_replays(runtime).replays == []
+
+
+def test_a_cancelled_job_without_letters_is_refused_with_what_to_do(runtime: Runtime, tracker: Tracker) -> None:
+    job = tracker.create_job("cancelled")
+    tracker.submit(["file:///c", "file:///d"], job=job)
+    tracker.control("cancel_job", job)
+    with pytest.raises(UserError, match=f"job {job} was cancelled with 2 documents") as refused:
+        replay_letters(runtime, LetterFilter(job=job))
+    assert "Ingest the source again" in refused.value.hint
 
 
 def test_a_document_that_was_submitted_again_is_left_alone(runtime: Runtime, tracker: Tracker) -> None:

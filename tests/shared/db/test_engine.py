@@ -160,6 +160,13 @@ def test_a_wrong_url_is_a_wrong_setting(url: str) -> None:
         open_database(url)
 
 
+@pytest.mark.parametrize("url", ["mysql://x/y", "postgresql+asyncpg://x/y", "postgresql+psycopg2://x/y"])
+def test_a_database_that_is_not_supported_is_told_with_those_that_are(url: str) -> None:
+    with pytest.raises(SettingsError, match="is not supported") as refused:
+        open_database(url)
+    assert "postgresql://" in refused.value.hint and "sqlite:///" in refused.value.hint
+
+
 def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embedmill.shared.db.connecting.PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
     path = tmp_path / "tracking.db"

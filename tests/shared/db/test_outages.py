@@ -191,8 +191,9 @@ def test_a_chore_does_not_wait(own: OwnServer) -> None:
 
 
 def test_a_wrong_password_or_name_is_not_waited_for(server: Server) -> None:
-    with pytest.raises(StorageFailed, match="does not exist"):
+    with pytest.raises(StorageFailed, match="does not exist") as refused:
         open_database(server.url.replace("/postgres?", "/no_such_database?"), sizing=QUICK)
+    assert "EMBEDMILL_DATABASE_URL" in refused.value.hint
 
 
 def test_a_block_that_lost_its_session_is_known_not_to_have_taken_effect(server: Server, database: Database) -> None:

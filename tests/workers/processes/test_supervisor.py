@@ -8,6 +8,8 @@ from contextlib import closing
 import pytest
 
 from embedmill.shared.db import presence
+from embedmill.shared.db.engine import Database
+from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.presence import sweep
 from embedmill.shared.settings import Settings
@@ -15,6 +17,7 @@ from embedmill.workers.processes.launching import ForkServer
 from embedmill.workers.processes.pools import PoolSpec
 from embedmill.workers.processes.supervisor import Supervisor
 from embedmill.workers.runtime import WorkerRuntime
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 from tests.waiting import wait_until
 
@@ -84,6 +87,16 @@ def test_workers_are_started_as_there_are_batches_for_them(
             supervisor.poll()
             assert len(supervisor.pids) == processes
         wait_until(lambda: set(supervisor.pids) <= set(registered(runtime)), "all are up")
+
+
+def test_a_server_that_is_away_is_told_of_once(runtime: WorkerRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Database("postgresql://127.0.0.1:9/none", sizing=Sizing(outage_seconds=3600.0))) as away:
+        monkeypatch.setattr(runtime, "database", away)
+        supervisor = Supervisor(runtime, [PoolSpec()], on_death=lambda _: None)
+        with captured_logs() as logs, away.impatient():
+            for _ in range(3):
+                supervisor._look()
+    assert [entry["event"] for entry in logs] == ["database.away"]
 
 
 def test_workers_that_cannot_open_their_home_end_the_command(
