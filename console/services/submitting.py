@@ -9,7 +9,7 @@ from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import costs_money, require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
-from embedmill.console.services.progress import NO_CHORES, START_CHORES, read_staffing
+from embedmill.console.services.progress import FINAL, NO_CHORES, START_CHORES, read_staffing
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.labels import Labels
@@ -89,9 +89,10 @@ def submit(
     if submission.scan(submitted):
         # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
         runtime.database.transact(jobs.complete_jobs)
-    elif not runtime.database.query(partial(read_staffing, runtime)).has_chores:
+    report = describe_job(runtime, submitted.job_id)
+    if report.state not in FINAL and not runtime.database.query(partial(read_staffing, runtime)).has_chores:
         listener.on_notice(Notice(f"{NO_CHORES}: {START_CHORES}"))
-    return _as_submitted(describe_job(runtime, submitted.job_id))
+    return _as_submitted(report)
 
 
 def _as_submitted(report: JobReport) -> SubmittedJob:

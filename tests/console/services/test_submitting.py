@@ -8,11 +8,14 @@ import pytest
 
 from embedmill.console.listening import Listener, Notice
 from embedmill.console.services.lanes import require_prices
-from embedmill.console.services.submitting import tell_spellings
+from embedmill.console.services.submitting import submit, tell_spellings
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.submission import ensure_collection
+from embedmill.shared.db import presence
+from embedmill.shared.db.clock import clock
 from embedmill.shared.db.scans import open_source
+from embedmill.shared.db.schema import worker
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
@@ -54,6 +57,20 @@ def test_a_maildir_that_is_on_record_as_a_folder_is_named(runtime: Runtime, tmp_
     assert [f"{tmp_path.as_uri()} is on record as a folder too" in notice.text for notice in told] == [True]
     tell_spellings(runtime, collection, [folder], Listener(told.append))
     assert len(told) == 1
+
+
+def test_a_job_that_nobody_will_hand_out_is_submitted_with_a_warning(runtime: Runtime, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("a mill")
+    docs = FolderSource(bytes(tmp_path / "docs"))
+    told: list[Notice] = []
+    submit(runtime, [docs], collection="default", listener=Listener(told.append))
+    assert told == [], "no worker waits for anybody"
+    with runtime.database.write() as connection:
+        presence.register_worker(connection, runtime.process_id, host="here", pid=1, queues=["chunk"])
+        connection.execute(worker.update().values(started_at=clock() - 40.0))
+    submit(runtime, [docs], collection="default", listener=Listener(told.append))
+    assert "embedmill workers start --only-chores" in told[-1].text
 
 
 def required(settings: Settings, prices: Prices, **changed: str) -> None:
