@@ -10,9 +10,16 @@ _DRIVE = re.compile(r"\A[A-Za-z]:")
 
 
 def clean_path(name: str) -> str:
-    r"""The path by which a file in a container is known: `../../x` is `x`, `C:\\a\\b` is `a/b`."""
-    parts = _UNSAFE.sub("", _DRIVE.sub("", name)).replace("\\", "/").split("/")
-    kept = [part[:LONGEST_PART] for part in parts if part.strip() not in ("", ".", "..")]
+    r"""The path by which a file in a container is known: `x/../a` is `a`, `../../x` is `x`, `C:\\a\\b` is `a/b`."""
+    kept: list[str] = []
+    for part in _UNSAFE.sub("", _DRIVE.sub("", name)).replace("\\", "/").split("/"):
+        match part.strip():
+            case "" | ".":
+                pass
+            case "..":
+                del kept[-1:]
+            case _:
+                kept.append(part[:LONGEST_PART])
     return "/".join(kept) or NAMELESS
 
 
@@ -23,13 +30,18 @@ class MemberNames:
         self._seen: dict[str, int] = {}
 
     def take(self, name: str) -> str:
-        """The cleaned path; the second file of that path is `a~2.txt`."""
-        path = clean_path(name)
-        count = self._seen[path] = self._seen.get(path, 0) + 1
-        if count == 1:
-            return path
-        stem, dot, suffix = path.rpartition(".")
-        return f"{stem}~{count}.{suffix}" if dot and "/" not in suffix and stem else f"{path}~{count}"
+        """The cleaned path; the second file of that path is `a~2.txt`, unless another is called so."""
+        path = told = clean_path(name)
+        while told in self._seen:
+            self._seen[path] += 1
+            told = _numbered(path, self._seen[path])
+        self._seen[told] = 1
+        return told
+
+
+def _numbered(path: str, count: int) -> str:
+    stem, dot, suffix = path.rpartition(".")
+    return f"{stem}~{count}.{suffix}" if dot and "/" not in suffix and stem else f"{path}~{count}"
 
 
 def decode_name(raw: bytes) -> str:

@@ -16,7 +16,7 @@ def parse_xml(data: bytes) -> Element:
     try:
         return etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
-        raise _malformed(error) from None
+        raise _refusal(error) from None
 
 
 @cache
@@ -38,7 +38,7 @@ def stream_xml(stream: IO[bytes], names: Iterable[str]) -> Iterator[tuple[str, E
     try:
         yield from events
     except etree.XMLSyntaxError as error:
-        raise _malformed(error) from None
+        raise _refusal(error) from None
 
 
 def local_name(element: Element) -> str:
@@ -103,5 +103,11 @@ def forget(element: Element) -> None:
         parent.remove(before)
 
 
-def _malformed(error: etree.XMLSyntaxError) -> UnreadableDocument:
-    return UnreadableDocument(f"its XML is malformed (line {error.lineno or 0})")
+def _refusal(error: etree.XMLSyntaxError) -> UnreadableDocument:
+    """What is over a limit of the parser's (256 elements within each other, 10 MB of one text) is not malformed."""
+    code = getattr(error, "code", 0)  # the stubs lack it
+    if code != etree.ErrorTypes.ERR_RESOURCE_LIMIT:
+        return UnreadableDocument(f"its XML is malformed (line {error.lineno or 0})")
+    if "depth" in (error.msg or ""):
+        return UnreadableDocument("its elements are nested too deeply")
+    return UnreadableDocument("a text or an element of its XML is longer than is read")

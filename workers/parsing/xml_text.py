@@ -66,7 +66,7 @@ def read(data: bytes, draft: Draft) -> None:
     try:
         root = parse_xml(_DECLARATION.sub("", text).encode("utf-8", "replace"))
     except UnreadableDocument as error:
-        draft.note(f"not valid XML; kept as plain text: {error}")
+        draft.note(f"kept as plain text: {error}")
         read_text(text, draft)
         return
     if any(True for _ in root.iter(etree.Entity)):

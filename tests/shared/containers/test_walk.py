@@ -97,17 +97,26 @@ def test_links_devices_and_encrypted_files_are_named() -> None:
     [
         ("../../x", "x"), ("/etc/passwd", "etc/passwd"), ("C:\\a\\b.txt", "a/b.txt"), ("a/./b//c", "a/b/c"),
         ("..", "nameless"), ("a\nb\x1b[2J", "ab[2J"), ("", "nameless"), ("x" * 300, "x" * 255),
+        ("x/../a.txt", "a.txt"), ("a.txt/../a.txt", "a.txt"), ("a\\b\\..\\c", "a/c"),
+        ("a/../../../b", "b"), ("a/..", "nameless"),
     ],
 )  # fmt: skip
 def test_names_lead_nowhere(name: str, path: str) -> None:
     assert clean_path(name) == path
 
 
-def test_files_of_one_name_are_two() -> None:
-    names = MemberNames()
-    assert [names.take("a.txt"), names.take("../a.txt"), names.take("b"), names.take("b")] == [
-        "a.txt", "a~2.txt", "b", "b~2",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["a.txt", "../a.txt", "x/../a.txt"], ["a.txt", "a~2.txt", "a~3.txt"]),
+        (["b", "b"], ["b", "b~2"]),
+        (["a.txt", "a.txt", "a~2.txt", "a.txt"], ["a.txt", "a~2.txt", "a~2~2.txt", "a~3.txt"]),
+        (["a~2.txt", "a.txt", "a.txt"], ["a~2.txt", "a.txt", "a~3.txt"]),
+    ],
+)
+def test_files_of_one_name_are_two(names: list[str], told: list[str]) -> None:
+    taken = MemberNames()
+    assert [taken.take(name) for name in names] == told
 
 
 def test_names_without_a_flag_are_read_as_utf_8_or_as_dos_wrote_them() -> None:

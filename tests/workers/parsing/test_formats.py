@@ -254,14 +254,38 @@ def test_epub_with_encrypted_chapters_is_encrypted() -> None:
 
 
 def odt(body: str, manifest: str = "<manifest/>") -> bytes:
+    return opened("text", body, manifest)
+
+
+def opened(kind: str, body: str, manifest: str = "<manifest/>") -> bytes:
+    """The least that is an OpenDocument of a kind."""
     return zipped(
         {
-            "mimetype": "application/vnd.oasis.opendocument.text",
-            "content.xml": f"<office:document-content {ODF}><office:body><office:text>{body}</office:text>"
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": f"<office:document-content {ODF}><office:body><office:{kind}>{body}</office:{kind}>"
             "</office:body></office:document-content>",
             "META-INF/manifest.xml": manifest,
         }
     )
+
+
+DEEP = "<x>" * 300 + "</x>" * 300
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (word(DEEP), "a.docx"),
+        (opened("text", DEEP), "a.odt"),
+        (opened("spreadsheet", DEEP), "a.ods"),
+        (opened("presentation", DEEP), "a.odp"),
+        (epub(**{"O/p.opf": DEEP}), "a.epub"),
+        (zipped({"[Content_Types].xml": "<Types/>", "ppt/presentation.xml": DEEP}), "a.pptx"),
+    ],
+)
+def test_what_is_nested_too_deeply_is_not_called_malformed(data: bytes, name: str) -> None:
+    with pytest.raises(UnreadableDocument, match="nested too deeply"):
+        read(data, name)
 
 
 def test_odt_keeps_headings_lists_and_tables() -> None:

@@ -6,6 +6,7 @@ import pytest
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.subtitles import LONGEST_CHARS
+from embedmill.workers.parsing.xml import parse_xml
 from tests.workers.parsing.making import headings, read, texts
 
 
@@ -75,10 +76,23 @@ def test_java_is_cut_at_methods_when_its_class_is_long() -> None:
     assert all(sum(f"int m{n}()" in block for block in blocks) == 1 for n in range(5))
 
 
-def test_xml_that_is_malformed_is_kept_and_said() -> None:
-    document = read(b"<?xml version='1.0'?><a><b>text</a>", "a.xml")
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("<a><b>text</a>", "its XML is malformed (line 1)"),
+        ("<a>" * 300 + "text" + "</a>" * 300, "its elements are nested too deeply"),
+    ],
+    ids=["malformed", "deep"],
+)
+def test_xml_that_is_not_read_is_kept_and_said(page: str, reason: str) -> None:
+    document = read(f"<?xml version='1.0'?>{page}".encode(), "a.xml")
     assert "text" in texts(document)[0]
-    assert document.notes[0].startswith("not valid XML; kept as plain text")
+    assert f"kept as plain text: {reason}" in document.notes
+
+
+def test_xml_of_one_endless_text_is_not_called_malformed() -> None:
+    with pytest.raises(UnreadableDocument, match="longer than is read"):
+        parse_xml(b"<a b='%s'/>" % (b"x" * 10_000_001))
 
 
 def test_xml_opens_no_entity_and_says_its_encoding() -> None:
