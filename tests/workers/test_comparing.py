@@ -160,7 +160,8 @@ def peak_of(monkeypatch: pytest.MonkeyPatch, number: int) -> int:
 
 def test_memory_does_not_grow_with_the_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     peak_of(monkeypatch, 100)
-    assert peak_of(monkeypatch, 8_000) < 1.5 * peak_of(monkeypatch, 1_000)
+    # A pointer for each document more would be as much; other threads of the process allocate meanwhile.
+    assert peak_of(monkeypatch, 8_000) - peak_of(monkeypatch, 1_000) < 8 * 7_000
 
 
 def test_a_generation_that_was_left_behind_is_given_to_nobody(tracker: Tracker) -> None:
