@@ -15,7 +15,12 @@ FIRST = {"first": True}
 
 def documents_of(count: int) -> str:
     """So many documents, in words."""
-    return f"{count} {'document' if count == 1 else 'documents'}"
+    return counted(count, "document")
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of what a noun names, whose plural takes an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def published_as(name: str) -> dict[str, str]:

@@ -329,7 +329,10 @@ class StorageFailed(InternalError):
 class ShardDamaged(StorageFailed):
     """The file of a shard is no shard any more, or not all of one; what it held is stored elsewhere too."""
 
-    hint = "Run `embedmill verify --repair`: it puts the file aside and makes the shard anew, at no cost."
+    hint = (
+        "Run `embedmill verify --repair`: it puts the file aside and makes the shard anew; "
+        "vectors that the cache has cost nothing."
+    )
 
 
 class SealBroken(StorageFailed):

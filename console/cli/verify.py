@@ -6,7 +6,8 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import DONE, FAILED, print_line, print_result
-from embedmill.console.rendering import documents_of
+from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import counted, documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.verifying import Compared, Repaired, Verification
@@ -23,8 +24,8 @@ def verify(
     """Compare the records with the vector store.
 
     It names what is missing, orphaned or stale in the store, shards that are damaged or gone, and documents whose
-    stored text is gone. A repair writes what is missing from what is stored already, at no cost; a text that is gone is
-    read from its source again.
+    stored text is gone. A repair writes what is missing from what is stored already, at no cost where the cache has its
+    vectors; it says what was embedded anew. A text that is gone is read from its source again.
     """
     from embedmill.console.cli.session import heard, opened_to_read, opened_to_work
     from embedmill.console.services import verifying
@@ -60,6 +61,7 @@ def _print_collection(found: "Compared") -> None:
         for shard, kept in found.set_aside.items():
             print_line(f"  shard {shard} is made anew; its damaged file is kept as {kept}")
         print_line(f"  {found.deleted_vectors} vectors deleted, {documents_of(found.indexed_again)} indexed again")
+        _print_cost(found)
         _print_unmended(found)
     if found.in_flight:
         print_line(f"  not judged, since it is being worked on: {documents_of(found.in_flight)}")
@@ -72,6 +74,16 @@ def _print_unmended(found: "Repaired") -> None:
         print_line(f"    next: {one.hint}")
     if found.unmended:
         print_line("  a repair leaves these alone; when the cause is gone: embedmill dlq replay LETTER")
+
+
+def _print_cost(found: "Repaired") -> None:
+    """What was paid again, where the cache did not have all of what the store lacked."""
+    if found.embedded_anew:
+        spend = found.spend
+        print_line(
+            f"  {counted(found.embedded_anew, 'chunk')} embedded anew, for want of a cached vector: "
+            f"{counted(spend.tokens_in, 'token')}, {format_usd(spend.usd)}"
+        )
 
 
 def _verdict(found: "Compared") -> str:

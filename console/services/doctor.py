@@ -33,7 +33,8 @@ FREE_SPACE = "Free some disk space."
 SHOWN_USERS = 3
 MOST_SOURCES = 100
 FAULTY_SHARDS_HINT = (
-    "embedmill verify --repair makes shards anew that are damaged or gone, at no cost; see docs/search.md."
+    "embedmill verify --repair makes damaged and lost shards anew, for nothing where the cache has the vectors; "
+    "see docs/search.md."
 )
 
 

@@ -366,6 +366,17 @@ def _summarise(job: Job, progress: tallies.Progress, staffing: Staffing, *, now:
     )
 
 
+def measure_cost(runtime: Runtime, numbers: Sequence[int]) -> tuple[int, JobSpend]:
+    """How many chunks these jobs embedded anew, and what they spent."""
+    found = [describe_job(runtime, number) for number in numbers]
+    spend = JobSpend(
+        usd=sum(job.spend.usd for job in found),
+        tokens_in=sum(job.spend.tokens_in for job in found),
+        tokens_out=sum(job.spend.tokens_out for job in found),
+    )
+    return sum(job.chunks.embedded for job in found), spend
+
+
 def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> list[UnservedQueue]:
     return [
         UnservedQueue(stage, sum(states.values()), name_command(stage, staffing))

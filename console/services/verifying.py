@@ -12,6 +12,7 @@ from functools import partial
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.services import shards
 from embedmill.console.services.comparing import SHOWN, Difference, Findings, Held, compare, find_differences
+from embedmill.console.services.jobs import JobSpend, measure_cost
 from embedmill.console.services.lost_texts import find_documents, find_lost_objects
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
@@ -69,6 +70,7 @@ class Repaired(Compared):
 
     `set_aside` is where damaged shards are kept that were made anew. `unmended` are the first of the documents that
     could not be indexed again; they are not tried once more while their letters are open.
+    `embedded_anew` chunks had no vector in the cache: what these took of tokens and dollars is `spend`.
     """
 
     repaired: bool
@@ -78,6 +80,8 @@ class Repaired(Compared):
     left: StillDiffering
     set_aside: Mapping[str, str]
     unmended: Sequence[Unmended]
+    embedded_anew: int
+    spend: JobSpend
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def _repair(runtime: Runtime, collection: Collection, lost: set[str], listener: 
     after = compare(runtime, collection, without=mender.without)
     still = len(find_documents(runtime, find_lost_objects(runtime), collection_id=collection.id)) if without_text else 0
     is_whole = after.ok and not still
+    embedded_anew, spend = measure_cost(runtime, mender.jobs)
     return Repaired(
         **{f.name: getattr(before, f.name) for f in fields(before)} | {"ok": is_whole},
         repaired=is_whole,
@@ -148,6 +153,8 @@ def _repair(runtime: Runtime, collection: Collection, lost: set[str], listener: 
         left=StillDiffering(after.missing, after.orphan, after.stale, still),
         set_aside=aside,
         unmended=list(mender.unmended.values())[:SHOWN],
+        embedded_anew=embedded_anew,
+        spend=spend,
     )
 
 
