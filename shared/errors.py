@@ -162,9 +162,18 @@ class UnsupportedDocument(UnreadableDocument):
 
 
 class ParserLimitExceeded(DocumentError):
-    """Parsing went over its time, memory or output limit, as a decompression bomb does."""
+    """Parsing went over its time, memory or output limit, as a decompression bomb does.
 
-    hint = "If the file is genuine, raise the EMBEDMILL_PARSER_* setting of that limit and replay, or split the file."
+    `setting` is the one that raises the limit, where there is one.
+    """
+
+    hint = "If the file is genuine, split it, or pack it otherwise; the message of a limit that can be raised says how."
+
+    def __init__(self, message: str, *, setting: str = "", hint: str | None = None) -> None:
+        self.setting = setting
+        if setting:
+            hint = f"If the file is genuine, raise {setting} and replay, or split the file."
+        super().__init__(message, hint=hint)
 
 
 class ReaderMissing(DocumentError):

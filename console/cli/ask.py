@@ -21,6 +21,7 @@ from embedmill.console.cli.options import (
 )
 from embedmill.console.cli.output import print_line, print_result, print_warning
 from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import counted
 from embedmill.console.usual import USUAL
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ def _print_reply(reply: "Reply") -> None:
     if reply.cached:
         print_line(KEPT)
     if reply.spend.calls:
-        calls = "1 call" if reply.spend.calls == 1 else f"{reply.spend.calls} calls"
-        print_line(f"{calls}, {format_usd(reply.spend.usd)}")
+        print_line(f"{counted(reply.spend.calls, 'call')}, {format_usd(reply.spend.usd)}")
     print_explanation(reply.explanation)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from embedmill.console.cli.output import print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import print_passed_over
 from embedmill.console.dollars import format_usd
-from embedmill.console.rendering import documents_of
+from embedmill.console.rendering import counted, documents_of
 
 if TYPE_CHECKING:
     from embedmill.console.services.estimates import Estimate, StageEstimate
@@ -24,7 +24,7 @@ def print_estimate(report: "Estimate") -> None:
     beside = f" and {report.skipped} skipped" if report.skipped else ""
     print_line(
         f"{documents_of(report.documents)} ({of_them}){beside}: {_count_chunks(report)}, "
-        f"{embed.tokens} tokens to embed with {embed.model} in {embed.calls} calls"
+        f"{counted(embed.tokens, 'token')} to embed with {embed.model} in {counted(embed.calls, 'call')}"
     )
     rows = [_row(name, stage) for name, stage in list_paid(report.stages).items()]
     if rows:
@@ -43,7 +43,8 @@ def _count_chunks(report: "Estimate") -> str:
     from embedmill.console.services.estimates import of_rows, of_vectors
 
     chunks, due = of_rows(report.stages).vectors, of_vectors(report.stages).chunks
-    return f"{chunks} chunks" if chunks == due else f"{chunks} chunks of which {due} were not embedded before"
+    new = f" of which {due} {'was' if due == 1 else 'were'} not embedded before" if due != chunks else ""
+    return counted(chunks, "chunk") + new
 
 
 def describe_cost(usd: float | None, at_most: float | None, basis: str) -> str:

@@ -7,7 +7,7 @@ from embedmill.console.cli.estimates import describe_cost
 from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table, print_warning
 from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
-from embedmill.console.rendering import documents_of
+from embedmill.console.rendering import counted, documents_of
 from embedmill.shared.durations import format_duration, format_time
 from embedmill.shared.states import JobState
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         JobSummary,
         WaitingDocuments,
     )
-    from embedmill.console.services.progress import DocumentCounts
     from embedmill.console.services.submitting import SubmittedJob
     from embedmill.shared.runtime import Runtime
 
@@ -62,7 +61,7 @@ def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> No
 
 def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
-    print_line(f"{name_job(report)}: {_count(report.documents)}")
+    print_line(f"{name_job(report)}: {_count(report)}")
     _print_spend(report)
     if report.redactions:
         print_line(f"hidden: {describe_counts(report.redactions)}")
@@ -97,12 +96,15 @@ def name_job(report: "JobSummary") -> str:
     return f"job {report.job}{name} {report.state}{in_part}{activity}"
 
 
-def _count(documents: "DocumentCounts") -> str:
+def _count(report: "JobReport") -> str:
+    documents = report.documents
     # What left is no part of the total.
     ends = [name for name in COUNTS if name not in {"total", "deleted"}]
-    counted = ", ".join(f"{count} {name}" for name in ends if (count := getattr(documents, name)))
+    # Work that ends as cancelled in a job that was not was discarded with its dead letter.
+    named = {} if report.state == JobState.CANCELLED else {"cancelled": "discarded"}
+    told = ", ".join(f"{count} {named.get(name, name)}" for name in ends if (count := getattr(documents, name)))
     left = f", {documents.deleted} deleted" if documents.deleted else ""
-    return f"{documents_of(documents.total)} ({counted or 'none'}){left}"
+    return f"{documents_of(documents.total)} ({told or 'none'}){left}"
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:
@@ -121,7 +123,7 @@ def _print_spend(report: "JobReport") -> None:
     if spend.units:
         print_line(f"the vector store billed {spend.units:g} units, which are in these dollars")
     if spend.unpriced_calls:
-        print_line(f"and {spend.unpriced_calls} calls without a known price; add it: docs/spend.md")
+        print_line(f"and {counted(spend.unpriced_calls, 'call')} without a known price; add it: docs/spend.md")
     if chunks.split:
         print_line(f"{chunks.split} chunks were too long for the model and were cut")
     if report.estimate and report.estimate["usd"]:

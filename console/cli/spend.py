@@ -9,6 +9,7 @@ import typer
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.dollars import format_usd
+from embedmill.console.rendering import counted
 
 if TYPE_CHECKING:
     from embedmill.console.services.spending import SpendReport, Spent
@@ -54,10 +55,12 @@ def print_spend(report: "SpendReport") -> None:
 
 def _print_reservations(total: "Spent") -> None:
     if (unsettled := total.unsettled).calls:
-        print_line(f"{unsettled.calls} calls are not settled; {format_usd(unsettled.usd)} counts as spent for them")
+        calls = "1 call is" if unsettled.calls == 1 else f"{unsettled.calls} calls are"
+        print_line(f"{calls} not settled; {format_usd(unsettled.usd)} counts as spent for them")
     if total.unpriced_calls:
         print_line(
-            f"{total.unpriced_calls} calls are unpriced and not in these dollars; docs/spend.md says how to add a price"
+            f"{counted(total.unpriced_calls, 'call')} without a known price, not in these dollars; "
+            "docs/spend.md says how to add a price"
         )
 
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from embedmill.console.rendering import counted
 from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
@@ -246,10 +247,11 @@ def _vectors(runtime: Runtime) -> str:
 
     with runtime.database.read() as connection:
         found = collections.list_collections(connection)
-    counted = [count for each in found for count in _count_shards(runtime, each)]
-    if faults := [count for count in counted if isinstance(count, str)]:
+    found_of_each = [count for each in found for count in _count_shards(runtime, each)]
+    if faults := [count for count in found_of_each if isinstance(count, str)]:
         raise EmbedmillError("; ".join(faults), hint=FAULTY_SHARDS_HINT)
-    return f"{sum(map(int, counted))} vectors in {len(found)} collections; {_service(runtime, found)}"
+    vectors = counted(sum(map(int, found_of_each)), "vector")
+    return f"{vectors} in {counted(len(found), 'collection')}; {_service(runtime, found)}"
 
 
 def _count_shards(runtime: Runtime, collection: Collection) -> Iterator[int | str]:

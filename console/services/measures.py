@@ -88,12 +88,16 @@ class Measurer:
 
         shown = chunk_set.shown()
         is_judged = self.settings.validator != "off"
-        kept = [
-            text
-            for text, judged in zip(chunk_set.embedded_texts(), shown, strict=True)
+        chunks = {
+            text: chunk
+            for text, judged, chunk in zip(chunk_set.embedded_texts(), shown, chunk_set.chunks, strict=True)
             if not is_judged or judge(judged) is None
-        ]
-        tokens = dict(zip(kept, count_many(kept), strict=True))
+        }
+        kept = list(chunks)
+        # A model on this machine counts what a chunk holds, a vendor what it is sent: the heading above it, too.
+        is_instant = self.runtime.embedder(self.settings.embedding).is_instant
+        counts = [chunk.tokens for chunk in chunks.values()] if is_instant else count_many(kept)
+        tokens = dict(zip(kept, counts, strict=True))
         due = self._find_due(kept)
         return Totals(
             documents=1,

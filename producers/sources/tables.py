@@ -37,6 +37,10 @@ def remark_on_document(uri: str, path: bytes) -> Remark | None:
     return Remark(uri, f"it was read as one document; {advice}", RemarkKind.READ) if advice else None
 
 
+def _advise(name: str, count: int) -> str:
+    return _ADVICE[name] if count == 1 else _ADVICE[name].replace("name it", "name each")
+
+
 class Documents:
     """Counts the files of a folder or list that could hold rows and were read as one document each."""
 
@@ -53,7 +57,7 @@ class Documents:
         return [
             Remark(
                 uri,
-                f"{count:,} {name} {_ONE if count == 1 else _MANY}; {_ADVICE[name]}",
+                f"{count:,} {name} {_ONE if count == 1 else _MANY}; {_advise(name, count)}",
                 RemarkKind.READ,
             )
             for name, count in sorted(self._counts.items())

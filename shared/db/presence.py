@@ -196,8 +196,9 @@ def list_shown_workers(connection: Connection, *, silent_seconds: float) -> list
         if row["age"] > silent_seconds:
             row["state"] = str(WorkerState.LOST)
         row["current"] = current.get(row["id"], [])
-        if row["state"] == WorkerState.IDLE and row["current"]:
-            row["state"] = str(WorkerState.BUSY)
+        if row["state"] in (WorkerState.IDLE, WorkerState.BUSY):
+            # What it said last may be older than its leases.
+            row["state"] = str(WorkerState.BUSY if row["current"] else WorkerState.IDLE)
     return rows
 
 

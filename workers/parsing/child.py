@@ -102,7 +102,9 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 
 def _out_of_memory(limits: ParserLimits) -> ParserLimitExceeded:
-    return ParserLimitExceeded(f"parsing needed more than {limits.memory_mb} MB of memory")
+    return ParserLimitExceeded(
+        f"parsing needed more than {limits.memory_mb} MB of memory", setting="EMBEDMILL_PARSER_MEMORY_MB"
+    )
 
 
 def _write_all(stream: BinaryIO, data: bytes) -> None:

@@ -238,7 +238,10 @@ class Draft:
             return
         self._chars += len(block.text) + 1
         if self._chars > self.limits.output_chars:
-            raise ParserLimitExceeded(f"it holds more than {self.limits.output_chars:,} characters of text")
+            raise ParserLimitExceeded(
+                f"it holds more than {self.limits.output_chars:,} characters of text",
+                setting="EMBEDMILL_PARSER_CHARACTERS",
+            )
         if len(self._blocks) >= self.limits.blocks:
             raise ParserLimitExceeded(f"it holds more than {self.limits.blocks:,} blocks of text")
         self._blocks.append(block if block.part == self._part else block.in_part(self._part))

@@ -1,8 +1,10 @@
 """Owns the wire between a worker and its parser process: length-prefixed frames, requests and answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from struct import Struct
+from typing import Any
 
 import orjson
 
@@ -21,6 +23,7 @@ LENGTH = Struct(">Q")
 READY = b"ready"
 
 _NAME_LENGTH = Struct(">I")
+LIMIT_SETTINGS = frozenset(f"EMBEDMILL_PARSER_{name}" for name in ("CHARACTERS", "MEMORY_MB", "SECONDS"))
 _BLOCK = attrgetter("kind", "text", "level", "page", "part", "head", "under")
 _ERRORS: dict[str, type[DocumentError]] = {
     error.__name__: error
@@ -64,7 +67,8 @@ def unpack_request(payload: bytes) -> tuple[bytes, str]:
 def pack_answer(outcome: ParsedDocument | DocumentError, *, is_last: bool) -> bytes:
     """One JSON object: parsing yields plain data only, so nothing that the other side must trust is sent."""
     if isinstance(outcome, DocumentError):
-        return orjson.dumps({"last": is_last, "error": type(outcome).__name__, "message": str(outcome)})
+        told = {"last": is_last, "error": type(outcome).__name__, "message": str(outcome)}
+        return orjson.dumps(told | {"setting": getattr(outcome, "setting", "")})
     blocks = [_BLOCK(block) for block in outcome.blocks]
     return orjson.dumps(
         {"last": is_last, "type": outcome.media_type, "title": outcome.title, "notes": outcome.notes, "blocks": blocks}
@@ -75,9 +79,17 @@ def unpack_answer(payload: bytes) -> ParserAnswer:
     """The answer of `pack_answer`; an error comes back as its own type."""
     answer = orjson.loads(payload)
     if "error" in answer:
-        return ParserAnswer(_ERRORS.get(answer["error"], UnreadableDocument)(answer["message"]), answer["last"])
+        return ParserAnswer(_error_of(answer), answer["last"])
     blocks = tuple(
         Block(BlockKind(kind), text, level, page, part, head and (head[0], head[1]), under)
         for kind, text, level, page, part, head, under in answer["blocks"]
     )
     return ParserAnswer(ParsedDocument(answer["type"], blocks, answer["title"], tuple(answer["notes"])), answer["last"])
+
+
+def _error_of(answer: Mapping[str, Any]) -> DocumentError:
+    """What a limit's hint names is a setting that is known here, whatever the other side says."""
+    kind = _ERRORS.get(answer["error"], UnreadableDocument)
+    if kind is ParserLimitExceeded and answer["setting"] in LIMIT_SETTINGS:
+        return ParserLimitExceeded(answer["message"], setting=answer["setting"])
+    return kind(answer["message"])

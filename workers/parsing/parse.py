@@ -67,7 +67,9 @@ def parse(
         raise ReaderMissing(f"what reads it is not installed: {error.name or 'a part of Embedmill'}") from error
     # A library that is there and cannot be loaded found no room.
     except (MemoryError, ImportError) as error:
-        raise ParserLimitExceeded(f"parsing needed more than {limits.memory_mb} MB of memory") from error
+        raise ParserLimitExceeded(
+            f"parsing needed more than {limits.memory_mb} MB of memory", setting="EMBEDMILL_PARSER_MEMORY_MB"
+        ) from error
     except (BadZipFile, zlib.error, EOFError):
         raise UnreadableDocument(DAMAGED) from None
     except RecursionError:

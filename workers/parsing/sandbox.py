@@ -95,7 +95,8 @@ class Parser:
         """The child holds a document more than once; one that cannot fit would kill it without a word."""
         if size_bytes * COPIES > self._limits.memory_mb * MIB:
             raise ParserLimitExceeded(
-                f"it is {size_bytes:,} bytes, too large for {self._limits.memory_mb} MB of memory"
+                f"it is {size_bytes:,} bytes, too large for {self._limits.memory_mb} MB of memory",
+                setting="EMBEDMILL_PARSER_MEMORY_MB",
             )
 
     def _ask(self, request: bytes) -> ParserAnswer:
@@ -162,7 +163,9 @@ class _Child:
             self._write(pack_frame(request), deadline)
             return unpack_answer(self._read_frame(deadline))
         except TimeoutError:
-            raise ParserLimitExceeded(f"parsing took longer than {self._limits.seconds:g} s") from None
+            raise ParserLimitExceeded(
+                f"parsing took longer than {self._limits.seconds:g} s", setting="EMBEDMILL_PARSER_SECONDS"
+            ) from None
 
     def end(self) -> None:
         """Kills it: it owns nothing that an orderly end would save. One inherited over a fork is left to its owner."""
@@ -213,13 +216,19 @@ class _Child:
         """Why the pipe broke: a native library that runs out of memory aborts instead of saying so."""
         code, peak_bytes = self._reap()
         if code == -signal.SIGXCPU:
-            return ParserLimitExceeded(f"parsing used more than {self._limits.seconds:g} s of processor time")
+            return ParserLimitExceeded(
+                f"parsing used more than {self._limits.seconds:g} s of processor time",
+                setting="EMBEDMILL_PARSER_SECONDS",
+            )
         blamed_bytes = max(MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB, self._inherited_bytes)
         if code < 0 and peak_bytes > blamed_bytes:
-            return ParserLimitExceeded(f"parsing needed more than {self._limits.memory_mb} MB of memory")
+            return ParserLimitExceeded(
+                f"parsing needed more than {self._limits.memory_mb} MB of memory", setting="EMBEDMILL_PARSER_MEMORY_MB"
+            )
         if code == -signal.SIGABRT:
             return ParserLimitExceeded(
-                f"the parser gave up (SIGABRT), as its libraries do when {self._limits.memory_mb} MB are not enough"
+                f"the parser gave up (SIGABRT), as its libraries do when {self._limits.memory_mb} MB are not enough",
+                setting="EMBEDMILL_PARSER_MEMORY_MB",
             )
         if code < 0:
             return ParserCrashed(f"the parser process died of {_signal_name(-code)}")

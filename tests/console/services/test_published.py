@@ -55,7 +55,7 @@ COMPARED = "collection ok documents chunks vectors missing orphan stale in_fligh
         (Exported, EXPORTED),
         (Rejected, "document uri chunk start end reason text"),
         (Compared, COMPARED),
-        (Repaired, f"{COMPARED} repaired repair_job deleted_vectors indexed_again left"),
+        (Repaired, f"{COMPARED} repaired repair_job deleted_vectors indexed_again left embedded_anew spend"),
         (ParsedFile, "uri format media_type title text notes blocks chunks"),
         (ParsedBlock, "kind text level page"),
         (ParsedChunk, "text start end tokens section pages"),

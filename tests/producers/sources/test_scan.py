@@ -95,7 +95,7 @@ def test_a_table_that_is_read_as_one_document_says_so(here: Path, name: str, adv
 def test_tables_in_a_folder_are_counted_by_format(here: Path) -> None:
     for name in ("a.csv", "b.CSV"):
         (here / name).write_text("id,text\n1,a\n")
-    assert remarks(".")[RemarkKind.READ].startswith("2 CSV files were read as one document each; name it as a SOURCE")
+    assert remarks(".")[RemarkKind.READ].startswith("2 CSV files were read as one document each; name each as a SOURCE")
 
 
 def test_what_a_spec_says_about_hidden_things_survives(here: Path) -> None:

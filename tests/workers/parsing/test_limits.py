@@ -114,8 +114,10 @@ def test_an_encrypted_member_is_named_as_such() -> None:
 @pytest.mark.parametrize("name", ["a.txt", "a.html", "a.md", "a.csv", "a.docx"])
 def test_text_beyond_the_output_limit_is_refused(name: str) -> None:
     data = word(word_paragraph("long text") * 50) if name == "a.docx" else b"long text\n\n" * 50
-    with pytest.raises(ParserLimitExceeded, match="characters"):
+    with pytest.raises(ParserLimitExceeded, match="characters") as raised:
         parse(data, name=name, limits=replace(LIMITS, output_chars=40))
+    told = unpack_answer(pack_answer(raised.value, is_last=False)).outcome
+    assert isinstance(told, ParserLimitExceeded) and "raise EMBEDMILL_PARSER_CHARACTERS and" in told.hint
 
 
 def test_blocks_beyond_their_limit_are_refused() -> None:

@@ -64,7 +64,10 @@ def _read_pages(document: "PdfDocument", draft: Draft) -> list[PdfPage | None]:
         pages.append(page)
         characters += sum(len(line.text) for line in page.lines) if page else 0
         if characters > draft.limits.output_chars:
-            raise ParserLimitExceeded(f"it holds more than {draft.limits.output_chars:,} characters of text")
+            raise ParserLimitExceeded(
+                f"it holds more than {draft.limits.output_chars:,} characters of text",
+                setting="EMBEDMILL_PARSER_CHARACTERS",
+            )
     return pages
 
 
