@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import DONE, FAILED, print_line, print_result
+from embedmill.console.cli.output import DONE, FAILED, print_result, print_wrapped
 
 if TYPE_CHECKING:
     from embedmill.console.services.doctor import Examination
@@ -30,6 +30,6 @@ def doctor(as_json: AsJson = False) -> None:
 def print_checks(found: "Examination") -> None:
     """The checks for people."""
     for check in found.checks:
-        print_line(f"{'ok  ' if check.ok else 'FAIL'} {check.name:10} {check.detail}")
+        print_wrapped(f"{'ok  ' if check.ok else 'FAIL'} {check.name:10} {check.detail}")
         if check.hint:
-            print_line(f"     next: {check.hint}")
+            print_wrapped(f"     next: {check.hint}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table
+from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_error, print_line, print_table, print_wrapped
 from embedmill.console.rendering import to_json
 from embedmill.shared.durations import format_duration
 from embedmill.shared.letters import RESOLUTIONS
@@ -35,13 +35,13 @@ def _print_cause(cause: "RootCause", now: float) -> None:
     jobs = f"{cause.jobs} job{'s' if cause.jobs > 1 else ''}"
     print_line(f"{cause.count} x {cause.error_class} at {cause.stage}  [{cause.fingerprint}]")
     print_line(f"    {jobs}; last {_ago(cause.last_seen, now)}, first {_ago(cause.first_seen, now)}")
-    print_line(f"    for example letter {cause.example}: {cause.uri}: {cause.error}")
+    print_wrapped(f"    for example letter {cause.example}: {cause.uri}: {cause.error}")
     closed = [f"{count} {name}" for name in RESOLUTIONS if (count := getattr(cause, name))]
     if closed:
         why = f"; letter {cause.example}: {cause.resolution_reason}" if cause.resolution_reason else ""
-        print_line(f"    closed: {', '.join(closed)}{why}")
+        print_wrapped(f"    closed: {', '.join(closed)}{why}")
     if cause.open:
-        print_line(f"    next: {cause.hint}")
+        print_wrapped(f"    next: {cause.hint}")
 
 
 def print_letters(found: "DeadLetters") -> None:
@@ -78,9 +78,9 @@ def print_explanation(found: "ExplainedLetter") -> None:
     print_line(f"letter {found.id}: {found.uri}")
     print_line(f"  job {found.job}, collection {found.collection}, document {found.document}")
     died = _ago(found.created_at, time.time())
-    print_line(f"  died at {found.stage} {died}: {found.error_class}: {found.error}")
+    print_wrapped(f"  died at {found.stage} {died}: {found.error_class}: {found.error}")
     if found.resolution is None:
-        print_line(f"  next: {found.hint}")
+        print_wrapped(f"  next: {found.hint}")
     print_line(f"  {found.attempts} of {found.max_attempts} attempts, {found.crashes} crashes")
     print_line(f"  root cause {found.fingerprint}, open letters with it: {found.same_cause}")
     print_line(
@@ -161,7 +161,7 @@ def _print_outcomes(outcomes: Mapping[str, int]) -> None:
 
 def _print_refusals(refused: "Sequence[Refusal]") -> None:
     for refusal in refused[:SHOWN_REFUSALS]:
-        print_line(f"letter {refusal.id} left alone: {refusal.reason}")
+        print_wrapped(f"letter {refusal.id} left alone: {refusal.reason}")
     if len(refused) > SHOWN_REFUSALS:
         print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
 

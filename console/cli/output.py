@@ -55,6 +55,20 @@ def print_line(text: str) -> None:
     _write_line(sys.stdout, text)
 
 
+def print_wrapped(text: str) -> None:
+    """Write a sentence for people: on a terminal in lines of its width, which stand under the first one's text."""
+    if not sys.stdout.isatty():
+        print_line(text)
+        return
+    import shutil
+    import textwrap
+
+    under = " " * (len(text) - len(text.lstrip()) + 2)
+    columns = shutil.get_terminal_size().columns
+    for line in textwrap.wrap(text, columns, subsequent_indent=under, break_long_words=False, break_on_hyphens=False):
+        print_line(line)
+
+
 def print_error(message: str, hint: str = "", *, as_json: bool = False) -> None:
     """Say on stderr what went wrong and what to do; with --json, say it on stdout too."""
     _write_line(sys.stderr, f"error: {message}")

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.cli.estimates import describe_cost
-from embedmill.console.cli.output import DEAD_LETTERS, DONE, FAILED, print_json, print_line, print_table, print_warning
+from embedmill.console.cli.output import (
+    DEAD_LETTERS,
+    DONE,
+    FAILED,
+    print_json,
+    print_line,
+    print_table,
+    print_warning,
+    print_wrapped,
+)
 from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
 from embedmill.console.rendering import counted, documents_of
@@ -148,8 +157,8 @@ def _print_noted(report: "JobReport") -> None:
 
 def _print_dead(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     for letter in dead:
-        print_line(f"dead letter {letter.id}: {letter.uri}: {letter.stage}: {letter.error}")
-        print_line(f"  next: {letter.hint}")
+        print_wrapped(f"dead letter {letter.id}: {letter.uri}: {letter.stage}: {letter.error}")
+        print_wrapped(f"  next: {letter.hint}")
     if report.documents.dead > len(dead):
         print_line(f"… and {report.documents.dead - len(dead)} more: embedmill dlq list --job {report.job}")
 
@@ -221,7 +230,9 @@ def print_waiting(report: "JobExplanation") -> None:
         print_line(f"{report.rate:.1f} documents a second, {format_duration(report.seconds_left)} left")
     for circuit in report.circuits:
         left = "left alone; it is tried again in " + format_duration(circuit.seconds_left)
-        print_line(f"{circuit.name} does not answer and is {left if circuit.seconds_left >= 1 else 'tried again now'}")
+        print_wrapped(
+            f"{circuit.name} does not answer and is {left if circuit.seconds_left >= 1 else 'tried again now'}"
+        )
     for hindrance in report.hindrances:
         print_warning(f"{hindrance.says}: {hindrance.command}")
 
@@ -231,7 +242,7 @@ def _print_lane(lane: "BatchLane") -> None:
     from embedmill.console.cli.bulk import print_batches
 
     for stage, why in lane.live.items():
-        print_line(f"lane bulk, but {stage} goes live: {why}")
+        print_wrapped(f"lane bulk, but {stage} goes live: {why}")
     print_batches([batch for batch in lane.batches if batch.ended_at is None][:SHOWN], empty="no open batch")
 
 

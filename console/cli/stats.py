@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import print_line, print_result, print_table
+from embedmill.console.cli.output import print_line, print_result, print_table, print_wrapped
 from embedmill.console.dollars import format_usd
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _print_stats(found: "QueryStats") -> None:
     if unpriced := sum(day.unpriced_calls for day in found.days):
         from embedmill.retrieval.hits import UNPRICED
 
-        print_line(UNPRICED.format(unpriced))
+        print_wrapped(UNPRICED.format(unpriced))
     if steps := [row for day in found.days for row in _steps(day)]:
         print_line("")
         print_table(steps, ("day", "collection", "step", "ran", *numbers), empty="")

@@ -2,6 +2,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
 
 import orjson
 import pytest
@@ -43,10 +44,14 @@ class Terminal(io.StringIO):
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, columns: int, rows: list[dict[str, object]]) -> list[str]:
+    return shown(monkeypatch, columns, lambda: output.print_table(rows, list(rows[0]), empty=""))
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, columns: int, show: Callable[[], None]) -> list[str]:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", str(columns))
-    output.print_table(rows, list(rows[0]), empty="")
+    show()
     return re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
 
 
@@ -99,3 +104,13 @@ def test_what_has_nothing_left_to_take_up_promises_nothing(command: str, capsys:
 def test_a_job_that_is_interrupted_goes_on_with_the_same_command(capsys: pytest.CaptureFixture[str]) -> None:
     _interrupted(["ingest", "search"], as_json=False)
     assert "takes up what is left" in capsys.readouterr().err
+
+
+def test_a_sentence_is_wrapped_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hint = "    next: Replay it; if it fails the same way, report it with its document."
+    output.print_wrapped(hint)
+    assert capsys.readouterr().out == hint + "\n"
+    lines = shown(monkeypatch, 40, lambda: output.print_wrapped(hint))
+    assert lines == ["    next: Replay it; if it fails the", "      same way, report it with its", "      document."]

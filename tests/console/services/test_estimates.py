@@ -53,6 +53,7 @@ def test_a_model_on_this_machine_has_no_batch_lane(estimated: Rendered) -> None:
     report = estimated()
     assert list(report["total"]) == ["live"]
     assert report["total"]["live"]["usd"] == 0
+    assert report["stages"]["embed"]["tokens"] == report["stages"]["chunk"]["tokens"], "as an ingest counts them"
     assert all(list(report["stages"][stage]["lanes"]) == ["live"] for stage in ("validate", "embed"))
 
 
