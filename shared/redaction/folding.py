@@ -66,15 +66,10 @@ def _unaccented(character: str) -> str:
 
 
 class _Table(dict[int, str]):
-    """What each character becomes, found out when it is first met; `unseen` is a pattern of those that are gone."""
-
-    unseen = re.compile(r"\Z\A.")
+    """What each character becomes, found out when it is first met."""
 
     def __missing__(self, code: int) -> str:
         self[code] = folded = _fold(chr(code))
-        if not folded:
-            gone = "".join(chr(known) for known, kin in list(self.items()) if not kin)
-            self.unseen = re.compile(f"[{re.escape(gone)}]+")
         return folded
 
 
@@ -130,11 +125,15 @@ def _fold_line(line: str) -> str:
 
 
 def _gaps(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Behind which places of the folded text, which was made before, characters are missing, and how many by then."""
+    """Behind which places of the folded text characters of the given one are missing, and how many by then.
+
+    The pattern is of what this text alone has: what other threads meet meanwhile makes no difference.
+    """
+    unseen = "".join(sorted(c for c in set(text) if not c.isascii() and not _TABLE[ord(c)]))
     starts: list[int] = []
     gone: list[int] = []
     missing = 0
-    for run in _TABLE.unseen.finditer(text):
+    for run in re.finditer(f"[{unseen}]+", text):
         starts.append(run.start() - missing)
         missing += run.end() - run.start()
         gone.append(missing)

@@ -2,6 +2,8 @@
 
 import random
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -107,6 +109,34 @@ def test_a_folded_text_leads_back_to_the_characters_that_it_is_of(text: str) -> 
     spans = folded.spans([(place, place + 1) for place in range(len(folded.text))])
     for (start, end), character in zip(spans, folded.text, strict=True):
         assert fold(text[start:end]).text == character == fold(text[start]).text
+
+
+def test_what_another_thread_meets_meanwhile_changes_nothing() -> None:
+    """The other thread comes in at each call that folding makes, with a character that nobody met before."""
+    signs = map(chr, range(0xE0100, 0xE01F0))
+    for step in range(1, 61):
+        ours, theirs = (f"jo{sign}e: jane.roe@example.com" for sign in (next(signs), next(signs)))
+        _interrupt(partial(fold, ours), step, partial(fold, theirs))
+
+        assert [fold(text).gone for text in (ours, theirs)] == [(1,), (1,)]
+
+
+def _interrupt(do: Callable[[], object], step: int, other: Callable[[], object]) -> None:
+    left = step
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            sys.setprofile(before)
+            other()
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        do()
+    finally:
+        sys.setprofile(before)
 
 
 @pytest.mark.parametrize(
