@@ -1,6 +1,7 @@
 """Pools in the database: what is wanted has a revision, a paused queue stands still, and one host has SQLite."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection
@@ -172,6 +173,13 @@ def test_current_work_is_what_the_leases_say(database: Database, tracker: Tracke
     ((current,),) = [row["current"]]
     assert (row["state"], current["stage"], current["documents"]) == ("busy", "chunk", 2)
     assert 0 <= current["seconds"] < 60
+
+
+def test_a_worker_that_said_it_is_busy_and_holds_nothing_any_more_is_idle(database: Database) -> None:
+    register(database, "w-1")
+    with database.write() as connection:
+        presence.report_worker(connection, "w-1", replace(REPORT, state=WorkerState.BUSY, busy=1))
+    assert shown(database) == {"w-1": "idle"}
 
 
 @pytest.mark.parametrize("register_other", [register, supervise])
