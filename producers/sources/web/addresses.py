@@ -10,12 +10,13 @@ from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, unquote, unquote_plus, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from w3lib.url import safe_url_string
 
 from embedmill.shared.errors import UsageError
-from embedmill.shared.spellings import PORTS, TRACKING, filtered, parameter
+from embedmill.shared.parameters import PORTS, TRACKING, filtered, kept, parameter, without_session
+from embedmill.shared.spellings import resolved
 
 SCHEMES: Final = ("http", "https")
 MOST_CHARACTERS = 2000
@@ -25,21 +26,6 @@ MOST_OF_ONE_NAME = 8
 YEARS_AHEAD, MOST_YEARS_AHEAD = 1, 1000
 """A calendar's pages from the year after the next on; what is no year is no calendar."""
 
-_SESSION = re.compile(
-    r"phpsessid|jsessionid|aspsessionid\w*|cfid|cftoken|sess(?:ion)?_?(?:id)?|zenid|oscsid", re.IGNORECASE
-)
-# A number of a story is called sid, too.
-_SHORT_SESSION = re.compile(r"(?:sid|s)=[0-9a-z]{20,}", re.IGNORECASE)
-_SESSION_IN_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?]*|/\([A-Z]\([a-z0-9]{20,}\)\)(?=/)", re.IGNORECASE)
-_SECRET = re.compile(
-    r"x-(?:amz|goog|oss|obs|cos)-.*|awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|signature|sig|"
-    r"(?:\w+_?)?token|api_?key|(?:client_?)?secret|pass(?:word|wd)?|pwd|auth|authorization|credentials?|jwt|hmac",
-    re.IGNORECASE,
-)
-# What stands beside a signature and means nothing without it.
-_SIGNED = re.compile(r"expires|policy|s[tepvrks]|spr|sk\w{1,3}|srt|ss", re.IGNORECASE)
-_SIGNATURE = re.compile(r"(?:^|&)(?:sig|signature)=", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.eyJ|xox[a-z]-|gh[pousr]_\w{20}|AKIA[0-9A-Z]{12}|AIza[\w-]{30}|sk-[\w-]{20}")
 _REPEATED = re.compile(r"((?:/[^/]+){1,3}?)\1{2,}(?=/|$)")
 # Most links are written as they are asked.
 _SAFE = re.compile(r"(?:[\w.~:/?#&=+,;@!$*-]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -81,7 +67,7 @@ def read_named(argument: str) -> NamedAddress:
         whole = None
     if whole is None:
         raise UsageError("this is no address of a page", hint="Write it as https://HOST/PATH.")
-    return NamedAddress(Link(_kept(whole), whole), authorization)
+    return NamedAddress(Link(kept(whole), whole), authorization)
 
 
 def authorization(login: str) -> str:
@@ -101,7 +87,7 @@ def join(href: str, *, base: str, charset: str = "utf-8") -> Link | None:
     if whole is None:
         return None
     asked = filtered(whole, lambda part: not TRACKING.fullmatch(parameter(part)))
-    return Link(_kept(asked), asked)
+    return Link(kept(asked), asked)
 
 
 def lead(location: str, *, base: str) -> Link | None:
@@ -110,7 +96,7 @@ def lead(location: str, *, base: str) -> Link | None:
         whole = _whole(urlsplit(urljoin(base, _written(location, "utf-8"))))
     except ValueError:
         return None
-    return Link(_kept(whole), whole) if whole else None
+    return Link(kept(whole), whole) if whole else None
 
 
 def origin(address: str) -> str:
@@ -183,28 +169,8 @@ def _whole(parts: SplitResult) -> str | None:
     netloc = f"[{host}]" if ":" in host else host
     if port is not None and port != PORTS[parts.scheme]:
         netloc = f"{netloc}:{port}"
-    path = _SESSION_IN_PATH.sub("", parts.path) or "/"
-    if "/." in path and not path.startswith("//"):
-        path = urlsplit(urljoin("http://host/", path)).path
-    whole = urlunsplit((parts.scheme, netloc, path, parts.query, ""))
-    return filtered(whole, lambda part: not _is_session(part))
-
-
-def _is_session(part: str) -> bool:
-    return _SESSION.fullmatch(parameter(part)) is not None or _SHORT_SESSION.fullmatch(part) is not None
-
-
-def _kept(address: str) -> str:
-    """Without what lets somebody in."""
-    signed = _SIGNATURE.search(urlsplit(address).query) is not None
-    return filtered(address, lambda part: not _is_secret(part, signed=signed))
-
-
-def _is_secret(part: str, *, signed: bool) -> bool:
-    name = parameter(part)
-    if _SECRET.fullmatch(name) or (signed and _SIGNED.fullmatch(name)):
-        return True
-    return _SECRET_VALUE.search(unquote_plus(part)) is not None
+    whole = urlsplit(without_session(urlunsplit((parts.scheme, netloc, parts.path, parts.query, ""))))
+    return urlunsplit((*whole[:2], resolved(whole.path), *whole[3:]))
 
 
 def _authorization(parts: SplitResult) -> str:

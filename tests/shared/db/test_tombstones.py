@@ -9,6 +9,7 @@ from embedmill.shared.db import tombstones
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.tombstones import NO_CONTENT, Marker, NamedDocument
 from embedmill.shared.erasing import MarkKind
+from embedmill.shared.spellings import one_spelling
 from tests.shared.db.tracker import Tracker, submission
 
 DOCUMENT = NamedDocument("a" * 32, "default", "c" * 64)
@@ -59,6 +60,23 @@ def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marke
         ("file:///a/%78/", "file:///a/x"),
         ("https://shop.example/a?x=1&y=2", "HTTP://Shop.EXAMPLE:80/b/../%61?y=2&x=1#part"),
         ("http://shop.example", "https://shop.example:443/"),
+        ("https://x.example/a/b", "https://x.example/a/%2e%2E/./a//b"),
+        ("https://x.example/a/b?x=1", "https://user:pw@X.example.:443\\a\\b?x=%31&&PHPSESSID=9&access_token=p"),
+        ("https://x.example/?x=1&x=0", "https://x.example?x=%31&x=0"),
+        ("https://x.example/a", " https://x.example/a;jsessionid=1\n"),
+        ("https://b\xfccher.example/\xe4?q=\xf6", "https://xn--bcher-kva.example/%c3%a4?q=%C3%B6"),
+        ("https://xn--bcher-kva.example/", "http://B\xdcCHER.example"),
+        ("http://127.0.0.1:8765/a", "http://127.1:8765/a"),
+        ("http://2130706433/a", "https://0x7f.1/a"),
+        ("http://0177.0.0.1/", "http://[::ffff:7f00:1]/"),
+        ("http://[::1]/", "http://[0:0::0001]:80/"),
+        ("s3://bucket/docs/a.md", "S3://BUCKET/docs/a.md"),
+        ("s3://store:9000/b/a", "s3://STORE:9000/B/a"),
+        ("file:///tmp/q", "file:/tmp/q"),
+        ("file:///tmp/q", " file://LOCALHOST/tmp/q"),
+        ("file:///tmp/q", "file:////tmp/q"),
+        ("file:///tmp/q", "file:///tmp/q?x#y"),
+        ("file:///tmp/\xe4 b", "file:/tmp/%c3%a4%20b"),
         ("row 7", "row 7"),
     ],
 )
@@ -71,6 +89,32 @@ def test_it_is_known_by_every_spelling_of_its_name(tracker: Tracker, marker: Mar
     tracker.database.transact(tombstones.set_tombstones, "e1", {mark: MarkKind.DOCUMENT})
     other = NamedDocument("b" * 32, "default", "e" * 64, f"other:{coming}")
     assert barred(tracker.database, marker, back, other) == {back.id: MarkKind.DOCUMENT}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://x.example/a", "https://x.example/a/"),
+        ("https://x.example/a/b", "https://x.example/a%2Fb"),
+        ("https://x.example/A", "https://x.example/a"),
+        ("https://x.example/100%", "https://x.example/100"),
+        ("http://1.2.3.4/", "http://1.2.3.4.example/"),
+        ("s3://bucket/a//b", "s3://bucket/a/b"),
+        ("s3://bucket/%61", "s3://bucket/a"),
+        ("s3://bucket/x/../a", "s3://bucket/a"),
+        ("file://host/a", "file:///a"),
+        ("file:a", "file:///a"),
+        ("file:///a%23b", "file:///a#b"),
+        ("row 7", " row 7"),
+        ("https://", "https:///"),
+        ("http://x:port/", "http://x/"),
+        ("http://[::g]/", "http://[::1]/"),
+        ("s3://me@b/a", "s3://b/a"),
+    ],
+)
+def test_other_names_are_of_others(one: str, other: str) -> None:
+    assert one_spelling(one) != one_spelling(other)
+    assert one_spelling(one_spelling(one)) == one_spelling(one)
 
 
 def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, marker: Marker) -> None:

@@ -15,6 +15,8 @@ BASE = "https://docs.example/guide/index.html?lang=en"
         ("start.html", "https://docs.example/guide/start.html"),
         ("/a/../b/./c", "https://docs.example/b/c"),
         ("../up", "https://docs.example/up"),
+        ("/a/%2e%2E/b/.%2e/c/%2e", "https://docs.example/c/"),
+        ("//docs.example//x/..//y", "https://docs.example///y"),
         ("?page=2", "https://docs.example/guide/index.html?page=2"),
         ("#part", "https://docs.example/guide/index.html?lang=en"),
         ("//other.example/x#y", "https://other.example/x"),
@@ -86,6 +88,7 @@ def test_what_is_no_address_is_refused_without_its_secrets(argument: str) -> Non
         ("http://x.example/a", "https://x.example/a"),
         ("https://x.example/~me", "https://x.example/%7Eme"),
         ("https://x.example/a?utm_medium=x", "https://x.example/a"),
+        ("https://x.example/a?x=%31&x=0", "https://x.example/a?x=0&x=1"),
     ],
 )
 def test_one_page_has_one_key(one: str, other: str) -> None:
