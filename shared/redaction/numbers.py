@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
+from threading import Lock
 from typing import Any
 
 from embedmill.shared.redaction.finding import Certainty, Finding
@@ -15,6 +16,8 @@ MOST_DIGITS = 19
 
 _RUN = re.compile(r"[0-9](?<![0-9][0-9])(?=[0-9 \t.\-/()\r\n]{6})[0-9]*+(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
 """Groups of digits, seven characters or more."""
+_DIGITS = re.compile("[0-9]+")
+_LIKE_A_CODE = re.compile("[0-9]{2}(?: [0-9]++){3,}+")
 _SHAPE = "".join("0" if chr(code) in "123456789" else chr(code) for code in range(128))
 _ONLY_DIGITS = "".join(chr(code) if chr(code).isdigit() else " " for code in range(128))
 """Tables for `translate`; those of ASCII that are texts take a third of the time of dictionaries."""
@@ -27,6 +30,13 @@ _BLANK = frozenset({"", " ", "\n"})
 _JOINED = frozenset("-.)")
 """Separators that are within numbers only, if they stand alone."""
 
+OWN = 64
+"""Groups of a long run that are looked at together: those with which a number may begin."""
+REACH = MOST_DIGITS + 1
+"""Groups behind them that a number of theirs may go on with, and one by which it ends."""
+LONG = 4 * OWN
+"""Characters; runs with fewer are looked at whole."""
+
 Lengths = tuple[int, ...]
 
 
@@ -37,23 +47,28 @@ Candidate = tuple[int, int, Lengths]
 class Grouping:
     """How a run of digits is grouped, which very many have in common: what may be one number in it is found once.
 
-    `spans` are the groups' places in the run. `gaps[i]` is what stands before group `i` within the run. `opens[i]`
-    says whether a value may begin with a group. `candidates[i]` are what may be one number from a group on, shorter
-    ones first; each is on two lines at most, and close. `judged` is what others keep of it.
+    `spans` are the groups' places in the run, `offsets` those among its digits alone. `gaps[i]` is what stands before
+    group `i` within the run. `opens[i]` says whether a value may begin with a group. `candidates[i]` are what may be
+    one number from a group on, shorter ones first; each is on two lines at most, and close. Only the groups of `own`
+    begin one: the others are what stands around them in a run that is looked at in parts. `judged` is what others keep
+    of it.
     """
 
-    __slots__ = ("candidates", "closes", "gaps", "judged", "lengths", "opens", "spans")
+    __slots__ = ("candidates", "closes", "gaps", "judged", "lengths", "offsets", "opens", "own", "spans")
 
-    def __init__(self, shape: str, *, opens: bool, closes: bool) -> None:
+    def __init__(self, shape: str, *, opens: bool, closes: bool, own: slice) -> None:
         self.spans = tuple(match.span() for match in _GROUP.finditer(shape))
         self.lengths = tuple(end - start for start, end in self.spans)
+        self.offsets = tuple(accumulate(self.lengths, initial=0))
         inner = tuple(shape[a[1] : b[0]] for a, b in pairwise(self.spans))
         loose = [gap not in _JOINED for gap in inner]
         self.gaps = ("", *inner)
         self.opens = (opens, *loose)
         self.closes = (*loose, closes)
+        self.own = range(len(self.spans))[own]
         self.candidates = tuple(
-            tuple(self._find_candidates(first)) if may else () for first, may in enumerate((True, *loose))
+            tuple(self._find_candidates(first)) if may and first in self.own else ()
+            for first, may in enumerate((True, *loose))
         )
         self.judged: dict[Any, Any] = {}
 
@@ -79,30 +94,61 @@ class Grouping:
         return FEWEST_DIGITS <= self.lengths[0] <= MOST_DIGITS and self.opens[0] and self.closes[0]
 
 
-_KNOWN: dict[tuple[str, bool, bool], Grouping | None] = {}
-_MOST_KNOWN = 4096
+class _Groupings:
+    """What is known of shapes, of so many characters in all: each may take a thousand times its length."""
+
+    def __init__(self, *, most: int) -> None:
+        self._known: dict[tuple[str, bool, bool, int, int | None], Grouping | None] = {}
+        self._size, self._most = 0, most
+        self._turn = Lock()
+
+    def of(self, shape: str, *, opens: bool, closes: bool, own: slice) -> Grouping | None:
+        """How a run of a shape is grouped; None where it holds no number."""
+        key = (shape, opens, closes, own.start, own.stop)
+        try:
+            return self._known[key]
+        except KeyError:
+            found = Grouping(shape, opens=opens, closes=closes, own=own)
+            return self._keep(key, found if found.may_hold_number else None)
+
+    def _keep(self, key: tuple[str, bool, bool, int, int | None], grouping: Grouping | None) -> Grouping | None:
+        size = len(key[0])
+        if size > self._most // 16:
+            return grouping
+        with self._turn:
+            if self._size + size > self._most:
+                self._known.clear()
+                self._size = 0
+            if key not in self._known:
+                self._size += size
+            return self._known.setdefault(key, grouping)
 
 
-def _grouping(shape: str, *, opens: bool, closes: bool) -> Grouping | None:
-    """How a run of a shape is grouped; None where it holds no number."""
-    key = (shape, opens, closes)
-    try:
-        return _KNOWN[key]
-    except KeyError:
-        if len(_KNOWN) >= _MOST_KNOWN:
-            _KNOWN.clear()
-        found = Grouping(shape, opens=opens, closes=closes)
-        return _KNOWN.setdefault(key, found if found.may_hold_number else None)
+_GROUPINGS = _Groupings(most=50_000)
+_WHOLE = slice(0, None)
 
 
 class DigitRun:
-    """Groups of digits in a folded text with single separators between them; `written` is all of it."""
+    """Groups of digits in a folded text with single separators between them; `written` is all of it.
 
-    __slots__ = ("_before", "grouping", "lowered", "start", "text", "written")
+    Of a long run it is a part, in which numbers begin with the grouping's `own` groups; `last_zero` is then the last
+    place in the whole run where a zero stands in brackets.
+    """
 
-    def __init__(self, text: str, lowered: str, start: int, written: str, grouping: Grouping) -> None:
+    __slots__ = ("_before", "_digits", "_last_zero", "grouping", "lowered", "start", "text", "written")
+
+    def __init__(
+        self, text: str, lowered: str, start: int, written: str, grouping: Grouping, *, last_zero: int | None = None
+    ) -> None:
         self.text, self.lowered, self.start, self.written, self.grouping = text, lowered, start, written, grouping
         self._before: Before | None = None
+        self._digits: str | None = None
+        self._last_zero = last_zero
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on with what the part before it began."""
+        return self.grouping.own.start > 0
 
     def begin(self, group: int) -> int:
         """Where a group begins in the text."""
@@ -126,17 +172,26 @@ class DigitRun:
 
     def digits(self, first: int, last: int) -> str:
         """Those of some groups."""
-        spans = self.grouping.spans
-        written = self.written[spans[first][0] : spans[last][1]]
-        return written if first == last else "".join(written.translate(_ONLY_DIGITS).split())
+        if first == last:
+            return self.group(first)
+        if self._digits is None:
+            self._digits = "".join(self.written.translate(_ONLY_DIGITS).split())
+        offsets = self.grouping.offsets
+        return self._digits[offsets[first] : offsets[last + 1]]
 
     def before(self, first: int) -> Before:
         """What stands before a group; before any but the first stands a number, which no word reaches over."""
-        if first:
+        if first or self.goes_on:
             return NOTHING
         if self._before is None:
             self._before = Before(self.lowered, self.start)
         return self._before
+
+    def has_zero_in_brackets(self, first: int) -> bool:
+        """Whether one begins at a group or behind it, as of the area in `+44 (0)20`."""
+        if self._last_zero is None:
+            self._last_zero = _last_zero(self.text, self.start, self.written)
+        return self._last_zero >= self.begin(first)
 
     def is_one(self, found: Sequence[Finding]) -> bool:
         """Whether what was found is one number, which is sure and all of the run."""
@@ -156,10 +211,15 @@ def _is_narrow(gap: str) -> bool:
     return "\n" in gap or "(" in gap or ")" in gap or gap in {" - ", " / "}
 
 
+def _last_zero(text: str, start: int, written: str) -> int:
+    return text.rfind("(0)", start, start + len(written) + 1)
+
+
 def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[str]) -> Iterator[DigitRun]:
     """The runs of a folded text with digits enough for a number of a person; none that is within a known finding.
 
-    The known ones are in order and apart. `naming` are heads of words that a number may be joined to: `ssn-…`.
+    A long one is in parts, so that what is known of it at a time does not grow with it. The known ones are in order and
+    apart. `naming` are heads of words that a number may be joined to: `ssn-…`.
     """
     left = iter((*known, Finding("", len(text) + 1, len(text) + 1, Certainty.HINTED)))
     known_start, known_end = next(left)[1:3]
@@ -175,9 +235,34 @@ def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[st
             (opens_at(text, start) and not _is_thousands(text, start, written)) or _is_joined(lowered, start, naming)
         )
         closes = text[end : end + 1] in _BLANK or closes_at(text, end)
-        grouping = _grouping(written.translate(_SHAPE), opens=opens, closes=closes)
-        if grouping is not None and not (grouping.lengths[0] == 2 and _ends_a_code(text, start, grouping.gaps)):
+        if written[2:3] == " " and _ends_a_code(text, start, written):
+            continue
+        if len(written) > LONG:
+            yield from _parts(text, lowered, start, written, opens=opens, closes=closes)
+            continue
+        grouping = _GROUPINGS.of(written.translate(_SHAPE), opens=opens, closes=closes, own=_WHOLE)
+        if grouping is not None:
             yield DigitRun(text, lowered, start, written, grouping)
+
+
+def _parts(text: str, lowered: str, start: int, written: str, *, opens: bool, closes: bool) -> Iterator[DigitRun]:
+    """A run in parts; a group is before those that a part has of its own, and as many behind as a number may need."""
+    last_zero = _last_zero(text, start, written)
+    left, groups, before = _DIGITS.finditer(written), list[tuple[int, int]](), 0
+    while True:
+        most = before + OWN + REACH
+        groups += [match.span() for match in islice(left, most - len(groups))]
+        is_last = len(groups) < most
+        begin, end = groups[0][0], groups[-1][1]
+        part = written[begin:end]
+        own = slice(before, None if is_last else before + OWN)
+        grouping = _GROUPINGS.of(part.translate(_SHAPE), opens=opens and not before, closes=closes and is_last, own=own)
+        if grouping is not None:
+            yield DigitRun(text, lowered, start + begin, part, grouping, last_zero=last_zero)
+        if is_last:
+            return
+        del groups[: before + OWN - 1]
+        before = 1
 
 
 def _is_joined(lowered: str, start: int, naming: Container[str]) -> bool:
@@ -188,11 +273,11 @@ def _is_joined(lowered: str, start: int, naming: Container[str]) -> bool:
     return before.text[-1:].isalpha() and before.heads[-1] in naming
 
 
-def _ends_a_code(text: str, start: int, gaps: Sequence[str]) -> bool:
+def _ends_a_code(text: str, start: int, written: str) -> bool:
     """Whether it is the digits of what looks like an account's number, with its country before it."""
-    if len(gaps) < 4 or not is_word(text[start - 1 : start] or " "):
+    if not is_word(text[start - 1 : start] or " "):
         return False
-    return text[start - 2 : start].isupper() and set(gaps[1:]) == {" "}
+    return text[start - 2 : start].isupper() and _LIKE_A_CODE.fullmatch(written) is not None
 
 
 def _is_thousands(text: str, start: int, written: str) -> bool:

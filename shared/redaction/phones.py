@@ -66,13 +66,14 @@ class PhonePlace:
 _NOTHING = PhonePlace((), (), (), is_formed=False)
 
 
-def find_phones(run: DigitRun) -> Iterator[Finding]:
-    """The telephone numbers of a run of digits."""
+def find_phones(run: DigitRun, reached: int = 0) -> Iterator[Finding]:
+    """The telephone numbers of a run of digits that begin where the last one of its part before ended, or later."""
     if not _is_worth_a_look(run):
         return
     places = _places(run.grouping)
-    first = 0
-    while first < len(places):
+    own = run.grouping.own
+    first = next((group for group in own if run.begin(group) >= reached), own.stop) if reached else own.start
+    while first < own.stop:
         worth = not first or places[first].is_formed or run.begins_with_zero(first)
         found = _phone(run, first, places[first]) if worth else None
         if found is None:
@@ -107,7 +108,8 @@ def _places(grouping: Grouping) -> tuple[PhonePlace, ...]:
     places: tuple[PhonePlace, ...] | None = grouping.judged.get("phones")
     if places is None:
         places = grouping.judged["phones"] = tuple(
-            _place(grouping, first) if opens else _NOTHING for first, opens in enumerate(grouping.opens)
+            _place(grouping, first) if opens and first in grouping.own else _NOTHING
+            for first, opens in enumerate(grouping.opens)
         )
     return places
 
@@ -202,7 +204,7 @@ def _longest(run: DigitRun, first: int, skipped: int) -> int | None:
     if code is None:
         return None
     sizes = sizes_of(code)
-    further = (0, 1) if "(0)" in run.text[run.begin(first) : run.end(len(grouping.spans) - 1) + 1] else (0,)
+    further = (0, 1) if run.has_zero_in_brackets(first) else (0,)
     longest = fitting = None
     for last, total in candidates:
         fits = any(total - len(code) - zero in sizes for zero in further)

@@ -23,11 +23,15 @@ Detector = Callable[[Glance], Iterator[Finding]]
 
 def find_numbers(glance: Glance, known: Sequence[Finding]) -> Iterator[Finding]:
     """Cards, telephone numbers and every id that is only digits, but for what is within a known finding."""
+    reached = 0
     for run in runs(glance.text, glance.lowered, known, RULES.naming):
         found = RULES.find(run)
         yield from found
+        reached = reached if run.goes_on else 0
         if not run.is_one(found) or has_plus(run):
-            yield from find_phones(run)
+            for phone in find_phones(run, reached):
+                yield phone
+                reached = phone.end
     yield from find_vanity(glance.text)
 
 

@@ -2,6 +2,7 @@
 
 import random
 import sys
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from embedmill.shared.errors import MissingExtra, RedactionFailed
 from embedmill.shared.redaction import names, vendor_keys
+from embedmill.shared.redaction.anchors import Anchors
 from embedmill.shared.redaction.finding import Certainty, Finding, united
 from embedmill.shared.redaction.folding import fold
+from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.metadata import flatten, rebuild
 from embedmill.shared.redaction.normal import normal_form
+from embedmill.shared.redaction.numbers import OWN
 from embedmill.shared.redaction.redactor import Redactor
-from embedmill.shared.redaction.scanning import scan
+from embedmill.shared.redaction.scanning import find_numbers, scan
 from tests.shared.redaction.test_scanning import FOUND, LEFT
 
 REDACTOR = Redactor("patterns")
@@ -147,6 +151,33 @@ def _interrupt(do: Callable[[], object], step: int, other: Callable[[], object])
 def test_hostile_texts_take_a_time_linear_in_their_length(piece: str) -> None:
     """Twice the text is looked at by at most a little more than twice as many steps of the interpreter."""
     assert _steps(piece * 1000) < 2.6 * _steps(piece * 500) + 2000
+
+
+@pytest.mark.parametrize("piece", ["1 2 3 4 5 6 7 8 9 0\n", "0044 20 7946\n"])
+def test_what_is_held_of_a_long_run_of_digits_does_not_grow_with_it(piece: str) -> None:
+    text = piece * (8000 // len(piece))
+    scan(text)
+
+    assert _held(text * 2) - _held(text) < 40 * len(text)
+
+
+def _held(text: str) -> int:
+    """The most bytes that are taken while a text is looked through."""
+    tracemalloc.start()
+    try:
+        list(find_numbers(Glance(text, text, Anchors({}, 0), Anchors({}, 0)), ()))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("number", ["4111 1111 1111 1111", "0044 20 7946 0329", "0044 (0)20 7946 0329", "078 05 1120"])
+def test_a_number_is_found_wherever_it_stands_in_a_long_run(number: str) -> None:
+    """Such a run is looked at in parts: no number is found twice, or not at all, where two of them meet."""
+    for before in range(OWN - 24, OWN + 2):
+        text = f"{'9 ' * before}{number}{' 9' * OWN}"
+
+        assert [text[f.start : f.end] for f in scan(text)] == [number]
 
 
 def _steps(text: str) -> int:
