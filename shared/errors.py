@@ -185,7 +185,7 @@ class ReaderMissing(DocumentError):
 class RedactionFailed(DocumentError):
     """Values could not be looked for in the text, so it goes no further."""
 
-    hint = "Raise EMBEDMILL_REDACTION_SECONDS if it took too long, and replay; else choose another redaction policy."
+    hint = "Choose another redaction policy and replay, or leave the document out."
 
 
 class InputRefused(DocumentError):

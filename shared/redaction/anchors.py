@@ -44,6 +44,10 @@ class Anchors:
         """The literals that stand somewhere."""
         return iter(self._places)
 
+    def at(self, literal: str) -> Sequence[int]:
+        """Where one begins."""
+        return self._places.get(literal, ())
+
     def of(self, literals: Container[str]) -> list[int]:
         """Where each of the literals begins."""
         return [place for literal, places in self._places.items() if literal in literals for place in places]

@@ -55,7 +55,10 @@ _COUNTS = tuple(sorted({count for _, count, _ in _BRANDS}))
 def is_card(digits: str) -> bool:
     """A payment card's number, of an issuer's range and length."""
     size = len(digits)
-    return any(size in _SIZES.get(digits[:count], ()) for count in _COUNTS) and passes_luhn(digits)
+    for count in _COUNTS:
+        if size in _SIZES.get(digits[:count], ()):
+            return passes_luhn(digits)
+    return False
 
 
 def is_hinted_card(digits: str) -> bool:

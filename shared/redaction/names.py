@@ -36,7 +36,10 @@ def find_names(text: str, *, seconds: float) -> Iterator[Finding]:
     deadline = monotonic() + seconds
     for start, piece in _pieces(text):
         if monotonic() > deadline:
-            raise RedactionFailed(f"looking for names took longer than {seconds:g} s")
+            raise RedactionFailed(
+                f"looking for names took longer than {seconds:g} s",
+                hint="Raise EMBEDMILL_REDACTION_SECONDS and replay, or choose another redaction policy.",
+            )
         for entity in model(_without_placeholders(piece)).ents:
             if entity.label_ in TYPES and _is_name(entity.text):
                 first, last = start + entity.start_char, start + entity.end_char

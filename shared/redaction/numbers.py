@@ -138,10 +138,18 @@ class DigitRun:
     __slots__ = ("_before", "_digits", "_last_zero", "grouping", "lowered", "start", "text", "written")
 
     def __init__(
-        self, text: str, lowered: str, start: int, written: str, grouping: Grouping, *, last_zero: int | None = None
+        self,
+        text: str,
+        lowered: str,
+        start: int,
+        written: str,
+        grouping: Grouping,
+        *,
+        before: Before | None = None,
+        last_zero: int | None = None,
     ) -> None:
         self.text, self.lowered, self.start, self.written, self.grouping = text, lowered, start, written, grouping
-        self._before: Before | None = None
+        self._before = before
         self._digits: str | None = None
         self._last_zero = last_zero
 
@@ -181,7 +189,7 @@ class DigitRun:
 
     def before(self, first: int) -> Before:
         """What stands before a group; before any but the first stands a number, which no word reaches over."""
-        if first or self.goes_on:
+        if first:
             return NOTHING
         if self._before is None:
             self._before = Before(self.lowered, self.start)
@@ -258,7 +266,8 @@ def _parts(text: str, lowered: str, start: int, written: str, *, opens: bool, cl
         own = slice(before, None if is_last else before + OWN)
         grouping = _GROUPINGS.of(part.translate(_SHAPE), opens=opens and not before, closes=closes and is_last, own=own)
         if grouping is not None:
-            yield DigitRun(text, lowered, start + begin, part, grouping, last_zero=last_zero)
+            of_run = NOTHING if before else None
+            yield DigitRun(text, lowered, start + begin, part, grouping, before=of_run, last_zero=last_zero)
         if is_last:
             return
         del groups[: before + OWN - 1]

@@ -35,6 +35,8 @@ SUBJECT_BYTES = 16
 """Of a hash, so many tell one value from all others."""
 ADDRESS_CHARACTERS = 12
 
+MORE_MEMORY = "Give the process more memory and replay, or split the document."
+
 GAP = "\n\n"
 
 _PARTS = re.compile("([/?&#])")
@@ -158,6 +160,8 @@ class Redactor:
             return make(given)
         except EmbedmillError:
             raise
+        except MemoryError:
+            raise RedactionFailed("redaction failed (MemoryError)", hint=MORE_MEMORY) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the text does not go on
             raise RedactionFailed(f"redaction failed ({type(error).__name__})") from None
 

@@ -24,6 +24,6 @@ def find_repeats(found: Sequence[Finding], text: str) -> list[Finding]:
 def _find(types: dict[str, str], text: str) -> Iterator[Finding]:
     places = Literals(types).find(text)
     for value, type_ in types.items():
-        for start in places.of((value,)):
+        for start in places.at(value):
             if opens_at(text, start) and closes_at(text, start + len(value)):
                 yield Finding(type_, start, start + len(value), Certainty.HINTED)

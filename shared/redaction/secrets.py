@@ -186,17 +186,17 @@ def find_secrets(glance: Glance) -> Iterator[Finding]:
     """Keys by their form, private keys, passwords in URLs, bearer tokens, and what is assigned to a telling name."""
     text, signs = glance.text, glance.signs
     for key in (key for sign in signs for key in _BY_SIGN.get(sign, ())):
-        for place in signs.of((key.sign,)):
+        for place in signs.at(key.sign):
             if match := key.pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
     for pattern, sign in _BLOCKS:
-        for place in signs.of((sign,)):
+        for place in signs.at(sign):
             if match := pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
     for place in signs.of((".atlasv1.",)):
         if match := _ATLAS.match(text, place - 14) if place >= 14 else None:
             yield _secret(*match.span())
-    for place in signs.of((":AA",)):
+    for place in signs.at(":AA"):
         bot, number = _BOT.match(text, place), _BOT_ID.search(text, max(0, place - 11), place)
         if bot and number:
             yield _secret(number.start(), bot.end())
@@ -289,7 +289,7 @@ def _told(glance: Glance) -> Iterator[Finding]:
         if match and match.lastindex and not _PROMPT.search(match[match.lastindex]):
             yield _secret(*match.span(match.lastindex))
     for sign, pattern in _PLACED.items():
-        for place in words.of((sign,)):
+        for place in words.at(sign):
             if match := pattern.match(lowered, place):
                 yield _secret(*match.span(1))
 

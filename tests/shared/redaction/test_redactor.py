@@ -287,9 +287,17 @@ def test_names_are_found_by_the_model_apart_from_what_stays(monkeypatch: pytest.
     text = "Jane Doe of Acme in Rome wrote today to jane@example.com"
 
     assert redactor.redact(text).text == "[PERSON_1] of Acme in [LOCATION_1] wrote today to [EMAIL_1]"
-    monkeypatch.setattr(names, "monotonic", iter([0.0, 100.0]).__next__)
-    with pytest.raises(RedactionFailed, match="longer than"):
+    monkeypatch.setattr(names, "monotonic", iter([0.0, 100.0, 200.0, 200.0]).__next__)
+    with pytest.raises(RedactionFailed, match="longer than") as late:
         redactor.redact(text)
+    monkeypatch.setattr(names, "_load", lambda: _without_memory)
+    with pytest.raises(RedactionFailed, match="MemoryError") as full:
+        redactor.redact(text)
+    assert ["REDACTION_SECONDS" in failed.value.hint for failed in (late, full)] == [True, False]
+
+
+def _without_memory(_: str) -> None:
+    raise MemoryError
 
 
 def test_values_that_are_to_stay_stay_however_they_are_written() -> None:
