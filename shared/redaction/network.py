@@ -56,6 +56,7 @@ _WITHIN_NAME = re.compile(
 )
 """A domain at whose end the name of a file goes on, as in `jane@example.com_old.pdf`."""
 _LOOSE_LOCAL = re.compile(r"[\w.+-]{0,63}[\w](?=([ \t]?\n|[ \t]{1,2})\Z)")
+_APART = frozenset(" \t\n")
 _SOFTWARE = frozenset({"git", "hg", "svn"})
 
 
@@ -74,7 +75,7 @@ def _mail(text: str, sign: re.Match[str]) -> Finding | None:
     window = max(0, sign.start() - LOCAL_MOST - 2), sign.start()
     pattern = _QUOTED_LOCAL if sign[0] == "=40" else _LOCAL
     local = pattern.search(text, _begin_of_word(text, sign.start()), sign.start())
-    loose = local is None and sign[0] == "@"
+    loose = local is None and sign[0] == "@" and text[sign.start() - 1 : sign.start()] in _APART
     if loose:
         local = _LOOSE_LOCAL.search(text, *window)
     if local is None:

@@ -104,6 +104,8 @@ _PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\
 _URL_PASSWORD = re.compile(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
 _BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
 FEWEST_OF_CODE = 4
+FEWEST_RANDOM = 6
+_SIGNS = frozenset("!@#$%^&*+/=~?")
 MOST_COOKIES = 4096
 """Characters of a line of cookies that are looked at."""
 _BEARERS = ("bearer ", "basic ", "token ", "apikey ")
@@ -269,12 +271,9 @@ def _assigned(text: str, match: re.Match[str]) -> Finding | None:
 
 def _is_random(value: str) -> bool:
     """It mixes letters with digits or signs, as no word of a sentence does."""
-    letters = sum(map(str.isalpha, value))
-    digits = sum(map(str.isdigit, value))
-    signs = sum(c in "!@#$%^&*+/=~?" for c in value)
-    if value.count("://") or value.startswith(("/", "./", "~")):
+    if len(value) < FEWEST_RANDOM or " " in value or "://" in value or value.startswith(("/", "./", "~")):
         return False
-    return letters >= 1 and (digits >= 1 or signs >= 1) and len(value) >= 6 and " " not in value
+    return any(map(str.isalpha, value)) and (not _SIGNS.isdisjoint(value) or any(map(str.isdigit, value)))
 
 
 def _told(glance: Glance) -> Iterator[Finding]:
