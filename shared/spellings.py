@@ -20,31 +20,47 @@ _DOT = re.compile("%2e", re.IGNORECASE)
 _SLASHES = re.compile("/{2,}")
 _WRITTEN = "%/:?#[]@!$&'()*+,;=~"
 _BEFORE_QUERY = re.compile(r"[^?#]*")
+_FILE_END, _PAGE_END = re.compile("[?#]"), re.compile("#")
 _NUMBERS = re.compile(r"(?:(?:0x[0-9a-f]*|\d+)\.){0,3}(?:0x[0-9a-f]*|\d+)")
 
 
+def whole_of(uri: str) -> str:
+    """The page or file that a URI names a part of: without what follows `#`, and of a file also `?`."""
+    scheme = uri.strip().partition(":")[0].lower()
+    ends = {"file": _FILE_END, "http": _PAGE_END, "https": _PAGE_END}.get(scheme)
+    return ends.split(uri, maxsplit=1)[0] if ends else uri
+
+
 def one_spelling(uri: str) -> str:
-    """What all spellings of the URI of a page, a file or an object have in common; any other URI as it is."""
+    """What all spellings of the URI of a page, a file or an object have in common; any other URI as it is.
+
+    What a part of a page or file is called stays as it is written.
+    """
     text = uri.strip()
+    part = text[len(whole_of(text)) :]
     scheme = text.partition(":")[0].lower()
     try:
         match scheme:
             case "file":
-                return _file(text) or uri
+                return _joined(_file(text), part) or uri
             case "s3":
                 place = BucketPlace.parse(BUCKET + text[len(BUCKET) :])
                 return replace(place, bucket=place.bucket.lower(), host=place.host.lower()).uri
             case "http" | "https":
-                return _page(text) or uri
+                return _joined(_page(text), part) or uri
             case _:
                 return uri
     except (UsageError, ValueError):
         return uri
 
 
+def _joined(whole: str, part: str) -> str:
+    return whole and whole + part
+
+
 def _file(uri: str) -> str:
     """Of this machine, by its path alone; "" for another host's."""
-    path = uri.partition(":")[2].partition("#")[0].partition("?")[0]
+    path = whole_of(uri).partition(":")[2]
     if path.startswith("//"):
         host, _, path = path[2:].partition("/")
         if host.lower() not in ("", "localhost"):

@@ -10,7 +10,7 @@ from embedmill.console.cli.output import DONE, FAILED, print_line, print_result,
 from embedmill.console.rendering import documents_of
 
 if TYPE_CHECKING:
-    from embedmill.console.services.backups import Backup, Lost, VerifiedBackup
+    from embedmill.console.services.backups import Backup, LostObjects, VerifiedBackup
     from embedmill.console.services.restoring import Restored
 
 SHOWN = 3
@@ -74,7 +74,7 @@ def _print_backup(made: "Backup") -> None:
     _warn_of_lost(made.lost, "are gone")
 
 
-def _warn_of_lost(lost: "Lost", gone: str) -> None:
+def _warn_of_lost(lost: "LostObjects", gone: str) -> None:
     """That an installation was not whole of which a backup is."""
     if not lost.objects:
         return

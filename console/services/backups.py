@@ -42,7 +42,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostObjects:
     """Objects that records name and that were gone before a backup was made.
 
     `documents` count those whose text that was; `examples` are some of them, which a manifest does not name.
@@ -66,7 +66,7 @@ class Backup:
     shards: int
     key: str
     missing: Sequence[str]
-    lost: Lost
+    lost: LostObjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class VerifiedBackup:
     made: str
     files: int
     faults: Sequence[str]
-    lost: Lost
+    lost: LostObjects
 
 
 @serves("backups.create", Right.MANAGE, installation)
@@ -100,7 +100,7 @@ def make_backup(runtime: Runtime, path: Path, *, with_key: bool = True) -> Backu
     anchors = sorted((runtime.home / ANCHORS).glob("*.json"))
     objects, gone = _copy_records(runtime, path)
     without_text = find_documents(runtime, gone)
-    lost = Lost(len(gone), len(without_text), list(without_text.values())[:SHOWN])
+    lost = LostObjects(len(gone), len(without_text), list(without_text.values())[:SHOWN])
     shards = _copy_shards(runtime, path)
     missing = [*_copy_cache(runtime, path), *_name_stores(runtime)]
     key = _copy_key(runtime, path, with_key=with_key)
@@ -266,7 +266,7 @@ def verify_backup(path: Path) -> VerifiedBackup:
     faults += [f"{name} is none of its files" for name in sorted(found.keys() - known.keys() - later)]
     if not is_signed(_decode(manifest, "public_key"), receipts.canonical(manifest), _decode(manifest, "signature")):
         faults.append(f"{MANIFEST} was changed")
-    lost = Lost(**manifest.get("lost", {}))
+    lost = LostObjects(**manifest.get("lost", {}))
     return VerifiedBackup(not faults and not lost.objects, path, manifest["made"], len(known), faults, lost)
 
 

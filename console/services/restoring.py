@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from embedmill.console.listening import NOBODY, Listener
-from embedmill.console.services.backups import BLOBS, CACHE_FILE, VECTORS, Lost, read_manifest, verify_backup
+from embedmill.console.services.backups import BLOBS, CACHE_FILE, VECTORS, LostObjects, read_manifest, verify_backup
 from embedmill.console.services.erasing import carry_out
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import installation
@@ -52,7 +52,7 @@ class Restored:
     repaired: int
     aside: Path | None
     missing: Sequence[str]
-    lost: Lost
+    lost: LostObjects
     waits_for: str | None
 
 
@@ -180,7 +180,7 @@ def _finish(
         repaired=repaired,
         aside=aside,
         missing=manifest["missing"],
-        lost=Lost(**manifest.get("lost", {})),
+        lost=LostObjects(**manifest.get("lost", {})),
         waits_for=done.waits_for,
     )
 

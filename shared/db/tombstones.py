@@ -17,7 +17,7 @@ from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import document, tombstone
 from embedmill.shared.erasing import MarkKind
 from embedmill.shared.paging import pages
-from embedmill.shared.spellings import one_spelling
+from embedmill.shared.spellings import one_spelling, whole_of
 
 PURPOSE = "tombstone"
 SHOWN_CHARACTERS = 16
@@ -51,6 +51,12 @@ class NamedDocument:
         """The id that it has under the one spelling of its name."""
         return document_id(self.collection, one_spelling(self.uri)) if self.uri else self.id
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its ids under each name whose erasure keeps it out: as it is spelled, in one spelling, and of its whole."""
+        whole = document_id(self.collection, one_spelling(whole_of(self.uri))) if self.uri else self.id
+        return tuple(dict.fromkeys((self.id, self.one_id, whole)))
+
 
 class Marker:
     """Makes marks; the key is derived when the first is made."""
@@ -76,7 +82,7 @@ class Marker:
 
     def barring(self, named: NamedDocument) -> dict[str, MarkKind]:
         """Every mark that could keep a document out: of its name as it is spelled, too, as earlier releases set it."""
-        return {mark: kind for id in (named.id, named.one_id) for kind, mark in self._marks(named, id).items()}
+        return {mark: kind for id in named.names for kind, mark in self._marks(named, id).items()}
 
     def _marks(self, named: NamedDocument, id: str) -> dict[MarkKind, str]:
         found = {MarkKind.DOCUMENT: self.of_document(id)}

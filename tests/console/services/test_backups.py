@@ -10,7 +10,7 @@ import pytest
 from embedmill.console.cli.backups import _print_verified
 from embedmill.console.services import restoring
 from embedmill.console.services.auditing import anchor_records, verify_records
-from embedmill.console.services.backups import BLOBS, MANIFEST, Lost, make_backup, verify_backup
+from embedmill.console.services.backups import BLOBS, MANIFEST, LostObjects, make_backup, verify_backup
 from embedmill.console.services.receipts import verify_receipt
 from embedmill.console.services.restoring import restore_backup
 from embedmill.console.services.verifying import verify
@@ -97,7 +97,7 @@ def test_objects_that_were_lost_before_are_told_by_the_backup_and_what_is_left_i
     assert (found.ok, found.missing, found.lost_texts) == (False, 0, 6)
     assert found.examples["lost"] == made.lost.examples
     checked = verify_backup(tmp_path / "backup")
-    assert (checked.ok, checked.faults, checked.lost) == (False, [], Lost(2, 6))
+    assert (checked.ok, checked.faults, checked.lost) == (False, [], LostObjects(2, 6))
     _print_verified(checked)
     assert "with the text of 6 documents" in capsys.readouterr().err
     restoring._require_whole(tmp_path / "backup")

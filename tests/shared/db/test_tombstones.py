@@ -76,6 +76,8 @@ def test_its_content_is_known_under_another_name(tracker: Tracker, marker: Marke
         ("file:///tmp/q", " file://LOCALHOST/tmp/q"),
         ("file:///tmp/q", "file:////tmp/q"),
         ("file:///tmp/q", "file:///tmp/q?x#y"),
+        ("file:///tmp/q#1", "file:///tmp/../tmp/%71#1"),
+        ("https://x.example/a#1", "http://x.example:80/%61#1"),
         ("file:///tmp/\xe4 b", "file:/tmp/%c3%a4%20b"),
         ("row 7", "row 7"),
     ],
@@ -115,6 +117,19 @@ def test_it_is_known_by_every_spelling_of_its_name(tracker: Tracker, marker: Mar
 def test_other_names_are_of_others(one: str, other: str) -> None:
     assert one_spelling(one) != one_spelling(other)
     assert one_spelling(one_spelling(one)) == one_spelling(one)
+
+
+@pytest.mark.parametrize("whole", ["file:///a.md", "https://x.example/a"])
+def test_a_part_that_was_erased_keeps_out_neither_the_whole_nor_other_parts(
+    tracker: Tracker, marker: Marker, whole: str
+) -> None:
+    gone, *others = (
+        NamedDocument(document_id("default", uri), "default", f"{number}" * 64, uri)
+        for number, uri in enumerate((f"{whole}#1", whole, f"{whole}#2"))
+    )
+    marks = {marker.marks(gone)[MarkKind.DOCUMENT]: MarkKind.DOCUMENT}
+    tracker.database.transact(tombstones.set_tombstones, "e1", marks)
+    assert barred(tracker.database, marker, gone, *others) == {gone.id: MarkKind.DOCUMENT}
 
 
 def test_a_document_that_had_the_same_content_before_stays(tracker: Tracker, marker: Marker) -> None:
