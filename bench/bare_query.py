@@ -18,13 +18,12 @@ from embedmill.retrieval.fusion import Fusion, fuse
 from embedmill.retrieval.grouping import spread
 from embedmill.retrieval.order import DEPTHS, WINDOW
 from embedmill.retrieval.ranking import missing, scores_of
-from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.view import SPREAD
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
-from embedmill.shared.words.queries import WordQuery, names_identifier, parse_query, weigh
+from embedmill.shared.words.queries import WordQuery, most_of_words, names_identifier, parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 
 

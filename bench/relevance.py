@@ -25,14 +25,14 @@ from bench.retrieval import JudgedCollection, index, read_collection
 from embedmill.console.services.parsing import FileParser
 from embedmill.retrieval.hits import StageScore
 from embedmill.retrieval.measured import BY_WORDS, measured
-from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, most_of_words
+from embedmill.retrieval.relevance import GOOD, WEAK, Calibration
 from embedmill.retrieval.search import Searcher
 from embedmill.shared.configuration import load_settings
 from embedmill.shared.editions import Edition
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
 from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from embedmill.shared.words.queries import parse_query
+from embedmill.shared.words.queries import most_of_words, parse_query
 from embedmill.workers.chunking import ChunkSettings
 
 QUESTIONS = Path(__file__).with_name("questions.toml")

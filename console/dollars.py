@@ -5,6 +5,9 @@ from decimal import Decimal, InvalidOperation
 
 from embedmill.shared.ledger import MOST_USD
 
+EXACT, ROUGH = "exact", "rough"
+"""How sure an estimate of dollars is."""
+
 DECIMALS, MOST_DECIMALS = 2, 6
 """A micro-dollar is the least that the ledger knows."""
 

@@ -12,13 +12,12 @@ from embedmill.retrieval.feedback import FIRST, profile, reinforce, weigh_terms,
 from embedmill.retrieval.fusion import Fusion, fuse, ranked
 from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, scores_of
-from embedmill.retrieval.relevance import most_of_words
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.phrases import Phrase
-from embedmill.shared.words.queries import QueryWord, names_identifier, weigh, weight_of_spelled
+from embedmill.shared.words.queries import QueryWord, most_of_words, names_identifier, weigh, weight_of_spelled
 from embedmill.shared.words.weighing import Wording
 
 DENSE, LEXICAL, SPELLING, PHRASES, FUSE = "dense", "lexical", "spelling", "phrases", "fuse"

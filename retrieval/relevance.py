@@ -10,9 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embedmill.shared.words.queries import WordQuery, weight_of, weight_of_adjoined
-from embedmill.shared.words.weighing import SATURATION, WordCounts
-
 GOOD, WEAK = 0.3, 0.1
 """The least similarity of the best hit of a good answer, and of a weak one."""
 
@@ -47,9 +44,3 @@ def relevance(similarities: Iterable[float]) -> Relevance:
     """What the similarities of the first hits say of an answer."""
     best = max(similarities, default=0.0)
     return Relevance.GOOD if best >= GOOD else Relevance.WEAK if best >= WEAK else Relevance.NONE
-
-
-def most_of_words(query: WordQuery, counted: WordCounts) -> float:
-    """What a row would score that held all words of a query as often as counts: those that no row holds count too."""
-    words = math.fsum(weight_of(word, counted) for word in query.words)
-    return (SATURATION + 1) * (words + math.fsum(weight_of_adjoined(some, counted) for some in query.adjoined))

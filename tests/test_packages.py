@@ -61,6 +61,7 @@ ASKING = (
     "collections list",
     "review list",
     "spend",
+    "stats",
     "budget show",
     "tokens list",
     "audit list",
@@ -72,8 +73,9 @@ def test_commands_that_only_ask_load_nothing_but_the_database(tmp_path: Path) ->
     program = (
         "import sys, embedmill.console.__main__ as entry\n"
         f"for command in {ASKING!r}:\n"
-        "    sys.argv = ['embedmill', *command.split(), '--json']\n"
-        "    try:\n        entry.main()\n    except SystemExit:\n        pass\n"
+        "    for more in [], ['--json']:\n"
+        "        sys.argv = ['embedmill', *command.split(), *more]\n"
+        "        try:\n            entry.main()\n        except SystemExit:\n            pass\n"
         f"    found = [m for m in {NEEDLESS!r} if sys.modules.get(m)]\n"
         "    if found:\n        sys.exit(f'{command}: {found}')\n"
         # What every ingest does from time to time, and seldom has a reason to.

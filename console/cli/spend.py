@@ -8,7 +8,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_line, print_result, print_table
-from embedmill.console.dollars import format_usd
+from embedmill.console.dollars import EXACT, format_usd
 from embedmill.console.rendering import counted
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ def _row(spent: "Spent") -> dict[str, Any]:
 
 
 def _estimated(estimate: Mapping[str, Any] | None) -> str | None:
-    from embedmill.console.services.estimates import EXACT
-
     if not estimate or estimate["usd"] is None:
         return None
     about = "" if estimate.get("basis") == EXACT else "about "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
 
+from embedmill.console.dollars import EXACT, ROUGH
 from embedmill.console.rendering import FIRST, LEFT_OUT
 from embedmill.console.services.counting import DocumentCounter
 from embedmill.console.services.measures import MeasuredDocuments
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from embedmill.shared.db.collections import Collection
 
 SHOWN = 20
-EXACT, ROUGH = "exact", "rough"
 _KEPT_AMOUNTS = ("tokens_in", "tokens_out", "write_units", "read_units")
 
 

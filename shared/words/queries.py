@@ -12,7 +12,7 @@ from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
 from embedmill.shared.words.splitting import Pieces, close, split, tokens
-from embedmill.shared.words.weighing import WordCounts, Wording, rarity
+from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
 """Distinct words that are looked for; a longer query says so in its notes."""
@@ -348,6 +348,12 @@ def weight_of_adjoined(some: AdjoinedWords, counted: WordCounts) -> float:
     if not (counted.holding or {}).get(some.term):
         return 0.0
     return weight_of_spelled(some, counted)
+
+
+def most_of_words(query: WordQuery, counted: WordCounts) -> float:
+    """What a row would score that held all words of a query as often as counts: those that no row holds count too."""
+    words = math.fsum(weight_of(word, counted) for word in query.words)
+    return (SATURATION + 1) * (words + math.fsum(weight_of_adjoined(some, counted) for some in query.adjoined))
 
 
 def weight_of_spelled(some: AdjoinedWords | SpelledWords, counted: WordCounts) -> float:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, Relevance, most_of_words, relevance
+from embedmill.retrieval.relevance import GOOD, WEAK, Calibration, Relevance, relevance
 from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.cutting import count_terms
-from embedmill.shared.words.queries import parse_query, weigh
+from embedmill.shared.words.queries import most_of_words, parse_query, weigh
 from embedmill.shared.words.weighing import WordCounts, score
 
 CURVE = Calibration(12.0, 6.0, -6.0)
