@@ -17,8 +17,8 @@ from tests.command import Command
 from tests.corpus import text_of
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "1"))
-# Of which a third is for warming up: pools fill, one after another.
-LEAST_ROUNDS = 24
+# A third is for warming up: pools fill, one after another, by up to six files. What leaks one a round leaks 16.
+LEAST_ROUNDS = 48
 DOCUMENTS = 24
 MIB = 1024 * 1024
 # What allocators and caches take after the first rounds, in a run of minutes.
@@ -72,7 +72,7 @@ def require_flat(samples: list[Sample]) -> dict[str, Any]:
     before, after = samples[third : 2 * third], samples[2 * third :]
     grown = {name: middle(after, name) - middle(before, name) for name in ("rss_mib", "files", "threads", "sessions")}
     assert grown["rss_mib"] < GROWTH_MIB, samples
-    assert grown["files"] <= 3, samples
+    assert grown["files"] <= 6, samples
     assert grown["threads"] <= 2, samples
     assert grown["sessions"] <= 3, samples
     return {name: round(value, 1) for name, value in grown.items()}
