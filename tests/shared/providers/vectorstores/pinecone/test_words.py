@@ -37,16 +37,6 @@ def service() -> Iterator[SimulatorServer[PineconeSimulator]]:
 
 
 @pytest.fixture
-def simulator(service: SimulatorServer[PineconeSimulator], monkeypatch: pytest.MonkeyPatch) -> PineconeSimulator:
-    for name, value in service.environment.items():
-        monkeypatch.setenv(name, value)
-    service.simulator.indexes.clear()
-    service.simulator.faults.clear()
-    service.simulator.bill.clear()
-    return service.simulator
-
-
-@pytest.fixture
 def store(simulator: PineconeSimulator, tmp_path: Path) -> Iterator[PineconeVectorStore]:
     opened = open_pinecone(tmp_path)
     yield opened
