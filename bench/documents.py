@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from embedmill.shared.db import catalogue, collections, histories, jobs, scans, sources, tallies
+from embedmill.shared.db import catalogue, collections, histories, jobs, named, scans, sources, tallies
 from embedmill.shared.db.catalogue import DocumentFilter
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.opening import open_database
@@ -137,7 +137,7 @@ def _list(connection: Connection, wanted: DocumentFilter, after: str | None) -> 
 
 
 def _show(connection: Connection, id_: str) -> object:
-    row, _ = histories.find_document(connection, [id_])
+    row, _ = named.find_document(connection, [id_])
     history = histories.read_history(connection, id_)
     newest = catalogue.find_newest_work(connection, [id_])
     sources.find_claims(connection, [id_])

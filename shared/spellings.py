@@ -14,6 +14,8 @@ from embedmill.shared.errors import UsageError
 from embedmill.shared.parameters import PORTS, TRACKING, filtered, kept, parameter, without_session
 from embedmill.shared.uris import path_to_uri
 
+SPELLED = ("file:", "s3:", "http:", "https:")
+"""What begins so has more spellings than one."""
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _DOT = re.compile("%2e", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """`embedmill documents`: list, show, delete."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,6 +95,8 @@ def delete(
         if dry_run:
             print_result(found, _print_preview, as_json=as_json)
             return
+        if not as_json:
+            print_spelled(found.spelled)
         if count and not yes and not confirm(f"delete {count} {'document' if count == 1 else 'documents'}?"):
             _decline(as_json=as_json)
             return
@@ -208,7 +210,14 @@ def _print_preview(found: "DeletionPreview") -> None:
         print_line(f"  {uri}")
     if found.would_delete > len(found.examples):
         print_line(f"  … and {found.would_delete - len(found.examples)} more")
+    print_spelled(found.spelled)
     _warn_of_returns(found.claimed_by)
+
+
+def print_spelled(spelled: Mapping[str, str]) -> None:
+    """Say which documents were taken of those that were named by other spellings."""
+    for name, uri in spelled.items():
+        print_line(f"{name} is on record as {uri}")
 
 
 def _print_deleted(done: "DeletedDocuments") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embedmill.console.cli.documents import CollectionOption, read_where
+from embedmill.console.cli.documents import CollectionOption, print_spelled, read_where
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import (
     DONE,
@@ -56,6 +56,8 @@ def erase(
             if dry_run:
                 print_result(found, _print_preview, as_json=as_json)
                 return
+            if not as_json:
+                print_spelled(found.spelled)
             if not confirm(f"erase {_documents(found.would_erase)} for good?"):
                 _decline(as_json=as_json)
                 return
@@ -63,6 +65,8 @@ def erase(
             done = erase_documents(runtime, documents, query, subject=subject, listener=listener)
         if receipt is not None and done.erasures and done.receipt is not None:
             receipt.write_bytes(done.receipt.read_bytes())
+    if yes and not as_json:
+        print_spelled(done.spelled)
     print_result(done, _print_erased, as_json=as_json)
     raise typer.Exit(FAILED if done.waits_for else DONE)
 
@@ -140,6 +144,7 @@ def _print_preview(found: "ErasurePreview") -> None:
         print_line(f"  {uri}")
     if found.would_erase > len(found.examples):
         print_line(f"  … and {found.would_erase - len(found.examples)} more")
+    print_spelled(found.spelled)
     if found.same_content:
         print_warning(f"{_documents(found.same_content)} with the same content would stay")
 

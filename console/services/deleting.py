@@ -1,6 +1,6 @@
 """Taking documents out of the index: which would go, and who would bring them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -28,6 +28,8 @@ class DeletionPreview:
     would_delete: int
     examples: Sequence[str]
     claimed_by: Sequence[str]
+    spelled: Mapping[str, str]
+    """URIs on record of those that were named by other spellings, by these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class DeletedDocuments(DepartedDocuments):
     """The same of documents that were named, with the sources that bring some back when they are read again."""
 
     claimed_by: Sequence[str]
+    spelled: Mapping[str, str]
+    """URIs on record of those that were named by other spellings, by these."""
 
 
 @serves("documents.preview", Right.OPERATE, in_documents(), trace=Trace.NOTHING)
@@ -51,11 +55,12 @@ def preview_deletion(
 ) -> DeletionPreview:
     """What `delete_documents` would take out; raises the same."""
     count, examples, claiming = 0, list[str](), set[str]()
-    for page in walk_documents(runtime, choose(runtime, names, query)):
+    choice = choose(runtime, names, query)
+    for page in walk_documents(runtime, choice.wanted):
         count += len(page)
         examples += [listed.uri for listed in page[: SHOWN - len(examples)]]
         claiming |= _find_claiming(runtime, page)
-    return DeletionPreview(0, count, examples, sorted(claiming))
+    return DeletionPreview(0, count, examples, sorted(claiming), choice.spelled)
 
 
 @serves("documents.delete", Right.OPERATE, in_documents(), told=("names",))
@@ -74,7 +79,8 @@ def delete_documents(
 
     chosen: dict[str, list[str]] = {}
     claiming = set[str]()
-    for page in walk_documents(runtime, choose(runtime, names, query)):
+    choice = choose(runtime, names, query)
+    for page in walk_documents(runtime, choice.wanted):
         claiming |= _find_claiming(runtime, page)
         for listed in page:
             chosen.setdefault(listed.collection, []).append(listed.id)
@@ -83,7 +89,7 @@ def delete_documents(
         found = runtime.database.query(partial(get_collection, name=name))
         departed.append(submit(runtime, found.id, ids))
     done = finish_departures(runtime, [each.job_id for each in departed if each.job_id is not None], listener)
-    return DeletedDocuments(**asdict(done), claimed_by=sorted(claiming))
+    return DeletedDocuments(**asdict(done), claimed_by=sorted(claiming), spelled=choice.spelled)
 
 
 def _find_claiming(runtime: Runtime, page: Sequence[DocumentSummary]) -> set[str]:

@@ -11,7 +11,7 @@ from embedmill.console.services.reach import in_collection, reach_within
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
-from embedmill.shared.db import catalogue, histories, sources
+from embedmill.shared.db import catalogue, histories, named, sources
 from embedmill.shared.db.catalogue import MEANINGS
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
@@ -143,7 +143,7 @@ def show_document(runtime: Runtime, name: str, *, collection: str | None = None)
 
     def find(connection: Connection) -> tuple[Any, dict[str, Any]]:
         find_reach = partial(reach_within, runtime.principal)
-        row, place = histories.find_document(connection, names, collection=collection, find_reach=find_reach)
+        row, place = named.find_document(connection, names, collection=collection, find_reach=find_reach)
         return row, _explain(runtime, connection, row, place)
 
     row, found = runtime.database.query(find)

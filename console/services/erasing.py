@@ -1,15 +1,15 @@
 """Erasing documents for good: what would go, the erasing itself, and what its receipts say of the present."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
-from embedmill.console.services.choosing import choose_documents, name_ids
+from embedmill.console.services.choosing import Called, choose, find_called, name_ids, walk_documents
 from embedmill.console.services.documents import EVERY_DOCUMENT, DocumentQuery
 from embedmill.console.services.reach import in_documents, installation
 from embedmill.console.services.serving import Trace, serves
@@ -27,16 +27,21 @@ SHOWN = 20
 PATIENCE_SECONDS = 120.0
 """So long is waited for workers and stores; then the workers' chores go on with it."""
 LONGEST_PAUSE_SECONDS = 2.0
+NONE = Called({}, {})
 
 
 @dataclass(frozen=True, slots=True)
 class ErasurePreview:
-    """How many documents would be erased, some of them, and how many others have the same content and stay."""
+    """How many documents would be erased, some of them, and how many others have the same content and stay.
+
+    `spelled` has the URIs on record of those that were named by other spellings, by these.
+    """
 
     erased: int
     would_erase: int
     examples: Sequence[str]
     same_content: int
+    spelled: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class ErasedDocuments:
     """How many documents were erased, and where the receipts are.
 
     `waits_for` says what stands in the way of those that are not; `left` is what may hold something of them.
+    `spelled` has the URIs on record of those that were named by other spellings, by these.
     """
 
     erased: int
@@ -52,6 +58,7 @@ class ErasedDocuments:
     erasures: Sequence[str]
     waits_for: str | None
     left: Sequence[Left]
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
 
 @serves("documents.preview_erasure", Right.MANAGE, in_documents(), trace=Trace.NOTHING)
@@ -65,9 +72,10 @@ def preview_erasure(
     """What `erase_documents` would erase; raises the same."""
     from embedmill.shared.db import traces
 
-    found = dict(_choose(runtime, names, query, subject))
+    chosen = _choose(runtime, names, query, subject)
+    found = chosen.documents
     copies = sum(runtime.database.query(traces.count_copies, part) for part in pages(list(found), PAGE))
-    return ErasurePreview(0, len(found), list(found.values())[:SHOWN], copies)
+    return ErasurePreview(0, len(found), list(found.values())[:SHOWN], copies, chosen.spelled)
 
 
 @serves("documents.erase", Right.MANAGE, in_documents(), told=("names",))
@@ -89,14 +97,15 @@ def erase_documents(
     under_way = _find_under_way(runtime, names, query)
     left = [name for name in names if name not in under_way]
     open_ = sorted(set(under_way.values()))
-    if left or not names:
-        chosen = list(dict(_choose(runtime, left, query, subject)))
-        open_ += [eraser.begin(runtime, chosen, cause=ASKED)] if chosen else []
+    chosen = _choose(runtime, left, query, subject) if left or not names else NONE
+    if chosen.documents:
+        open_.append(eraser.begin(runtime, list(chosen.documents), cause=ASKED))
     if subject is not None:
         from embedmill.console.services.subjects import forget_subject
 
         forget_subject(runtime, subject, collection=query.collection)
-    return carry_out(runtime, open_, listener=listener, patience_seconds=patience_seconds)
+    done = carry_out(runtime, open_, listener=listener, patience_seconds=patience_seconds)
+    return replace(done, spelled=chosen.spelled)
 
 
 def _find_under_way(runtime: Runtime, names: Sequence[str], query: DocumentQuery) -> dict[str, str]:
@@ -149,17 +158,17 @@ def _insist(
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _choose(
-    runtime: Runtime, names: Sequence[str], query: DocumentQuery, subject: str | None
-) -> Iterator[tuple[str, str]]:
-    """The documents, by id with their URIs."""
+def _choose(runtime: Runtime, names: Sequence[str], query: DocumentQuery, subject: str | None) -> Called:
     if sum((bool(names), not query.is_everything, subject is not None)) != 1:
         raise UsageError("name documents, or give --where, or --subject; one of them")
+    if names:
+        return find_called(runtime, names, query)
     if subject is None:
-        return choose_documents(runtime, names, query)
+        listing = walk_documents(runtime, choose(runtime, names, query).wanted)
+        return Called({listed.id: listed.uri for page in listing for listed in page}, {})
     from embedmill.console.services.subjects import find_subject
 
-    return iter(find_subject(runtime, subject, collection=query.collection).items())
+    return Called(find_subject(runtime, subject, collection=query.collection), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,13 @@
 """The history of one document: its versions, every attempt at it, what stands in its way, and what it cost."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, select
 
 from embedmill.shared import stages
-from embedmill.shared.access.labels import Reach
-from embedmill.shared.addresses import document_id
-from embedmill.shared.db import collections
-from embedmill.shared.db.collections import Collection
-from embedmill.shared.db.schema import attempt, dead_letter, document, job, usage, work
-from embedmill.shared.db.visibility import is_seen
-from embedmill.shared.errors import NotFound, UserError
+from embedmill.shared.db.schema import attempt, dead_letter, job, usage, work
 from embedmill.shared.states import DocumentState, State
 
 MOST_WORK = 50
@@ -23,48 +16,6 @@ MOST_CALLS = 5000
 # A call is entered before it is made, and settled after it; both within an attempt, by the same clock.
 SLACK_SECONDS = 1.0
 MICROUSD = 1_000_000
-_ID = re.compile("[0-9a-f]{32}")
-
-
-FindReach = Callable[[Collection], Reach | None]
-"""What somebody sees of a collection."""
-
-
-def _see_everything(_: Collection) -> Reach | None:
-    return None
-
-
-def find_document(
-    connection: Connection,
-    names: Sequence[str],
-    *,
-    collection: str | None = None,
-    find_reach: FindReach = _see_everything,
-) -> tuple[Any, str]:
-    """The row of the document that has one of `names` as its id or its URI, and its collection's name.
-
-    One that is not within reach is not there. Raises NotFound, and UserError when several collections have one.
-    """
-    chosen = [collections.get_collection(connection, collection)] if collection else _every_collection(connection)
-    known = {each.id: each.name for each in chosen}
-    ids = {name for name in names if _ID.fullmatch(name)}
-    ids |= {document_id(each.name, name) for each in chosen for name in names}
-    query = select(document).where(document.c.id.in_(sorted(ids)), document.c.collection_id.in_(known))
-    within = or_(*(and_(document.c.collection_id == each.id, is_seen(find_reach(each))) for each in chosen))
-    rows = connection.execute(query.where(within)).all() if chosen else []
-    if not rows:
-        raise NotFound(f"no document {names[0]!r}" + (f" in {collection}" if collection else ""), hint=LISTS)
-    if len(rows) > 1:
-        places = ", ".join(sorted(known[row.collection_id] for row in rows))
-        raise UserError(f"{names[0]!r} is in several collections: {places}", hint="Name one with --collection.")
-    return rows[0], known[rows[0].collection_id]
-
-
-LISTS = "embedmill documents list --uri 'GLOB'"
-
-
-def _every_collection(connection: Connection) -> list[Collection]:
-    return collections.list_collections(connection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from embedmill.console.services.deleting import preview_deletion
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.erasing import (
     erase_documents,
@@ -87,6 +88,21 @@ def test_who_asks_beforehand_is_told_of_copies_that_stay(runtime: WorkerRuntime,
     assert (found.would_erase, found.examples, found.same_content) == (1, ["reply"], 1)
     erase_documents(runtime, ["reply"])
     assert uris(taken) == TEXTS.keys() - {"reply"}
+
+
+def test_a_document_is_erased_by_another_spelling_of_its_name(
+    runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path
+) -> None:
+    path, typed, uri = tmp_path / "pages.jsonl", "HTTP://X.example/b/../%61", "https://x.example/a"
+    path.write_bytes(orjson.dumps({"id": 1, "uri": uri, "text": "corn"}))
+    submit_sources(runtime, tracker, [JsonlSource(bytes(path))])
+    work_off(runtime, tracker)
+    tracker.complete_jobs()
+    assert uris(tracker) == {uri}
+    assert preview_erasure(runtime, [typed]).spelled == preview_deletion(runtime, [typed]).spelled == {typed: uri}
+    assert preview_erasure(runtime, [uri]).spelled == {}
+    done = erase_documents(runtime, [typed])
+    assert (done.erased, done.spelled, uris(tracker)) == (1, {typed: uri}, set())
 
 
 def test_a_person_is_found_however_the_value_is_written(runtime: WorkerRuntime, taken: Tracker) -> None:

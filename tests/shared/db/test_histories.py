@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from embedmill.shared.addresses import document_id
-from embedmill.shared.db import catalogue, histories
+from embedmill.shared.db import catalogue, histories, named
 from embedmill.shared.db.histories import History
 from embedmill.shared.db.schema import document, work
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
@@ -20,13 +20,13 @@ ID = submission(URI).document_id
 
 def find(tracker: Tracker, *names: str, collection: str | None = None) -> str:
     with tracker.database.read() as connection:
-        return str(histories.find_document(connection, names, collection=collection)[0].id)
+        return str(named.find_document(connection, names, collection=collection)[0].id)
 
 
 def read(tracker: Tracker) -> tuple[History, str | None]:
     """The history, and what stands in the way."""
     with tracker.database.read() as connection:
-        row, _ = histories.find_document(connection, [ID])
+        row, _ = named.find_document(connection, [ID])
         history = histories.read_history(connection, ID)
         state = catalogue.state_of(row, catalogue.find_newest_work(connection, [ID]).get(ID))
         return history, histories.last_error(state, history)
