@@ -27,7 +27,7 @@ from embedmill.producers.sources.sql.sessions import (
     Untrusted,
     Wire,
 )
-from embedmill.producers.sources.sql.values import Column, ColumnKind
+from embedmill.producers.sources.sql.values import SMALL, Column, ColumnKind
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 10
@@ -190,6 +190,9 @@ class MySqlSession(Session):
 
     def digest(self, columns: Sequence[Column]) -> str:
         return f"MD5(CONCAT_WS(',', {', '.join(f'QUOTE({self.quote(column.name)})' for column in columns)}))"
+
+    def size(self, column: Column) -> str:
+        return "" if column.kind in SMALL else f"LENGTH({self.quote(column.name)})"
 
     def find_table(self, table: Sequence[str]) -> str:
         if not table:

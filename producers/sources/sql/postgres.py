@@ -21,7 +21,7 @@ from embedmill.producers.sources.sql.sessions import (
     Untrusted,
     Wire,
 )
-from embedmill.producers.sources.sql.values import Column, ColumnKind
+from embedmill.producers.sources.sql.values import SMALL, Column, ColumnKind
 from embedmill.shared.db.postgres import AWAY, CONNECT_SECONDS, CONTENDED, KEEPALIVE, REFUSED, UNACKNOWLEDGED_MS
 
 # Query canceled, also by a standby; crash of the server or of its connection.
@@ -34,6 +34,9 @@ SPEAKING = ("42", "28", "3D", "3F", "0A", "26")
 LOCK_SECONDS = 10
 IDLE_SECONDS = 120
 CURSOR = "embedmill"
+# No value that takes so few has more than a hundred thousand when it is printed: compression saves 254 of 255 bytes at
+# most, and a byte is printed as six at most.
+COMPRESSED_BYTES = 80
 
 _KINDS = {
     "int2": ColumnKind.INTEGER,
@@ -170,6 +173,15 @@ class PostgresSession(Session):
 
     def digest(self, columns: Sequence[Column]) -> str:
         return f"md5(ROW({', '.join(self.quote(column.name) for column in columns)})::text)"
+
+    def size(self, column: Column) -> str:
+        name = self.quote(column.name)
+        if column.kind in SMALL:
+            return ""
+        if column.type in ("text", "varchar", "bytea"):
+            return f"octet_length({name})"
+        # As it is kept it may be compressed; to be measured as a text it has to be made one.
+        return f"CASE WHEN pg_column_size({name}) > {COMPRESSED_BYTES} THEN octet_length({name}::text) END"
 
     def find_table(self, table: Sequence[str]) -> str:
         with suppress(StatementRefused):

@@ -6,16 +6,21 @@ the last row with shorter pages; when nothing comes any more it gives up.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import Interrupted, Row, Session, StatementRefused
-from embedmill.producers.sources.sql.values import Column, ColumnKind
+from embedmill.producers.sources.rows import MAX_ROW_BYTES
+from embedmill.producers.sources.sql.sessions import Interrupted, Row, Session, StatementRefused, ValueTooLarge
+from embedmill.producers.sources.sql.values import Column, ColumnKind, TooLarge
 
 TABLE_PAGE = 1000
 # A query is carried out anew for every page.
 QUERY_PAGE = 100_000
+# Bytes above which a row is read by itself, so that those that are fetched together take few megabytes.
+LARGE_VALUE = 128 * 1024
+SMALL_ROW = "0"
 # So many times in a row a page may break off before its first row.
 MOST_FAILURES = 3
 PAUSE_SECONDS = 0.5
@@ -94,7 +99,8 @@ class Reader:
     """The rows of one relation, of which `columns` are read and `key` orders; `most` are wanted, None for all.
 
     `mark` is an expression whose value follows the columns. `has_nulls` says that a key may be NULL: those rows have no
-    place in an order, and are left out.
+    place in an order, and are left out. Rows with large values come one by one, and what is larger than a document may
+    be is `TooLarge` instead.
     """
 
     database: SourceDatabase
@@ -107,26 +113,38 @@ class Reader:
     has_nulls: bool = False
     _order: list[str] = field(default_factory=list, init=False)
     _places: list[int] = field(default_factory=list, init=False)
+    _limited: list[int] = field(default_factory=list, init=False)
 
     def rows(self) -> Iterator[Row]:
-        """Every row once, as far as its key is unique: columns, mark, what orders them; raises Refused, Interrupted."""
+        """Every row once, as far as its key is unique: columns, mark, what else was asked; raises as `pages` does."""
         return chain.from_iterable(self.pages())
 
     def pages(self) -> Iterator[Sequence[Row]]:
-        """The same, some at a time."""
+        """The same, some at a time; raises Refused, Interrupted."""
         failures = Failures(self.database)
         after: Sequence[Any] | None = None
         size = self._page
+        large: dict[Sequence[Any], Row | None] = {}
         while True:
             came = 0
             try:
-                for found in self._page_after(after, size):
+                for found in self.page_after(after, size):
                     # The first row of a page was the last one of the page before.
                     rows = found[1:] if not came and self._key(found[0]) == after else found
                     came += len(found)
                     after = self._key(found[-1])
                     failures.count = 0 if rows else failures.count
-                    yield rows
+                    yield self._without_large(rows, large)
+                yield from self._one_by_one(large)
+            except ValueTooLarge:
+                some = self._keys.page_after(after, self.database.session.largest_chunk)
+                keys = [tuple(key) for rows in some for key in rows]
+                large = dict.fromkeys(key for key in keys if key != after)
+                yield from self._one_by_one(large)
+                if len(keys) < self.database.session.largest_chunk:
+                    return
+                after = keys[-1]
+                continue
             except Interrupted as error:
                 failures.add(error)
                 size = max(2, size // SHORTER)
@@ -143,17 +161,14 @@ class Reader:
         """One more than are wanted of a page, since the last row of the one before comes again."""
         return min(self.relation.page, self.most or self.relation.page) + 1
 
-    def _page_after(self, after: Sequence[Any] | None, size: int) -> Iterator[Sequence[Row]]:
+    def page_after(self, after: Sequence[Any] | None, size: int) -> Iterator[Sequence[Row]]:
+        """So many rows from a key on, some at a time."""
         session = self.database.session
-        self._order = self._order or session.order_by(self.relation.table, self.key)
-        selected = [*self._selected(session)]
-        # What orders the rows is asked for once, also where it is a column that is read.
-        selected += [name for name in self._order if name not in selected]
-        self._places = [selected.index(name) for name in self._order]
+        selected = ", ".join(self._select(session, LARGE_VALUE))
         condition = self._after(session, after)
         where = " AND ".join(filter(None, (self.condition.sql, condition.sql, self._named(session))))
         statement = (
-            f"SELECT {', '.join(selected)} FROM {self.relation.sql}"
+            f"SELECT {selected} FROM {self.relation.sql}"
             f"{' WHERE ' if where else ''}{where} ORDER BY {', '.join(self._order)} LIMIT {size}"
         )
         parameters = (*self.mark.parameters, *self.condition.parameters, *condition.parameters)
@@ -164,32 +179,101 @@ class Reader:
             return ""
         return " AND ".join(f"{session.quote(column.name)} IS NOT NULL" for column in self.key)
 
-    def _selected(self, session: Session) -> list[str]:
-        return [*(session.quote(column.name) for column in self.columns), *filter(None, [self.mark.sql])]
+    def _select(self, session: Session, most: int) -> list[str]:
+        """What is asked of a row: columns, values of more than `most` bytes as NULL, and at last whether it has one."""
+        names = [session.quote(column.name) for column in self.columns]
+        # What orders the rows is compared with what came of it.
+        sizes = ["" if column in self.key else session.size(column) for column in self.columns]
+        limits = [f"{size} > {most}" if size else "" for size in sizes]
+        selected = [
+            f"CASE WHEN {limit} THEN NULL ELSE {name} END" if limit else name
+            for name, limit in zip(names, limits, strict=True)
+        ]
+        selected += filter(None, [self.mark.sql])
+        self._order = self._order or session.order_by(self.relation.table, self.key)
+        # Asked for once, also where it is a column that is read.
+        selected += [name for name in self._order if name not in selected]
+        self._places = [selected.index(name) for name in self._order]
+        self._limited = [place for place, limit in enumerate(limits) if limit]
+        if self._limited:
+            selected.append(f"CASE WHEN {' OR '.join(filter(None, limits))} THEN 1 ELSE 0 END")
+        return selected
+
+    def _at(self, session: Session, key: Sequence[Any]) -> tuple[Any, ...]:
+        """A key as parameters."""
+        kinds = [column.kind for column in self.key] if len(self.key) == len(key) else [ColumnKind.OTHER] * len(key)
+        return tuple(session.bind(value, kind) for value, kind in zip(key, kinds, strict=True))
 
     def _after(self, session: Session, after: Sequence[Any] | None) -> Condition:
         if after is None:
             return Condition()
-        kinds = [column.kind for column in self.key] if len(self.key) == len(after) else [ColumnKind.OTHER] * len(after)
-        values = tuple(session.bind(value, kind) for value, kind in zip(after, kinds, strict=True))
+        values = self._at(session, after)
         return after_key(self._order, values, mark=session.placeholder, compares_rows=session.compares_rows)
 
-    def find(self, keys: Sequence[Row]) -> list[Row]:
-        """The rows with these ids, and where the database takes two for one also others."""
+    def _is_large(self, row: Row) -> bool:
+        return bool(self._limited) and row[-1] != SMALL_ROW
 
-        def ask(session: Session) -> list[Row]:
-            names = [session.quote(column.name) for column in self.key]
-            one = f"({', '.join([session.placeholder] * len(names))})"
-            left = f"({', '.join(names)})" if len(names) > 1 else names[0]
-            some = ", ".join([one] * len(keys))
-            statement = f"SELECT {', '.join(self._selected(session))} FROM {self.relation.sql} WHERE {left} IN ({some})"
-            values = (
-                session.bind(value, column.kind) for key in keys for value, column in zip(key, self.key, strict=True)
-            )
-            return [row for rows in session.chunks(statement, (*self.mark.parameters, *values)) for row in rows]
+    def _without_large(self, rows: Sequence[Row], large: dict[Sequence[Any], Row | None]) -> Sequence[Row]:
+        """Rows that were read whole; the others are put aside under their keys."""
+        aside = {self._key(row): row for row in rows if self._is_large(row)} if self._limited else {}
+        large.update(aside)
+        return [row for row in rows if not self._is_large(row)] if aside else rows
 
-        found: list[Row] = self.database.attempt(ask)
-        return found
+    def _one_by_one(self, large: dict[Sequence[Any], Row | None]) -> Iterator[Sequence[Row]]:
+        while large:
+            key, row = next(iter(large.items()))
+            found = self.database.attempt(partial(self._alone, key))
+            yield found or ([] if row is None else [self._without_values(row)])
+            del large[key]
+
+    def _alone(self, key: Sequence[Any], session: Session) -> list[Row]:
+        """The row with a key, whole but for values that are larger than a document may be."""
+        selected, values = self._select(session, MAX_ROW_BYTES), self._at(session, key)
+        where = " AND ".join(f"{name} = {session.placeholder}" for name in self._order)
+        ending = f" FROM {self.relation.sql} WHERE {where}"
+
+        def ask(*names: str) -> list[Row]:
+            parameters = (*(self.mark.parameters if self.mark.sql in names else ()), *values)
+            return [row for rows in session.chunks(f"SELECT {', '.join(names)}{ending}", parameters) for row in rows]
+
+        def ask_one(name: str) -> Any:
+            try:
+                return next((row[0] for row in ask(name)), None)
+            except ValueTooLarge:
+                return TooLarge()
+
+        try:
+            return [self._without_values(row) if self._is_large(row) else row for row in ask(*selected)]
+        except ValueTooLarge:
+            return [[ask_one(name) for name in selected]]
+
+    def _without_values(self, row: Row) -> Row:
+        return [TooLarge() if value is None and at in self._limited else value for at, value in enumerate(row)]
+
+    @property
+    def _keys(self) -> "Reader":
+        """Reads of the same rows what orders them, and nothing else."""
+        return replace(self, columns=(), mark=Condition())
+
+    def find(self, keys: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        """The rows with these ids, and where the database takes two for one also others; raises as `pages` does."""
+        large: dict[Sequence[Any], Row | None] = {}
+        try:
+            yield self._without_large(self.database.attempt(partial(self.ask, keys)), large)
+        except ValueTooLarge:
+            large = {tuple(key): None for key in self.database.attempt(partial(self._keys.ask, keys))}
+        yield from self._one_by_one(large)
+
+    def ask(self, keys: Sequence[Row], session: Session) -> list[Row]:
+        """The rows with these ids, those with large values without them."""
+        names = [session.quote(column.name) for column in self.key]
+        one = f"({', '.join([session.placeholder] * len(names))})"
+        left = f"({', '.join(names)})" if len(names) > 1 else names[0]
+        some = ", ".join([one] * len(keys))
+        selected = ", ".join(self._select(session, LARGE_VALUE))
+        statement = f"SELECT {selected} FROM {self.relation.sql} WHERE {left} IN ({some})"
+        values = (session.bind(value, column.kind) for key in keys for value, column in zip(key, self.key, strict=True))
+        return [row for rows in session.chunks(statement, (*self.mark.parameters, *values)) for row in rows]
 
 
 def after_key(order: Sequence[str], values: Sequence[Any], *, mark: str, compares_rows: bool) -> Condition:

@@ -11,6 +11,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from embedmill.producers.sources.base import Departed, Item, Kept, Problem, ReadContext, Remark, RemarkKind, Skipped
@@ -262,8 +263,10 @@ class TableRun:
         reader = self._reader(opened, opened.layout.columns, mark=Condition(opened.digest))
         digests = Digests(self.context.memory, with_pages=False)
         for keys in pages(list(ids.values()), FOUND):
-            found = [row for row in reader.find(keys) if _is_among(maker, row, ids)]
-            yield from self._make_with(digests, maker, [found]) if opened.digest else maker.make_all(found)
+            found = ([row for row in rows if _is_among(maker, row, ids)] for rows in reader.find(keys))
+            yield from (
+                self._make_with(digests, maker, found) if opened.digest else maker.make_all(chain.from_iterable(found))
+            )
 
     def _leaving(self, namer: Maker, row: Row, named: dict[str, Row]) -> Iterator[Item]:
         """What is said at once of a row, as that it is marked as deleted; all others are `named`."""

@@ -16,7 +16,6 @@ from embedmill.shared.errors import SourceError, TransientError
 Row = Sequence[Any]
 
 FIRST_CHUNK = 64
-LARGEST_CHUNK = 2000
 CHUNK_CHARACTERS = 2_000_000
 # What tells a row of SQLite from all others of its table, whatever its own key is.
 ROW_ID = "_rowid_"
@@ -46,6 +45,10 @@ class TooSlow(Interrupted):
     hint = "Read it again; --statement-seconds gives a statement more time."
 
 
+class ValueTooLarge(StatementRefused):
+    """A value is larger than a session takes: the row that has it is read by itself."""
+
+
 class Untrusted(StatementRefused):
     """One of the two ends of a session does not take the other's certificate, or cannot show its own."""
 
@@ -66,6 +69,7 @@ class Session(ABC):
     placeholder: ClassVar[str] = "%s"
     compares_rows: ClassVar[bool] = True
     """Whether `(a, b) >= (x, y)` uses an index."""
+    largest_chunk: ClassVar[int] = 2000
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -159,6 +163,14 @@ class Session(ABC):
         del kind
         return value
 
+    def size(self, column: Column) -> str:
+        """An expression for the bytes of a column's value, told without reading it; "" where none is large.
+
+        It is "" too where the session raises ValueTooLarge by itself, before it takes memory for the value.
+        """
+        del column
+        return ""
+
     def is_small(self, rows: int) -> bool:
         """Whether so many rows, if they are as large as those before, may be in memory at once."""
         return rows <= self._most
@@ -181,7 +193,7 @@ class Session(ABC):
             if left <= 0:
                 raise TooSlow(f"the statement took longer than {self.seconds:g} s")
             if rows:
-                self._most = next_chunk(rows, self._most)
+                self._most = next_chunk(rows, self._most, self.largest_chunk)
                 yield rows
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
@@ -201,11 +213,11 @@ class Session(ABC):
             watch.cancel()
 
 
-def next_chunk(rows: Sequence[Row], most: int) -> int:
+def next_chunk(rows: Sequence[Row], most: int, largest: int) -> int:
     """How many rows are fetched next, so that they take no more memory than a few megabytes."""
     some = rows[:: max(1, len(rows) // 8)]
     size = sum(len(value) for row in some for value in row if isinstance(value, str | bytes)) / len(some)
-    return max(1, min(LARGEST_CHUNK, 4 * most, int(CHUNK_CHARACTERS / max(1.0, size))))
+    return max(1, min(largest, 4 * most, int(CHUNK_CHARACTERS / max(1.0, size))))
 
 
 class Wire:

@@ -9,7 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embedmill.producers.sources.sql.sessions import ROW_ID, Interrupted, Row, Session, StatementRefused, TooSlow
+from embedmill.producers.sources.rows import MAX_ROW_BYTES
+from embedmill.producers.sources.sql.sessions import (
+    ROW_ID,
+    Interrupted,
+    Row,
+    Session,
+    StatementRefused,
+    TooSlow,
+    ValueTooLarge,
+)
 from embedmill.producers.sources.sql.values import Column, ColumnKind
 from embedmill.shared.sqlite_files import file_uri
 from embedmill.shared.uris import path_to_uri
@@ -33,6 +42,7 @@ class SqliteSession(Session):
     """A file that is read; types are of values here, not of columns."""
 
     placeholder = "?"
+    largest_chunk = 32
 
     def __init__(self, path: bytes, *, seconds: float) -> None:
         super().__init__(seconds)
@@ -43,6 +53,7 @@ class SqliteSession(Session):
             uri = file_uri(Path(os.fsdecode(path)), mode="ro")
             self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
             self._connection.text_factory = DECODE
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
             self._connection.set_progress_handler(self._is_late, STEPS)
             self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
             self._connection.set_authorizer(_authorise)
@@ -153,6 +164,8 @@ class SqliteSession(Session):
             yield
         except sqlite3.OperationalError as error:
             raise _translated(error) from None
+        except sqlite3.DataError:
+            raise ValueTooLarge(f"SQLite: a value has more than {MAX_ROW_BYTES:,} bytes") from None
         except sqlite3.DatabaseError as error:
             raise StatementRefused(f"SQLite refused: {error}") from None
 

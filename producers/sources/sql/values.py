@@ -13,6 +13,8 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any
 
+from embedmill.producers.sources.rows import MAX_ROW_BYTES, BadRow
+
 LARGEST_EXACT_FLOAT = 2**53
 # What of an id would be taken for something else in a URI, or for a value of another type.
 _RESERVED = re.compile(r"[%/,#?\s\x00-\x1f\x7f]")
@@ -41,6 +43,12 @@ class ColumnKind(StrEnum):
     OTHER = "other"
 
 
+SMALL = frozenset(
+    [ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.FLOAT, ColumnKind.BOOLEAN, ColumnKind.BITS, ColumnKind.MOMENT]
+)
+"""Kinds of which no value is large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table or a query; `type` is the database's own name of its type, where that is of use."""
@@ -50,6 +58,10 @@ class Column:
     type: str = ""
 
 
+class TooLarge:
+    """Stands for a value that was not read, because it has more than `MAX_ROW_BYTES`."""
+
+
 def as_text(value: Any, kind: ColumnKind) -> str | None:
     """A value as people expect to read it; None for NULL and for bytes that are no text."""
     if value.__class__ is str and kind is ColumnKind.TEXT:
@@ -57,6 +69,8 @@ def as_text(value: Any, kind: ColumnKind) -> str | None:
     match value:
         case None:
             return None
+        case TooLarge():
+            raise _too_large()
         case str():
             return _BOOLEANS.get(value, value) if kind is ColumnKind.BOOLEAN else value
         case bytes() if kind is ColumnKind.BITS:
@@ -67,6 +81,10 @@ def as_text(value: Any, kind: ColumnKind) -> str | None:
             return ", ".join(part for each in _flatten(value) if (part := as_text(each, ColumnKind.OTHER)) is not None)
         case _:
             return str(value)
+
+
+def _too_large() -> BadRow:
+    return BadRow(f"a value of it is larger than {MAX_ROW_BYTES:,} bytes")
 
 
 _BOOLEANS = {"t": "true", "f": "false"}
@@ -169,6 +187,8 @@ def is_set(value: Any) -> bool:
     match value:
         case None:
             return False
+        case TooLarge():
+            raise _too_large()
         case bytes() | bytearray() | memoryview():
             return any(bytes(value)) and is_set(_decode(bytes(value)) or "1")
         case _:
