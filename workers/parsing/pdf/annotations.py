@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.workers.parsing.draft import one_line
+from embedmill.workers.parsing.pdf.calls import address, by_address
 
 MOST = 2_000
 """Annotations of a page that are looked at."""
@@ -14,7 +15,6 @@ BOXES = ("[ ]", "[x]")
 
 _HIDDEN = 2 | 32  # bits 2 (Hidden) and 6 (NoView) of an annotation's flags, ISO 32000-1, table 165
 _PASSWORD = 1 << 13  # bit 14 of a text field's flags, ISO 32000-1, table 228
-_SUBTYPES_WITHOUT_WORDS = ("LINK", "POPUP", "WIDGET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,25 @@ def read_annotations(form: Any, page: Any) -> Iterator[Field | Comment]:
     """The filled fields and the comments of a page, in their stored order. `form` and `page` are pdfium's handles."""
     from pypdfium2 import raw
 
+    subtype_of = by_address("FPDFAnnot_GetSubtype", ctypes.c_int)
     for index in range(min(raw.FPDFPage_GetAnnotCount(page), MOST)):
         annotation = raw.FPDFPage_GetAnnot(page, index)
         if not annotation:
             continue
         try:
-            if not raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN and (found := _read(raw, form, annotation)):
+            subtype = subtype_of(address(annotation))
+            # Of most pages all are links.
+            if subtype in (raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP):
+                continue
+            if not raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN and (found := _read(raw, form, annotation, subtype)):
                 yield found
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
 
 
-def _read(raw: Any, form: Any, annotation: Any) -> Field | Comment | None:
-    subtype = raw.FPDFAnnot_GetSubtype(annotation)
+def _read(raw: Any, form: Any, annotation: Any, subtype: int) -> Field | Comment | None:
     if subtype == raw.FPDF_ANNOT_WIDGET:
         return _read_field(raw, form, annotation) if form else None
-    if subtype in {getattr(raw, f"FPDF_ANNOT_{name}") for name in _SUBTYPES_WITHOUT_WORDS}:
-        return None
     text = _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
     return Comment(_string(raw.FPDFAnnot_GetStringValue, annotation, b"T").strip(), text) if text else None
 

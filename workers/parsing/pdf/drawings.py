@@ -1,9 +1,11 @@
 """Owns what is drawn on a page beside its text: the rules of tables, and how much of it is a picture."""
 
 import ctypes
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
+from struct import iter_unpack
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.calls import address, by_address
@@ -136,17 +138,30 @@ def _is_drawn(raw: Any, path: Any) -> bool:
 
 def _strokes(raw: Any, path: Any, matrix: Matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """The straight parts of a path, on the page."""
-    x, y = ctypes.c_float(), ctypes.c_float()
+    count = min(raw.FPDFPath_CountSegments(path), MOST_SEGMENTS)
+    segments = list(
+        map(by_address("FPDFPath_GetPathSegment", ctypes.c_void_p, ctypes.c_int), repeat(address(path)), range(count))
+    )
+    kinds = list(map(by_address("FPDFPathSegment_GetType", ctypes.c_int), segments))
+    closes = list(map(by_address("FPDFPathSegment_GetClose", ctypes.c_int), segments))
+    if raw.FPDF_SEGMENT_LINETO not in kinds and not any(closes):
+        return
     start = point = (0.0, 0.0)
-    for index in range(min(raw.FPDFPath_CountSegments(path), MOST_SEGMENTS)):
-        segment = raw.FPDFPath_GetPathSegment(path, index)
-        raw.FPDFPathSegment_GetPoint(segment, x, y)
-        before, point = point, _moved(matrix, x.value, y.value)
-        kind = raw.FPDFPathSegment_GetType(segment)
+    for kind, place, is_closed in zip(kinds, _points(segments), closes, strict=True):
+        before, point = point, _moved(matrix, *place)
         if kind == raw.FPDF_SEGMENT_MOVETO:
             start = point
         elif kind == raw.FPDF_SEGMENT_LINETO:
             yield before, point
-        if raw.FPDFPathSegment_GetClose(segment):
+        if is_closed:
             yield point, start
             point = start
+
+
+def _points(segments: Sequence[int]) -> Iterator[tuple[float, float]]:
+    """Where segments end, written into one buffer."""
+    buffer = (ctypes.c_float * (2 * len(segments)))()
+    begin, size = ctypes.addressof(buffer), ctypes.sizeof(buffer)
+    point = by_address("FPDFPathSegment_GetPoint", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    deque(map(point, segments, range(begin, begin + size, 8), range(begin + 4, begin + size, 8)), maxlen=0)
+    return iter_unpack("=2f", buffer)

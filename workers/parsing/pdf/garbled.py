@@ -1,10 +1,12 @@
 """Owns the recognition of text layers that say nothing: signs without a meaning, and numbers of glyphs."""
 
+import ctypes
 import re
 from collections.abc import Sequence
-from itertools import islice
+from itertools import repeat
 from typing import Any
 
+from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.lines import Line
 from embedmill.workers.parsing.pdf.words import Stretch
 
@@ -19,19 +21,18 @@ _MEANINGLESS = re.compile("[\ufffd\ue000-\uf8ff]")
 
 def has_no_meaning(stretches: Sequence[Stretch], text_page: Any) -> bool:
     """Whether pdfium knows for most signs of a page only their number in a font."""
-    from pypdfium2.raw import FPDFText_HasUnicodeMapError
-
-    words = [word for stretch in stretches for word in stretch.words]
-    asked = list(islice(words, 0, None, max(len(words) // SAMPLE, 1)))
-    unknown = sum(FPDFText_HasUnicodeMapError(text_page, word.place) == 1 for word in asked)
+    places = [word.place for stretch in stretches for word in stretch.words]
+    asked = places[:: max(len(places) // SAMPLE, 1)]
+    fails = by_address("FPDFText_HasUnicodeMapError", ctypes.c_int, ctypes.c_int)
+    unknown = list(map(fails, repeat(address(text_page)), asked)).count(1)
     return bool(asked) and unknown > MOST * len(asked)
 
 
 def is_garbled(lines: Sequence[Line]) -> bool:
     """Whether lines consist of glyph numbers, of signs for what could not be read, or of private ones."""
-    text = " ".join(line.text for line in lines)
+    text = " ".join([line.text for line in lines])
     signs = len(text) - text.count(" ")
-    if not signs or (text.isascii() and not _GLYPHS.search(text)):
+    glyphs = sum(len(found[0]) for found in _GLYPHS.finditer(text)) if "/" in text or "(cid:" in text else 0
+    if not signs or (text.isascii() and not glyphs):
         return False
-    glyphs = sum(len(found[0]) for found in _GLYPHS.finditer(text))
     return glyphs > MOST * signs or len(_MEANINGLESS.findall(text)) > MOST * signs

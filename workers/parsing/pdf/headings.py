@@ -57,7 +57,11 @@ def body_size(lines: Sequence[Line]) -> float:
     """The size of most of the text, in points; 0 without text."""
     counted: dict[float, int] = defaultdict(int)
     for line in lines:
-        counted[line.size] += len(line.cells) if line.fixed else sum([len(cell.text) for cell in line.cells])
+        cells = line.cells
+        if line.fixed:
+            counted[line.size] += len(cells)
+        else:
+            counted[line.size] += len(cells[0].text) if len(cells) == 1 else sum([len(cell.text) for cell in cells])
     sizes: Counter[float] = Counter()
     for size, characters in counted.items():
         sizes[rounded(size)] += characters
@@ -114,7 +118,7 @@ def _of_page(page: int, parts: Sequence[Part], outline: Outline, body: float) ->
 def _outlined(page: int, parts: Sequence[Part], at: int, titles: dict[str, int]) -> Heading | None:
     """The outline's entry that starts here; a page number above it folds to nothing and must not be taken into it."""
     first = parts[at]
-    if not titles or not isinstance(first, Line) or not _begins(folded(first.text), titles):
+    if not titles or not isinstance(first, Line) or not _may_begin(first.text, titles):
         return None
     text = ""
     for count, part in enumerate(parts[at : at + MOST_LINES], start=1):
@@ -124,6 +128,12 @@ def _outlined(page: int, parts: Sequence[Part], at: int, titles: dict[str, int])
         if level := titles.get(folded(text), 0):
             return Heading(page, at, count, _style(first), _depth(text), level)
     return None
+
+
+def _may_begin(text: str, titles: dict[str, int]) -> bool:
+    """Whether a title begins with a line, of which the first word tells most."""
+    first = folded(text.partition(" ")[0])
+    return not (first and not _begins(first, titles)) and _begins(folded(text), titles)
 
 
 def _begins(text: str, titles: dict[str, int]) -> bool:

@@ -58,7 +58,7 @@ class DocumentWords:
         if not line or line[-1] not in HYPHENS or len(line) < 2 or line[-2].isspace():
             return f"{line} {following}" if line and following else line or following
         line = line[:-1]
-        left, right = _LAST_WORD.search(line), _FIRST_WORD.match(following)
+        left, right = _LAST_WORD.search(line, line.rfind(" ") + 1), _FIRST_WORD.match(following)
         if left and right and self._is_one_word(left[0], right[0]):
             return line + following
         return f"{line}-{following}"

@@ -108,9 +108,11 @@ def build_lines(
 def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
     """Cells that are drawn one by one, from left to right, are one line."""
     before = lines[-1] if lines else None
-    if before and _is_beside(before, line):
+    if not before or abs(before.base - line.base) > RAISED * max(before.size, line.size):
+        lines.append(line)
+    elif _is_beside(before, line):
         _take_script(before, line)
-    elif before and _goes_on(before, line):
+    elif _goes_on(before, line):
         gap = line.left - before.right
         if gap <= CELL_GAP * max(before.size, line.size) and not _parted(walls, before.right, line.left, line.base):
             before.cells[-1] = _joined(before.cells[-1], line.cells[0], line.size)
@@ -130,7 +132,7 @@ def _is_beside(before: Line, line: Line) -> bool:
     small, other = (line, before) if line.size < before.size else (before, line)
     if not is_script(small.size, small.base, of_size=other.size, of_base=other.base):
         return False
-    return abs(line.base - before.base) <= RAISED * size and not (before.backward or line.backward)
+    return not (before.backward or line.backward)
 
 
 def _take_script(before: Line, line: Line) -> None:
@@ -164,8 +166,11 @@ def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:
     return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}", breaks)
 
 
-def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _runs(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
     """Words of a stretch that are on one line: pdfium goes on behind a hyphen as if there were no line's end."""
+    if len(words) == 1:
+        yield words
+        return
     run: list[Word] = []
     for word in words:
         if run and _breaks(run[-1], word):
@@ -186,29 +191,26 @@ def _breaks(before: Word, word: Word) -> bool:
     return word.left < before.left and not (word.backward or before.backward)
 
 
-def _line(words: list[Word], text_page: Any, fonts: Fonts, walls: Sequence[Rule]) -> Line:
+def _line(words: Sequence[Word], text_page: Any, fonts: Fonts, walls: Sequence[Rule]) -> Line:
+    bold, fixed = _style(words, text_page, fonts)
+    if len(words) == 1:
+        (word,) = words
+        cells = [LineCell(word.left, word.right, word.text, word.breaks)]
+        return Line(cells, word.base, word.size, bold=bold, fixed=fixed, backward=word.backward)
     size = sorted([word.size for word in words])[len(words) // 2]
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
-    bold, fixed = _style(words, text_page, fonts)
-    return Line(
-        cells_of(
-            words,
-            CELL_GAP * size,
-            [wall for wall in walls if wall.start <= base + 1 and base <= wall.end] if walls else (),
-        ),
-        base,
-        size,
-        bold=bold,
-        fixed=fixed,
-        backward=True in [word.backward for word in words],
-    )
+    walls = [wall for wall in walls if wall.start <= base + 1 and base <= wall.end] if walls else ()
+    cells = cells_of(words, CELL_GAP * size, walls)
+    return Line(cells, base, size, bold=bold, fixed=fixed, backward=True in [word.backward for word in words])
 
 
 def _style(words: Sequence[Word], text_page: Any, fonts: Fonts) -> Font:
     """What the first, the middle and the last word have in common."""
     style = fonts.at(text_page, words[0].place)
-    for word in (words[len(words) // 2], words[-1]) if (style.bold or style.fixed) and len(words) > 1 else ():
-        other = fonts.at(text_page, word.place)
+    if not (style.bold or style.fixed):
+        return style
+    for place in words[0].places or (words[len(words) // 2].place, words[-1].place):
+        other = fonts.at(text_page, place)
         style = Font(style.bold and other.bold, style.fixed and other.fixed)
     return style
 
@@ -239,7 +241,7 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
             text, left, right, breaks = [], word.left, word.right, []
         if word.breaks:
             begin = len(" ".join([*text, ""]))
-            breaks += [found._replace(at=found.at + begin) for found in word.breaks]
+            breaks += [found._replace(at=found.at + begin) for found in word.breaks] if begin else word.breaks
         text.append(word.text)
     cells.append(LineCell(left, right, " ".join(text), breaks))
     return cells

@@ -1,7 +1,7 @@
 """Owns one page as it is read: its lines by the direction of their text, its rules, and what lies on it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool
         with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
             left, bottom, right, top = box = page.get_bbox()
             drawings = read_drawings(page.raw, (right - left) * (top - bottom))
-            stretches = list(read_stretches(text_page.raw, box, merged=not drawings.upright))
+            stretches = list(read_stretches(text_page.raw, box, drawings.upright))
             form = document.formenv.raw if document.formenv else None
             annotations = list(read_annotations(form, page.raw))
             upright, *turned = _directions(stretches)
@@ -74,11 +74,15 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool
 
 
 def _directions(stretches: Iterable[Stretch]) -> list[list[Stretch]]:
-    """Stretches by their angle, the most words first; at least one, which may be empty."""
+    """Stretches by their angle, the most text first; at least one, which may be empty."""
     found: dict[float, list[Stretch]] = defaultdict(list)
     for stretch in stretches:
         found[round(stretch.angle, ANGLE_DIGITS)].append(stretch)
-    return sorted(found.values(), key=lambda alike: -sum(len(stretch.words) for stretch in alike)) or [[]]
+    return sorted(found.values(), key=_letters, reverse=True) or [[]]
+
+
+def _letters(stretches: Sequence[Stretch]) -> int:
+    return sum([len(word.text) for stretch in stretches for word in stretch.words])
 
 
 def _is_upright(stretches: list[Stretch]) -> bool:

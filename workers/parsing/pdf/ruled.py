@@ -1,6 +1,6 @@
 """Owns tables that are drawn: rules around their cells say what is a row, a column, and a cell over several of them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,9 +68,12 @@ def find_grids(drawings: Drawings) -> Iterator[RuledGrid]:
 def _touching(level: Sequence[Rule], upright: Sequence[Rule]) -> Iterator[tuple[list[Rule], list[Rule]]]:
     """Level and upright rules in groups that hang together."""
     groups = _Groups(len(level) + len(upright))
+    order = sorted(range(len(level)), key=lambda other: level[other].at)
+    heights = [level[other].at for other in order]
     for number, rule in enumerate(upright, start=len(level)):
-        for other, crossing in enumerate(level):
-            if _touch(rule, crossing):
+        reached = bisect_left(heights, rule.start - NEAR), bisect_right(heights, rule.end + NEAR)
+        for other in order[slice(*reached)]:
+            if level[other].start - NEAR <= rule.at <= level[other].end + NEAR:
                 groups.unite(number, other)
     for rules, first in ((level, 0), (upright, len(level))):
         for one, other in _continued(rules):
@@ -87,11 +90,6 @@ def _continued(rules: Sequence[Rule]) -> Iterator[tuple[int, int]]:
     for one, other in pairwise(order):
         if abs(rules[one].at - rules[other].at) <= NEAR and rules[other].start <= rules[one].end + NEAR:
             yield one, other
-
-
-def _touch(upright: Rule, level: Rule) -> bool:
-    across = level.start - NEAR <= upright.at <= level.end + NEAR
-    return across and upright.start - NEAR <= level.at <= upright.end + NEAR
 
 
 class _Groups:

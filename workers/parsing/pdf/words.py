@@ -3,25 +3,30 @@
 import ctypes
 import math
 import re
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, chain, count, islice, repeat, takewhile
+from operator import add
+from struct import iter_unpack
 from typing import Any, NamedTuple
 
 from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.calls import address, by_address
+from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
 from embedmill.workers.parsing.pdf.scripts import MAY_FOLLOW, MAY_OPEN, is_script, written
 from embedmill.workers.parsing.pdf.signs import readable
 
-_LINE = re.compile("[^\r\n\0]+")
-_WORD = re.compile("[^\\s\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
-_PLAIN_WORD = re.compile(r"\S+")
-_SIGNS = re.compile("[\0\x02\ufffe]")
+# pdfium goes on behind a hyphen at a line's end as if there were none.
+_LINE = re.compile("[^\r\n\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
+_WORD = re.compile(r"\S+")
 _MAYBE_HYPHEN = re.compile("\ufffe")
 _DIGIT = re.compile(r"\d")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
+_SAME_BASE = 0.01  # points
 _FEW = 4
 NARROW = 0.7
 """Of a line's height: gaps between words that are narrower part nothing by themselves."""
@@ -34,6 +39,12 @@ Box = tuple[float, float, float, float]
 _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
 
+_Edges = tuple[float, float, float, float]
+"""Left, top, right and bottom of a character's loose box, as pdfium stores them."""
+
+_EDGES = "=4f"
+_EDGES_BYTES = 16
+
 
 class Break(NamedTuple):
     """A gap within a text that may part cells: the place of its blank in the text, and its edges in points."""
@@ -43,10 +54,18 @@ class Break(NamedTuple):
     right: float
 
 
-class Word(NamedTuple):
-    """A word along its line, or several of a line whose gaps are all narrow, with its widest ones as `breaks`.
+_Piece = tuple[int, int, float, float, Sequence[Break]]
+"""Where words between wide gaps begin and end among the characters, their edges, and the gaps between them."""
 
-    `base` is the height of its baseline, `size` that of its line, in points; `place` is its first character's.
+_Found = tuple[int, int, _Edges, _Edges]
+"""A word: its first character, the one behind it, and the edges of its first and last one."""
+
+
+class Word(NamedTuple):
+    """A word along its line, or a whole line whose gaps are all narrow, with the widest ones as `breaks`.
+
+    `base` is the height of its baseline, `size` that of its line, in points; `place` is its first character's, and
+    `places` those of a line's words in the middle and at the end.
     """
 
     text: str
@@ -56,7 +75,8 @@ class Word(NamedTuple):
     size: float
     place: int
     backward: bool = False
-    breaks: tuple[Break, ...] = ()
+    breaks: Sequence[Break] = ()
+    places: tuple[int, ...] = ()
 
 
 class Stretch(NamedTuple):
@@ -66,31 +86,43 @@ class Stretch(NamedTuple):
     angle: float
 
 
-def read_stretches(text_page: Any, box: Box, *, merged: bool) -> Iterator[Stretch]:
+def read_stretches(text_page: Any, box: Box, walls: Sequence[Rule] = ()) -> Iterator[Stretch]:
     """The page's text in the order of its content, without what begins outside the visible `box`.
 
-    Where rules may part words, they must not be `merged`.
+    Words between which one of the `walls`, upright rules, may stand are told one by one.
     """
     text = with_accents(_text(text_page), text_page)
-    place = _Places(text_page, text, box)
-    for line in _LINE.finditer(text):
-        if words := place.words(*line.span(), merged=merged):
-            yield Stretch(words, place.angle)
+    return _Places(text_page, text, box, walls).stretches()
+
+
+def _spans(line: "re.Match[str]") -> tuple[Sequence[int], Sequence[int]] | None:
+    """Where the words of a line begin, and where they end; None without words."""
+    start, text = line.start(), line[0].rstrip()
+    behinds = list(map(add, accumulate(map(len, text.split())), count(start)))
+    if not behinds:
+        return None
+    if behinds[-1] == start + len(text):
+        return [start, *[behind + 1 for behind in behinds[:-1]]], behinds
+    found = [word.span() for word in _WORD.finditer(line.string, *line.span())]
+    return [begin for begin, _ in found], [behind for _, behind in found]
 
 
 def _text(text_page: Any) -> str:
     """One character for each of pdfium's; beyond U+FFFF its buffer has two."""
     from pypdfium2 import raw
 
-    count = raw.FPDFText_CountChars(text_page)
-    if count <= 0:
+    length = raw.FPDFText_CountChars(text_page)
+    if length <= 0:
         return ""
-    buffer = (ctypes.c_ushort * (count + 1))()
-    raw.FPDFText_GetText(text_page, 0, count, buffer)
-    text = bytes(buffer)[: 2 * count].decode("utf-16-le", "surrogatepass")
-    if len(text.rstrip("\0")) == count:
+    buffer = (ctypes.c_ushort * (length + 1))()
+    raw.FPDFText_GetText(text_page, 0, length, buffer)
+    text = bytes(buffer)[: 2 * length].decode("utf-16-le", "surrogatepass")
+    if len(text.rstrip("\0")) == length:
         return _MAYBE_HYPHEN.sub(lambda found: _hyphen(text_page, found), text) if "\ufffe" in text else text
-    return "".join(_character(raw.FPDFText_GetUnicode(text_page, index)) for index in range(count))
+    codes = map(
+        by_address("FPDFText_GetUnicode", ctypes.c_uint, ctypes.c_int), repeat(address(text_page)), range(length)
+    )
+    return "".join(map(_character, codes))
 
 
 def _hyphen(text_page: Any, found: "re.Match[str]") -> str:
@@ -105,53 +137,118 @@ def _character(code: int) -> str:
 
 
 class _Places:
-    """Asks pdfium for places, into buffers that are made once: two calls a word, and a third where a height changes."""
+    """Asks pdfium for places, two calls a word for all of a page at once, and a third where a height changes."""
 
-    def __init__(self, text_page: Any, text: str, box: Box) -> None:
+    def __init__(self, text_page: Any, text: str, box: Box, walls: Sequence[Rule]) -> None:
         from pypdfium2 import raw
 
         self.angle = 0.0
-        self._is_even = self._has_breaks = False
-        self._raw = raw
-        self._page = text_page
+        self._page = address(text_page)
         self._text = text
-        # Signs for a hyphen at a line's end are rare, and make words twice as slow to find.
-        self._word = _WORD if _SIGNS.search(text) else _PLAIN_WORD
-        self._goes_back = _RIGHT_TO_LEFT.search(text) is not None
+        self._is_plain = text.isascii()
+        self._goes_back = not self._is_plain and _RIGHT_TO_LEFT.search(text) is not None
         self._visible = box
+        self._walls = sorted(walls)
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._origin = ctypes.addressof(self._x), ctypes.addressof(self._y)
-        self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
+        self._box = raw.FS_RECTF()
         loose_box = by_address("FPDFText_GetLooseCharBox", ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
-        self._ask = partial(loose_box, address(text_page))
+        self._ask = partial(loose_box, self._page)
         origin = by_address("FPDFText_GetCharOrigin", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-        self._ask_origin = partial(origin, address(text_page))
-        # Left, top, right and bottom, read at once.
-        self._first_edges = memoryview(self._first).cast("B").cast("f")
-        self._last_edges = memoryview(self._last).cast("B").cast("f")
+        self._ask_origin = partial(origin, self._page)
 
-    def words(self, start: int, end: int, *, merged: bool) -> list[Word]:
-        """The visible words of a line, from its first character to behind its last."""
-        angle = self._raw.FPDFText_GetCharAngle(self._page, start)
-        # pdfium counts clockwise.
-        self.angle = 0.0 if angle < _UPRIGHT or angle > 2 * math.pi - _UPRIGHT else 2 * math.pi - angle
-        if self.angle:
-            return [self._turned(place) for place in self._upright(start, end)]
-        places = self._upright(start, end)
-        if merged and self._is_even and len(places) > _FEW and not self._turns_back(start, end):
-            first, middle, last = self._told(start, end, [places[0], _joined(places[1:-1]), places[-1]])
-            return [first, middle._replace(breaks=_breaks(places[1:-1])) if self._has_breaks else middle, last]
-        return self._told(start, end, places)
-
-    def _told(self, start: int, end: int, places: Sequence[_Place]) -> list[Word]:
+    def stretches(self) -> Iterator[Stretch]:
         text = self._text
-        if not self._may_hold_scripts(start, end):
+        lines = [spans for line in _LINE.finditer(text) if (spans := _spans(line))]
+        begins = list(chain.from_iterable([begins for begins, _ in lines]))
+        behinds = list(chain.from_iterable([behinds for _, behinds in lines]))
+        words = zip(begins, behinds, self._edges(begins), self._edges([behind - 1 for behind in behinds]), strict=True)
+        for (line, _), angle in zip(lines, self._angles([line[0] for line, _ in lines]), strict=True):
+            # pdfium counts clockwise.
+            self.angle = 0.0 if angle < _UPRIGHT or angle > 2 * math.pi - _UPRIGHT else 2 * math.pi - angle
+            if told := self._told(list(islice(words, len(line)))):
+                yield Stretch(told, self.angle)
+
+    def _edges(self, characters: Sequence[int]) -> Iterator[_Edges]:
+        """The edges of characters, written into one buffer."""
+        buffer = (ctypes.c_float * (4 * len(characters)))()
+        begin = ctypes.addressof(buffer)
+        deque(map(self._ask, characters, range(begin, begin + len(buffer) * 4, _EDGES_BYTES)), maxlen=0)
+        return iter_unpack(_EDGES, buffer)
+
+    def _angles(self, characters: Sequence[int]) -> Iterator[float]:
+        return map(by_address("FPDFText_GetCharAngle", ctypes.c_float, ctypes.c_int), repeat(self._page), characters)
+
+    def _told(self, words: Sequence[_Found]) -> list[Word]:
+        """The visible words of a line, or all of them as one."""
+        if self.angle:
+            return [self._turned(place) for place in self._upright(words)]
+        start, end = words[0][0], words[-1][1]
+        text, has_scripts = self._text, self._may_hold_scripts(start, end)
+        pieces = self._pieces(words)
+        if pieces and not (has_scripts and self._with_scripts(text, start, end) != text[start:end]):
+            return pieces
+        places = self._upright(words)
+        if not has_scripts:
             return [_word(text[place[0] : place[1]], place) for place in places]
         return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
 
-    def _turns_back(self, start: int, end: int) -> bool:
-        """Whether there is text from right to left."""
-        return self._goes_back and _RIGHT_TO_LEFT.search(self._text, start, end) is not None
+    def _pieces(self, words: Sequence[_Found]) -> list[Word]:
+        """A line whose words stand on one baseline and in one order, in pieces without wide gaps; else nothing."""
+        begin, _, (start, top, _, bottom), _ = words[0]
+        end, length = words[-1][1], len(words)
+        base = self._base(begin)
+        if base is None or not self._visible[0] <= start or self._text.count(" ", begin, end) != length - 1:
+            return []
+        size = top - bottom
+        widest, parting, farthest = NARROW * size, PARTING * size, self._visible[2]
+        pieces: list[_Piece] = []
+        breaks: list[Break] = []
+        right = left_of_piece = start
+        for first, _, (left, own_top, _, own_bottom), (last_left, last_top, last_right, _) in words:
+            if own_top != top or own_bottom != bottom:
+                # A sign that reaches higher or lower than others of its font has one of the two.
+                if own_top != top and own_bottom != bottom and not abs((self._base(first) or 0.0) - base) < _SAME_BASE:
+                    return []
+                top, bottom = own_top, own_bottom
+            gap = left - right
+            if gap < 0 or last_left < left or last_top <= bottom or left > farthest:
+                return []
+            if gap >= widest:
+                pieces.append((begin, first - 1, left_of_piece, right, breaks))
+                begin, left_of_piece, breaks = first, left, []
+            elif gap > parting:
+                breaks.append(Break(first - begin - 1, right, left))
+            right = last_right
+        pieces.append((begin, end, left_of_piece, right, breaks))
+        if self._walls and self._has_wall(start, right, base):
+            return []
+        asked = words if len(pieces) > 1 or length <= _FEW else (words[0], words[1], words[-1])
+        size = sorted([own_top - own_bottom for _, _, (_, own_top, _, own_bottom), _ in asked])[len(asked) // 2]
+        places = words[length // 2][0], words[-1][0]
+        return self._readable([self._piece(piece, base, size, places) for piece in pieces])
+
+    def _piece(self, piece: _Piece, base: float, size: float, places: tuple[int, int]) -> Word:
+        begin, end, left, right, breaks = piece
+        return Word(self._text[begin:end], left, right, base, size, begin, breaks=breaks, places=places)
+
+    def _readable(self, pieces: list[Word]) -> list[Word]:
+        """The same as people write them; nothing where that would move their gaps, or they are read from the right."""
+        for number, piece in enumerate(pieces) if not self._is_plain else ():
+            if not piece.text.isascii():
+                text = readable(piece.text)
+                if (self._goes_back and _RIGHT_TO_LEFT.search(text)) or (piece.breaks and len(text) != len(piece.text)):
+                    return []
+                pieces[number] = piece._replace(text=text)
+        return pieces
+
+    def _has_wall(self, left: float, right: float, base: float) -> bool:
+        """Whether a wall may stand within a line."""
+        first = bisect_left(self._walls, (left - 1,))
+        return any(
+            wall.start <= base + 1 <= wall.end + 2
+            for wall in takewhile(lambda wall: wall.at <= right + 1, islice(self._walls, first, None))
+        )
 
     def _may_hold_scripts(self, start: int, end: int) -> bool:
         text = self._text
@@ -177,78 +274,68 @@ class _Places:
         found = MAY_OPEN.match(text, begin)
         if not found:
             return "", begin
-        base, size = self._height(found.end())
-        above, own = self._height(begin)
+        base, above = self._base_of(found.end()), self._base_of(begin)
+        if base == above:
+            return "", begin
+        size, own = self._size_of(found.end()), self._size_of(begin)
         is_mark = is_script(own, above, of_size=size, of_base=base)
         return (f"[{found[0]}] ", found.end()) if is_mark else ("", begin)
 
     def _raised(self, index: int) -> bool | None:
         """Whether a character is a superscript of the one before, or a subscript; None if it is neither."""
-        before, size = self._height(index - 1)
-        base, own = self._height(index)
+        base, before = self._base_of(index), self._base_of(index - 1)
+        if base == before:
+            return None
+        size, own = self._size_of(index - 1), self._size_of(index)
         if not is_script(own, base, of_size=size, of_base=before):
             return None
         return base > before
 
-    def _height(self, index: int) -> tuple[float, float]:
-        """The height of a character's baseline, and its size."""
+    def _base_of(self, index: int) -> float:
+        """The height of a character's baseline."""
         self._ask_origin(index, *self._origin)
-        self._ask(index, ctypes.addressof(self._last))
-        return self._y.value, self._last.top - self._last.bottom
+        return self._y.value
 
-    def _upright(self, start: int, end: int) -> list[_Place]:
-        """Notes whether words stand on one baseline, in one order, with narrow gaps, and none was left out."""
-        ask, first, last = self._ask, ctypes.addressof(self._first), ctypes.addressof(self._last)
-        edges_of_first, edges_of_last = self._first_edges.tolist, self._last_edges.tolist
+    def _size_of(self, index: int) -> float:
+        _, top, _, bottom = self._edges_of(index)
+        return top - bottom
+
+    def _upright(self, words: Sequence[_Found]) -> Iterator[_Place]:
+        """The visible words of a line, one by one."""
         visible_left, _, visible_right, _ = self._visible
-        top = bottom = right = math.inf
-        places: list[_Place] = []
+        top = bottom = math.inf
         base: float | None = None
-        size = widest = parting = 0.0
-        is_even, has_breaks = True, False
-        for found in self._word.finditer(self._text, start, end):
-            begin, behind = found.span()
-            ask(begin, first)
-            left, own_top, own_right, own_bottom = edges_of_first()
+        for begin, behind, (left, own_top, right, own_bottom), (last_left, last_top, last_right, _) in words:
             if own_top != top or own_bottom != bottom:
-                above, base = base, self._base(begin)
-                top, bottom, size = own_top, own_bottom, own_top - own_bottom
-                widest, parting = NARROW * size, PARTING * size
-                is_even = is_even and above in {base, None}
-            if not -widest < left - right < widest and right != math.inf:
-                is_even = False
-            elif left - right > parting:
-                has_breaks = True
-            right = own_right
+                base, top, bottom = self._base(begin), own_top, own_bottom
             if base is None or not visible_left <= left <= visible_right:
-                is_even = False
                 continue
-            if behind - begin > 1:
-                ask(behind - 1, last)
-                last_left, last_top, last_right, _ = edges_of_last()
-                is_below = last_top <= bottom and last_left < right and last_right > left
-                if is_below and not self.angle:
-                    places += self._one_by_one(begin, behind)
-                    is_even, top = False, math.inf
-                    continue
-                left, right = (left, last_right) if last_left >= left else (last_left, own_right)
-            places.append((begin, behind, left, right, base, size))
-        self._is_even, self._has_breaks = is_even, has_breaks
-        return places
+            is_below = last_top <= bottom and last_left < right and last_right > left
+            if behind - begin > 1 and is_below and not self.angle:
+                yield from self._one_by_one(begin, behind)
+                top = math.inf
+            elif last_left >= left:
+                yield begin, behind, left, last_right, base, top - bottom
+            else:
+                yield begin, behind, last_left, right, base, top - bottom
 
     def _one_by_one(self, begin: int, behind: int) -> Iterator[_Place]:
         """Characters that stand below one another with nothing between them, as in a column of single ones."""
         for index in range(begin, behind):
-            self._ask(index, ctypes.addressof(self._last))
-            left, top, right, bottom = self._last_edges.tolist()
+            left, top, right, bottom = self._edges_of(index)
             base = self._base(index)
             if base is not None and self._visible[0] <= left <= self._visible[2]:
                 yield index, index + 1, left, right, base, top - bottom
 
+    def _edges_of(self, index: int) -> _Edges:
+        box = self._box
+        self._ask(index, ctypes.addressof(box))
+        return box.left, box.top, box.right, box.bottom
+
     def _base(self, index: int) -> float | None:
         """The height of a character's baseline; None outside the visible box."""
-        self._ask_origin(index, *self._origin)
-        return self._y.value if self._visible[1] <= self._y.value <= self._visible[3] else None
+        base = self._base_of(index)
+        return base if self._visible[1] <= base <= self._visible[3] else None
 
     def _turned(self, place: _Place) -> Word:
         """The word as it is when its text is turned upright: its boxes are upright ones around turned characters."""
@@ -262,27 +349,14 @@ class _Places:
 
     def _corners(self, index: int) -> tuple[float, float, float]:
         """Left, right and height of a character's box, turned."""
-        box = self._last
-        self._ask(index, ctypes.addressof(box))
-        corners = [self._turn(x, y) for x in (box.left, box.right) for y in (box.bottom, box.top)]
+        box_left, top, box_right, bottom = self._edges_of(index)
+        corners = [self._turn(x, y) for x in (box_left, box_right) for y in (bottom, top)]
         along, across = [x for x, _ in corners], [y for _, y in corners]
         return min(along), max(along), max(across) - min(across)
 
     def _turn(self, x: float, y: float) -> tuple[float, float]:
         sine, cosine = math.sin(self.angle), math.cos(self.angle)
         return x * cosine + y * sine, y * cosine - x * sine
-
-
-def _joined(places: Sequence[_Place]) -> _Place:
-    begin, _, left, _, base, size = places[0]
-    return begin, places[-1][1], left, places[-1][3], base, size
-
-
-def _breaks(places: Sequence[_Place]) -> tuple[Break, ...]:
-    """The wide gaps of words that were joined."""
-    begin = places[0][0]
-    gaps = ((before[1] - begin, before[3], word[2], word[5]) for before, word in pairwise(places))
-    return tuple(Break(at, left, right) for at, left, right, size in gaps if right - left > PARTING * size)
 
 
 def _word(text: str, place: _Place) -> Word:
