@@ -1,6 +1,6 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import inf
 from typing import Protocol
@@ -28,7 +28,7 @@ FORMER_INDEX = (
     "the index of words is being made anew, as what counts as a word has changed; the one of before answers meanwhile, "
     "and what was written since is found by meaning"
 )
-NOT_SPELLED_OTHERWISE = "no identifier is asked for that no row holds as it is written"
+NOT_SPELLED_OTHERWISE = "no identifier is asked for that may be written otherwise"
 ONE_SIDE = "one side alone finds something"
 MOST_RESPELLED = 50
 """The best rows by words that are read for other spellings: as many as a page reads anyway."""
@@ -86,7 +86,7 @@ class Look:
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._is_named = False
         self._holding: Mapping[int, int] = {}
-        self._spelled: list[tuple[Phrase, float]] = []
+        self._spelled: list[tuple[tuple[Phrase, ...], float]] = []
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -147,9 +147,7 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
-            self._spelled = [
-                (some.phrase, weight_of_spelled(some, counted)) for some in query.spelled if not some.is_held(counted)
-            ]
+            self._spelled = [(some.phrases, weight_of_spelled(some, counted)) for some in query.spelled]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
@@ -222,7 +220,8 @@ class Look:
         with self._steps.step(SPELLING, given=len(best)) as step:
             rows = self._fetch([candidates[id] for id in best])
             more = {
-                id: sum(weight for phrase, weight in self._spelled if _holds(row, phrase)) for id, row in rows.items()
+                id: sum(weight for phrases, weight in self._spelled if _holds_any(row, phrases))
+                for id, row in rows.items()
             }
             step.out = sum(weight > 0 for weight in more.values())
         return {id: score + more.get(id, 0.0) for id, score in scores.items()}
@@ -262,8 +261,8 @@ class Look:
         return {match.id: self._rows[match.id] for match in matches if match.id in self._rows}
 
 
-def _holds(row: VectorRow, phrase: Phrase) -> bool:
-    return phrase.held_by(row.title, row.section, row.text)
+def _holds_any(row: VectorRow, phrases: Iterable[Phrase]) -> bool:
+    return any(phrase.held_by(row.title, row.section, row.text) for phrase in phrases)
 
 
 def _counted(step: Running, found: list[Match]) -> list[Match]:

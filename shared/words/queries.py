@@ -4,14 +4,15 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, repeat
+from itertools import chain, islice, pairwise, repeat
 
 from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
-from embedmill.shared.words.splitting import Pieces, close, split, tokens
+from embedmill.shared.words.spellings import in_one_form, name_and_number, other_wholes, without_times
+from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, split, take_apart, tokens
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
@@ -22,16 +23,22 @@ MOST_PHRASES = 100
 """Distinct phrases that are held to, and as many that are excluded; a query with more says so in its notes."""
 SHORT_QUERY = 2
 """Queries of so many words keep their function words: `vitamin a`, `the who`."""
-_RUN_OF_WORDS = re.compile(r"(?<![^\s(\[\"'])[^\W_]+(?:\s[^\W_]+)+(?![^\s.,;:!?)\]\"'])")
-"""Words of letters and digits alone, one space between."""
+SHOUTED = 4
+"""So many words in capitals are a sentence; fewer are names, as DIN EN 12."""
+_RUN_OF_WORDS = re.compile(r"(?<![^\s(\[\"'])[^\W_]+(?:\+\+|#)?(?:\s[^\W_]+(?:\+\+|#)?)+(?![^\s.,;:!?)\]\"'])")
+"""Words of letters and digits alone, one space between; a language's name may end with signs."""
 _NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
 """Function words that are written large by others than names."""
+_NO_LETTERS = frozenset("aiI")
+"""Words of one letter."""
 FEW_WORDS = 3
 """Beside an identifier and with it, in a query that is about it: a longer one is a question about more."""
 PART_SHARE = 0.1
 """Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
 LOOSE_PART_SHARE = 0.2
 """The same for a word with a hyphen, whose parts alone mean as much: `well-known`."""
+FAINT_SHARE = 0.01
+"""Of a part of what is one word for the cutter, as A and 320 of A320: it only brings up rows that may hold it apart."""
 WHOLE_SHARE = 0.5
 """Of a Korean word with its particles, beside its pairs of syllables."""
 CLOSED_SHARE = 0.5
@@ -43,6 +50,9 @@ MOST_TRIED = 100
 ADJOINED_SHARE, NAMED_SHARE = 0.5, 4.0
 """Of the weights of its words, for such an identifier. The latter lifts it above texts that hold the words apart, also
 in a text of three times the mean length."""
+SPELLED_SHARE, HELD_SHARE = 2.0, 0.4
+"""The same for rows that were read and hold it in whatever spelling, beside other words that are asked for; and where
+some row holds it as the query writes it: behind that one, and before its parts apart."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 
@@ -66,10 +76,12 @@ class QueryWord:
 
 @dataclass(frozen=True, slots=True)
 class AdjoinedWords:
-    """Words side by side in a query that may be one identifier, with the term of that; it adds to theirs."""
+    """Words side by side in a query that may be one identifier, with the terms of that; it adds to theirs."""
 
     words: tuple[QueryWord, ...]
-    term: int
+    terms: tuple[int, ...]
+    together: str
+    """The identifier in one word, in the query's letters."""
     is_named: bool
     """Whether nothing else is asked for, or it has so many parts that it can be nothing else."""
 
@@ -82,12 +94,11 @@ class SpelledWords:
     """
 
     words: tuple[QueryWord, ...]
-    phrase: Phrase
+    phrases: tuple[Phrase, ...]
+    """How they may be written."""
     is_named: bool
-
-    def is_held(self, counted: WordCounts) -> bool:
-        """Whether a row holds the identifier as it is written, so that there is no need to look for other spellings."""
-        return any(map((counted.holding or {}).get, self.words[0].part_of))
+    whole: tuple[int, ...] = ()
+    """The terms of the identifier as it is written; none where its words stand apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ class WordQuery:
     @property
     def terms(self) -> tuple[int, ...]:
         """All terms that may add to a score."""
-        adjoined = (some.term for some in self.adjoined)
+        adjoined = (term for some in self.adjoined for term in some.terms)
         return tuple(dict.fromkeys((*(term for word in self.words for term in word.terms), *adjoined)))
 
 
@@ -142,7 +153,7 @@ def parse_query(text: str) -> WordQuery:
 
 def parse_text(text: str) -> WordQuery:
     """A query without signs, as one that nobody typed: quotation marks and minuses in it mean nothing."""
-    normal = normalise(text)
+    normal = in_one_form(normalise(text))
     cut = list(dict.fromkeys(tokens(normal)))
     words, count = _words_of(cut[:MOST_COUNTED])
     adjoined = _adjoined(normal, words)
@@ -154,20 +165,34 @@ def _spelled(
 ) -> tuple[SpelledWords, ...]:
     """What may be spelled otherwise: identifiers of letters and numbers, and words side by side that may be one."""
     known = {word.text: word for word in words}
-    found = {" ".join(word.text for word in some.words): some for some in adjoined}
-    spelled = [SpelledWords(some.words, Phrase(text), some.is_named) for text, some in found.items()]
+    spelled = [
+        SpelledWords(some.words, _phrases(some.words, some.together, fold(some.together)), some.is_named)
+        for some in adjoined
+    ]
     functional = {word.text for word in words if word.functional}
     asked = sum(token.lower() not in functional for token in cut)
-    for pieces in map(split, islice(cut, MOST_TRIED)):
+    for token in islice(cut, MOST_TRIED):
+        pieces = take_apart(token) or split(token)
         parts = tuple(filter(None, map(known.get, pieces.words)))
         numbers = sum(map(str.isdecimal, pieces.words))
-        if pieces.wholes and not pieces.loose and len(parts) == len(pieces.atoms) and 0 < numbers < len(parts):
-            spelled.append(SpelledWords(parts, Phrase(" ".join(pieces.words)), len(parts) > 2 or asked == 1))
+        whole = next(map(known.get, pieces.wholes), None)
+        if whole is None or len(parts) != len(pieces.atoms):
+            continue
+        is_lettered = asked == 1 or any(len(word.text) == 1 for word in parts)
+        if is_lettered if pieces.loose else 0 < numbers < len(parts):
+            phrases = _phrases(parts, " ".join(name_and_number(token)))
+            spelled.append(SpelledWords(parts, phrases, len(parts) > 2 or asked == 1, whole.terms))
     return tuple(spelled)
 
 
+def _phrases(words: Sequence[QueryWord], *together: str) -> tuple[Phrase, ...]:
+    """How an identifier is written in parts: sizes with an x between, or a sign that is no word; and as one."""
+    apart = " ".join(word.text for word in words)
+    return tuple(map(Phrase, dict.fromkeys(filter(None, (apart, without_times(apart), *together)))))
+
+
 def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...]:
-    """What words side by side may be an identifier of, where hyphens are left out: with digits, and no other words."""
+    """What words side by side may be an identifier of, where hyphens are left out: with digits, or a letter alone."""
     known = {word.text: word for word in words}
     telling = {word.text for word in words if not word.functional}
     asked = sum(not word.functional and not word.part_of for word in words)
@@ -179,20 +204,28 @@ def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...
             continue
         pieces = split("-".join(some))
         for term in (pieces.closed or pieces.wholes if letters or len(some) > 2 else ())[:1]:
-            found[term] = AdjoinedWords(parts, term_id(term), len(some) > 2 or asked == len(some))
+            found[term] = AdjoinedWords(
+                parts, alternatives(term, term), "".join(some), len(some) > 2 or asked == len(some)
+            )
     return tuple(found.values())
 
 
 def _side_by_side(text: str) -> Iterator[list[str]]:
-    """Up to `MOST_ADJOINED` words with nothing but spaces between, one of them with digits."""
+    """Up to `MOST_ADJOINED` words with nothing but spaces between, one of them with digits; or a letter and a word."""
     for run in _RUN_OF_WORDS.finditer(text):
         words = run[0].split()
+        yield from ([one, other] for one, other in pairwise(words) if _is_lettered(one, other))
         numbers = [at for at, word in enumerate(words) if not word.isalpha()]
         begins = {at - before for at in numbers for before in range(MOST_ADJOINED) if at >= before}
         for begin in sorted(begins):
             for end in range(begin + 2, min(begin + MOST_ADJOINED, len(words)) + 1):
                 if not all(map(str.isalpha, words[begin:end])):
                     yield words[begin:end]
+
+
+def _is_lettered(one: str, other: str) -> bool:
+    """Whether one of two words is a letter alone, and no word: USB C, e mail."""
+    return (one + other).isalpha() and min(len(one), len(other)) == 1 and _NO_LETTERS.isdisjoint((one, other))
 
 
 def _has_words(text: str) -> bool:
@@ -221,34 +254,38 @@ def _words_of(cut: Sequence[str]) -> tuple[tuple[QueryWord, ...], int]:
     distinct: dict[str, QueryWord] = {}
     beyond: set[str] = set()
     for token in cut:
-        pieces = split(token)
+        pieces = take_apart(token) or split(token)
         if len(distinct) >= MOST_WORDS:
             beyond.update((*pieces.wholes, *pieces.closed, *pieces.grams, *pieces.words))
             continue
-        for word in _words_of_token(pieces):
+        for word in _words_of_token(token, pieces):
             known = distinct.get(word.text)
             if known is None or (known.part_of and not word.part_of):
                 distinct[word.text] = replace(word, functional=token in functional)
     return tuple(distinct.values())[:MOST_WORDS], len(distinct.keys() | beyond)
 
 
-def _words_of_token(pieces: Pieces) -> Iterator[QueryWord]:
+def _words_of_token(token: str, pieces: Pieces) -> Iterator[QueryWord]:
     wholes = [*_wholes_of(pieces)]
+    if has_wholes_within(token):
+        wholes[1:] = (replace(within, part_of=wholes[0].terms, part_share=PART_SHARE) for within in wholes[1:])
     part_of = tuple(term for whole in wholes for term in whole.terms)
     part_share = LOOSE_PART_SHARE if pieces.loose else PART_SHARE
+    part_weight = FAINT_SHARE if take_apart(token) else 1.0
     if pieces.grams:
         yield from _overlapping(pieces, wholes)
     else:
         yield from wholes
     for word, shown in zip(pieces.words, pieces.shown, strict=True):
-        yield QueryWord(word, alternatives(word, shown), part_of=part_of, part_share=part_share)
+        yield QueryWord(word, alternatives(word, shown), part_weight, part_of=part_of, part_share=part_share)
 
 
 def _wholes_of(pieces: Pieces) -> Iterator[QueryWord]:
     """Identifiers as they are written; each counts as one together with its closed form."""
     for whole in pieces.wholes:
         weight = CLOSED_SHARE if close(whole) in pieces.closed else 1.0
-        yield QueryWord(whole, alternatives(whole, whole), weight)
+        others = tuple(map(term_id, other_wholes(whole)))
+        yield QueryWord(whole, (*alternatives(whole, whole), *others), weight)
     yield from (QueryWord(closed, (term_id(closed),), CLOSED_SHARE) for closed in pieces.closed)
 
 
@@ -265,7 +302,7 @@ def _functional(cut: Sequence[str]) -> frozenset[str]:
         return frozenset()
     small = [token.lower() for token in cut]
     spoken = [languages()[code] for code in guess(small)]
-    shouted = not any(map(str.islower, cut))
+    shouted = sum(map(str.isalpha, cut)) >= SHOUTED and not any(map(str.islower, cut))
     functional = frozenset(
         token
         for at, token in enumerate(cut)
@@ -316,8 +353,9 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
             if holding.get(term):
                 weights[term] = weights.get(term, 0.0) + weight
     for some in query.adjoined:
-        if weight := weight_of_adjoined(some, counted):
-            weights[some.term] = weights.get(some.term, 0.0) + weight
+        weight = weight_of_adjoined(some, counted)
+        for term in filter(holding.get, some.terms) if weight else ():
+            weights[term] = weights.get(term, 0.0) + weight
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     mean_length = max(counted.words / counted.rows, 1.0) if counted.rows else 1.0
@@ -329,7 +367,7 @@ def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
     if sum(not word.part_of and not word.functional for word in query.words) > FEW_WORDS:
         return False
     parts = (word for word in query.words if word.part_of and word.part_share == PART_SHARE)
-    named = (some.term for some in query.adjoined if some.is_named)
+    named = (term for some in query.adjoined if some.is_named for term in some.terms)
     return any(map((counted.holding or {}).get, chain((term for word in parts for term in word.part_of), named)))
 
 
@@ -345,9 +383,9 @@ def weight_of(word: QueryWord, counted: WordCounts) -> float:
 
 def weight_of_adjoined(some: AdjoinedWords, counted: WordCounts) -> float:
     """What an identifier weighs that words side by side may be: nothing where no row holds it."""
-    if not (counted.holding or {}).get(some.term):
+    if not any(map((counted.holding or {}).get, some.terms)):
         return 0.0
-    return weight_of_spelled(some, counted)
+    return (NAMED_SHARE if some.is_named else ADJOINED_SHARE) * _weight_of_words(some.words, counted)
 
 
 def most_of_words(query: WordQuery, counted: WordCounts) -> float:
@@ -356,7 +394,14 @@ def most_of_words(query: WordQuery, counted: WordCounts) -> float:
     return (SATURATION + 1) * (words + math.fsum(weight_of_adjoined(some, counted) for some in query.adjoined))
 
 
-def weight_of_spelled(some: AdjoinedWords | SpelledWords, counted: WordCounts) -> float:
-    """What words weigh more where they stand as one."""
-    share = NAMED_SHARE if some.is_named else ADJOINED_SHARE
-    return share * math.fsum(weight_of(word, counted) for word in some.words)
+def weight_of_spelled(some: SpelledWords, counted: WordCounts) -> float:
+    """What words weigh more in a row that was read and holds them as one."""
+    share = NAMED_SHARE if some.is_named else SPELLED_SHARE
+    if any(map((counted.holding or {}).get, some.whole)):
+        share = HELD_SHARE
+    return share * _weight_of_words(some.words, counted)
+
+
+def _weight_of_words(words: Iterable[QueryWord], counted: WordCounts) -> float:
+    """What words weigh by themselves, and not as parts."""
+    return math.fsum(weight_of(replace(word, weight=1.0, part_of=()), counted) for word in words)

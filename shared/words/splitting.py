@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from embedmill.shared.words.folding import LARGE_UNITS, UNITS, fold
 from embedmill.shared.words.scripts import CLUSTER, HAN, HANGUL, PICTURE, SPACELESS, marks
+from embedmill.shared.words.spellings import name_and_number
 
 LONGEST_WHOLE = 80
 """Signs of an identifier that is kept whole: what is longer is data, as a picture in base 64."""
@@ -111,6 +112,20 @@ def split(token: str) -> Pieces:
     if token.isalpha():
         return _word(token)
     return _compound(token)
+
+
+@lru_cache(maxsize=2048)
+def take_apart(token: str) -> Pieces | None:
+    """A name and its number, as texts may have them, where the cutter takes them for one word; None for what else."""
+    parts = name_and_number(token)
+    if not parts or len(split(token).words) > 1 or not whole(token):
+        return None
+    return _together(list(map(split, parts)), wholes=whole(token))
+
+
+def has_wholes_within(token: str) -> bool:
+    """Whether an identifier is made of others, as 3.5mm is of 3.5, which then say less than it."""
+    return len(joined(token)) > 1 or _QUANTITY.fullmatch(token) is not None
 
 
 def is_plain(word: str) -> bool:

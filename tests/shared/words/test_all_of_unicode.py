@@ -20,7 +20,7 @@ LETTERS = st.text(st.characters(categories=("Ll", "Lo", "Mn", "Mc", "Zs")))
 def missing(query: str, text: str) -> list[str]:
     """The words of a query by which a text is not found."""
     held = set(count_terms(text=text).terms.tolist())
-    return [word.text for word in parse_query(query).words if not held & set(word.terms)]
+    return [word.text for word in parse_query(query).words if not held & {*word.terms, *word.part_of}]
 
 
 @given(st.one_of(ANYTHING, SIGNS))

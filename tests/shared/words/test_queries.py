@@ -122,7 +122,7 @@ def test_signs_alone_are_no_words(text: str) -> None:
 def test_common_function_words_weigh_nothing_beside_others(text: str, counted: list[str]) -> None:
     query = parse_query(text)
     assert [word.text for word in query.words if not word.functional] == counted
-    common = WordCounts(100, 1000, dict.fromkeys(query.terms, 1))
+    common = WordCounts(100, 1000, dict.fromkeys((term for word in query.words for term in word.terms), 1))
     counted_terms = {term for word in query.words if not word.functional for term in word.terms}
     assert set(weigh(query, common).weights) == counted_terms
 
