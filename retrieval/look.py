@@ -147,7 +147,8 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
-            self._spelled = [(some.phrases, weight_of_spelled(some, counted)) for some in query.spelled]
+            spelled = ((some.phrases, weight_of_spelled(some, counted)) for some in query.spelled)
+            self._spelled = [(phrases, weight) for phrases, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"

@@ -1,8 +1,16 @@
-"""Owns where the sentences of a text that is shown are. A line that goes on where it was wrapped ends none of them."""
+"""Owns where the sentences of a text that is shown are.
+
+A line that goes on where it was wrapped ends none of them, nor does the stop of an abbreviation or an ordinal number.
+"""
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embedmill.shared.stops import Stops
 
 Span = tuple[int, int]
 
@@ -26,7 +34,26 @@ _ENDED = ".!?。！？:;|"
 def sentences_of(text: str) -> Iterator[Span]:
     """Where each sentence, row, heading or item of a text is."""
     for start, end in pairwise([0, *_numbered_items(text), len(text)]):
-        yield from (found.span() for found in _SENTENCE.finditer(text, start, end))
+        yield from _joined(text, [found.span() for found in _SENTENCE.finditer(text, start, end)])
+
+
+def _joined(text: str, spans: list[Span]) -> Iterator[Span]:
+    """The sentences, those made one that a stop within had parted."""
+    begin = None
+    for (start, end), (after, _) in pairwise([*spans, (len(text), len(text))]):
+        begin = start if begin is None else begin
+        between = text[end:after]
+        if text[end - 1] == "." and between.count("\n") <= 1 and _stops(text).goes_on(end, after):
+            continue
+        yield begin, end
+        begin = None
+
+
+@lru_cache(maxsize=8)
+def _stops(text: str) -> "Stops":
+    from embedmill.shared.stops import Stops  # most texts need nobody who tells languages
+
+    return Stops(text)
 
 
 def _numbered_items(text: str) -> list[int]:

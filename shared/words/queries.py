@@ -395,10 +395,13 @@ def most_of_words(query: WordQuery, counted: WordCounts) -> float:
 
 
 def weight_of_spelled(some: SpelledWords, counted: WordCounts) -> float:
-    """What words weigh more in a row that was read and holds them as one."""
+    """What words weigh more in a row that was read and holds them as one; 0 where nobody looks for another spelling.
+
+    In a question about more than the identifier, a row that holds it as it is written is enough.
+    """
     share = NAMED_SHARE if some.is_named else SPELLED_SHARE
     if any(map((counted.holding or {}).get, some.whole)):
-        share = HELD_SHARE
+        share = HELD_SHARE if some.is_named else 0.0
     return share * _weight_of_words(some.words, counted)
 
 
