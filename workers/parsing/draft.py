@@ -28,8 +28,8 @@ _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROLS = bytes(code for code in range(0x80) if _UNSTORABLE.match(chr(code)))
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\r?\n\s*)")
-# Blanks that stand alone are what they become.
-_SPACE_RUN = re.compile("[\t\n\f\r][ \t\n\f\r]*| [ \t\n\f\r]+")
+_SPACES = "\n\t\r\f"
+_BLANKS = re.compile("  +")
 
 
 def clean(text: str) -> str:
@@ -48,7 +48,9 @@ def one_line(text: str) -> str:
     """ASCII white space folded to single blanks; other spaces, such as U+00A0, are the author's own."""
     if "  " not in text and text.isprintable():
         return text.strip(" ")
-    return _SPACE_RUN.sub(" ", text).strip(" ")
+    for space in _SPACES:
+        text = text.replace(space, " ")
+    return (_BLANKS.sub(" ", text) if "  " in text else text).strip(" ")
 
 
 def ranges(numbers: Iterable[int]) -> str:
