@@ -25,10 +25,9 @@ _LANGUAGES_LABEL = 40
 """Characters that may stand before them."""
 
 _CERTAIN = 'nav, [role="navigation"], [role="contentinfo"], [role="search"], footer'
-_HINT = re.compile(
-    "nav|footer|breadcrumb|cookie|consent|gdpr|sidebar|toolbar|prev|next|lang|skip|related|pag|share|social|menu|search",
-    re.IGNORECASE,
-)
+_HINTS = (
+    "nav footer breadcrumb cookie consent gdpr sidebar toolbar prev next lang skip related pag share social menu search"
+).split()
 # Names in their markup, and whatever in a text looks like them. Expressions that begin with one word are found quickly.
 _VALUE = r"""=\s*+("[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)"""
 _CLASSES = tuple(re.compile(spelt + _VALUE) for spelt in ("class", "CLASS", "Class"))
@@ -88,8 +87,12 @@ def _named(markup: str) -> str:
 
 
 def _values(patterns: Sequence[re.Pattern[str]], markup: str) -> Iterator[str]:
-    for value in {value for pattern in patterns for value in pattern.findall(markup)}:
-        if _HINT.search(value):
+    values = {value for pattern in patterns for value in pattern.findall(markup)}
+    # No value has the sign that parts them here; most pages have few of the hints.
+    written = "<".join(values).lower()
+    hints = [hint for hint in _HINTS if hint in written]
+    for value, lowered in zip(values, written.split("<"), strict=True) if hints else ():
+        if any(hint in lowered for hint in hints):
             yield unescape(value.strip("\"'"))
 
 
@@ -111,7 +114,8 @@ def main_part(tree: "LexborHTMLParser") -> "LexborNode | None":
     body = tree.body
     if body is None:
         return None
-    found = tree.css("main, [role=main]") or tree.css("article")
+    parts = tree.css("main, [role=main], article")
+    found = [part for part in parts if part.tag != "article" or part.attributes.get("role") == "main"] or parts
     if len(found) == 1 and _characters(found[0]) > MAIN * _characters(body):
         return found[0]
     return body

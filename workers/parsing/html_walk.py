@@ -25,7 +25,7 @@ _BREAKS = frozenset({
     "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
     "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
-_HEADING_ROLES = ", ".join(f'{tag}[role="heading"]' for tag in ("div", "p", "span", "strong", "b", "a", *_HEADINGS))
+_WITH_ROLES = frozenset(("div", "p", "span", "strong", "b", "a", *_HEADINGS))
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
@@ -80,7 +80,8 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         add = self._parts.append
-        roles = {node.mem_id: _heading_tag(node) for node in root.css(_HEADING_ROLES)}
+        headings = (node for node in root.css('[role="heading"]') if node.tag in _WITH_ROLES)
+        roles = {node.mem_id: _heading_tag(node) for node in headings}
         for tag, node in _events(root, self._skipped, self._captions, roles):
             if node is None:
                 self._leave(tag)
