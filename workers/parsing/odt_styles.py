@@ -71,8 +71,9 @@ class OdtStyles:
 
     def __init__(self, *roots: Element) -> None:
         """Of styles of one name, those of a later root count."""
-        self._elements = {attribute(found, "name"): found for root in roots for found in root.iter("{*}style")}
-        self._listings = {attribute(found, "name"): found for root in roots for found in root.iter("{*}list-style")}
+        named = [found for root in roots for found in root.iter("{*}style", "{*}list-style")]
+        self._elements = {attribute(found, "name"): found for found in named if local_name(found) == "style"}
+        self._listings = {attribute(found, "name"): found for found in named if local_name(found) != "style"}
         self._known: dict[str, OdtStyle] = {"": OdtStyle()}
         self._roots = roots
 

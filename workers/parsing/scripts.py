@@ -31,6 +31,9 @@ def script(mark: str, text: str, before: str) -> str:
 
 def marked(pieces: Iterable[MarkedPiece]) -> str:
     """The pieces as one text; neighbours of one mark are marked together."""
+    pieces = list(pieces)
+    if not any(mark for mark, _ in pieces):
+        return "".join([text for _, text in pieces])
     out = ""
     for is_struck, group in groupby(pieces, key=lambda piece: piece[0].startswith(STRUCK)):
         text = _scripted(group, out)

@@ -9,7 +9,6 @@ from embedmill.workers.parsing.package import PartRelation, parts_of_kind, relat
 from embedmill.workers.parsing.xml import Element, local_name, parse_xml
 
 _TITLES = frozenset({"title", "ctrTitle"})
-_PROPERTIES = ("{*}nvSpPr/{*}nvPr/{*}ph", "{*}nvGraphicFramePr/{*}nvPr/{*}ph", "{*}nvPicPr/{*}nvPr/{*}ph")
 _TRANSFORMS = ("{*}spPr/{*}xfrm", "{*}xfrm", "{*}grpSpPr/{*}xfrm")
 
 
@@ -32,10 +31,9 @@ class Placeholder:
 
     @classmethod
     def of(cls, shape: Element) -> "Placeholder":
-        for path in _PROPERTIES:
-            if (found := shape.find(path)) is not None:
-                return cls(found.get("type", "body"), found.get("idx", "0"))
-        return cls("", "")
+        properties = properties_of(shape)
+        found = None if properties is None else properties.find("{*}nvPr/{*}ph")
+        return cls("", "") if found is None else cls(found.get("type", "body"), found.get("idx", "0"))
 
     @property
     def is_title(self) -> bool:
@@ -44,6 +42,11 @@ class Placeholder:
     @property
     def master_kind(self) -> str:
         return "title" if self.is_title else self.kind if self.kind in {"dt", "ftr", "sldNum"} else "body"
+
+
+def properties_of(shape: Element) -> Element | None:
+    """What a shape says of itself beside its looks: its first child, whatever kind of shape it is."""
+    return next((child for child in shape if local_name(child).startswith("nv")), None)
 
 
 class SlideLayout:

@@ -11,7 +11,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.package import PartRelation, relation_id
-from embedmill.workers.parsing.slide_layouts import Placeholder, SlideLayout, box_of, reading_order
+from embedmill.workers.parsing.slide_layouts import Placeholder, SlideLayout, box_of, properties_of, reading_order
 from embedmill.workers.parsing.slide_text import SlideMarkers, drawn_line
 from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.word_text import chosen
@@ -19,7 +19,6 @@ from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_
 
 _FURNITURE = frozenset({"sldNum", "dt", "hdr", "sldImg"})
 _FOOTER = "ftr"
-_SPOKEN = ("{*}nvPicPr/{*}cNvPr", "{*}nvSpPr/{*}cNvPr", "{*}nvGraphicFramePr/{*}cNvPr", "{*}nvGrpSpPr/{*}cNvPr")
 _ON = frozenset({"1", "true"})
 
 
@@ -126,15 +125,16 @@ def _shapes(tree: Element) -> Iterator[Element]:
 
 
 def _is_hidden(shape: Element) -> bool:
-    return any(found.get("hidden") in _ON for path in _SPOKEN for found in shape.iterfind(path))
+    return (said := _said_of(shape)) is not None and said.get("hidden") in _ON
 
 
 def _alternative(shape: Element) -> str:
-    return next((said for path in _SPOKEN for found in shape.iterfind(path) if (said := spoken(_said(found)))), "")
+    return "" if (said := _said_of(shape)) is None else spoken(said.get("descr") or said.get("title") or "")
 
 
-def _said(properties: Element) -> str:
-    return properties.get("descr") or properties.get("title") or ""
+def _said_of(shape: Element) -> Element | None:
+    properties = properties_of(shape)
+    return None if properties is None else properties.find("{*}cNvPr")
 
 
 def _joined(body: Element) -> str:
