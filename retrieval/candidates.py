@@ -1,8 +1,9 @@
 """Owns which of the rows that a store finds are candidates: seen by readers, each chunk once, and enough of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from math import inf, isfinite
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from embedmill.shared.editions import Edition, ordinal_of
 from embedmill.shared.providers.vectorstores.rows import Match
@@ -11,9 +12,15 @@ WIDENING = 4
 SPARE = 1.25
 """More rows are asked for than are wanted, so that a few that are dropped cost no second pass."""
 
+MOST_SEEN = 50_000
+"""Rows that are remembered to be seen, some 150 bytes each."""
+
+_ID, _SCORE = itemgetter(0), itemgetter(3)
 _DOCUMENT = attrgetter("document")
 
 ActiveEditions = Callable[[Collection[str]], Mapping[str, Edition]]
+FindSeen = Callable[[], set[str]]
+"""The ids of rows that were found to be seen since any document changed; what is found more is added to it."""
 Ask = Callable[[int], list[Match]]
 """How many to the best matches, best first."""
 Keep = Callable[[Sequence[Match]], list[Match]]
@@ -21,10 +28,14 @@ Keep = Callable[[Sequence[Match]], list[Match]]
 
 
 class Visibility:
-    """Which rows a reader may see, by one view of the tracking database: every document is looked up once a query."""
+    """Which rows a reader may see, by one view of the tracking database: every document is looked up once a query.
 
-    def __init__(self, active_editions: ActiveEditions) -> None:
+    Nothing is looked up of rows that were seen before, as long as no document of the collection has changed.
+    """
+
+    def __init__(self, active_editions: ActiveEditions, find_seen: FindSeen = set) -> None:
         self._look_up = active_editions
+        self._find_seen = find_seen
         self._known: dict[str, Edition | None] = {}
         self._shown: list[list[Match]] = []
         self._missed: set[str] = set()
@@ -36,22 +47,40 @@ class Visibility:
 
     def learn(self, matches: Iterable[Match]) -> None:
         """Look up the documents of these rows, as far as they are not known yet."""
-        unknown = set(map(_DOCUMENT, matches)) - self._known.keys()
+        listed = list(matches)
+        if self._were_seen(listed):
+            return
+        unknown = set(map(_DOCUMENT, listed)) - self._known.keys()
         if unknown:
             active = self._look_up(unknown)
             self._known.update(zip(unknown, map(active.get, unknown), strict=True))
 
     def visible(self, matches: Sequence[Match]) -> list[Match]:
         """Those of the active edition of their document; nothing of a row whose id is none of ours is believed."""
-        try:
-            kept = self._seen_of(matches)
-        except KeyError:
-            self.learn(matches)
-            kept = self._seen_of(matches)
+        if self._were_seen(matches):
+            self._shown.append(list(matches))
+            return self._shown[-1]
+        self.learn(matches)
+        kept = self._seen_of(matches)
+        self._remember(kept)
         self._shown.append(kept)
         if len(kept) < len(matches):
             self._missed.update(match.document for match in matches if self._known[match.document] is not None)
         return kept
+
+    @cached_property
+    def _seen(self) -> set[str]:
+        return self._find_seen()
+
+    def _were_seen(self, matches: Sequence[Match]) -> bool:
+        return self._seen.issuperset(map(_ID, matches)) and all(map(isfinite, map(_SCORE, matches)))
+
+    def _remember(self, kept: Sequence[Match]) -> None:
+        """What was looked up after a change is not noted as seen before it."""
+        if self._find_seen() is self._seen:
+            if len(self._seen) > MOST_SEEN:
+                self._seen.clear()
+            self._seen.update(map(_ID, kept))
 
     def _seen_of(self, matches: Sequence[Match]) -> list[Match]:
         """Raises KeyError where a document is not known."""

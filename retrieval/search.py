@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from embedmill.retrieval import explaining
 from embedmill.retrieval import look as looking
-from embedmill.retrieval.candidates import ActiveEditions, Visibility
+from embedmill.retrieval.candidates import ActiveEditions, FindSeen, Visibility
 from embedmill.retrieval.embedding import EMBED, Vector, embed
 from embedmill.retrieval.explaining import Explanation
 from embedmill.retrieval.fusion import UNMEASURED_MODEL, Fusion
@@ -131,6 +131,8 @@ class Searcher:
         """Where results are kept, if they are."""
         self.reach: Condition | None = None
         """Which rows there are for whoever asks; None for all of them."""
+        self.find_seen: FindSeen = set
+        """Which rows were found to be seen before; a set of its own for each query where nobody remembers."""
 
     def search(
         self,
@@ -188,7 +190,7 @@ class Searcher:
             reading = self._find_shards()
             shards = Shards(self._store, reading.shards, seconds=self._seconds, failed=failed, within=self.reach)
             _check_words(question, shards)
-            visibility = Visibility(_timed(self._active_editions, steps))
+            visibility = Visibility(_timed(self._active_editions, steps), _noted(self.find_seen, steps))
             look = Look(question, vector, shards, visibility, steps, fusion=fusion)
             judge = self._find_judge(question, vector, look, steps)
             merged: Looking = look
@@ -276,6 +278,14 @@ def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
         return active
 
     return timed
+
+
+def _noted(find_seen: FindSeen, steps: Steps) -> FindSeen:
+    def noted() -> set[str]:
+        with steps.step(VERSIONS):
+            return find_seen()
+
+    return noted
 
 
 def _notes(page: Page, question: SearchQuestion, begin: Cursor) -> Iterator[str]:

@@ -35,10 +35,11 @@ class Edition(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The editions that readers see of some documents, as of a number of their collection's changes."""
+    """The editions that readers see of some documents, and rows that they see, as of a number of changes."""
 
     changes: int
     editions: dict[str, Edition]
+    rows: set[str]
 
 
 class RowName(NamedTuple):

@@ -228,6 +228,7 @@ def open_searcher(runtime: Runtime, collection: str, **switches: Unpack[Switches
             tally=tally,
             judges=open_judges(runtime, found, stages, tally, keeping),
         )
+        searcher.find_seen = sight.find_seen
         searcher.understanding = open_understanding(runtime, found, stages, tally, keeping)
         searcher.word_weight = stages.word_weight
         searcher.stages = stages

@@ -40,7 +40,12 @@ class Sight:
         with self._database.glancing() as connection:
             known = self._seen_in(connection).editions
             found = dict(zip(ids, map(known.get, ids), strict=True))
-        return self._read(ids) if None in found.values() else cast("dict[str, Edition]", found)
+        return cast("dict[str, Edition]", found) if all(found.values()) else self._read(ids)
+
+    def find_seen(self) -> set[str]:
+        """The ids of rows that were found to be seen since anything changed; searches add to them."""
+        with self._database.glancing() as connection:
+            return self._seen_in(connection).rows
 
     def _read(self, ids: Ids[str]) -> Mapping[str, Edition]:
         with self._database.read() as connection:
@@ -55,7 +60,7 @@ class Sight:
         changes = count_changes(connection, self._collection_id)
         seen = self._seen.get(self._collection_id)
         if seen is None or seen.changes != changes:
-            seen = self._seen[self._collection_id] = Seen(changes, {})
+            seen = self._seen[self._collection_id] = Seen(changes, {}, set())
         return seen
 
 

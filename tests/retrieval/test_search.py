@@ -297,3 +297,18 @@ def test_a_query_looks_again_when_the_shards_changed_meanwhile(store: EmbeddedVe
     answers = iter([ReadingOrder(("s0",))])
     known = lambda: next(answers, ReadingOrder(("s0", "s1")))  # noqa: E731
     assert documents(Searcher(store, known, AngleEmbedder(), tracker).search("apple 0").hits) == ["moved"]
+
+
+def test_nothing_is_looked_up_of_rows_that_were_seen_until_a_document_changes(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    fruit(store, tracker)
+    remembered = [set[str]()]
+    searcher.find_seen = lambda: remembered[0]
+    first = documents(searcher.search("apple 9").hits)
+    asked = len(tracker.asked)
+    assert documents(searcher.search("apple 9").hits) == first
+    assert len(tracker.asked) == asked
+    del tracker.active["d0"]
+    remembered[0] = set()
+    assert documents(searcher.search("apple 9").hits) == [name for name in first if name != "d0"]

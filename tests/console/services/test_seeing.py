@@ -69,6 +69,15 @@ def test_a_switch_and_a_removal_act_on_the_very_next_look(tracker: Tracker) -> N
     assert sight(tracker, known).find_editions({one}) == {}
 
 
+def test_rows_that_were_seen_are_forgotten_as_soon_as_anything_has_changed(tracker: Tracker) -> None:
+    known: dict[int, Seen] = {}
+    index(tracker, "file:///a", "one")
+    sight(tracker, known).find_seen().add("row")
+    assert sight(tracker, known).find_seen() == {"row"}
+    index(tracker, "file:///b", "two")
+    assert sight(tracker, known).find_seen() == set()
+
+
 def test_who_still_looks_at_the_state_of_before_teaches_nobody_else(tracker: Tracker) -> None:
     known: dict[int, Seen] = {}
     one = index(tracker, "file:///a", "one")
