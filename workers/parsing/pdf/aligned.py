@@ -7,9 +7,11 @@ from itertools import islice, pairwise, takewhile
 from statistics import mean, median
 
 from embedmill.workers.parsing.pdf.drawings import Rule
+from embedmill.workers.parsing.pdf.header_above import spread_names, with_head_above
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, LineCell, from_place
 from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, MARKER, has_leaders
+from embedmill.workers.parsing.pdf.near_cells import parted_like
 from embedmill.workers.parsing.pdf.tables import PADDED, Part, PdfTable, Row, count_heads, without_wraps
 
 FARTHEST = 3.0
@@ -30,6 +32,8 @@ ALIGNED_SHARE = 0.7
 """Of a column's cells so many begin, end, or are centred at one place."""
 SLACK = 0.6
 """Of a line's height: places that differ less are one."""
+SAME_GAP = 0.1
+"""Of a distance: distances that differ less are one."""
 COMPARED = 40
 """Rows with which a row is compared."""
 _PAGE = re.compile(r"\d{1,4}|[ivxlc]+")
@@ -43,7 +47,9 @@ def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Doc
     at = attempts = 0
     while at < len(parts):
         lines = list(_region(parts, at)) if _may_begin(parts[at]) and attempts < MOST_ATTEMPTS else []
-        taken, table = _table(lines, level, words, named=_is_named(parts, at)) if len(lines) > 1 else (0, None)
+        taken, table = 0, None
+        if len(lines) > 1:
+            taken, table = _table(lines, level, words, above=found)
         attempts += len(lines) > 1 and not taken
         found += [table] if table else parts[at : at + max(taken, 1)]
         at += max(taken, 1)
@@ -53,18 +59,19 @@ def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Doc
 def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
     """Lines from here on that may be rows: with gaps, or no wider than a cell; each not far below the one before."""
     above: Line | None = None
-    for part in islice(from_place(parts, start), MOST_ROWS):
+    for at, part in enumerate(islice(from_place(parts, start), MOST_ROWS), start):
         if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text) or _is_item(part):
             return
         if CAPTION.match(part.text):
             return
+        line = part if above is None else parted_like(above, part)
         if above is None:
-            left, right = part.left, part.right
-        elif not _may_follow(above, part, left, right):
+            left, right = line.left, line.right
+        elif not _may_follow(above, line, left, right) and not _is_amid(above, line, parts[at + 1 : at + 2]):
             return
-        left, right = min(left, part.left), max(right, part.right)
-        yield part
-        above = part
+        left, right = min(left, line.left), max(right, line.right)
+        yield line
+        above = line
 
 
 def _is_item(line: Line) -> bool:
@@ -87,18 +94,39 @@ def _may_follow(above: Line, line: Line, left: float, right: float) -> bool:
     return line.left >= left - 1 and line.right - line.left < 0.6 * (right - left) and line.right <= right + 1
 
 
-def _is_named(parts: Sequence[Part], at: int) -> bool:
+def _is_amid(above: Line, line: Line, below: Sequence[Part]) -> bool:
+    """Whether a line of one cell, however long, stands in the middle between rows of the same columns."""
+    following = below[0] if below else None
+    if len(line.cells) > 1 or not isinstance(following, Line) or len(following.cells) < 2:
+        return False
+    gap, slack = above.base - line.base, SLACK * line.size
+    met = [(one, cell) for one in above.cells for cell in following.cells if _overlap((one.left, one.right), cell) > 0]
+    is_shared = 1 < len(met) == len({id(one) for one, _ in met}) == len({id(cell) for _, cell in met})
+    is_shared = is_shared and all(_stands_like(one, cell, slack) for one, cell in met)
+    is_level = 0 < gap < FARTHEST * line.size and abs(gap - (line.base - following.base)) < SAME_GAP * gap
+    is_centred = abs(line.left + line.right - above.left - above.right) <= 2 * slack
+    return is_level and is_shared and (abs(line.left - above.left) <= slack or is_centred)
+
+
+def _stands_like(cell: LineCell, other: LineCell, slack: float) -> bool:
+    """Whether two cells begin, end, or are centred at one place."""
+    left, right = cell.left - other.left, cell.right - other.right
+    return min(abs(left), abs(right), abs(left + right) / 2) <= slack
+
+
+def _is_named(above: Sequence[Part]) -> bool:
     """Whether a caption stands above."""
-    above = parts[at - 1] if at else None
-    return (
-        isinstance(above, Line) and CAPTION_OF_TABLE.match(above.text) is not None and bool(CAPTION.match(above.text))
-    )
+    last = above[-1] if above else None
+    return isinstance(last, Line) and CAPTION_OF_TABLE.match(last.text) is not None and bool(CAPTION.match(last.text))
 
 
 def _table(
-    lines: list[Line], level: Sequence[Rule], words: DocumentWords, *, named: bool
+    lines: list[Line], level: Sequence[Rule], words: DocumentWords, *, above: list[Part]
 ) -> tuple[int, PdfTable | None]:
-    """How many of the lines are a table, and it; or how many are something else with gaps, and None."""
+    """How many of the lines are a table, and it; or how many are something else with gaps, and None.
+
+    What of its header is drawn before is taken from the parts `above`.
+    """
     lines = _as_far_as_one_table(lines)
     while len(lines[-1].cells) < 2 and not _is_rest(lines) and not _is_key(lines):
         lines.pop()
@@ -112,16 +140,19 @@ def _table(
             if line.cells[0].text.isdecimal():
                 line.cells[0].text += "."
         return len(lines), None
-    if not placed or not _is_tabular(placed, shown=named or (len(placed) > 1 and _has_head(placed, rules))):
+    is_shown = _is_named(above) or (len(placed) > 1 and _has_head(placed, rules))
+    if not placed or not _is_tabular(placed, shown=is_shown):
         return 0, None
     placed = [_row(line.part([part for cell in line.cells for part in _cut(cell, columns)]), columns) for line in lines]
     rows = without_wraps(placed, rules)
     if len(rows) < 2:
         return 0, None
+    rows = with_head_above(rows, above, columns, level)
     told = [row.texts(words) for row in rows]
     if any(line.backward for line in lines):
         told = [row[::-1] for row in told]
     heads = _ruled_heads(rows, rules) or count_heads(told, [row.bold for row in rows])
+    spread_names(told[:heads])
     return len(lines), PdfTable(told, heads, columns)
 
 
@@ -130,15 +161,25 @@ def _as_far_as_one_table(lines: list[Line]) -> list[Line]:
     gaps = [above.base - line.base for above, line in pairwise(lines) if len(line.cells) > 1 and above.base > line.base]
     usual = median(gaps) if gaps else 0.0
     for number, (above, line) in enumerate(pairwise(lines), start=1):
-        if len(line.cells) == 1 and usual and above.base - line.base > APART * usual:
+        is_apart = len(line.cells) == 1 and usual and above.base - line.base > APART * usual
+        if is_apart and not _is_beside_rows(above, line, lines[number + 1 :], APART * usual):
             return lines[:number]
     return lines
+
+
+def _is_beside_rows(above: Line, line: Line, below: Sequence[Line], farthest: float) -> bool:
+    """Whether the first of several rows stands higher, to the right of a line that is the first cell of all."""
+    following = below[0] if below else None
+    if following is None or following.base <= line.base or following.left <= line.right:
+        return False
+    return above.base - following.base <= farthest
 
 
 def _before_what_crosses(lines: list[Line], columns: Sequence[Span]) -> list[Line]:
     """Only names of columns reach over several: a later line that does is no row, and ends the table."""
     for number, line in enumerate(lines[HEAD_LINES:], start=HEAD_LINES):
-        if any(sum(_overlap(span, cell) > 1 for span in columns) > 1 for cell in line.cells):
+        crosses = any(sum(_overlap(span, cell) > 1 for span in columns) > 1 for cell in line.cells)
+        if crosses and not _is_amid(lines[number - 1], line, lines[number + 1 : number + 2]):
             return lines[:number]
     return lines
 
@@ -216,7 +257,9 @@ def _row(line: Line, columns: Sequence[Span]) -> Row:
     for cell in line.cells:
         covered = [number for number, span in enumerate(columns) if _overlap(span, cell) > 1]
         nearest = max(range(len(columns)), key=lambda number: _overlap(columns[number], cell))
-        for number in covered if len(line.cells) > 1 and len(covered) > 1 else [nearest]:
+        if len(covered) > 1 and len(line.cells) == 1 and _overlap(columns[nearest], cell) < cell.right - cell.left - 1:
+            covered = covered[:1]
+        for number in covered if len(covered) > 1 else covered or [nearest]:
             cells[number].append(cell)
     return Row(line.base, line.size, cells, line.bold, line.reach)
 

@@ -31,12 +31,16 @@ RAISED = 0.6
 
 @dataclass(slots=True)
 class LineCell:
-    """Text without wide gaps, and where it begins and ends on the line, in points; `breaks` are the widest it has."""
+    """Text without wide gaps, and where it begins and ends on the line, in points; `breaks` are the widest it has.
+
+    `lefts` tells where its words begin, if it has few.
+    """
 
     left: float
     right: float
     text: str
     breaks: Sequence[Break] = ()
+    lefts: Sequence[float] = ()
 
     def parts(self, found: Break) -> "tuple[LineCell, LineCell]":
         """The two cells that a gap parts."""
@@ -163,7 +167,8 @@ def _joined(cell: LineCell, following: LineCell, size: float) -> LineCell:
     breaks = [*cell.breaks, *(found._replace(at=found.at + begin) for found in following.breaks)]
     if gap > PARTING * size:
         breaks.append(Break(len(cell.text), cell.right, following.left))
-    return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}", breaks)
+    lefts = (*cell.lefts, *following.lefts) if blank and cell.lefts and following.lefts else ()
+    return LineCell(cell.left, max(cell.right, following.right), f"{cell.text}{blank}{following.text}", breaks, lefts)
 
 
 def _runs(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
@@ -195,7 +200,7 @@ def _line(words: Sequence[Word], text_page: Any, fonts: Fonts, walls: Sequence[R
     bold, fixed = _style(words, text_page, fonts)
     if len(words) == 1:
         (word,) = words
-        cells = [LineCell(word.left, word.right, word.text, word.breaks)]
+        cells = [LineCell(word.left, word.right, word.text, word.breaks, word.lefts)]
         return Line(cells, word.base, word.size, bold=bold, fixed=fixed, backward=word.backward)
     size = sorted([word.size for word in words])[len(words) // 2]
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
@@ -227,6 +232,7 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
     cells: list[LineCell] = []
     text: list[str] = []
     breaks: list[Break] = []
+    lefts: list[float] = []
     narrow = widest * PARTING / CELL_GAP
     left = right = 0.0
     for word in words:
@@ -237,11 +243,12 @@ def cells_of(words: Sequence[Word], widest: float, walls: Sequence[Rule] = ()) -
             left, right = min(left, word.left), max(right, word.right)
         else:
             if text:
-                cells.append(LineCell(left, right, " ".join(text), breaks))
-            text, left, right, breaks = [], word.left, word.right, []
+                cells.append(LineCell(left, right, " ".join(text), breaks, lefts))
+            text, left, right, breaks, lefts = [], word.left, word.right, [], []
         if word.breaks:
             begin = len(" ".join([*text, ""]))
             breaks += [found._replace(at=found.at + begin) for found in word.breaks] if begin else word.breaks
         text.append(word.text)
-    cells.append(LineCell(left, right, " ".join(text), breaks))
+        lefts += word.lefts or (word.left,)
+    cells.append(LineCell(left, right, " ".join(text), breaks, lefts))
     return cells

@@ -116,6 +116,7 @@ PADDED = 1.25
 
 def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
     """Rows whose cells have more than one line are one row each. `rules` are the heights of level rules among them."""
+    rows = _with_keys(rows)
     parted = [any(row.base < rule < above.base for rule in rules) for above, row in pairwise(rows)]
     is_ruled = sum(parted) > 2 and len(parted) > sum(parted)
     edges = _edges(rows)
@@ -129,6 +130,18 @@ def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
         else:
             merged.append(row)
     return merged
+
+
+def _with_keys(rows: Sequence[Row]) -> list[Row]:
+    """A first cell that stands beside several rows, drawn before them and lower than the first, is of that one."""
+    kept: list[Row] = []
+    for row in rows:
+        key = kept[-1] if kept else None
+        if key and key.cells[0] and sum(key.is_filled) == 1 and key.base < row.base and not row.cells[0]:
+            kept[-1] = Row(row.base, row.size, [key.cells[0], *row.cells[1:]], row.bold, row.reach)
+        else:
+            kept.append(row)
+    return kept
 
 
 def _is_own_row(row: Row, whole: Row) -> bool:

@@ -36,6 +36,9 @@ PARTING = 0.45
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
 
+SHORT = 8
+"""Words of a line that may be a row whose cells stand a blank apart, at the most."""
+
 _Place = tuple[int, int, float, float, float, float]
 """Where a word begins and ends among the characters, its left and right edge, the height of its baseline, its size."""
 
@@ -65,7 +68,7 @@ class Word(NamedTuple):
     """A word along its line, or a whole line whose gaps are all narrow, with the widest ones as `breaks`.
 
     `base` is the height of its baseline, `size` that of its line, in points; `place` is its first character's, and
-    `places` those of a line's words in the middle and at the end.
+    `places` those of a line's words in the middle and at the end. `lefts` tells where the words of a short one begin.
     """
 
     text: str
@@ -77,6 +80,7 @@ class Word(NamedTuple):
     backward: bool = False
     breaks: Sequence[Break] = ()
     places: tuple[int, ...] = ()
+    lefts: Sequence[float] = ()
 
 
 class Stretch(NamedTuple):
@@ -226,11 +230,15 @@ class _Places:
         asked = words if len(pieces) > 1 or length <= _FEW else (words[0], words[1], words[-1])
         size = sorted([own_top - own_bottom for _, _, (_, own_top, _, own_bottom), _ in asked])[len(asked) // 2]
         places = words[length // 2][0], words[-1][0]
-        return self._readable([self._piece(piece, base, size, places) for piece in pieces])
+        if len(pieces) == 1:
+            lefts = tuple([edges[0] for _, _, edges, _ in words]) if length <= SHORT else ()
+            return self._readable([self._piece(pieces[0], base, size, places, lefts)])
+        return self._readable([self._piece(piece, base, size, places, _lefts(piece, words)) for piece in pieces])
 
-    def _piece(self, piece: _Piece, base: float, size: float, places: tuple[int, int]) -> Word:
+    def _piece(self, piece: _Piece, base: float, size: float, places: tuple[int, int], lefts: Sequence[float]) -> Word:
         begin, end, left, right, breaks = piece
-        return Word(self._text[begin:end], left, right, base, size, begin, breaks=breaks, places=places)
+        text = self._text[begin:end]
+        return Word(text, left, right, base, size, begin, breaks=tuple(breaks), places=places, lefts=lefts)
 
     def _readable(self, pieces: list[Word]) -> list[Word]:
         """The same as people write them; nothing where that would move their gaps, or they are read from the right."""
@@ -357,6 +365,12 @@ class _Places:
     def _turn(self, x: float, y: float) -> tuple[float, float]:
         sine, cosine = math.sin(self.angle), math.cos(self.angle)
         return x * cosine + y * sine, y * cosine - x * sine
+
+
+def _lefts(piece: _Piece, words: Sequence[_Found]) -> Sequence[float]:
+    """Where the words of a piece of a short line begin."""
+    begin, end = piece[:2]
+    return tuple([edges[0] for first, _, edges, _ in words if begin <= first < end]) if len(words) <= SHORT else ()
 
 
 def _word(text: str, place: _Place) -> Word:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from embedmill.workers.parsing.document import BlockKind, ParsedDocument
 from tests.workers.parsing.making import shape, texts
 from tests.workers.parsing.pdf.drawing import Page, read
@@ -280,3 +282,89 @@ def test_a_row_of_its_key_alone_is_one_among_padded_rows_and_at_their_end() -> N
     document = read(put(Page(), bare).text(80, 520, "A passage below the table that says where the numbers are from."))
     assert rows(document) == [*TOLD, "Medlars", "Quinces | 1 | 2 | on request", "Figs"]
     assert heads(document) == {(0, 1)}
+
+
+BOLD = "Helvetica-Bold"
+SALES = ["North | 10 | 12 | 14 | 9", "South | 7 | 8 | 11 | 15"]
+
+
+def names(page: Page, *placed: tuple[float, float, str]) -> Page:
+    """Names of columns, each at its column's place and so many rows above the last line of the header."""
+    for left, line, name in placed:
+        page.text(left, 690 + 18 * line, name, font=BOLD)
+    return page
+
+
+def body(page: Page, rows_: Sequence[str], columns: Sequence[int]) -> Page:
+    return put(page, [row.split(" | ") for row in rows_], top=672, columns=columns)
+
+
+QUARTERS = tuple((left, 0, name) for left, name in zip((150, 200, 250, 300), ("Q1", "Q2", "Q1", "Q2"), strict=True))
+PLACES = ["Norway | Oslo | 410", "Sweden | Lund | 130"]
+HEADERS: dict[str, tuple[Page, list[str]]] = {
+    "a first cell over two lines": (
+        body(
+            names(Page(), (80, 0.5, "Region"), (150, 1, "2024"), (250, 1, "2025"), *QUARTERS),
+            SALES,
+            (80, 150, 200, 250, 300),
+        ),
+        ["Region | 2024 | 2024 | 2025 | 2025", "Region | Q1 | Q2 | Q1 | Q2", *SALES],
+    ),
+    "a first cell over two columns": (
+        body(
+            names(Page(), (80, 1, "Place"), (250, 0.5, "Sales"), (80, 0, "Country"), (160, 0, "City")),
+            PLACES,
+            (80, 160, 250),
+        ),
+        ["Place | Place | Sales", "Country | City | Sales", *PLACES],
+    ),
+    "a name centred over all but the first": (
+        body(
+            names(Page(), (80, 1, "Item"), (193, 2, "Measured"), (164, 1, "Cold"), (268, 1, "Hot"), *QUARTERS),
+            SALES,
+            (80, 150, 200, 250, 300),
+        ),
+        [
+            *("Item | Measured | Measured | Measured | Measured", "Item | Cold | Cold | Hot | Hot"),
+            *("Item | Q1 | Q2 | Q1 | Q2", *SALES),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_merged_names_of_columns_without_rules_stand_over_all_their_columns(case: str) -> None:
+    page, told = HEADERS[case]
+    document = read(page.text(80, 560, "A passage below the table that says where the numbers are from."))
+    assert rows(document) == told
+    assert heads(document) == {(0, len(told) - 2)}
+
+
+def test_a_bold_line_above_a_table_is_its_heading() -> None:
+    page = names(Page(), (80, 1.5, "Sales of 2024"), (80, 0, "Region"), (150, 0, "Q1"), (200, 0, "Q2"))
+    document = read(body(page, ["North | 10 | 12", "South | 7 | 8"], (80, 150, 200)))
+    assert shape(document)[0] == (BlockKind.HEADING, "Sales of 2024")
+    assert rows(document) == ["Region | Q1 | Q2", "North | 10 | 12", "South | 7 | 8"]
+
+
+def test_a_passage_over_all_columns_between_rows_is_a_row() -> None:
+    odd = [ROWS[0], ROWS[1], ["All of these were measured again in the summer"], ROWS[2], ROWS[3]]
+    assert rows(read(put(Page(), odd))) == [*TOLD[:2], odd[2][0], *TOLD[2:]]
+
+
+def test_a_first_cell_beside_several_rows_is_of_the_first() -> None:
+    page = put(Page(), [["Group", "Item", "Price"]], columns=(80, 150, 220))
+    for top, group, fruits in ((672, "Fruit", ("Apple", "Pear")), (636, "Nuts", ("Hazel", "Walnut"))):
+        page.text(80, top - 9, group)
+        for number, fruit in enumerate(fruits):
+            page.text(150, top - 18 * number, fruit).text(220, top - 18 * number, f"1.{top + number}")
+    assert rows(read(page)) == [
+        *("Group | Item | Price", "Fruit | Apple | 1.672", " | Pear | 1.673"),
+        *("Nuts | Hazel | 1.636", " | Walnut | 1.637"),
+    ]
+
+
+def test_names_that_stand_a_blank_apart_are_cells_below_those_of_the_row_above() -> None:
+    people = [["Name", "Family", "Town"], ["Anna", "Berg", "Oslo"], ["Bartholomew", "Featherstone", "London"]]
+    page = put(Page(), people, columns=(80, 153, 227)).text(80, 600, "Bartholomew came from there, and stayed.")
+    assert rows(read(page)) == ["Name | Family | Town", "Anna | Berg | Oslo", "Bartholomew | Featherstone | London"]
