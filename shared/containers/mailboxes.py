@@ -57,21 +57,24 @@ def name_by_id(message: bytes) -> str:
 
 def _messages(stream: BinaryIO) -> Iterator[bytes | None]:
     """None in the place of one that is too large; a line of any length is cut, and put together again."""
-    lines: list[bytes] | None = None
+    # What is read of a buffer is what lies in it, and no copy.
+    message: BytesIO | None = None
     size, after_blank = 0, True
     while line := stream.readline(HEAD_BYTES):
         if after_blank and _FROM.match(line):
-            if lines is not None:
-                yield _joined(lines, size)
-            lines, size = [], 0
-        elif lines is not None:
+            if message is not None:
+                yield _whole(message, size)
+            message, size = BytesIO(), 0
+        elif message is not None:
             size += len(line)
             if size <= MOST_MESSAGE_BYTES:
-                lines.append(line[1:] if _ESCAPED.match(line) else line)
+                message.write(line[1:] if _ESCAPED.match(line) else line)
+            elif message.tell():
+                message = BytesIO()
         after_blank = line in (b"\n", b"\r\n")
-    if lines is not None:
-        yield _joined(lines, size)
+    if message is not None:
+        yield _whole(message, size)
 
 
-def _joined(lines: list[bytes], size: int) -> bytes | None:
-    return None if size > MOST_MESSAGE_BYTES else b"".join(lines)
+def _whole(message: BytesIO, size: int) -> bytes | None:
+    return None if size > MOST_MESSAGE_BYTES else message.getvalue()
