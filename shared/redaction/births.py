@@ -103,9 +103,10 @@ _HINTS = fold_words(
     r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac\.|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
     r"""|geboortedatum|geboren|data urodzenia|urodzon[ya]|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
     r"""|synt(?:ynyt|\.|yma-?aika)|dogum(?:lu|[ _]?tarihi)?|(?:datum )?naroze(?:na?|ni)|(?:datum )?narodeni?[ay]?a?|szulet(?:ett|esi ido)|nascuta?|data nasterii"""
-    r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}|народж[^0-9\n ]{0,12}|роден[^0-9\n ]{0,3}|(?:تاريخ ال)?ميلاد"""
-    r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))"""
+    r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}+|народж[^0-9\n ]{0,12}+|роден[^0-9\n ]{0,3}+|(?:تاريخ ال)?ميلاد"""
+    r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))(?=[^0-9]{0,100}+[0-9])"""
 )
+"""A date has digits: where none follow soon, no form of one is tried."""
 _BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,42}}+(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}+)?+({_DATE})(?![0-9])")
 _BIRTH_MONTH_FIRST = re.compile(
     rf"{_HINTS}[^0-9\n]{{0,30}}?(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}?)?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"

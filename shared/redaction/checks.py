@@ -113,6 +113,11 @@ def stdnum(name: str) -> Callable[[str], bool]:
     return lambda value: bool(loaded()(value))
 
 
+def with_luhn(check: Callable[[str], bool]) -> Callable[[str], bool]:
+    """A check of which Luhn's sum is a part: most numbers need no more than that."""
+    return lambda digits: passes_luhn(digits) and check(digits)
+
+
 def is_rvnr(code: str) -> bool:
     """A German social insurance number: area, birth date, initial, serial number and check digit."""
     digits = [int(c) for c in code[:8]] + [int(c) for c in f"{ord(code[8]) - 64:02d}"] + [int(c) for c in code[9:11]]

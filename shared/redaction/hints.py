@@ -59,9 +59,8 @@ class Hint:
 
     def precedes(self, before: Before) -> bool:
         """Whether one of them stands there."""
-        if self.heads.isdisjoint(before.heads):
-            return False
-        return any(head in self.heads and self._pattern(head).search(before.text) is not None for head in before.heads)
+        met = self.heads.intersection(before.heads)
+        return any(self._pattern(head).search(before.text) is not None for head in met)
 
     def _pattern(self, head: str) -> re.Pattern[str]:
         """Of the words with a head, which is looked for first."""

@@ -1,6 +1,6 @@
 """Every number that is only digits: types, lengths, groupings, check digits, and the words that some of them need."""
 
-from embedmill.shared.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum
+from embedmill.shared.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum, with_luhn
 from embedmill.shared.redaction.finding import Certainty
 from embedmill.shared.redaction.hints import hint
 from embedmill.shared.redaction.national_rules import NATIONAL_RULES
@@ -120,7 +120,7 @@ RULES = NumberRules(
         NumberRule("KR_RRN", [13], stdnum("kr.rrn"), hint=hint("주민*", "rrn", "resident registration*")),
         NumberRule("TR_TCKN", [11], stdnum("tr.tckimlik"), hint=hint("tckn", "t c kimlik", "tc kimlik", "kimlik")),
         NumberRule("CN_RIC", [18], stdnum("cn.ric"), _shapes("18")),
-        NumberRule("ZA_ID", [13], stdnum("za.idnr"), hint=hint("id", "identity")),
+        NumberRule("ZA_ID", [13], with_luhn(stdnum("za.idnr")), hint=hint("id", "identity")),
         *NATIONAL_RULES,
     )
 )
