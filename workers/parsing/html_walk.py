@@ -22,15 +22,17 @@ _BREAKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "dd", "details", "dialog",
     "dir", "div",
     "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
-    "hgroup", "hr", "legend", "li", "main", "menu", "ol", "option", "p", "pre", "section", "select", "summary", "table",
+    "hgroup", "hr", "legend", "li", "main", "menu", "ol", "p", "pre", "section", "summary", "table",
     "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
 _WITH_ROLES = frozenset(("div", "p", "span", "strong", "b", "a", *_HEADINGS))
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
+_LISTED = {"select": "ul", "option": "li"}
+"""Boxes whose options can be seen are lists of them."""
 _LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys() | {"a"}
-_ENTERED = _LEFT | {"br", "img", "input", "math"}
+_ENTERED = _LEFT | {"br", "img", "input", "math", "optgroup", "select"}
 _LABEL_WORDS = 2
 """Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
 
@@ -109,12 +111,23 @@ class Walk:
             self._is_note = _names_note(node)
         elif tag == "br":
             self._parts.append("\n")
-        elif tag == "img":
-            self._show_picture(node)
-        elif tag == "math":
-            self._parts.append(_equation(node))
-        elif tag == "input":
-            self._show_input(node)
+        else:
+            self._show(tag, node)
+
+    def _show(self, tag: str, node: "LexborNode") -> None:
+        """What says something by itself."""
+        match tag:
+            case "img":
+                self._show_picture(node)
+            case "math":
+                self._parts.append(_equation(node))
+            case "input":
+                self._show_input(node)
+            case "select":
+                self._parts.append(f" {_chosen(node)} ")
+            case "optgroup":
+                self._flush()
+                self._parts.append(node.attributes.get("label") or "")
 
     def _leave(self, tag: str) -> None:
         if tag in _BREAKS:
@@ -337,6 +350,20 @@ class _Around:
         self.pres = pres
 
 
+def _is_list_box(select: "LexborNode") -> bool:
+    """Whether all of its options can be seen; of others one is, until somebody opens them."""
+    attributes = select.attributes
+    return "multiple" in attributes or integer(attributes.get("size"), 1) > 1
+
+
+def _chosen(select: "LexborNode") -> str:
+    """The option that is chosen, or the first that can be."""
+    options = [(option, option.attributes) for option in select.css("option")]
+    chosen = [pair for pair in options if "selected" in pair[1]][-1:]
+    free = [pair for pair in options if "disabled" not in pair[1]]
+    return next((attributes.get("label") or option.text() for option, attributes in (*chosen, *free)), "")
+
+
 def _names_note(node: "LexborNode") -> bool:
     """Whether a link says that it leads to a note, as in books."""
     attributes = node.attributes
@@ -370,8 +397,8 @@ def _events(
 ) -> "Iterator[tuple[str, LexborNode | None]]":
     """(tag, node) on entering, (tag, None) on leaving, of what means something; text is only entered.
 
-    What is skipped is not entered at all; an equation, and what is taken whole, is not stepped into. `roles` are tags
-    that stand for a node's own.
+    What is skipped is not entered at all; an equation, a closed choice, and what is taken whole, is not stepped into.
+    `roles` are tags that stand for a node's own.
     """
     open_tags: list[str] = []
     node: LexborNode | None = root
@@ -379,11 +406,11 @@ def _events(
         tag = node.tag or ""
         if tag == "-text":
             yield tag, node
-        elif (key := node.mem_id) in whole or tag == "math":
-            if tag in _ENTERED:
+        elif (key := node.mem_id) in whole or tag == "math" or (tag == "select" and not _is_list_box(node)):
+            if tag in _ENTERED and key not in skipped:
                 yield tag, node
         elif key not in skipped:
-            tag = roles.get(key, tag) if roles else tag
+            tag = roles.get(key) or _LISTED.get(tag, tag)
             if tag in _ENTERED:
                 yield tag, node
             if (child := node.child) is not None:

@@ -40,6 +40,8 @@ def lines(markup: str) -> list[str]:
          ["term", "  what it is", "  more", "other", "  inner", "    x"]),
         ("<ol><li><h3>Open</h3>text</ol>", ["1. Open", "  text"]),
         ("<li>a stray item", ["- a stray item"]),
+        ("<select size=2><option>a<option>b</select>", ["- a", "- b"]),
+        ("<select multiple><optgroup label=Nuts><option selected>a<option>b</select>", ["Nuts", "- a", "- b"]),
     ],
 )  # fmt: skip
 def test_lists_keep_numbers_bullets_and_nesting(markup: str, items: list[str]) -> None:
@@ -58,6 +60,9 @@ def test_lists_keep_numbers_bullets_and_nesting(markup: str, items: list[str]) -
         ("<ruby>漢<rt>kan</rt></ruby>字", "漢(kan)字"),
         ("<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>", "漢字(かんじ)"),
         ("auf&shy;ge&shy;teilt", "aufgeteilt"),
+        ("from <select><option>Oslo<option selected>Lund<option>Bergen</select> by train", "from Lund by train"),
+        ("from <select><option disabled>Where?<option label=Oslo>1<option>2</select> by train", "from Oslo by train"),
+        ("<select hidden><option>a</select>none<select></select>", "none"),
         ("a<b>b</b>c<span>d</span> e<br>f<wbr>g", "abcd e fg"),
         ("E = <math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>", "E = a/b"),
         ('see <img src=x alt="a red lamp">now', "see a red lamp now"),
