@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -105,3 +106,25 @@ def test_what_cannot_be_read_is_asked_once_more_and_then_an_error(said: "str | M
     found, errors = ask(lambda *_: said)
     assert found is None
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_citation_is_of_the_passage_that_was_shown_whatever_the_orders_are(seed: int) -> None:
+    drawn = Random(seed)
+    texts = {f"r{n}": f"Machine {n} runs at {n + 10} bar." for n in range(9)}
+    ranked = [Passage(id, f"d{id}", f"{id}.txt", "", "", text) for id, text in texts.items()]
+    drawn.shuffle(ranked)
+
+    def say(_: object, prompt: Prompt) -> str:
+        shown = re.findall(r'<passage-\w+ id="([^"]+)"[^>]*>\n(.*?)\n</', prompt.user[0].text)
+        drawn.shuffle(shown)
+        return json.dumps({"claims": [{"text": text, "quotes": [{"id": id, "quote": text}]} for id, text in shown]})
+
+    question = Answering(ScriptedModel(Scripted(say)), AskedQuestion(f"at what pressure does machine {seed} run?"))
+    packed = question.pack(ranked)
+    drawn.shuffle(ranked)
+    assert not ask_all(question, packed, meter=FreeMeter(), pace=Pacing())
+    assert question.answer is not None
+    assert {(c.text, q.passage.id, q.quote.text) for c in question.answer.claims for q in c.quotes} == {
+        (text, id, text) for id, text in texts.items()
+    }
