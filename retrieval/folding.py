@@ -17,9 +17,16 @@ LETTERS = {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "…": "...", "\u2044
 KEPT_APART = ("<super>", "<sub>", "<fraction>", "<circle>")
 """Decompositions that would turn ten to the fifth into a hundred and five."""
 
+OPENS = "[\u00ab\u2039]"
+"""Marks that have a space within in French; others open and close by them the other way round, and have none."""
+SPACELESS = "\u3001-\u3002\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Signs of Chinese and Japanese, between which a space is where a line was wrapped."""
+
 # Pieces that are no copies of themselves in small letters: in the order of their trials, at each depth of reading.
 FORM = rf"""
-    (?P<quote> [{DOUBLE_QUOTES}{SINGLE_QUOTES}] (?: (?<=\u00ab)\s+ )? | \s+ (?=[\u00bb\u203a]) )
+    (?P<quote> [{DOUBLE_QUOTES}{SINGLE_QUOTES}] (?: (?<=[\s(\[]{OPENS})\s+ | (?<=^{OPENS})\s+ )?
+        | \s+ (?=[\u00bb\u203a](?!\w)) )
+    | (?P<wrapped> (?<=[{SPACELESS}]) \s+ (?=[{SPACELESS}]) )
     | (?P<dash> \s* (?: [\u2014\u2015] | [-{DASHES}]{{2,}} ) \s* | \s+ [-\u2013] \s+ )
     | (?P<point> \s+ (?=[,;:!?.](?:\s|["']|$)) )
     | (?P<space> (?!\x20(?![\s{INVISIBLE}])) [\s{INVISIBLE}]+ )

@@ -34,6 +34,9 @@ OUTER_END = re.compile(r"""[\s"'.,;:!?]+$""")
 UNIT = re.compile(r"(?<=\d)\s*([a-zA-Zµμ]{1,4})(?![a-zA-Z])")
 PREFIXED_UNIT = re.compile(r"[mMpPkKgGtT]?(?:[wW]h?|[vV]|[hH]z|[pP]a|[jJ]|[aA]|[gGlLmMsS]|[bB]|bit|Bit|eV|ev|EV)")
 
+SMALL_UNITS = frozenset(("mg", "ml", "mm", "ms"))
+"""Units that are written in small letters, and are others with a large one."""
+
 
 class QuoteKind(StrEnum):
     """What a quote turned out to be."""
@@ -192,11 +195,13 @@ def _cuts_end(text: str, end: int) -> bool:
 def _same_units(quote: str, held: str) -> bool:
     """Whether units after numbers are in the same case where case tells them apart: mW is no MW, Mb no MB.
 
-    A quote all in capitals says nothing of case.
+    A quote all in capitals, or all in small letters, says nothing of case; but a thousandth is no million.
     """
+    units, theirs = UNIT.findall(quote), UNIT.findall(held)
+    if any(one in SMALL_UNITS and other == f"M{one[1:]}" for one, other in zip(units, theirs, strict=False)):
+        return False
     if quote.isupper() or quote.casefold() == quote:
         return True
-    units, theirs = UNIT.findall(quote), UNIT.findall(held)
     return len(units) != len(theirs) or all(
         one == other or one.casefold() != other.casefold() or not PREFIXED_UNIT.fullmatch(other)
         for one, other in zip(units, theirs, strict=True)

@@ -26,6 +26,10 @@ TEXT = "The pump is not safe above 1.5 bar. It weighs \u221240 kg, “they say�
         ("„they said so“ at noon", "He: «they said so» at noon", "they said so» at noon"),
         ("« ils disent cela » à midi", "« ils disent cela » à midi", "« ils disent cela » à midi"),
         ("'they said so' at noon", "He: “they said so” at noon", "they said so” at noon"),
+        ("»sie sagten es« am Mittag", "Er: „sie sagten es“ am Mittag", "sie sagten es“ am Mittag"),
+        ("Er: \u203asie sagten es\u2039 am Mittag", "Er: »sie sagten es« am Mittag", "Er: »sie sagten es« am Mittag"),
+        ("\u2039 ils disent cela \u203a à midi", "“ils disent cela” à midi", "ils disent cela” à midi"),
+        ("数据库必须每天备份", "数据库\n必须每天 备份。", "数据库\n必须每天 备份"),
         ("it isn't a configuration", "It isn’t a conﬁguration.", "It isn’t a conﬁguration"),
         ("an œuvre complète", "an oeuvre compl\u0065\u0300te", "an oeuvre compl\u0065\u0300te"),
         ("a soft hyphen here", "a soft hy\u00adphen here", "a soft hy\u00adphen here"),
@@ -79,6 +83,7 @@ def test_form_is_folded(quote: str, text: str, held: str | None) -> None:
         ("14. The next chapter begins", "13. The next chapter begins"),
         ("use of the pump", "reuse of the pump"),
         ("use of the pump", "use of the pumps"),
+        ("the dose is 5 mg a day", "The dose is 5 Mg a day."),
     ],
 )
 def test_meaning_is_not(quote: str, text: str) -> None:
