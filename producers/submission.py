@@ -23,6 +23,7 @@ from embedmill.shared.presence import is_gone
 from embedmill.shared.providers.embeddings.table import embedder_class, most_chunk_tokens
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.settings import Settings
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
@@ -241,15 +242,20 @@ def ensure_collection(runtime: Runtime, name: str) -> Collection:
     return found or create_collection(runtime, name, exists_ok=True)
 
 
+def usual_settings(settings: Settings, **chosen: Any) -> CollectionSettings:
+    """Those of a new collection; `chosen` overrides what the settings say. Raises SettingsError."""
+    defaults = {
+        "embedding": settings.embedding,
+        "validator": settings.validator,
+        "policy": settings.validation_policy,
+    }
+    return fit_chunks(CollectionSettings(**defaults | chosen), chosen)
+
+
 def create_collection(runtime: Runtime, name: str, *, exists_ok: bool = False, **chosen: Any) -> Collection:
     """Make a collection; `chosen` overrides the default settings. Raises UserError, SettingsError."""
     _check_name(name)
-    defaults = {
-        "embedding": runtime.settings.embedding,
-        "validator": runtime.settings.validator,
-        "policy": runtime.settings.validation_policy,
-    }
-    settings = fit_chunks(CollectionSettings(**defaults | chosen), chosen)
+    settings = usual_settings(runtime.settings, **chosen)
     if settings.gates or settings.audits:
         runtime.model(settings.validator)  # refused now, and not by the first worker, when its packages are missing
     embedder = runtime.embedder(settings.embedding)

@@ -292,7 +292,7 @@ class KeyRefused(FlowControl):
 
     hint = (
         "Correct it, then restart the workers that have the old one; the work goes on by itself. "
-        "`embedmill doctor` tries the keys of the embedder, the validators and the vector store."
+        "`embedmill doctor` tries the keys of all models and of the vector store."
     )
 
     def __init__(self, message: str, *, retry_after_seconds: float = KEY_SECONDS) -> None:

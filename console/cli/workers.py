@@ -8,7 +8,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import FAILED, print_error, print_line, print_result, print_table
-from embedmill.console.rendering import to_json
+from embedmill.console.rendering import counted, to_json
 from embedmill.shared import stages
 
 if TYPE_CHECKING:
@@ -180,12 +180,14 @@ def drain(
 
 
 def _print_started(started: "StartedWorkers") -> None:
-    print_line(f"{started.slots} slots started; SIGTERM or Ctrl-C stops them after the batch in hand")
+    print_line(f"{counted(started.slots, 'slot')} started; SIGTERM or Ctrl-C stops them after the batch in hand")
 
 
 def _print_workers(found: "WorkersReport") -> None:
     columns = ("id", "kind", "queues", "host", "pid", "state", "busy", "slots", "work", "rate", "rss_mb", "age")
-    print_table([_row(worker) for worker in found.workers], columns, empty="no workers: embedmill workers start")
+    idle = all(pool.desired == 0 for pool in found.pools)
+    empty = "no workers: every queue is scaled to 0" if idle else "no workers: embedmill workers start"
+    print_table([_row(worker) for worker in found.workers], columns, empty=empty)
     if any(pool.desired is not None or pool.paused for pool in found.pools):
         print_table(found.pools, ("queue", "desired", "actual", "paused", "revision"), empty="")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from embedmill.console.rendering import counted
 from embedmill.console.services.opening import find_refusing, open_to_read
@@ -20,13 +21,16 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.connecting import find_frozen_file, is_server
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.keyring import find_wrapped
-from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed
+from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed, UnknownPrice
 from embedmill.shared.homes import USE_ANOTHER
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState
+
+if TYPE_CHECKING:
+    from embedmill.shared.collections import CollectionSettings
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3
@@ -186,6 +190,7 @@ def _validator(runtime: Runtime) -> str:
     """Of new collections and of those that there are; a model's key is tried without a call that costs something."""
     from embedmill.shared.providers.models.table import is_model
 
+    _usual(runtime)  # raises SettingsError for a name that is none, and for a policy
     models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
     if not models:
         return f"{runtime.settings.validator}; no model is asked"
@@ -196,6 +201,72 @@ def _validator(runtime: Runtime) -> str:
             return f"{model.check()}{_where(model.endpoint)}"
 
     return _try_each(models, try_one)
+
+
+def _queries(runtime: Runtime) -> str:
+    """The models that take part in queries, by the settings and by those of collections, tried for nothing."""
+    from embedmill.console.services.lanes import require_stage_price
+    from embedmill.console.services.stage_settings import settle_stages
+    from embedmill.shared.providers.rerankers.table import is_reranker
+
+    users: dict[str, list[str]] = {}
+    for user, own in _list_settings(runtime):
+        for name in dict.fromkeys(model.name for model in settle_stages(runtime, own).models):
+            users.setdefault(name, []).append(user)
+
+    def try_one(name: str) -> str:
+        require_stage_price(runtime, name)
+        model = runtime.reranker(name) if is_reranker(name) else runtime.model(name)
+        with _naming(model.endpoint):
+            return f"{model.check()}{_where(model.endpoint)}"
+
+    return _try_each(users, try_one) or "no model takes part in them"
+
+
+def _prices(runtime: Runtime) -> str:
+    """Whether the files of prices can be read, and whether what is paid for has one."""
+    from embedmill.console.services.lanes import require_prices
+
+    prices = runtime.spender.prices  # raises SettingsError for a file that is none
+    lacking: dict[str, list[str]] = {}
+    hint = ""
+    for user, own in _list_settings(runtime):
+        try:
+            require_prices(runtime, own)
+        except UnknownPrice as error:
+            lacking.setdefault(str(error), []).append(user)
+            hint = error.hint
+        except EmbedmillError:
+            continue  # the check of the models names it
+    if lacking:
+        raise EmbedmillError("; ".join(f"{text}, for {_several(users)}" for text, users in lacking.items()), hint=hint)
+    warning = "; warning: a call without a price is let through" if prices.allow_unpriced else ""
+    return f"known for all that is paid for{warning}"
+
+
+def _limits(runtime: Runtime) -> str:
+    """Whether processes can tell each other of providers' limits, refused keys and circuits."""
+    from embedmill.shared.spend.keys import KEYS
+    from embedmill.shared.spend.shared_state import is_in_redis
+
+    runtime.spender.state.peek(KEYS)
+    return f"shared in {'Redis' if is_in_redis(runtime.settings) else 'the database'}"
+
+
+def _list_settings(runtime: Runtime) -> Iterator[tuple[str, "CollectionSettings"]]:
+    """Those of new collections and of those that there are, each with its name for people."""
+    from embedmill.shared.collections import read_collection_settings
+    from embedmill.shared.db import collections
+
+    yield "new collections", _usual(runtime)
+    for found in runtime.database.query(collections.list_collections):
+        yield f"collection {found.name}", read_collection_settings(found.settings)
+
+
+def _usual(runtime: Runtime) -> "CollectionSettings":
+    from embedmill.producers.submission import usual_settings
+
+    return usual_settings(runtime.settings)
 
 
 def _where(endpoint: str) -> str:
@@ -216,15 +287,16 @@ def _naming(endpoint: str) -> Iterator[None]:
 
 def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:
     """By the name of a model, who uses it: new collections, and those that there are."""
-    from embedmill.shared.collections import read_collection_settings
-    from embedmill.shared.db import collections
-
-    users = {str(getattr(runtime.settings, setting)): ["new collections"]}
-    with runtime.database.read() as connection:
-        for found in collections.list_collections(connection):
-            name = str(getattr(read_collection_settings(found.settings), setting))
-            users.setdefault(name, []).append(f"collection {found.name}")
+    users: dict[str, list[str]] = {}
+    for user, own in _list_settings(runtime):
+        users.setdefault(str(getattr(own, setting)), []).append(user)
     return users
+
+
+def _several(users: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(users) - SHOWN_USERS} more" if len(users) > SHOWN_USERS else ""
+    return f"{', '.join(users[:SHOWN_USERS])}{more}"
 
 
 def _try_each(users: Mapping[str, Sequence[str]], try_one: Callable[[str], str]) -> str:
@@ -234,8 +306,7 @@ def _try_each(users: Mapping[str, Sequence[str]], try_one: Callable[[str], str])
         try:
             told.append(try_one(name))
         except EmbedmillError as error:
-            more = f" and {len(using) - SHOWN_USERS} more" if len(using) > SHOWN_USERS else ""
-            wrong.append((f"{name}, of {', '.join(using[:SHOWN_USERS])}{more}: {error}", error.hint))
+            wrong.append((f"{name}, of {_several(using)}: {error}", error.hint))
     if wrong:
         hints = dict.fromkeys(hint for _, hint in wrong if hint)
         raise EmbedmillError("; ".join(text for text, _ in wrong), hint=" ".join(hints))
@@ -287,6 +358,7 @@ def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
+    from embedmill.console.services.progress import say_standstill
     from embedmill.console.services.workers import list_workers
 
     found = list_workers(runtime)
@@ -298,18 +370,18 @@ def _workers(runtime: Runtime) -> str:
             hint="Give the workers' credentials the rights of docs/brokers.md, and make the queues; then restart them.",
         )
     pools = found.pools
-    if not any(pool.actual for pool in pools):
-        waiting = _count_waiting(runtime)
-        told = f"; {waiting} documents wait for them: embedmill workers start" if waiting else ""
-        return f"none running; ingest brings its own, submit needs `workers start`{told}"
     stopped = [pool.queue for pool in pools if pool.paused or pool.desired == 0]
     missing = [pool.queue for pool in pools if not pool.actual and pool.queue not in stopped]
+    told = "".join(f"; {text}" for text in say_standstill(pools))
+    if not any(pool.actual for pool in pools):
+        waiting = _count_waiting(runtime)
+        start = f"; {waiting} documents wait for them{': embedmill workers start' * bool(missing)}" if waiting else ""
+        return f"none running; ingest brings its own, submit needs `workers start`{start}{told}"
     if missing:
         raise EmbedmillError(
             f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"
         )
-    listed = ", ".join(f"{pool.queue} {pool.actual}" for pool in pools)
-    return f"consumers: {listed}" + (f"; paused or scaled to 0: {', '.join(stopped)}" if stopped else "")
+    return f"consumers: {', '.join(f'{pool.queue} {pool.actual}' for pool in pools)}{told}"
 
 
 def _chores(runtime: Runtime) -> str:
@@ -407,6 +479,9 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "ocr": _ocr,
     "embedding": _embedding,
     "validator": _validator,
+    "queries": _queries,
+    "prices": _prices,
+    "limits": _limits,
     "vectors": _vectors,
     "workers": _workers,
     "chores": _chores,

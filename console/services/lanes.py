@@ -14,11 +14,10 @@ from embedmill.shared.stages import Product
 ENCRYPTED = "the collection is encrypted, and the batch lane keeps what tells texts apart"
 
 
-def require_prices(runtime: Runtime, collection: Collection) -> None:
+def require_prices(runtime: Runtime, settings: CollectionSettings) -> None:
     """Raise UnknownPrice before anything is submitted that could not be paid for."""
     from embedmill.shared.providers.vectorstores.table import find_offer
 
-    settings = read_collection_settings(collection.settings)
     if ModelName.parse(settings.embedding).provider not in FREE_PROVIDERS:
         embedder = runtime.embedder(settings.embedding)
         runtime.spender.prices.find(embedder.provider, embedder.model, EMBED)

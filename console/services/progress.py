@@ -1,8 +1,8 @@
 """What a job is doing at this moment, how quickly, and what would get it going again: the same for every command."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from embedmill.shared import stages
 from embedmill.shared.db import jobs, pools, presence, tallies, waits
@@ -207,25 +207,58 @@ def _find_chores(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hin
 
 def name_command(queue: str, staffing: Staffing) -> str:
     """What gets a queue served that is not."""
-    if queue in staffing.paused:
-        return f"embedmill workers resume {queue}"
-    if queue in staffing.scaled:
-        return f"embedmill workers scale {queue} N, or embedmill workers scale {queue} --reset"
-    return f"embedmill workers start --queue {queue}"
+    commands = _commands(queue, paused=queue in staffing.paused, scaled=queue in staffing.scaled)
+    return "; ".join(commands) or f"embedmill workers start --queue {queue}"
+
+
+def _commands(queue: str, *, paused: bool, scaled: bool) -> list[str]:
+    """What takes back what operators did to a queue."""
+    resume = [f"embedmill workers resume {queue}"] if paused else []
+    scale = f"embedmill workers scale {queue}"
+    return resume + ([f"{scale} N, or {scale} --reset"] if scaled else [])
+
+
+class Wanted(Protocol):
+    """What operators want of a queue."""
+
+    @property
+    def queue(self) -> str:
+        """Its name."""
+
+    @property
+    def desired(self) -> int | None:
+        """The slots that somebody wants for it, if anybody said so."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+
+
+def say_standstill(wanted: Iterable[Wanted]) -> Iterator[str]:
+    """Of every queue that nobody works on because an operator wanted it so, maybe long ago: that, and what to do."""
+    for pool in wanted:
+        scaled = pool.desired == 0
+        if commands := _commands(pool.queue, paused=pool.paused, scaled=scaled):
+            yield f"the queue {pool.queue} is {_say_stopped(paused=pool.paused, scaled=scaled)}: {'; '.join(commands)}"
+
+
+def _say_stopped(*, paused: bool, scaled: bool) -> str:
+    return " and ".join(["paused"] * paused + ["scaled to 0"] * scaled)
 
 
 def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
     for stage, states in progress.active.items():
-        ready = sum(states.get(state, 0) for state in _READY)
-        if not ready or staffing.moves(stage):
+        # What waits for something else needs somebody to take it afterwards.
+        left = sum(states.get(state, 0) for state in (*_READY, State.WAITING))
+        if not left or staffing.moves(stage):
             continue
-        if stage in staffing.paused:
-            reason, says = "paused", f"the queue {stage} is paused"
-        elif stage in staffing.scaled:
-            reason, says = waits.SCALED, f"the queue {stage} is scaled to 0"
+        paused, scaled = stage in staffing.paused, stage in staffing.scaled
+        if paused or scaled:
+            says = f"the queue {stage} is {_say_stopped(paused=paused, scaled=scaled)}"
+            reason = "paused" if paused else waits.SCALED
         else:
             reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
-        yield Hindrance(reason, stage, ready, says, name_command(stage, staffing))
+        yield Hindrance(reason, stage, left, says, name_command(stage, staffing))
 
 
 def _find_crowded(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, HandBack, Listener, Notice
+from embedmill.console.services.progress import say_standstill
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
@@ -189,11 +190,8 @@ class Workshop:
 
     def _warn_of_standstill(self) -> None:
         """Say which queues nobody will work on because an operator wanted it so, maybe long ago."""
-        for queue, wanted in self._runtime.database.query(pool_table.read_pools).items():
-            if wanted.paused:
-                self._warn(f"the queue {queue} is paused; embedmill workers resume {queue}")
-            elif wanted.desired == 0:
-                self._warn(f"the queue {queue} is scaled to 0; embedmill workers scale {queue} N, or --reset")
+        for text in say_standstill(self._runtime.database.query(pool_table.read_pools).values()):
+            self._warn(text)
 
     def _warn(self, text: str) -> None:
         self._listener.on_notice(Notice(text))

@@ -5,7 +5,7 @@ from typing import Unpack
 from embedmill.console.services.switches import Switches
 from embedmill.retrieval.grading.staged import Depths, Weights
 from embedmill.retrieval.stage_settings import StageModel, StageSettings
-from embedmill.shared.collections import OFF, read_collection_settings
+from embedmill.shared.collections import OFF, CollectionSettings, read_collection_settings
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.errors import UsageError
 from embedmill.shared.ledger import MOST_USD
@@ -18,7 +18,12 @@ FAST_MODEL, RANK_MODEL = "anthropic/claude-haiku-5-5", "anthropic/claude-opus-4-
 
 def read_stage_settings(runtime: Runtime, collection: Collection, **switches: Unpack[Switches]) -> StageSettings:
     """The settings of the stages for a query of a collection."""
-    own, general = read_collection_settings(collection.settings), runtime.settings
+    return settle_stages(runtime, read_collection_settings(collection.settings), **switches)
+
+
+def settle_stages(runtime: Runtime, own: CollectionSettings, **switches: Unpack[Switches]) -> StageSettings:
+    """The same, for a collection that has these settings."""
+    general = runtime.settings
     fast = own.fast_model or general.fast_model or FAST_MODEL
     worded = OFF if is_reranker(fast) else fast
     rank = own.rank_model or general.rank_model or RANK_MODEL

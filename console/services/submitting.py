@@ -135,7 +135,7 @@ class JobSubmission:
         self._collection = ensure_collection(runtime, collection)
         self._sources = called(runtime.database, self._collection.id, sources)
         require_shown(labels.owner, read_collection_settings(self._collection.settings).redact)
-        require_prices(runtime, self._collection)
+        require_prices(runtime, read_collection_settings(self._collection.settings))
         tell_obstacles(runtime, self._collection, options.lane, listener)
         tell_spellings(runtime, self._collection, self._sources, listener)
 

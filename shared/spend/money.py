@@ -157,7 +157,7 @@ class Money:
             provider=reserved.provider,
             model=reserved.model,
             operation=reserved.operation,
-            told="nothing" if tokens is None else tokens.total,
+            told="no count" if tokens is None else tokens.total,
             reserved=reserved.tokens.total,
             entry=self.row,
         )

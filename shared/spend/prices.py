@@ -74,7 +74,8 @@ class Prices:
 
     def __init__(self, *files: "Iterable[PriceRow]", allow_unpriced: bool = False, where: str = OUR_FILE) -> None:
         self._given = files
-        self._allow_unpriced = allow_unpriced
+        self.allow_unpriced = allow_unpriced
+        """Whether a call without a price is let through."""
         self._where = where
 
     @classmethod
@@ -113,7 +114,7 @@ class Prices:
             fitting = [row for row in rows if row.valid_from <= day and _holds(row, prompt_tokens)]
             if fitting:
                 return _price(max(fitting, key=lambda row: (row.prompt_above, row.valid_from)))
-        if self._allow_unpriced:
+        if self.allow_unpriced:
             return _UNPRICED
         raise UnknownPrice(
             f"no price for {provider}/{model}, operation {operation!r}, lane {lane}",

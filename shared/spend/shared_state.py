@@ -29,11 +29,19 @@ class DatabaseState(FlowState):
         return self._database.query(lambda connection: flow.list_values(connection, prefix))
 
 
+def is_in_redis(settings: Settings) -> bool:
+    """Whether Redis keeps it."""
+    return _url(settings).startswith(REDIS_SCHEMES)
+
+
 def open_shared_state(settings: Settings, database: Database) -> FlowState:
     """Redis where the setting or the broker names one, the tracking database otherwise."""
-    url = settings.limits_url or settings.broker_url
-    if url.startswith(REDIS_SCHEMES):
+    if is_in_redis(settings):
         from embedmill.shared.flow.redis_state import RedisState
 
-        return RedisState(url)
+        return RedisState(_url(settings))
     return DatabaseState(database)
+
+
+def _url(settings: Settings) -> str:
+    return settings.limits_url or settings.broker_url

@@ -59,6 +59,14 @@ class Reranker(ABC):
     def rerank(self, query: str, texts: Sequence[str]) -> Reranked:
         """One call; nothing is retried here, because whoever calls has reserved money for exactly one."""
 
+    def check(self) -> str:
+        """Open its client and say so; raises KeyRefused without a key. Nothing is asked: every request is paid for."""
+        self._client()
+        return f"{self.provider} is set up; whether it takes the key, only a paid call of {self.model} would tell"
+
+    def _client(self) -> Any:
+        """The vendor's client, opened on first use, where there is one; raises KeyRefused without a key to send."""
+
     def close(self) -> None:  # noqa: B027 - some keep nothing open
         """Release connections."""
 

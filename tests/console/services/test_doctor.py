@@ -8,6 +8,9 @@ from embedmill.console.cli.session import opened
 from embedmill.console.services import doctor
 from embedmill.console.services.doctor import Check
 from embedmill.producers.submission import create_collection
+from embedmill.shared import stages
+from embedmill.shared.db import pools
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.simulators.anthropic import AnthropicSimulator
@@ -99,6 +102,50 @@ def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
     assert check.hint
 
 
+@pytest.mark.parametrize(
+    ("changed", "check", "told"),
+    [
+        ({"validator": "nonsense"}, "validator", "unknown validator 'nonsense'"),
+        ({"validation_policy": "nonsense"}, "validator", "unknown validation policy"),
+        ({"rank_model": "nonsense"}, "queries", "no model 'nonsense'"),
+        ({"rank_model": "anthropic/claude-opus-4-7"}, "queries", "ANTHROPIC_API_KEY is not set"),
+        ({"rank_model": "anthropic/nonsense"}, "queries", "no price for anthropic/nonsense"),
+        ({"fast_model": "cohere/rerank-v3.5"}, "queries", "CO_API_KEY is not set"),
+        ({"fast_model": "pinecone/bge-reranker-v2-m3"}, "queries", "PINECONE_API_KEY is not set"),
+        ({"answer_model": "openai/gpt-5", "rank_model": "off", "fast_model": "openai/gpt-5"}, "queries", "OPENAI"),
+        ({"prices": Path("/none")}, "prices", "EMBEDMILL_PRICES: /none cannot be read"),
+        ({"validator": "openai/nonsense"}, "prices", "no price for openai/nonsense, operation 'message'"),
+        ({"limits_url": "redis://127.0.0.1:9/0"}, "limits", "the limits' Redis cannot be reached"),
+    ],
+)
+def test_every_setting_that_work_or_a_query_would_stumble_over_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], check: str, told: str
+) -> None:
+    for name in ("ANTHROPIC_API_KEY", "CO_API_KEY", "OPENAI_API_KEY", "PINECONE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    wrong = settings.model_copy(update=changed)
+    with opened(wrong) as runtime:
+        found = doctor._check(check, lambda: doctor._PROBES[check](runtime))
+    assert (found.ok, told in found.detail) == (False, True), found.detail
+
+
+def test_a_model_that_a_collection_has_for_queries_is_tried_for_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(AnthropicSimulator()) as server, opened(settings) as runtime:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        assert doctor._queries(runtime) == "no model takes part in them"
+        create_collection(runtime, "ranked", rank=True, fast_model="cohere/rerank-v3.5")
+        monkeypatch.setenv("CO_API_KEY", "any")
+        assert "serves claude-opus-4-7" in doctor._queries(runtime)
+        assert "cohere is set up; whether it takes the key, only a paid call" in doctor._queries(runtime)
+        server.simulator.faults.add(Fault(kind="status", status=401, times=None))
+        with pytest.raises(EmbedmillError, match="claude-opus-4-7, of collection ranked: "):
+            doctor._queries(runtime)
+        assert server.simulator.bill.as_json()["totals"] == {}
+
+
 def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,3 +157,10 @@ def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
         assert doctor._home(runtime) == str(runtime.home)
     workers = next(check for check in doctor.examine(lambda: settings).checks if check.name == "workers")
     assert "2 documents wait for them: embedmill workers start" in workers.detail
+    with opened(settings) as runtime:
+        with runtime.database.write() as connection:
+            for queue in stages.names():
+                pools.scale_pool(connection, queue, 0)
+        told = doctor._workers(runtime)
+    assert "2 documents wait for them; the queue chunk is scaled to 0: embedmill workers scale chunk N" in told
+    assert "embedmill workers start;" not in told

@@ -65,6 +65,38 @@ def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
     assert "job 1 running, waiting for workers" in shown.out
 
 
+@pytest.mark.parametrize(
+    ("paused", "slots", "reason", "commands"),
+    [
+        (True, None, "paused", ["embedmill workers resume embed"]),
+        (False, 0, "scaled", ["embedmill workers scale embed N, or embedmill workers scale embed --reset"]),
+        (True, 0, "paused", ["embedmill workers resume embed", "embedmill workers scale embed N"]),
+        (False, None, "unserved", ["embedmill workers start --queue embed"]),
+        (False, 3, "unserved", ["embedmill workers start --queue embed"]),
+    ],
+)
+@pytest.mark.parametrize("outcome", [Advance("embed", {}), Park("budget", 300.0), Park("bulk", 300.0)])
+def test_everything_that_keeps_a_queue_from_being_served_is_named_also_for_what_waits_for_something_else(
+    runtime: Runtime,
+    tracker: Tracker,
+    outcome: Advance | Park,
+    *,
+    paused: bool,
+    slots: int | None,
+    reason: str,
+    commands: list[str],
+) -> None:
+    tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
+    if isinstance(outcome, Park):
+        tracker.settle(tracker.claim(tracker.queue()), outcome)
+    staff(runtime, "chunk", "validate", "index")
+    scale(runtime, "embed", slots)
+    if paused:
+        runtime.database.transact(lambda connection: pools.pause_pool(connection, "embed"))
+    found = {row.reason: row for row in explain_job(runtime, tracker.job).hindrances}
+    assert [command for command in commands if command not in found[reason].command] == []
+
+
 def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Runtime, tracker: Tracker) -> None:
     tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
     tracker.submit(["file:///b"])

@@ -11,7 +11,7 @@ from embedmill.console.services.lanes import require_prices
 from embedmill.console.services.submitting import submit, tell_spellings
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.maildir import MaildirSource
-from embedmill.producers.submission import ensure_collection
+from embedmill.producers.submission import ensure_collection, usual_settings
 from embedmill.shared.db import presence
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.scans import open_source
@@ -21,7 +21,6 @@ from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 from embedmill.shared.spend.prices import Prices
-from tests.shared.db.tracker import Tracker
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def required(settings: Settings, prices: Prices, **changed: str) -> None:
     """Ask for the prices of a job under some settings."""
     with closing(Runtime(settings.model_copy(update=changed), process_id="test")) as runtime:
         vars(runtime.spender)["prices"] = prices
-        require_prices(runtime, Tracker(runtime.database).collection)
+        require_prices(runtime, usual_settings(runtime.settings))
 
 
 def test_a_job_whose_store_would_bill_without_a_price_is_refused(settings: Settings) -> None:
