@@ -6,6 +6,7 @@ head can still put both back together; anchors (`anchors.py`), which are kept el
 """
 
 import hmac
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +45,10 @@ class RecordFault:
 
 def write_body(fields: dict[str, Any]) -> str:
     """The text of a record: canonical JSON without floats, so that it is written in one way only."""
-    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # a number of more than 64 bits, which somebody asked for and will not get
+        return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def mac_of(key: bytes, before: str, body: str) -> str:

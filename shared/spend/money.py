@@ -150,7 +150,7 @@ class Money:
     def _believed(self, tokens: Tokens | None, milliunits: int, inputs: int) -> Usage:
         """What the provider says that it was, where it can be true; otherwise what was reserved, with a warning."""
         reserved = self._reserved
-        if tokens is not None and (self.is_free or self._is_credible(tokens, milliunits)):
+        if tokens is not None and (self.is_free or self._is_credible(tokens, milliunits, inputs)):
             return replace(reserved, tokens=tokens, milliunits=milliunits, inputs=inputs)
         log.warning(
             "usage.not_believed",
@@ -163,8 +163,11 @@ class Money:
         )
         return replace(reserved, milliunits=max(milliunits, reserved.milliunits), inputs=inputs)
 
-    def _is_credible(self, tokens: Tokens, milliunits: int) -> bool:
-        return milliunits >= 0 and is_credible(tokens, reserved=self._reserved.tokens, inputs=self._reserved.inputs)
+    def _is_credible(self, tokens: Tokens, milliunits: int, answered: int) -> bool:
+        reserved = self._reserved
+        return milliunits >= 0 and is_credible(
+            tokens, reserved=reserved.tokens, inputs=reserved.inputs, answered=answered
+        )
 
     def _price_of(self, usage: Usage) -> "Price":
         """The price of what was really sent, which may be of another band than what was reserved."""

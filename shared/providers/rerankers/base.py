@@ -64,7 +64,7 @@ class Reranker(ABC):
         self._client()
         return f"{self.provider} is set up; whether it takes the key, only a paid call of {self.model} would tell"
 
-    def _client(self) -> Any:
+    def _client(self) -> Any:  # noqa: B027 - some open nothing
         """The vendor's client, opened on first use, where there is one; raises KeyRefused without a key to send."""
 
     def close(self) -> None:  # noqa: B027 - some keep nothing open

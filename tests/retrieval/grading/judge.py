@@ -53,7 +53,7 @@ class ScriptedModel(Model):
 
 
 def answer(text: str, stop: Stop = Stop.END) -> ModelAnswer:
-    return ModelAnswer(text, stop, Tokens(into=10, out=10), "r")
+    return ModelAnswer(text, stop, Tokens(into=200, out=10), "r")
 
 
 def grades(members: Members) -> str:

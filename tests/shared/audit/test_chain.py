@@ -50,6 +50,10 @@ def test_a_chain_as_it_was_written_has_no_faults() -> None:
     assert found(links, head) == []
 
 
+def test_a_number_that_no_database_takes_is_recorded_as_it_was_asked_for() -> None:
+    assert write_body({"b": "ä", "a": 10**30}) == f'{{"a":{10**30},"b":"ä"}}'
+
+
 def test_a_changed_record_is_named_and_no_other() -> None:
     body = LINKS[11].body.replace('"hits":12', '"hits":13')
     assert found(changed(12, body=body)) == [(12, RecordFaultKind.CHANGED)]

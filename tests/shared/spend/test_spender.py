@@ -78,6 +78,7 @@ def test_an_error_releases_what_was_certainly_not_billed_and_nothing_else(
 
 INCREDIBLE = (
     None, Tokens(into=-1_000_000_000), Tokens(into=-1), Tokens(), Tokens(into=5_000), Tokens(into=10**30),
+    Tokens(into=1), Tokens(into=61),
     Tokens(into=1000, out=65), Tokens(into=900, cache_write=10, cache_write_1h=11), Tokens(into=900, cache_read=10**9),
 )  # fmt: skip
 
@@ -91,6 +92,17 @@ def test_what_cannot_be_true_counts_as_what_was_reserved(spenders: Any, tracked:
     assert tracked.rows(budget)[0]["used_microusd"] == 20
     (warning,) = [entry for entry in logged if entry["event"] == "usage.not_believed"]
     assert (warning["log_level"], warning["provider"], warning["reserved"]) == ("warning", "openai", 1000)
+
+
+@pytest.mark.parametrize(
+    ("told", "answered", "is_believed"),
+    [(30, 30, True), (29, 30, False), (3, 3, True), (2, 3, False), (0, 0, False)],
+)
+def test_every_text_has_a_token_at_least(
+    spenders: Any, tracked: Tracker, told: int, answered: int, *, is_believed: bool
+) -> None:
+    spenders().begin(replace(most(100), inputs=30)).settle(Tokens(into=told), inputs=answered)
+    assert rows(tracked)[0][1] == (told if is_believed else 100)
 
 
 def test_a_provider_that_counts_a_little_otherwise_is_believed(spenders: Any, tracked: Tracker) -> None:
