@@ -27,6 +27,7 @@ from embedmill.shared.addresses import document_id, version_id
 from embedmill.shared.db.claims import LeftBehind
 from embedmill.shared.db.submission import Submission
 from embedmill.shared.db.submitting import version_of_state
+from embedmill.shared.json_bytes import json_bytes
 from embedmill.shared.privacy.document_seals import DocumentSeals
 
 SHOWN_CHARACTERS = 80
@@ -84,7 +85,7 @@ def _pack(item: Document) -> bytes:
     """A row has no place of its own to be read from later, and bytes that were fetched are not fetched twice."""
     match item:
         case RowItem():
-            return orjson.dumps({"text": item.text}, option=orjson.OPT_NON_STR_KEYS)
+            return json_bytes({"text": item.text}, option=orjson.OPT_NON_STR_KEYS)
         case HeldItem():
             return item.data
     raise TypeError(f"{type(item).__name__} is read where it is")

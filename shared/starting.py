@@ -19,9 +19,9 @@ STARTING, STARTED = 200_000, 50_000
 
 
 @contextmanager
-def unheard(number: signal.Signals) -> Iterator[None]:
-    """What is started within never hears a signal: a Ctrl-C is its parent's to act upon, from its first moment on."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+def unheard(*numbers: signal.Signals) -> Iterator[None]:
+    """What is started within never hears these signals, from its first moment on: they are its parent's to act upon."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

@@ -22,9 +22,11 @@ class Gate:
         (self._folder / "held").unlink(missing_ok=True)
         (self._folder / "closed").touch()
 
-    def wait(self, *, seconds: float = 60.0) -> None:
-        """Until a worker is held."""
-        wait_until((self._folder / "held").exists, "a worker holds the document", seconds=seconds)
+    def wait(self, *, seconds: float = 60.0) -> int:
+        """The process id of a worker, as soon as one is held."""
+        held = self._folder / "held"
+        wait_until(lambda: held.exists() and held.read_text() != "", "a worker holds the document", seconds=seconds)
+        return int(held.read_text())
 
     def open(self) -> None:
         """Let everybody go on."""

@@ -9,6 +9,7 @@ import orjson
 
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BlobMissing
+from embedmill.shared.json_bytes import json_bytes
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set
@@ -182,4 +183,4 @@ def _require(reference: str | None, found: Mapping[str, bytes | BlobMissing]) ->
 def encode_findings(rejections: Mapping[int, str], repairs: Mapping[int, Repair]) -> bytes:
     """Rejections and repairs as one stored object: by ordinal, a reason or a repair."""
     findings = {**rejections, **{ordinal: repair.as_json() for ordinal, repair in repairs.items()}}
-    return orjson.dumps({str(ordinal): finding for ordinal, finding in sorted(findings.items())})
+    return json_bytes({str(ordinal): finding for ordinal, finding in sorted(findings.items())})

@@ -1,5 +1,6 @@
 """Worker pools for their operator: scaled, paused, drained, stopped, recycled and watched, with real processes."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from embedmill.shared.db import pools, presence
@@ -16,6 +18,7 @@ from tests.chaos.test_poison import POISON
 from tests.chaos.watching import Watch
 from tests.command import Command, Process, finish, kill_group
 from tests.corpus import text_of, write_corpus
+from tests.holding import Gate
 from tests.services import postgres
 from tests.services.needed import require
 from tests.waiting import wait_until
@@ -65,6 +68,10 @@ def require_once(watch: Watch, documents: int) -> None:
     assert watch.work("state = 'completed'") == documents
     ended = "SELECT count(*), count(DISTINCT work_id) FROM attempt WHERE stage = 'index' AND outcome = 'ok'"
     assert watch.rows(ended) == [(documents, documents)]
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid)
 
 
 def with_marker(command: Command, death: str, **environment: str) -> Command:
@@ -312,3 +319,28 @@ def test_a_host_is_healthy_while_a_supervisor_lives_there(narrow: Command) -> No
             wait_until(lambda: narrow.run("workers", "health").status == 0, "the supervisor has registered")
         ran = narrow.run("workers", "health", "--json")
         assert (ran.status, ran.json) == (1, {"healthy": False, "supervisors": []})
+
+
+def test_a_document_that_kills_its_workers_is_found_after_the_fork_server_has_ended(
+    cli: Command, tmp_path: Path, watch: Watch
+) -> None:
+    folder = write_corpus(tmp_path / "corpus", 3)
+    (folder / "0002-killer.txt").write_text(f"An ordinary beginning.\n\n{MARKER} in the middle of a sentence.")
+    gate = Gate(cli.with_settings(max_attempts="2"), MARKER)
+    process = gate.command.start("ingest", folder, "--json")
+    first = gate.wait()
+    wait_until(lambda: psutil.Process(first).ppid() == process.pid, "its worker is the command's own")
+    parents = set[int]()
+    # All four, then a half with the culprit, then the culprit by itself until its attempts are used up.
+    for _ in range(4):
+        pid = gate.wait()
+        parents.add(psutil.Process(pid).ppid())
+        os.kill(pid, signal.SIGKILL)
+        wait_until(partial(is_gone, pid), "it is gone")
+        gate.close()
+    ran = finish(process)
+    assert ran.status == 3, ran
+    assert (ran.json["documents"]["completed"], ran.json["documents"]["dead"]) == (3, 1)
+    assert len(parents) == 2, "one server was made for all that followed the first"
+    (letter,) = cli.json("dlq", "list")["dead_letters"]
+    assert (letter["uri"].rpartition("/")[2], letter["error_class"]) == ("0002-killer.txt", "WorkerLost")

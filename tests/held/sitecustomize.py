@@ -1,7 +1,8 @@
 """Loaded by commands whose PYTHONPATH has this folder: documents that hold a text hold their worker up at the gate.
 
-A worker that is about to split a document that holds HOLD_MARKER makes the file `held` in the folder HOLD_AT, and goes
-on once the file `closed` is gone from there, so that a test can strike while work is surely in flight.
+A worker that is about to split a document that holds HOLD_MARKER writes its process id to the file `held` in the folder
+HOLD_AT, and goes on once the file `closed` is gone from there, so that a test can strike while work is surely in
+flight.
 """
 
 import os
@@ -22,7 +23,7 @@ def hold_up() -> None:
     def normalise(parsed: Any) -> Any:
         if any(os.environ["HOLD_MARKER"] in block.text for block in parsed.blocks):
             while closed.exists():
-                (gate / "held").touch()
+                (gate / "held").write_text(str(os.getpid()))
                 time.sleep(0.02)
         return original(parsed)
 

@@ -10,6 +10,7 @@ import orjson
 
 from embedmill.shared.addresses import digest, digests
 from embedmill.shared.errors import BlobMissing
+from embedmill.shared.json_bytes import json_bytes
 from embedmill.workers.chunking.chunk import Chunk, Span
 from embedmill.workers.chunking.chunker import chunk
 from embedmill.workers.chunking.normalise import NormalisedDocument, one_line
@@ -73,7 +74,7 @@ def chunk_ids(chunks: Sequence[Chunk], *, text: str, title: str, fingerprint: st
 
 def encode_chunk_set(chunk_set: ChunkSet) -> bytes:
     """JSON `{v, text, title, media_type, fingerprint, chunks: [[ordinal, start, …]], ids, tables}`; stable bytes."""
-    return orjson.dumps(
+    return json_bytes(
         {
             "v": RECORD_VERSION,
             "text": chunk_set.text,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedmill.shared.errors import InternalError
+from embedmill.shared.states import WorkerState
 from embedmill.workers.processes.launching import WorkerProcess
 from embedmill.workers.processes.pools import Group
 
@@ -41,6 +42,11 @@ class Child:
     def stays(self) -> bool:
         """Whether nobody told it to go."""
         return self.leaving is None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has said that it takes messages."""
+        return bool(self.row) and self.row["state"] != WorkerState.STARTING
 
     def send_away(self) -> None:
         """Note that it was told to go."""

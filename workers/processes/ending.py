@@ -1,7 +1,8 @@
-"""How a worker process ends: warm after SIGTERM, and by handing back when the grace time is over or on SIGQUIT.
+"""How a worker process ends: warm after SIGTERM or without parents, and by handing back late or on SIGQUIT.
 
-Signals are read from a pipe by a thread, because Python's own handlers wait for the main thread, which may be deep in a
-stage. What the stage of a handed-back claim still does has no effect: its lease is gone.
+Late is when the grace time is over. Signals are read from a pipe by a thread, because Python's own handlers wait for
+the main thread, which may be deep in a stage. What the stage of a handed-back claim still does has no effect: its lease
+is gone.
 """
 
 import os
@@ -18,6 +19,7 @@ from kombu.transport.virtual import Transport
 from embedmill.shared.logs import get_logger
 from embedmill.workers.consuming.process import Process
 from embedmill.workers.executor import hand_back
+from embedmill.workers.processes.parents import PARENT_ENDED, Parents
 from embedmill.workers.runtime import WorkerRuntime
 
 log = get_logger()
@@ -29,10 +31,17 @@ class Ending:
     """Ends a process at most `grace_seconds` after it was told to; `leave` says goodbye for one that cannot finish."""
 
     def __init__(
-        self, process: Process, runtime: WorkerRuntime, *, grace_seconds: float, leave: Callable[[], None]
+        self,
+        process: Process,
+        runtime: WorkerRuntime,
+        parents: Parents,
+        *,
+        grace_seconds: float,
+        leave: Callable[[], None],
     ) -> None:
         self._process = process
         self._runtime = runtime
+        self._parents = parents
         self._grace_seconds = grace_seconds
         self._leave = leave
         self._begun = threading.Event()
@@ -84,7 +93,7 @@ class Ending:
         while received := reader.recv(64):
             if signal.SIGQUIT in received:
                 self.end_at_once()
-            if signal.SIGTERM in received:
+            if signal.SIGTERM in received or (PARENT_ENDED in received and self._parents.are_gone):
                 self.begin()
 
     def _nudge(self) -> None:

@@ -1,8 +1,8 @@
 """The fork server: a process that has loaded the code of workers and does nothing but fork them (decision 0037).
 
-It is forked itself, from a command that has neither threads nor anything open yet, and never runs a stage: whatever
-kills a worker leaves it whole. It ends with its command, however that ends; its workers see that and finish what they
-hold.
+It is forked itself, from a command that has neither threads nor anything open yet, or is an interpreter that such a
+command starts later. It never runs a stage: whatever kills a worker leaves it whole. It ends with its command, however
+that ends; its workers see that and finish what they hold.
 """
 
 import ctypes
@@ -59,6 +59,8 @@ UNHEARD = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTER
 FIRST_OWN = 3
 MOST_DESCRIPTORS = 1 << 20
 ORDER_BYTES = 1 << 16
+LOADED = json.dumps({"loaded": True}).encode()
+"""What a server says first: from now on a fork takes milliseconds."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -103,7 +105,8 @@ def serve(channel: socket.socket, *, parent: int) -> NoReturn:
     load()
     # What is here stays, and is shared with the workers as long as nobody touches it.
     note_started()
-    Server(channel).run()
+    channel.send(LOADED)
+    Server(channel, command=parent).run()
 
 
 def load() -> None:
@@ -129,8 +132,9 @@ def load() -> None:
 class Server:
     """Follows the orders of one command; a worker is known by the descriptor of its process."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, *, command: int) -> None:
         self._channel = channel
+        self._command = command
         self._workers: dict[int, int] = {}
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -149,7 +153,7 @@ class Server:
     def _start(self, arguments: Sequence[str]) -> None:
         reader, writer = os.pipe()
         try:
-            pid = fork(lambda: _become_worker(arguments, stdout=writer))
+            pid = fork(lambda: _become_worker([*arguments, "--command", str(self._command)], stdout=writer))
             process = os.pidfd_open(pid)
         except OSError as error:
             self._channel.send(json.dumps({"failed": str(error)}).encode())

@@ -1,5 +1,6 @@
 """Starts worker processes: as forks of one that has loaded their code, where there is one, or as new interpreters."""
 
+import ctypes
 import gc
 import importlib
 import json
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -17,7 +19,7 @@ from typing import Any, Protocol
 
 from embedmill.shared.logs import get_logger
 from embedmill.shared.starting import keep_little_free, note_started, unheard
-from embedmill.workers.processes.forkserver import ORDER_BYTES, fork, serve
+from embedmill.workers.processes.forkserver import ORDER_BYTES, UNHEARD, fork, serve
 
 log = get_logger()
 
@@ -27,6 +29,7 @@ COMMON = ("embedmill.shared.runtime", "embedmill.shared.privacy.vault", "embedmi
 PATIENCE_SECONDS = 120.0
 # What a worker's end is taken for when the fork server, which alone can know its status, is gone.
 UNKNOWN_STATUS = -int(signal.SIGKILL)
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
 class NotForked(Exception):
@@ -137,19 +140,26 @@ def _may_fork() -> bool:
 
 
 class ForkServer:
-    """The fork server as its command has it; not for use from two threads."""
+    """The fork server as its command has it; not for use from two threads.
+
+    One that was retired has left its workers to the command, and is made anew, as an interpreter, when it is wanted.
+    """
 
     def __init__(self) -> None:
-        self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel.settimeout(PATIENCE_SECONDS)
+        # Those of the server that is up, and the statuses of those that it told of.
+        self._watched: set[int] = set()
         self._ended: dict[int, int] = {}
-        self.is_up = True
+        self._is_retired = False
+        # When one that is made anew has to have loaded everything; None for one that has.
+        self._is_due: float | None = None
         parent = os.getpid()
+        self._channel, other = _channel()
         # What both have stays, and is shared as long as neither touches it: a collection would.
         gc.freeze()
         self.pid = fork(lambda: serve(other, parent=parent))
         note_started()
         other.close()
+        self.is_up = True
 
     def fork(self, arguments: Sequence[str]) -> "Fork":
         """A new worker; raises NotForked."""
@@ -158,6 +168,7 @@ class ForkServer:
             while True:
                 told, descriptors = self._receive()
                 if descriptors:
+                    self._watched.add(told["pid"])
                     return Fork(self, told["pid"], *descriptors)
                 if "failed" in told:
                     break
@@ -171,33 +182,104 @@ class ForkServer:
 
     def find_status(self, pid: int) -> int | None:
         """The status of a worker that has ended, as soon as it is told."""
-        with suppress(OSError, NotForked):
-            while self.is_up and _is_ready(self._channel.fileno(), within_seconds=0):
-                self._receive()
+        self._read_reports()
         return self._ended.pop(pid, None)
+
+    def watches(self, pid: int) -> bool:
+        """Whether it will tell of this worker's end."""
+        return pid in self._watched
 
     def await_report(self) -> None:
         """Wait until there is one to read."""
+        _is_ready(self._channel.fileno())
+
+    def retire(self) -> None:
+        """End it for as long as nobody wants another worker; those that there are become children of this process."""
         if self.is_up:
-            _is_ready(self._channel.fileno())
+            with _inheriting():
+                self.close()
+            self._is_retired = True
+
+    def is_coming(self) -> bool:
+        """Whether it is worth waiting for, as it loads what workers need; one that was retired begins with that now."""
+        if self._is_retired:
+            self._is_retired = False
+            self._begin_anew()
+        self._read_reports()
+        if self.is_up and self._is_due is not None and time.monotonic() > self._is_due:
+            self.close()
+        return self.is_up and self._is_due is not None
 
     def close(self) -> None:
-        """End it; its workers finish what they hold."""
+        """End it; unless this process inherits them, its workers finish what they hold."""
         if self.is_up:
             self.is_up = False
-            self._channel.close()
+            self._watched.clear()
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+            # What it said last is still to be read.
+            with suppress(OSError), self._channel as channel:
+                while said := channel.recv(ORDER_BYTES):
+                    self._note(json.loads(said))
+
+    def _begin_anew(self) -> None:
+        self._channel, other = _channel()
+        with other:
+            self.pid = _start_interpreter(other)
+        self._is_due = time.monotonic() + PATIENCE_SECONDS
+        self.is_up = True
+
+    def _read_reports(self) -> None:
+        with suppress(OSError, NotForked):
+            while self.is_up and _is_ready(self._channel.fileno(), within_seconds=0):
+                self._receive()
 
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
-        told, descriptors, _, _ = socket.recv_fds(self._channel, ORDER_BYTES, 2)
-        if not told:
+        said, descriptors, _, _ = socket.recv_fds(self._channel, ORDER_BYTES, 2)
+        if not said:
             self.close()
             raise NotForked("the fork server has ended")
-        message = json.loads(told)
-        if "status" in message:
-            self._ended[message["pid"]] = message["status"]
-        return message, descriptors
+        told = json.loads(said)
+        self._note(told)
+        return told, descriptors
+
+    def _note(self, told: Mapping[str, Any]) -> None:
+        if "loaded" in told:
+            self._is_due = None
+        if "status" in told:
+            self._ended[told["pid"]] = told["status"]
+            self._watched.discard(told["pid"])
+
+
+def _channel() -> tuple[socket.socket, socket.socket]:
+    """The two ends of what a command and its fork server talk over."""
+    own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    own.settimeout(PATIENCE_SECONDS)
+    return own, other
+
+
+def _start_interpreter(channel: socket.socket) -> int:
+    """The process id of a fork server that is started from nothing; signals of the terminal are not its own."""
+    command = [sys.executable, "-P", "-m", "embedmill.workers.processes.renewed", str(os.getpid())]
+    streams = [
+        (os.POSIX_SPAWN_DUP2, channel.fileno(), 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+    ]
+    with unheard(*UNHEARD):
+        return os.posix_spawn(sys.executable, command, os.environ, file_actions=streams)
+
+
+@contextmanager
+def _inheriting() -> Iterator[None]:
+    """Processes below this one that lose their parents within become its children."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = ctypes.c_int()
+    libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, before.value)
 
 
 class Fork:
@@ -213,14 +295,19 @@ class Fork:
     def poll(self) -> int | None:
         if self._status is None:
             self._status = self._server.find_status(self.pid)
-            if self._status is None and not self._server.is_up and _is_ready(self._process, within_seconds=0):
+            if (
+                self._status is None
+                and not self._server.watches(self.pid)
+                and _is_ready(self._process, within_seconds=0)
+            ):
                 self._status = _reap_orphan(self.pid)
         return self._status
 
     def wait(self) -> int:
         _is_ready(self._process)
         while (status := self.poll()) is None:
-            self._server.await_report()
+            if self._server.watches(self.pid):
+                self._server.await_report()
         return status
 
     def send_signal(self, number: int) -> None:
@@ -234,7 +321,7 @@ class Fork:
 
 
 def _reap_orphan(pid: int) -> int:
-    """The status of a worker that has outlived its fork server: process 1 of a container has inherited it."""
+    """The status of a worker that has outlived its fork server: whoever retired that has it, and so has process 1."""
     try:
         _, status = os.waitpid(pid, 0)
     except ChildProcessError:

@@ -26,6 +26,8 @@ log = get_logger()
 LOOK_SECONDS = 1.0
 # What a worker gets beyond its grace time, to hand back and go, before it is killed.
 EXTRA_SECONDS = 10.0
+# A worker that died unexpectedly may be the first of many, while their culprit is looked for.
+DEATHS_SECONDS = 60.0
 
 
 class Supervisor:
@@ -67,7 +69,7 @@ class Supervisor:
         self._wanted: dict[Group, int] = {}
         self._given_up: dict[tuple[str, ...], int] = {}
         self._starts: dict[Group, Starts] = {}
-        self._next_look = self._next_beat = 0.0
+        self._next_look = self._next_beat = self._forks_stay_until = 0.0
         self._told: Mapping[str, int] | None = None
         self._scaled: frozenset[str] = frozenset()
 
@@ -172,6 +174,19 @@ class Supervisor:
         for child in self._liveness.find_hung(self._children, {s for s in queued if not wished[s].paused}):
             log.warning("worker.hung", worker=child.row["id"], state=child.row["state"])
             self._dismiss(child)
+        self._spare_forks()
+
+    def _spare_forks(self) -> None:
+        """End the fork server when all that is wanted is up: it takes memory, and most workers need no successor."""
+        if self._forks is None or self._recycling != Recycling() or time.monotonic() < self._forks_stay_until:
+            return
+        up = [child for child in self._children if child.stays and child.is_up]
+        if len(up) == sum(len(split(group.kind, slots)) for group, slots in self._wanted.items()):
+            self._forks.retire()
+
+    def _forks_are_coming(self) -> bool:
+        """Whether a fork server is being made, for which a worker that is due should wait."""
+        return self._forks is not None and not self._told_settings and self._forks.is_coming()
 
     def _beat(self) -> None:
         slots = slots_by_queue(self._wanted)
@@ -208,7 +223,7 @@ class Supervisor:
                 self._resize(child, size)
         starts = self._starts_of(group)
         for size in sizes[len(active) : self._most_needed(len(active), wanted=len(sizes))]:
-            if starts.are_due:
+            if starts.are_due and not self._forks_are_coming():
                 self._start(group, size)
 
     def _most_needed(self, active: int, *, wanted: int) -> int:
@@ -262,6 +277,7 @@ class Supervisor:
         elif child.stays and status != EXIT_SPENT:
             (log.warning if status else log.info)("worker.died", worker=announced, status=status)
             self._starts_of(child.group).note_death(child, status, was_born=bool(announced))
+            self._forks_stay_until = time.monotonic() + DEATHS_SECONDS
         if announced:
             self._report_death(child, announced)
 

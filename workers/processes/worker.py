@@ -1,7 +1,6 @@
 """One worker process: a Celery consumer with its entry in the tracking database, ended by SIGTERM."""
 
 import argparse
-import ctypes
 import os
 import signal
 import socket
@@ -34,6 +33,7 @@ from embedmill.workers.consuming.process import process
 from embedmill.workers.heartbeat import Heartbeat
 from embedmill.workers.processes.ending import Ending
 from embedmill.workers.processes.exits import EXIT_SPENT, EXIT_STORAGE
+from embedmill.workers.processes.parents import Parents
 from embedmill.workers.processes.pools import THREADS_PER_PROCESS, PoolKind
 from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime
@@ -43,7 +43,6 @@ log = get_logger()
 MIB = 1024 * 1024
 # How often a worker looks what it is told; it says how it is less often.
 LOOK_SECONDS = 1.0
-PR_SET_PDEATHSIG = 1
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,7 +50,8 @@ def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     settings = load_settings()
     configure_logs(settings.log_level)
-    _end_with(options.parent)
+    parents = Parents(options.parent, options.command)
+    parents.heed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Presence(settings.home_path / RUN) as presence:
         runtime = WorkerRuntime(settings, process_id=presence.id, slots=_sessions(options))
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
             runtime, slots=options.slots, is_shared=is_shared, max_batches=options.max_batches, may_go_on=may_go_on
         )
         try:
-            Worker(runtime, options).run()
+            Worker(runtime, options, parents).run()
         finally:
             process.close()
     if process.failure:
@@ -101,14 +101,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--max-memory-mb", type=int, default=0, help="end when this process takes more memory")
     parser.add_argument("--grace", type=float, default=45.0, help="seconds to finish what is in hand")
     parser.add_argument("--supervisor", default=None, help="name of the supervisor")
-    parser.add_argument("--parent", type=int, default=0, help="process id of the supervisor; end when it does")
+    parser.add_argument("--parent", type=int, default=0, help="process id of who started it; end when it does")
+    parser.add_argument("--command", type=int, default=0, help="process id of who may take that one's place")
     return parser.parse_args(arguments)
 
 
 class Worker:
     """A Celery consumer with its entry in the tracking database."""
 
-    def __init__(self, runtime: WorkerRuntime, options: argparse.Namespace) -> None:
+    def __init__(self, runtime: WorkerRuntime, options: argparse.Namespace, parents: Parents) -> None:
         self._runtime = runtime
         self._options = options
         self._stages = options.queue or stages.names()
@@ -118,7 +119,7 @@ class Worker:
         self._looks_until_beat = 0.0
         self._look_seconds = min(LOOK_SECONDS, runtime.settings.lease_seconds / 8)
         self._memory = psutil.Process()
-        self._ending = Ending(process, runtime, grace_seconds=options.grace, leave=self._sign_off)
+        self._ending = Ending(process, runtime, parents, grace_seconds=options.grace, leave=self._sign_off)
 
     def run(self) -> None:
         """Consume until told to stop."""
@@ -284,11 +285,3 @@ def _announce(process_id: str) -> None:
         # What could not be written is not tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
-
-def _end_with(parent: int) -> None:
-    """Finish the batch in hand and stop when the supervisor dies, however it dies."""
-    if parent and sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            sys.exit(0)

@@ -12,6 +12,7 @@ import openai
 import orjson
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused
+from embedmill.shared.json_bytes import json_bytes
 from embedmill.shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -142,7 +143,7 @@ class OpenAIBatches(BatchApi):
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {"custom_id": request.custom_id, "method": "POST", "url": self._endpoint, "body": request.body}
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        return json_bytes(line, option=orjson.OPT_APPEND_NEWLINE)
 
     def _delete_file(self, file_id: str) -> None:
         with self.translating(), suppress(openai.NotFoundError):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from embedmill.shared.db import presence
@@ -43,6 +44,10 @@ def forks(settings: Settings) -> Iterator[ForkServer]:
 
 def is_there(pid: int) -> bool:
     return os.path.exists(f"/proc/{pid}")
+
+
+def parent_of(pid: int) -> int:
+    return int(psutil.Process(pid).ppid())
 
 
 def registered(runtime: WorkerRuntime) -> set[int]:
@@ -95,7 +100,7 @@ def test_without_its_fork_server_a_worker_finishes_and_the_next_is_an_interprete
     assert end_of(other)[0] == -signal.SIGKILL
 
 
-def test_process_1_buries_a_worker_that_has_outlived_its_fork_server(
+def test_process_1_has_the_workers_of_a_fork_server_that_died(
     forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
     libc = ctypes.CDLL(None)
@@ -104,18 +109,48 @@ def test_process_1_buries_a_worker_that_has_outlived_its_fork_server(
         worker = forks.fork([])
         wait_until(lambda: registered(runtime) == {worker.pid}, "it is up")
         os.kill(forks.pid, signal.SIGKILL)
+        wait_until(lambda: parent_of(worker.pid) == os.getpid(), "it is ours")
+        worker.send_signal(signal.SIGTERM)
         assert end_of(worker)[0] == 0
     finally:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
     assert not is_there(worker.pid)
 
 
-def test_the_fork_server_ends_with_its_command_and_so_do_workers(settings: Settings, tmp_path: Path) -> None:
+def test_a_fork_server_that_is_retired_leaves_its_workers_to_its_command_and_is_made_anew(
+    forks: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    killed, told, spent = (forks.fork([]) for _ in range(3))
+    spent.send_signal(signal.SIGKILL)
+    before = forks.pid
+    forks.retire()
+    assert not is_there(before)
+    assert end_of(spent)[0] == -signal.SIGKILL
+    wait_until(lambda: registered(runtime) == {killed.pid, told.pid}, "the others are up")
+    killed.send_signal(signal.SIGKILL)
+    assert end_of(killed)[0] == -signal.SIGKILL
+    wait_until(lambda: not forks.is_coming(), "another server has loaded everything")
+    assert forks.is_up
+    another = forks.fork([])
+    wait_until(lambda: another.pid in registered(runtime), "it is up")
+    assert (parent_of(another.pid), parent_of(told.pid)) == (forks.pid, os.getpid())
+    for worker in (told, another):
+        worker.send_signal(signal.SIGTERM)
+        assert end_of(worker)[0] == 0, "it ended in good order"
+
+
+@pytest.mark.parametrize("whose", ["of the server", "of the command"])
+def test_the_fork_server_ends_with_its_command_and_so_do_workers(
+    settings: Settings, tmp_path: Path, whose: str
+) -> None:
     told = tmp_path / "pids"
 
     def command() -> int:
         server = ForkServer()
-        told.write_text(f"{server.pid} {server.fork([]).pid}")
+        pids = f"{server.pid} {server.fork([]).pid}"
+        if whose == "of the command":
+            server.retire()
+        told.write_text(pids)
         signal.pause()
         return 0
 

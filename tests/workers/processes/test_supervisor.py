@@ -62,6 +62,36 @@ def test_a_worker_that_dies_is_named_and_replaced(
     assert [f"-{first}-" in name for name in died] == [True]
 
 
+def test_the_fork_server_ends_when_its_workers_are_up_and_comes_back_while_they_die(
+    forking: ForkServer, runtime: WorkerRuntime, tracker: Tracker
+) -> None:
+    with Supervisor(runtime, [PoolSpec(slots=2)], on_death=lambda _: None, forks=forking) as supervisor:
+
+        def looks(condition: Callable[[], bool]) -> bool:
+            supervisor._next_look = 0.0
+            supervisor.poll()
+            return condition()
+
+        def replace_first() -> None:
+            first, other = supervisor.pids
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: looks(lambda: first not in supervisor.pids and are_up()), "another is in its place")
+            assert other in supervisor.pids
+
+        def are_up() -> bool:
+            return len(supervisor.pids) == 2 and set(supervisor.pids) <= set(registered(runtime))
+
+        wait_until(lambda: looks(lambda: not forking.is_up), "the server has ended")
+        assert are_up()
+        replace_first()
+        made_anew = forking.pid
+        replace_first()
+        assert looks(lambda: forking.is_up), "the next death may be near"
+        assert forking.pid == made_anew
+        supervisor._forks_stay_until = 0.0
+        wait_until(lambda: looks(lambda: not forking.is_up), "nobody has died for a while")
+
+
 def test_workers_stop_in_good_order_and_leave_nothing(
     forks: ForkServer | None, runtime: WorkerRuntime, tracker: Tracker
 ) -> None:
