@@ -58,7 +58,7 @@ def with_aligned_tables(parts: Sequence[Part], level: Sequence[Rule], words: Doc
 
 def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
     """Lines from here on that may be rows: with gaps, or no wider than a cell; each not far below the one before."""
-    above: Line | None = None
+    above = row = None
     for at, part in enumerate(islice(from_place(parts, start), MOST_ROWS), start):
         if not isinstance(part, Line) or part.fixed or part.alone or has_leaders(part.text) or _is_item(part):
             return
@@ -67,11 +67,16 @@ def _region(parts: Sequence[Part], start: int) -> Iterator[Line]:
         line = part if above is None else parted_like(above, part)
         if above is None:
             left, right = line.left, line.right
-        elif not _may_follow(above, line, left, right) and not _is_amid(above, line, parts[at + 1 : at + 2]):
+        elif not (
+            _may_follow(above, line, left, right)
+            or _is_amid(above, line, parts[at + 1 : at + 2])
+            or (row and _is_beside(row, line, parts[at + 1 : at + 2]))
+            or (row and _is_beside(row, above, [line]))
+        ):
             return
         left, right = min(left, line.left), max(right, line.right)
         yield line
-        above = line
+        above, row = line, line if len(line.cells) > 1 else row
 
 
 def _is_item(line: Line) -> bool:
@@ -112,6 +117,14 @@ def _stands_like(cell: LineCell, other: LineCell, slack: float) -> bool:
     """Whether two cells begin, end, or are centred at one place."""
     left, right = cell.left - other.left, cell.right - other.right
     return min(abs(left), abs(right), abs(left + right) / 2) <= slack
+
+
+def _is_beside(row: Line, key: Line, below: Sequence[Part]) -> bool:
+    """Whether a line of one cell stands beside several rows, of which the first, right below `row`, comes next."""
+    first = below[0] if below else None
+    if len(key.cells) > 1 or not isinstance(first, Line) or not key.base <= first.base < row.base:
+        return False
+    return first.left > key.right and row.base - first.base < FARTHEST * first.size
 
 
 def _is_named(above: Sequence[Part]) -> bool:
@@ -162,17 +175,9 @@ def _as_far_as_one_table(lines: list[Line]) -> list[Line]:
     usual = median(gaps) if gaps else 0.0
     for number, (above, line) in enumerate(pairwise(lines), start=1):
         is_apart = len(line.cells) == 1 and usual and above.base - line.base > APART * usual
-        if is_apart and not _is_beside_rows(above, line, lines[number + 1 :], APART * usual):
+        if is_apart and not _is_beside(above, line, lines[number + 1 : number + 2]):
             return lines[:number]
     return lines
-
-
-def _is_beside_rows(above: Line, line: Line, below: Sequence[Line], farthest: float) -> bool:
-    """Whether the first of several rows stands higher, to the right of a line that is the first cell of all."""
-    following = below[0] if below else None
-    if following is None or following.base <= line.base or following.left <= line.right:
-        return False
-    return above.base - following.base <= farthest
 
 
 def _before_what_crosses(lines: list[Line], columns: Sequence[Span]) -> list[Line]:
@@ -287,10 +292,16 @@ def _has_head(rows: Sequence[Row], rules: Sequence[float]) -> bool:
 def _is_tabular(rows: Sequence[Row], *, shown: bool) -> bool:
     """Whether these are rows of a table, and no prose with wide gaps; two rows of two cells are where it is `shown`."""
     several = sum(len({id(cell) for held in row.cells for cell in held}) > 1 for row in rows)
-    if several < 2 or (several == 2 and len(rows[0].cells) < 3 and not shown) or not _is_brief(rows):
+    is_doubtful = several == 2 and not shown and (len(rows[0].cells) < 3 or any(map(_spans, rows)))
+    if several < 2 or is_doubtful or not _is_brief(rows):
         return False
     columns = zip(*(row.cells for row in rows), strict=True)
     return all(_is_aligned(column, rows[0].size) or _is_aligned_below(column, rows[0].size) for column in columns)
+
+
+def _spans(row: Row) -> bool:
+    """Whether a cell stands in several columns."""
+    return len({id(cell) for held in row.cells for cell in held}) < sum(row.is_filled)
 
 
 def _is_list(rows: Sequence[Row]) -> bool:

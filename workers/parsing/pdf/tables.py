@@ -123,9 +123,8 @@ def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
     usual = _usual_gap(rows)
     merged = list(rows[:1])
     for (above, row), is_parted in zip(pairwise(rows), parted, strict=True):
-        near = is_ruled and not _is_own_row(row, merged[-1])
-        goes_on = not is_parted and (near or _goes_on(above, row, merged[-1], usual, edges))
-        if goes_on:
+        is_own = is_parted or _is_own_row(row, merged[-1])
+        if not is_own and (is_ruled or _goes_on(above, row, merged[-1], usual, edges)):
             merged[-1] = _taken(merged[-1], row)
         else:
             merged.append(row)
@@ -145,9 +144,10 @@ def _with_keys(rows: Sequence[Row]) -> list[Row]:
 
 
 def _is_own_row(row: Row, whole: Row) -> bool:
-    """Whether a line between two rules has numbers in the same cells as the row above."""
+    """Whether a line has several cells, and numbers in the same ones as the row above, but for the first."""
     numbers = any(NUMBER.match(cell[0].text) for cell in row.cells[1:] if cell)
-    return numbers and row.is_filled == whole.is_filled
+    is_alike = row.is_filled[1:] == whole.is_filled[1:] and row.is_filled[0] <= whole.is_filled[0]
+    return numbers and is_alike and sum(row.is_filled) > 1
 
 
 def _taken(above: Row, row: Row) -> Row:

@@ -178,17 +178,30 @@ class PageWriter:
         return text
 
     def _caption_below(self, parts: Sequence[Part], at: int, paragraphs: Paragraphs) -> list[Line]:
-        """The lines of a caption right below a table which has none above, and which no other table follows."""
+        """The lines of a caption right below a table which has none above.
+
+        Where another table follows, it is that one's, unless a caption stands below it, too.
+        """
         waiting = self._joined(self._waiting) if self._waiting else ""
         lines: list[Line] = []
         for part in from_place(parts, at):
             if not isinstance(part, Line) or (lines and not paragraphs.goes_on(lines[-1], part)):
                 break
             lines.append(part)
-        is_followed = at + len(lines) < len(parts) and isinstance(parts[at + len(lines)], PdfTable)
+        is_followed = isinstance(_at(parts, at + len(lines)), PdfTable) and not _names_table(
+            _at(parts, at + len(lines) + 1)
+        )
         if not lines or is_followed or _is_caption(waiting) or not _is_caption(self._joined(lines)):
             return []
         return lines
+
+
+def _names_table(part: Part | None) -> bool:
+    return isinstance(part, Line) and _is_caption(part.text)
+
+
+def _at(parts: Sequence[Part], at: int) -> Part | None:
+    return parts[at] if at < len(parts) else None
 
 
 def _is_caption(text: str) -> bool:

@@ -364,6 +364,32 @@ def test_a_first_cell_beside_several_rows_is_of_the_first() -> None:
     ]
 
 
+def test_a_first_cell_beside_a_group_between_rules_is_of_its_first_row() -> None:
+    groups = [("Single", ("26.5", "33.3", "28.1")), ("Multi", ("41.5", "38.8"))]
+    page, top = put(Page(), [["Training", "Model", "NQ"]], columns=(80, 160, 260), top=690), 668.0
+    for group, scores in groups:
+        page.rule(76, top + 15, 290, top + 15).text(80, top - 7 * (len(scores) - 1), group, size=11)
+        for number, score in enumerate(scores):
+            page.text(160, top, f"Model {number}", size=11).text(260, top, score, size=11)
+            top -= 14
+        top -= 6
+    page.rule(76, top + 15, 290, top + 15).text(80, top - 6, "Table 4: Scores of five models.")
+    document = read(page)
+    assert rows(document) == [
+        *("Training | Model | NQ", "Single | Model 0 | 26.5", " | Model 1 | 33.3", " | Model 2 | 28.1"),
+        *("Multi | Model 0 | 41.5", " | Model 1 | 38.8"),
+    ]
+    assert shape(document)[0] == (BlockKind.CAPTION, "Table 4: Scores of five models.")
+
+
+def test_a_bibliography_with_wide_gaps_is_no_table() -> None:
+    page = Page()
+    for left, name in zip((80, 142, 199, 265), ("Tim Klinger,", "Wei Zhang,", "Shiyu Chang,", "Gerry"), strict=True):
+        page.text(left, 690, name, size=9)
+    page.text(80, 679, "Tesauro, Bowen Zhou, and Jing Jiang. 2018.", size=9).text(271, 679, "Ranks:", size=9)
+    assert rows(read(page.text(80, 668, "Reinforced readers for questions that are open.", size=9))) == []
+
+
 def test_names_that_stand_a_blank_apart_are_cells_below_those_of_the_row_above() -> None:
     people = [["Name", "Family", "Town"], ["Anna", "Berg", "Oslo"], ["Bartholomew", "Featherstone", "London"]]
     page = put(Page(), people, columns=(80, 153, 227)).text(80, 600, "Bartholomew came from there, and stayed.")
