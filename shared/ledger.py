@@ -127,6 +127,8 @@ class Usage:
     collection_id: int | None = None
     documents: tuple[str, ...] = ()
     key: str = ""
+    endpoint: str = ""
+    """Who answers, where that is not the vendor: what is learned of its limits, its keys and its health is its own."""
     purpose: str = ""
     """What the ledger calls the operation, where it is told apart from others of one price: `rank`, `answer`."""
     calls: int = 1

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
@@ -23,7 +24,9 @@ from embedmill.console.services.submitting import USUAL, JobOptions, JobSubmissi
 from embedmill.shared import stages
 from embedmill.shared.access.principals import Right
 from embedmill.shared.db import bulk_waits, claims, jobs, tallies, waits
+from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, WaitReason
 
@@ -65,7 +68,26 @@ def ingest(
             workshop.look()
             work = Work(runtime, workshop, submitted.job_id, listener, is_abandoned=submission.is_abandoned)
             if work.do():
-                return describe_job(runtime, submitted.job_id)
+                report = describe_job(runtime, submitted.job_id)
+                if report.documents.unchanged:
+                    tell_lost(runtime, collection, listener)
+                return report
+
+
+def tell_lost(runtime: Runtime, collection: str, listener: Listener) -> None:
+    """Say which shards lack what the records say: nothing was asked of the store for documents that are unchanged.
+
+    So it is where the store was changed for another, as after a rehearsal at a simulator.
+    """
+    from embedmill.console.services.lost_shards import LOST
+    from embedmill.console.services.shards import find_lost
+
+    found = runtime.database.query(lambda connection: get_collection(connection, collection))
+    with suppress(EmbedmillError):  # a store that is away is told of by whoever needs it
+        for shard, reason in find_lost(runtime, found, found.reading_shards).items():
+            if reason == LOST:
+                text = f"shard {shard} of collection {collection}: {reason}"
+                listener.on_notice(Notice(f"{text}: embedmill verify --collection {collection} --repair"))
 
 
 def count_expected(runtime: Runtime, submitted: "Submitted") -> int:

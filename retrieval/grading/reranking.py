@@ -71,6 +71,7 @@ class Reranking(LiveQuestion[Passage, float, Reranked]):
             milliunits=MILLI * self._most_units(request),
             documents=tuple(sorted({passage.document for passage in request.items})),
             key=reranker.key_hash,
+            endpoint=reranker.endpoint,
             purpose="filter",
         )
 

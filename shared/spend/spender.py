@@ -89,9 +89,8 @@ class Spender:
     def _call(self, usage: Usage, *, row: int | None = None) -> PaidCall:
         money = Money(self.database, self.prices, usage, owner=self.owner, row=row)
         lane = "" if usage.lane is Lane.LIVE else f":{usage.lane}"
-        guard = self.guard(
-            usage.provider, usage.key, operation=usage.operation, circuit=f"{usage.provider}:{usage.operation}{lane}"
-        )
+        circuit = f"{usage.provider}:{usage.operation}{lane}{_elsewhere(usage)}"
+        guard = self.guard(usage.provider, _key_of(usage), operation=usage.operation, circuit=circuit)
         return PaidCall(money, guard, self._allowance(usage), self.concurrency(usage.provider, usage.model))
 
     def guard(self, provider: str, key: str, *, operation: str, circuit: str) -> Guard:
@@ -135,7 +134,7 @@ class Spender:
         if usage.lane is Lane.BULK:
             # Vendors count batches apart, by what is enqueued, and say so when that is too much.
             limits = ProviderLimits(limits.pool)
-        key = f"limit:{usage.provider}:{limits.pool}:{usage.lane}:{usage.key}"
+        key = f"limit:{usage.provider}:{limits.pool}:{usage.lane}:{_key_of(usage)}"
         return Allowance(key, f"{usage.provider}/{usage.model}", limits, self.state, sleep=self._sleep)
 
     def record_free(self, usage: Usage, *, cached: int, cached_tokens: int, saved_microusd: int | None = None) -> int:
@@ -160,3 +159,13 @@ class Spender:
         """Release connections."""
         if self._state is not None:
             self._state.close()
+
+
+def _key_of(usage: Usage) -> str:
+    """The hash of its key and who is shown it; empty where no key can be told from another."""
+    return usage.key and f"{usage.key}{_elsewhere(usage)}"
+
+
+def _elsewhere(usage: Usage) -> str:
+    """Who answers in the place of the vendor; a vendor's own names stay as they were."""
+    return usage.endpoint and f"@{usage.endpoint}"

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from embedmill.console.listening import Listener, Notice
 from embedmill.console.services import searching
 from embedmill.console.services.lost_shards import ShardWatch
 from embedmill.console.services.searching import Unanswered
+from embedmill.console.services.working import tell_lost
 from embedmill.producers.sources.given import GivenSource
 from embedmill.producers.submission import create_collection
 from embedmill.retrieval.hits import SearchResult
@@ -98,7 +100,7 @@ def test_without_the_model_words_answer_and_the_answer_says_why(
     openai.simulator.faults.clear()
     asked = len(openai.simulator.exchanges)
     left_alone = FlowControl("503", reason="circuit", retry_after_seconds=3600.0)
-    indexed.spender.circuit("openai:embed").failed(left_alone, is_down=True)
+    indexed.spender.circuit(f"openai:embed@{embedder.endpoint}").failed(left_alone, is_down=True)
     require_answer_by_words(indexed, "does not answer and is left alone")
     assert len(openai.simulator.exchanges) == asked
 
@@ -118,14 +120,21 @@ def no_money(runtime: WorkerRuntime) -> Iterator[None]:
 
 
 def test_a_shard_that_is_gone_is_told_from_one_that_holds_nothing(indexed: WorkerRuntime) -> None:
+    told: list[Notice] = []
     whole = find(indexed)
     assert (whole.partial, whole.degraded) == ([], False)
+    tell_lost(indexed, "c", Listener(told.append))
+    assert told == []
     folder = indexed.home / "vectors" / f"c{indexed.collection(2).id}"
     gone = sorted(folder.glob("*.db"))[1]
     for file in folder.glob(f"{gone.name}*"):
         shutil.rmtree(file) if file.is_dir() else file.unlink()
     result = find(indexed)
     assert (result.partial, result.degraded) == ([gone.stem], True)
+    tell_lost(indexed, "c", Listener(told.append))
+    (notice,) = told
+    assert f"shard {gone.stem} of collection c: it lacks what the records say" in notice.text
+    assert "embedmill verify --collection c --repair" in notice.text
     create_collection(indexed, "empty", embedding="hash", shards=9)
     found = searching.search(indexed, "anything", collection="empty", top_k=3, mode="hybrid")
     assert (found.hits, found.partial, found.degraded) == ([], [], False)

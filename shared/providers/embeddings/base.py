@@ -208,7 +208,8 @@ class Embedder(ABC):
         """The most that a request may take which has so many tokens by our count."""
         most = Tokens(into=tokens if self.counts_exactly else int(INEXACT_MARGIN * tokens))
         about = tuple(sorted(documents))
-        return Usage(self.provider, self.model, EMBED, most, inputs=inputs, documents=about, key=self.key_hash)
+        key, endpoint = self.key_hash, self.endpoint
+        return Usage(self.provider, self.model, EMBED, most, inputs=inputs, documents=about, key=key, endpoint=endpoint)
 
     def _plan(self, texts: Sequence[str], tokens: Sequence[int], sent: Sequence[int]) -> Plan:
         return pack([self.size_of(texts[place], tokens[place]) for place in sent], self.room)

@@ -41,5 +41,6 @@ class ModelQuestion(LiveQuestion[ItemT, FoundT, ModelAnswer]):
             inputs=len(request.items),
             documents=self.documents(request),
             key=model.key_hash,
+            endpoint=model.endpoint,
             purpose=self.purpose,
         )

@@ -1,5 +1,6 @@
 """The spender: what a caller meets when budget, limit or circuit say no, and what every end of a call leaves behind."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from embedmill.shared.errors import (
     DatabaseAway,
     FlowControl,
     InputRefused,
+    KeyRefused,
     ProviderUnavailable,
     UnknownPrice,
 )
@@ -311,6 +313,26 @@ def test_a_call_is_priced_by_the_band_of_what_was_really_sent(
 ) -> None:
     spenders().begin(Usage("anthropic", "claude-haiku-5-5", "message", Tokens(into=thought))).settle(Tokens(sent))
     assert rows(tracked) == [("settled", sent, cost)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyRefused("no such key"),
+        FlowControl("429", reason="rate", retry_after_seconds=3600.0),
+        FlowControl("529", reason="circuit", retry_after_seconds=3600.0),
+    ],
+    ids=lambda error: error.reason,
+)
+def test_what_is_learned_at_a_simulator_says_nothing_of_the_vendor(spenders: Any, error: FlowControl) -> None:
+    spender = spenders()
+    there, vendor = most(key="same", endpoint="http://127.0.0.1:1/v1"), most(key="same")
+    for _ in range(20):
+        with suppress(FlowControl):
+            spender.begin(there).fail(error)
+    with pytest.raises(FlowControl):
+        spender.begin(there)
+    spender.begin(vendor).release()
 
 
 def ask_opus(spender: Spender, used: Tokens | None) -> Any:
