@@ -123,19 +123,27 @@ class OdtBlocks:
             self._draft.paragraph(text)
 
     def _read_list(self, element: Element, around: "_Item | None") -> None:
-        depth = around.depth + 1 if around else 1
-        counter = around.counter if around else self._counter(element)
+        depth, counter = self._counted(element, around)
         for child in element:
             number = None if local_name(child) == _NOT_COUNTED else attribute(child, "start-value")
             self._read_children(child, _Item(counter, depth, number))
 
-    def _counter(self, element: Element) -> Counter:
-        """A list counts anew, unless it says which one it continues."""
+    def _counted(self, element: Element, around: "_Item | None") -> tuple[int, Counter]:
+        """How deep a list is nested, and what counts its items: a list in another may name a style of its own."""
+        depth = around.depth + 1 if around else 1
+        levels = self._styles.levels(attribute(element, "style-name"))
+        if around and (not levels or levels == around.counter.levels):
+            return depth, around.counter
+        return depth, self._counter(element, depth)
+
+    def _counter(self, element: Element, depth: int) -> Counter:
+        """A list counts anew, unless it says which one it continues; its last level holds for those below."""
         name, key = attribute(element, "style-name"), attribute(element, "id")
         before = self._counters.get(f"#{attribute(element, 'continue-list')}")
         if before is None and attribute(element, "continue-numbering") == "true":
             before = self._counters.get(name)
-        counter = before or Counter(self._styles.levels(name))
+        levels = self._styles.levels(name)
+        counter = before or Counter({depth: levels[max(levels)], **levels} if levels else {})
         self._counters[name] = counter
         if key:
             self._counters[f"#{key}"] = counter
@@ -231,10 +239,9 @@ class OdtBlocks:
                 case "p" | "h":
                     yield from self._line_pieces(child, item, spread)
                 case "list":
-                    counter = item.counter if item else self._counter(child)
+                    depth, counter = self._counted(child, item)
                     for entry in child:
-                        number = attribute(entry, "start-value")
-                        inner = _Item(counter, item.depth + 1 if item else 1, number)
+                        inner = _Item(counter, depth, attribute(entry, "start-value"))
                         yield from self._cell_pieces(entry, inner, spread)
                 case "table":
                     yield self._nested(child, spread)

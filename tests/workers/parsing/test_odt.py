@@ -82,6 +82,7 @@ def inner(*items: str) -> str:
         (listing("N", item("a")) + listing("N", item("b")), ["1. a", "1. b"]),
         (listing("N", item("a")) + listing("N", item("b"), more='text:continue-numbering="true"'), ["1. a", "2. b"]),
         (listing("N", item(inner(item("only deeper")))), ["  1.1. only deeper"]),
+        (listing("B", item("a", listing("S", item("b"), item("c"))), item("d")), ["- a", "  IV. b", "  V. c", "- d"]),
         (listing("N", "<text:list-header><text:p>no number</text:p></text:list-header>", item("a")),
          ["  no number", "1. a"]),
     ],
