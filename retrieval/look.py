@@ -1,6 +1,7 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from math import inf
 from typing import Protocol
@@ -16,8 +17,8 @@ from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
-from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, most_of_words, names_identifier, weigh, weight_of_spelled
+from embedmill.shared.words.spellings import folded, spelling_of
 from embedmill.shared.words.weighing import Wording
 
 DENSE, LEXICAL, SPELLING, PHRASES, FUSE = "dense", "lexical", "spelling", "phrases", "fuse"
@@ -86,7 +87,7 @@ class Look:
         """What a row with all of the words would score by them; 0 where words are not looked at."""
         self._is_named = False
         self._holding: Mapping[int, int] = {}
-        self._spelled: list[tuple[tuple[Phrase, ...], float]] = []
+        self._spelled: list[tuple[re.Pattern[str], float]] = []
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -147,8 +148,8 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
-            spelled = ((some.phrases, weight_of_spelled(some, counted)) for some in query.spelled)
-            self._spelled = [(phrases, weight) for phrases, weight in spelled if weight]
+            spelled = ((some.parts, weight_of_spelled(some, counted)) for some in query.spelled)
+            self._spelled = [(spelling_of(parts), weight) for parts, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
@@ -220,12 +221,13 @@ class Look:
         best = list(ranked(scores))[:MOST_RESPELLED]
         with self._steps.step(SPELLING, given=len(best)) as step:
             rows = self._fetch([candidates[id] for id in best])
-            more = {
-                id: sum(weight for phrases, weight in self._spelled if _holds_any(row, phrases))
-                for id, row in rows.items()
-            }
+            more = {id: self._weigh_spelled(row) for id, row in rows.items()}
             step.out = sum(weight > 0 for weight in more.values())
         return {id: score + more.get(id, 0.0) for id, score in scores.items()}
+
+    def _weigh_spelled(self, row: VectorRow) -> float:
+        fields = [*map(folded, (row.title, row.section, row.text))]
+        return sum(weight for spelling, weight in self._spelled if any(map(spelling.search, fields)))
 
     def _score(self, name: str, matches: Sequence[Match]) -> dict[str, float]:
         if name == DENSE:
@@ -260,10 +262,6 @@ class Look:
         """Rows that were not read yet are read; none is read twice in a look."""
         self._rows |= self._shards.fetch(match for match in matches if match.id not in self._rows)
         return {match.id: self._rows[match.id] for match in matches if match.id in self._rows}
-
-
-def _holds_any(row: VectorRow, phrases: Iterable[Phrase]) -> bool:
-    return any(phrase.held_by(row.title, row.section, row.text) for phrase in phrases)
 
 
 def _counted(step: Running, found: list[Match]) -> list[Match]:

@@ -11,7 +11,7 @@ from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
-from embedmill.shared.words.spellings import in_one_form, name_and_number, other_wholes, without_times
+from embedmill.shared.words.spellings import in_one_form, name_and_number, other_wholes
 from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, split, take_apart, tokens
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
 
@@ -80,8 +80,6 @@ class AdjoinedWords:
 
     words: tuple[QueryWord, ...]
     terms: tuple[int, ...]
-    together: str
-    """The identifier in one word, in the query's letters."""
     is_named: bool
     """Whether nothing else is asked for, or it has so many parts that it can be nothing else."""
 
@@ -90,12 +88,11 @@ class AdjoinedWords:
 class SpelledWords:
     """Letters and numbers of a query that a row may hold side by side and in another spelling: RFC 2616 for RFC-2616.
 
-    No term stands for that, so rows are read for their phrase; those that hold it are worth so much more.
+    No term stands for that, so rows are read for them; those that hold them are worth so much more.
     """
 
     words: tuple[QueryWord, ...]
-    phrases: tuple[Phrase, ...]
-    """How they may be written."""
+    parts: tuple[str, ...]
     is_named: bool
     whole: tuple[int, ...] = ()
     """The terms of the identifier as it is written; none where its words stand apart."""
@@ -165,10 +162,7 @@ def _spelled(
 ) -> tuple[SpelledWords, ...]:
     """What may be spelled otherwise: identifiers of letters and numbers, and words side by side that may be one."""
     known = {word.text: word for word in words}
-    spelled = [
-        SpelledWords(some.words, _phrases(some.words, some.together, fold(some.together)), some.is_named)
-        for some in adjoined
-    ]
+    spelled = [SpelledWords(some.words, _parts_of(some.words), some.is_named) for some in adjoined]
     functional = {word.text for word in words if word.functional}
     asked = sum(token.lower() not in functional for token in cut)
     for token in islice(cut, MOST_TRIED):
@@ -180,15 +174,13 @@ def _spelled(
             continue
         is_lettered = asked == 1 or any(len(word.text) == 1 for word in parts)
         if is_lettered if pieces.loose else 0 < numbers < len(parts):
-            phrases = _phrases(parts, " ".join(name_and_number(token)))
-            spelled.append(SpelledWords(parts, phrases, len(parts) > 2 or asked == 1, whole.terms))
+            named = tuple(map(fold, name_and_number(token))) or _parts_of(parts)
+            spelled.append(SpelledWords(parts, named, len(parts) > 2 or asked == 1, whole.terms))
     return tuple(spelled)
 
 
-def _phrases(words: Sequence[QueryWord], *together: str) -> tuple[Phrase, ...]:
-    """How an identifier is written in parts: sizes with an x between, or a sign that is no word; and as one."""
-    apart = " ".join(word.text for word in words)
-    return tuple(map(Phrase, dict.fromkeys(filter(None, (apart, without_times(apart), *together)))))
+def _parts_of(words: Iterable[QueryWord]) -> tuple[str, ...]:
+    return tuple(word.text for word in words)
 
 
 def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...]:
@@ -204,9 +196,7 @@ def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...
             continue
         pieces = split("-".join(some))
         for term in (pieces.closed or pieces.wholes if letters or len(some) > 2 else ())[:1]:
-            found[term] = AdjoinedWords(
-                parts, alternatives(term, term), "".join(some), len(some) > 2 or asked == len(some)
-            )
+            found[term] = AdjoinedWords(parts, alternatives(term, term), len(some) > 2 or asked == len(some))
     return tuple(found.values())
 
 

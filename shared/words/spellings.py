@@ -1,6 +1,11 @@
 """Owns how else one identifier is written: its letters and its number together or apart, with a sign between or not."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from embedmill.shared.words.folding import fold, normalise
 
 _TOGETHER = re.compile(
     r"([^\W\d_]+)(\d+)"  # A320
@@ -10,8 +15,15 @@ _TOGETHER = re.compile(
 _QUANTITY = re.compile(r"(?P<number>[-+]?\d+(?:[.,]\d+)*)-?(?:(?P<degree>°?)(?P<scale>[cf])|(?P<unit>[^\W\d_]{1,4}))")
 _SIGNED_NAME = re.compile(r"(?<=[^\W\d_])(\+\+)(?=\d)")
 _INITIALS = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}(?!\w)")
-_TIMES = re.compile(r"(?<=\d)\s?×\s?(?=\d)")
-_TIMES_BETWEEN = re.compile(r"(?<=\d) x (?=\d)")
+_TIMES = r"\s?[x×]\s?"
+_SIGN_OF_TIMES = re.compile(r"(?<=\d)\s?×\s?(?=\d)")
+_SIGN = r"(?:[^\w\s.,;:!?]|_)?"
+_BETWEEN = rf"{_SIGN}\s?{_SIGN}"
+"""What may stand between the parts of an identifier: a space, a hyphen, a degree sign with a space; no pause."""
+_BEFORE, _BEHIND = r"(?<![^\W_])(?<!\d[.,])(?<!\s[-+])", r"(?![^\W_])"
+"""No other word, and no more of a number: 5 km is not in 1.5 km."""
+LONGEST_INITIALS = 3
+"""Letters of what may be written with a stop behind each, as p.m."""
 
 
 def name_and_number(token: str) -> tuple[str, ...]:
@@ -33,9 +45,26 @@ def other_wholes(whole: str) -> tuple[str, ...]:
 def in_one_form(text: str) -> str:
     """A query with its words as they are told apart: C++ 17 for C++17, 5 pm for 5 p.m., sizes with an x."""
     initials = _INITIALS.sub(lambda found: found[0].replace(".", ""), text)
-    return _TIMES.sub(" x ", _SIGNED_NAME.sub(r"\1 ", initials))
+    return _SIGN_OF_TIMES.sub(" x ", _SIGNED_NAME.sub(r"\1 ", initials))
 
 
-def without_times(words: str) -> str:
-    """A size without the x between, as texts have it that write a sign there."""
-    return _TIMES_BETWEEN.sub(" ", words)
+@lru_cache(maxsize=256)
+def spelling_of(parts: Sequence[str]) -> re.Pattern[str]:
+    """What finds an identifier of these folded parts in a folded text, together or apart, sizes without their x too."""
+    pieces = [_TIMES if _is_times(parts, at) else _spelled(part) for at, part in enumerate(parts)]
+    joined = "".join(one if _TIMES in (one, other) else one + _BETWEEN for one, other in pairwise(pieces))
+    return re.compile(f"{_BEFORE}{joined}{pieces[-1]}{_BEHIND}")
+
+
+def _spelled(part: str) -> str:
+    if part.isalpha() and 1 < len(part) <= LONGEST_INITIALS:
+        return r"\.?".join(part)
+    return re.escape(part)
+
+
+def _is_times(parts: Sequence[str], at: int) -> bool:
+    return parts[at] == "x" and at > 0 and parts[at - 1][-1].isdecimal() and "".join(parts[at + 1 : at + 2]).isdecimal()
+
+
+folded = lru_cache(maxsize=2048)(lambda text: fold(normalise(text)))
+"""A text as spellings are looked for in it."""
