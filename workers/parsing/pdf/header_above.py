@@ -26,35 +26,47 @@ Span = tuple[float, float]
 
 def with_head_above(rows: list[Row], above: list[Part], columns: Sequence[Span], level: Sequence[Rule]) -> list[Row]:
     """The rows with those of the header that stand `above`, which lose what belongs to them."""
-    names = _names(rows, above, columns)
-    if not names:
-        return rows
+    near = _names(rows, above, columns)
+    for count in range(len(near), 0, -1):
+        names = sorted(near[:count], key=lambda name: -name.base)
+        if whole := _with_names(rows, names, columns, level):
+            del above[-count:]
+            return whole
+    return rows
+
+
+def _with_names(
+    rows: list[Row], names: Sequence[Line], columns: Sequence[Span], level: Sequence[Rule]
+) -> list[Row] | None:
+    """The rows with these names over them, the highest first; None where nothing shows that they are of the table."""
     pitch = _pitch(rows)
     upper = [name for name in names if _is_row_above(name, rows[0], pitch)]
     beside = {_column(name.cells[0], columns): name for name in names if name not in upper}
     if any(rows[0].cells[column] for column in beside) or len(upper) + len(beside) < len(names):
-        return rows
+        return None
     if not _is_opened(names, columns, level) and not _is_emphasised(rows, names, upper, beside):
-        return rows
+        return None
     free = [column for column in range(len(columns)) if column not in beside]
     heads = [_as_row(list(line), columns, free) for _, line in groupby(upper, key=lambda name: round(name.base))]
     whole = [*heads, *rows]
     for column, name in beside.items():
         _fill_down(whole, name, column, pitch)
-    del above[-len(names) :]
     return whole
 
 
 def spread_names(heads: Sequence[list[str]]) -> None:
-    """A name over several others stands in each of their columns."""
+    """A name over several others stands in each of their columns, and one over nothing in the row below, too."""
     for row, below in reversed(list(pairwise(heads))):
         for column in range(1, len(row)):
             if not row[column] and below[column] and row[column - 1] and below[column - 1] != row[column - 1]:
                 row[column] = row[column - 1]
+    for row, below in pairwise(heads):
+        for column, name in enumerate(row):
+            below[column] = below[column] or name
 
 
 def _names(rows: Sequence[Row], above: Sequence[Part], columns: Sequence[Span]) -> list[Line]:
-    """Lines right above a table and within its width, the highest first."""
+    """Lines right above a table and within its width, the nearest first."""
     names: list[Line] = []
     pitch, lowest = _pitch(rows), rows[0].base
     for part in above[: -MOST_LINES - 1 : -1]:
@@ -65,7 +77,7 @@ def _names(rows: Sequence[Row], above: Sequence[Part], columns: Sequence[Span]) 
         if not inside or not rows[-1].base < part.base < max(reach, lowest) + NEAR * pitch:
             break
         names.append(part)
-    return sorted(names, key=lambda name: -name.base)
+    return names
 
 
 def _pitch(rows: Sequence[Row]) -> float:

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Drawings, Rule
@@ -42,7 +43,7 @@ class RuledGrid:
 def with_ruled_tables(parts: Sequence[Line], drawings: Drawings, words: DocumentWords) -> list[Part]:
     """The lines, and in their place the tables whose rules lie around them."""
     found: list[Part] = list(parts)
-    for grid in find_grids(drawings):
+    for grid in map(partial(_with_open_band, found), find_grids(drawings)):
         inside = [part for part in found if isinstance(part, Line) and grid.holds(part)]
         if inside and (table := _table(grid, inside, words)):
             first = next(at for at, part in enumerate(found) if part is inside[0])
@@ -50,6 +51,16 @@ def with_ruled_tables(parts: Sequence[Line], drawings: Drawings, words: Document
             found[first] = table
             found = [part for part in found if id(part) not in chosen]
     return found
+
+
+def _with_open_band(parts: Sequence[Part], grid: RuledGrid) -> RuledGrid:
+    """The grid with a row above its first level rule, where an upright one goes on and something stands there."""
+    top = max(rule.end for rule in grid.upright)
+    if top <= grid.rows[0] + NEAR:
+        return grid
+    opened = RuledGrid(grid.columns, [top, *grid.rows], grid.level, grid.upright)
+    is_used = any(isinstance(part, Line) and opened.holds(part) and not grid.holds(part) for part in parts)
+    return opened if is_used else grid
 
 
 def find_grids(drawings: Drawings) -> Iterator[RuledGrid]:

@@ -340,6 +340,20 @@ def test_merged_names_of_columns_without_rules_stand_over_all_their_columns(case
     assert heads(document) == {(0, len(told) - 2)}
 
 
+def test_an_upright_rule_above_the_first_level_one_parts_merged_names() -> None:
+    page = body(
+        names(Page(), (80, 0.5, "Region"), (190, 1, "Sales"), (150, 0, "2023"), (220, 0, "2024")),
+        ["North | 1 | 2", "South | 3 | 4"],
+        (80, 150, 220),
+    )
+    for y, left in ((705, 146), (686, 76), (668, 76), (650, 76)):
+        page.rule(left, y, 290, y)
+    page.rule(146, 650, 146, 722).rule(216, 650, 216, 705)
+    document = read(page)
+    assert rows(document) == ["Region | Sales | Sales", "Region | 2023 | 2024", "North | 1 | 2", "South | 3 | 4"]
+    assert heads(document) == {(0, 2)}
+
+
 def test_a_bold_line_above_a_table_is_its_heading() -> None:
     page = names(Page(), (80, 1.5, "Sales of 2024"), (80, 0, "Region"), (150, 0, "Q1"), (200, 0, "Q2"))
     document = read(body(page, ["North | 10 | 12", "South | 7 | 8"], (80, 150, 200)))
