@@ -18,6 +18,7 @@ from embedmill.console.cli.passed_over import name_place, print_passed_over
 from embedmill.console.dollars import format_usd
 from embedmill.console.rendering import counted, documents_of
 from embedmill.shared.durations import format_duration, format_time
+from embedmill.shared.ledger import BatchState
 from embedmill.shared.states import JobState
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def print_waiting(report: "JobExplanation") -> None:
     columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
     print_table(rows, columns, empty="nothing waits")
     if report.bulk:
-        _print_lane(report.bulk)
+        print_lane(report.bulk)
     if report.rate and report.seconds_left is not None:
         print_line(f"{report.rate:.1f} documents a second, {format_duration(report.seconds_left)} left")
     for circuit in report.circuits:
@@ -237,13 +238,16 @@ def print_waiting(report: "JobExplanation") -> None:
         print_warning(f"{hindrance.says}: {hindrance.command}")
 
 
-def _print_lane(lane: "BatchLane") -> None:
+def print_lane(lane: "BatchLane") -> None:
     """What a job has in the batch lane."""
     from embedmill.console.cli.bulk import print_batches
 
     for stage, why in lane.live.items():
         print_wrapped(f"lane bulk, but {stage} goes live: {why}")
-    print_batches([batch for batch in lane.batches if batch.ended_at is None][:SHOWN], empty="no open batch")
+    newest = max(lane.batches, key=lambda batch: batch.batch, default=None)
+    was_refused = newest is not None and newest.state == BatchState.RELEASED and newest.error
+    empty = "no open batch" + (f"; the last one was not made: {newest.error}" if newest and was_refused else "")
+    print_batches([batch for batch in lane.batches if batch.ended_at is None][:SHOWN], empty=empty)
 
 
 def print_waiting_documents(found: "WaitingDocuments", *, limit: int) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.rendering import documents_of
@@ -123,10 +123,16 @@ def replay_letters(
 
 
 def _require_any(connection: Connection, wanted: LetterFilter) -> None:
-    """Raise NotFound for what there is not, UserError for a cancelled job that left nothing to send again."""
+    """Raise NotFound for what there is not, UserError for a job that has nothing to send again any more."""
     require_known(connection, wanted)
     if wanted.job is None or dead_letters.count_letters(connection, wanted):
         return
+    closed = dead_letters.list_letters(connection, replace(wanted, resolved=True), limit=1)
+    if closed and closed[0].resolution == "discarded":
+        raise UserError(
+            f"job {wanted.job} has no open dead letter that matches: they were discarded",
+            hint="Ingest the source with --retry-dead, which tries again what was discarded, too.",
+        )
     job = get_job(connection, wanted.job)
     if job.state is JobState.CANCELLED:
         left = tallies.measure_progress(connection, job).documents["cancelled"]

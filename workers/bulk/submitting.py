@@ -259,7 +259,9 @@ class BatchSubmitter:
         batch = prepared.batch
         if isinstance(error, InputRefused):
             error = ProviderRefused(f"{batch.provider} does not take the batch: {error}")
-        log.warning("bulk.refused", batch=batch.id, job=batch.job_id, error_class=type(error).__name__)
+        log.warning(
+            "bulk.refused", batch=batch.id, job=batch.job_id, error_class=type(error).__name__, error=str(error)
+        )
         try:
             api.delete_staged(batch.key, file_id)
         except EmbedmillError as trouble:

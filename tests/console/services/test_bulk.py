@@ -2,7 +2,9 @@
 
 import pytest
 
+from embedmill.console.cli.reports import print_lane
 from embedmill.console.services.bulk import describe_batch, list_batches, show_batch
+from embedmill.console.services.jobs import BatchLane
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
@@ -25,6 +27,22 @@ def test_an_open_batch_says_how_old_it_is_and_how_long_it_may_take() -> None:
 def test_a_batch_that_has_ended_grows_no_older() -> None:
     found = describe_batch(batch(expires_at=400.0, ended_at=130.0))
     assert (found.age_seconds, found.expires_in_seconds, found.next_look_in_seconds) == (30.0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ({"state": BatchState.RELEASED, "error": "openai could not be reached"}, "was not made: openai could not be"),
+        ({"state": BatchState.RELEASED}, "no open batch\n"),
+        ({"state": BatchState.ENDED, "error": "3 results could not be read"}, "no open batch\n"),
+    ],
+)
+def test_a_batch_that_the_vendor_did_not_take_is_told_where_none_is_open(
+    capsys: pytest.CaptureFixture[str], last: dict[str, object], told: str
+) -> None:
+    batches = [describe_batch(batch(ended_at=130.0, **each)) for each in (last, {"id": 6, "state": BatchState.ENDED})]
+    print_lane(BatchLane({}, {}, batches))
+    assert told in capsys.readouterr().out
 
 
 def test_a_batch_that_there_is_not_is_named(runtime: Runtime) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from embedmill.console.cli.letters import replay_status
-from embedmill.console.services.dead_letters import explain_letter
+from embedmill.console.services.dead_letters import discard_letters, explain_letter
 from embedmill.console.services.replaying import list_replays, preview_replay, replay_letters
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
 from embedmill.shared.letters import LetterFilter
@@ -39,6 +39,13 @@ def test_a_cancelled_job_without_letters_is_refused_with_what_to_do(runtime: Run
     with pytest.raises(UserError, match=f"job {job} was cancelled with 2 documents") as refused:
         replay_letters(runtime, LetterFilter(job=job))
     assert "Ingest the source again" in refused.value.hint
+
+
+def test_a_job_whose_letters_were_discarded_says_what_tries_them_again(runtime: Runtime, tracker: Tracker) -> None:
+    discard_letters(runtime, LetterFilter(), reason="never")
+    with pytest.raises(UserError, match=f"job {tracker.job} has no open .* discarded") as refused:
+        replay_letters(runtime, LetterFilter(job=tracker.job))
+    assert "--retry-dead" in refused.value.hint
 
 
 def test_a_document_that_was_submitted_again_is_left_alone(runtime: Runtime, tracker: Tracker) -> None:
