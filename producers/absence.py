@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedmill.producers.sources.base import Problem, Remark, RemarkKind, Source, describe_item
-from embedmill.shared.containers.walk import WITHIN
+from embedmill.shared.containers.entries import Damaged
+from embedmill.shared.containers.walk import WITHIN, ContainerBudget, ContainerLimits, is_container, walk
+from embedmill.shared.errors import DocumentError
+from embedmill.shared.loading.members import member_uri
 from embedmill.shared.redaction.policy import MARK
 from embedmill.shared.uris import uri_to_path
 
@@ -63,20 +66,51 @@ def note_kept(place: str, count: int) -> dict[str, Any]:
     return describe_item(Remark(place, reason, RemarkKind.READ))
 
 
-def is_missing(uri: str) -> bool:
-    """Whether it is certain that there is no file of that URI; of one that was redacted nobody can tell."""
-    if MARK in uri:
-        return False
-    try:
-        return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return not _lies_in_a_file(uri)
-    except (OSError, ValueError):
-        return False
+@dataclass(slots=True)
+class Missing:
+    """What is certain not to be there any more, by URI; a container is looked into once."""
+
+    _held: dict[str, frozenset[str] | None] = field(default_factory=dict, init=False)
+
+    def has(self, uri: str) -> bool:
+        """Whether there is no file of that URI, nor one in a container; of one that was redacted nobody can tell."""
+        if MARK in uri:
+            return False
+        try:
+            return stat.S_ISDIR(os.stat(uri_to_path(uri)).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            container = _container_of(uri)
+            return container is None or self._is_taken_out(container, uri)
+        except (OSError, ValueError):
+            return False
+
+    def _is_taken_out(self, container: str, uri: str) -> bool:
+        if container not in self._held:
+            self._held[container] = _find_held(container)
+        held = self._held[container]
+        return held is not None and held.isdisjoint(_around(uri))
 
 
-def _lies_in_a_file(uri: str) -> bool:
-    """Whether it is a container's member and the container is there: only who reads that one knows the rest."""
+def _container_of(uri: str) -> str | None:
+    """The file that it would lie in."""
     parts = uri.split(WITHIN)
     containers = (WITHIN.join(parts[:count]) for count in range(1, len(parts)))
-    return any(os.path.isfile(uri_to_path(container)) for container in containers)
+    return next((container for container in containers if os.path.isfile(uri_to_path(container))), None)
+
+
+def _find_held(container: str) -> frozenset[str] | None:
+    """The URIs of all that lies in a container; None where not all of it can be read."""
+    path = uri_to_path(container)
+    found: set[str] = set()
+    try:
+        with open(path, "rb") as stream:
+            name = os.fsdecode(os.path.basename(path))
+            if not is_container(stream, name):
+                return None
+            for inside in walk(stream, name, ContainerBudget(ContainerLimits(), os.fstat(stream.fileno()).st_size)):
+                if isinstance(inside, Damaged):
+                    return None
+                found.add(member_uri(container, inside.path))
+    except (OSError, DocumentError):
+        return None
+    return frozenset(found)

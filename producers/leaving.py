@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedmill.producers.absence import Unread, is_missing, note_kept
+from embedmill.producers.absence import Missing, Unread, note_kept
 from embedmill.producers.batches import named
 from embedmill.producers.reading import Reading
 from embedmill.producers.sources.base import Remark, RemarkKind, Source, describe_item
@@ -115,7 +115,7 @@ class Leaving:
         ]
 
     def _find_missing_by_name(self) -> list[str]:
-        """Files of this folder that were named one by one, as nobody will again, and are not there any more."""
+        """Files of this folder or in its archives that were named one by one, as nobody will again, and are gone."""
         if not isinstance(self.source, FolderSource):
             return []
         prefix = path_to_uri(self.source.root).rstrip("/") + "/"
@@ -125,5 +125,6 @@ class Leaving:
                 lambda connection: claims.list_named(connection, self.scan, prefix=prefix, after=after)
             )
 
+        missing = Missing()
         found = walk(find, key=lambda one: one[0])
-        return [id_ for some in found for id_, uri in some if is_missing(uri) and not self.unread.place_of(uri)]
+        return [id_ for some in found for id_, uri in some if missing.has(uri) and not self.unread.place_of(uri)]

@@ -138,6 +138,19 @@ def test_an_archive_that_was_only_named_by_itself_keeps_its_members_until_it_is_
     assert "a.txt" not in desk.visible()
 
 
+def test_what_left_an_archive_that_was_also_named_by_itself_leaves_with_its_folder(desk: Desk) -> None:
+    archive = desk.folder / "docs" / "z.zip"
+    whole = {"x.txt": b"x", "in.zip": zipped({f"{name}.txt": name for name in "abc"})}
+    archive.write_bytes(zipped(whole))
+    desk.ingest("docs")
+    desk.ingest("docs/z.zip")
+    archive.write_bytes(zipped(whole | {"in.zip": zipped({"a.txt": "a"})})[:-30])
+    assert desk.ingest("docs", allow=True)["deleted"] == 0, "what is damaged tells nothing"
+    archive.write_bytes(zipped(whole | {"in.zip": zipped({"a.txt": "a", "b.txt": "b"})}))
+    assert desk.ingest("docs")["deleted"] == 1
+    assert desk.visible() == TEN | {"x.txt", "a.txt", "b.txt"}
+
+
 def test_a_file_stays_as_long_as_the_same_folder_with_other_patterns_claims_it(desk: Desk) -> None:
     desk.ingest("docs")
     desk.ingest("docs", include=("d1.txt",))
