@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from embedmill.producers.sources.base import HeldItem
 from embedmill.producers.sources.web.addresses import Link, is_of_calendar
@@ -28,6 +28,9 @@ from embedmill.producers.sources.web.maps import Listed, read_map, unpacked
 from embedmill.producers.sources.web.page import HtmlPage, decoded, directives, read_page
 from embedmill.producers.sources.web.walls import LOGIN, leads_to_login
 from embedmill.shared.errors import DocumentError
+from embedmill.shared.files import HEAD_BYTES
+from embedmill.shared.left_out.names import LeftOut, is_version_control, reason_by_file_name
+from embedmill.shared.left_out.secrets_inside import reason_by_content
 from embedmill.shared.spellings import address_key
 
 HTML = ("text/html", "application/xhtml+xml")
@@ -140,7 +143,7 @@ def _judge_answer(answer: WebAnswer, link: Link, *, is_named: bool, fetcher: Fet
         return PageVerdict(AnswerKind.WALL, LOGIN)
     if not is_named and is_start(answer.address) and not is_start(link.asked):
         return PageVerdict(AnswerKind.WALL, TO_THE_START)
-    return _judge_body(answer, link, fetcher=fetcher)
+    return _judge_body(answer, link, is_named=is_named, fetcher=fetcher)
 
 
 def _judge_status(status: int, *, is_own: bool) -> PageVerdict:
@@ -152,12 +155,12 @@ def _judge_status(status: int, *, is_own: bool) -> PageVerdict:
     return PageVerdict(AnswerKind.NOT_FOR_US if 400 <= status < 500 else AnswerKind.LOST, f"it answers {status}")
 
 
-def _judge_body(answer: WebAnswer, link: Link, *, fetcher: Fetcher) -> PageVerdict:
+def _judge_body(answer: WebAnswer, link: Link, *, is_named: bool, fetcher: Fetcher) -> PageVerdict:
     """Lists are known by how they begin, whatever they are said to be; and so is what cannot be markup."""
     if (listed := read_map(unpacked(answer.body), address=answer.address)) is not None:
         return PageVerdict(AnswerKind.LIST, listed=listed)
     if not _is_markup(answer):
-        return _judge_file(answer, link)
+        return _judge_file(answer, link, is_named=is_named)
     try:
         page = read_page(answer.body, answer)
     except DocumentError as error:
@@ -191,9 +194,11 @@ def _judge_page(page: HtmlPage, answer: WebAnswer, link: Link, *, fetcher: Fetch
     return replace(found, item=item)
 
 
-def _judge_file(answer: WebAnswer, link: Link) -> PageVerdict:
+def _judge_file(answer: WebAnswer, link: Link, *, is_named: bool) -> PageVerdict:
     if "noindex" in directives(answer):
         return PageVerdict(AnswerKind.UNWANTED, "it asks not to be indexed (noindex)")
+    if not is_named and (reason := _reason_to_leave_out(link, answer.body[:HEAD_BYTES])):
+        return PageVerdict(AnswerKind.UNWANTED, f"{reason.partition(';')[0]}; name it as a SOURCE to take it")
     media_type, data = answer.media_type, answer.body
     if media_type.startswith("text/"):
         try:
@@ -204,6 +209,15 @@ def _judge_file(answer: WebAnswer, link: Link) -> PageVerdict:
     is_vague = media_type in (*_VAGUE, *HTML) and "." in urlsplit(link.address).path.rpartition("/")[2]
     item = HeldItem(link.address, data, "" if is_vague else media_type, metadata=_metadata(answer, {}))
     return PageVerdict(AnswerKind.DOCUMENT, item=item)
+
+
+def _reason_to_leave_out(link: Link, head: bytes) -> LeftOut | None:
+    """A key, credentials or history that somebody left lying about is no page, as it is no document of a folder."""
+    *folders, name = unquote_to_bytes(urlsplit(link.address).path).split(b"/")
+    if any(map(is_version_control, folders)):
+        return LeftOut.VERSION_CONTROL
+    reason = reason_by_file_name(name)
+    return reason if reason not in (None, LeftOut.HIDDEN) else reason_by_content(name, head)
 
 
 def _metadata(answer: WebAnswer, more: dict[str, Any]) -> dict[str, Any]:

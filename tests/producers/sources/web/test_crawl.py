@@ -239,6 +239,21 @@ def test_what_asks_not_to_be_indexed_is_none_and_leaves_when_it_asks_later(site:
     assert read.read().reasons(Departed) == {"/a": "it asks not to be indexed (noindex)"}
 
 
+def test_keys_and_credentials_that_a_link_leads_to_are_no_pages_and_leave(site: Site) -> None:
+    key = b"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
+    secret = {"/%2Eenv": b"A=b", "/id_rsa": b"x", "/.git/config": b"[core]", "/notes.txt": key}
+    for path, data in secret.items():
+        site.at(path, Reply(data, media_type="text/plain"))
+    site.at("/robots.md", Reply(b"fine", media_type="text/plain"))
+    build(site, {"/": (*secret, "/robots.md")})
+    read = reader(site, crawl=True).read()
+    assert read.pages == ["/", "/robots.md"]
+    assert {path.lower().replace("%2e", ".") for path in read.reasons(Skipped)} == {"/.env", *[*secret][1:]}
+    assert reader(site, "/notes.txt").read().pages == ["/notes.txt"], "whoever names one wants it"
+    site.at("/robots.md", Reply(key, media_type="text/plain"))
+    assert list(read.read().reasons(Departed)) == ["/robots.md"]
+
+
 def test_an_old_page_that_becomes_a_wall_keeps_its_text(site: Site) -> None:
     build(site, SMALL)
     read = reader(site, crawl=True).read()
