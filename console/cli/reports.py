@@ -107,6 +107,8 @@ def name_job(report: "JobSummary") -> str:
 
 
 def _count(report: "JobReport") -> str:
+    from embedmill.console.services.progress import FINAL
+
     documents = report.documents
     # What left is no part of the total.
     ends = [name for name in COUNTS if name not in {"total", "deleted"}]
@@ -114,7 +116,8 @@ def _count(report: "JobReport") -> str:
     named = {} if report.state == JobState.CANCELLED else {"cancelled": "discarded"}
     told = ", ".join(f"{count} {named.get(name, name)}" for name in ends if (count := getattr(documents, name)))
     left = f", {documents.deleted} deleted" if documents.deleted else ""
-    return f"{documents_of(documents.total)} ({told or 'none'}){left}"
+    none = "none done yet" if documents.total and report.state not in FINAL else "none"
+    return f"{documents_of(documents.total)} ({told or none}){left}"
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:

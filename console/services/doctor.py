@@ -78,7 +78,12 @@ def examine(load: Callable[[], Settings] = load_settings) -> Examination:
 @serves("doctor", Right.OPERATE, installation, trace=Trace.NOTHING)
 def probe_all(runtime: Runtime) -> list[Check]:
     """Everything that can be looked at once the settings are read."""
-    return [_check(name, partial(probe, runtime)) for name, probe in _PROBES.items()]
+    checks: list[Check] = []
+    for name, probe in _PROBES.items():
+        check = _check(name, partial(probe, runtime))
+        same = next((each.name for each in checks if not each.ok and each.detail == check.detail), None)
+        checks.append(check if check.ok or same is None else Check(name, ok=False, detail=f"the same as {same}"))
+    return checks
 
 
 def _check(name: str, probe: Callable[[], str]) -> Check:

@@ -161,6 +161,8 @@ class JobSubmission:
     def scan(self, submitted: "Submitted") -> bool:
         """Read the sources if that is for this process to do; False when another process does it."""
         if not submitted.to_scan:
+            text = f"another process reads the sources of job {submitted.job_id} at this moment; this one follows it"
+            self._listener.on_notice(Notice(text, Severity.INFO))
             return False
         deletes, retry = self._options.allow_deletes, self._options.retry_dead
         try:

@@ -84,6 +84,7 @@ def test_a_database_that_is_away_is_reported_at_once(
     checks = {check.name: check for check in doctor.examine(lambda: away).checks}
     assert "cannot be reached" in checks["database"].detail
     assert not checks["database"].ok
+    assert checks["workers"] == Check("workers", ok=False, detail="the same as database")
     assert checks["blobs"].ok
 
 

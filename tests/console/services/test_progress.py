@@ -62,7 +62,7 @@ def test_a_queue_that_was_scaled_to_nothing_is_named_with_what_mends_it(
     shown = capsys.readouterr()
     assert "embedmill workers scale embed N" in shown.err and "scale embed --reset" in shown.err
     assert "workers start" not in shown.err + shown.out
-    assert "job 1 running, waiting for workers" in shown.out
+    assert "job 1 running, waiting for workers: 1 document (none done yet)" in shown.out
 
 
 @pytest.mark.parametrize(

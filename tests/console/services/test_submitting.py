@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.console.listening import Listener, Notice
+from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.console.services.lanes import require_prices
-from embedmill.console.services.submitting import submit, tell_spellings
+from embedmill.console.services.submitting import USUAL, JobSubmission, submit, tell_spellings
 from embedmill.producers.sources.folder import FolderSource
 from embedmill.producers.sources.maildir import MaildirSource
 from embedmill.producers.submission import ensure_collection, usual_settings
@@ -70,6 +70,17 @@ def test_a_job_that_nobody_will_hand_out_is_submitted_with_a_warning(runtime: Ru
         connection.execute(worker.update().values(started_at=clock() - 40.0))
     submit(runtime, [docs], collection="default", listener=Listener(told.append))
     assert "embedmill workers start --only-chores" in told[-1].text
+
+
+def test_who_submits_what_another_process_is_reading_is_told_so(
+    runtime: Runtime, settings: Settings, tmp_path: Path
+) -> None:
+    docs = [FolderSource(bytes(tmp_path))]
+    JobSubmission(runtime, docs, "default", USUAL, NOBODY).open()
+    told: list[Notice] = []
+    with Presence(settings.home_path / "run") as other, closing(Runtime(settings, process_id=other.id)) as second:
+        assert submit(second, docs, collection="default", listener=Listener(told.append)).documents == 0
+    assert any("another process reads the sources of job 1" in notice.text for notice in told)
 
 
 def required(settings: Settings, prices: Prices, **changed: str) -> None:
