@@ -5,6 +5,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -16,12 +18,13 @@ def main() -> None:
     if heard:
         signal.signal(signal.SIGINT, _leave)
         sys.unraisablehook = _interrupt_again
-    from embedmill.console.cli.app import main as run
-
-    if heard:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        status = run()
+        with _forking_first(sys.argv[1:]):
+            from embedmill.console.cli.app import main as run
+
+            if heard:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            status = run()
         if heard:
             # What the interpreter does at its end is not worth a traceback.
             signal.signal(signal.SIGINT, _leave)
@@ -29,6 +32,21 @@ def main() -> None:
         # Before the command line took care of it, or after.
         _leave()
     sys.exit(status)
+
+
+@contextmanager
+def _forking_first(arguments: Sequence[str]) -> Iterator[None]:
+    """An ingest has what its workers need be loaded before its options are known: a small job waits for that."""
+    if arguments[:1] != ["ingest"] or not {"-h", "--help", "--dry-run"}.isdisjoint(arguments):
+        yield
+        return
+    from embedmill.shared.starting import start_lightly
+
+    start_lightly()
+    from embedmill.workers.processes.launching import forking
+
+    with forking():
+        yield
 
 
 def _interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:

@@ -6,5 +6,5 @@ import orjson
 
 
 def json_bytes(value: Any, option: int | None = None) -> bytes:
-    """What `orjson.dumps` returns, in no more memory than it needs: a result of orjson's own has 64 KiB at least."""
+    """What `orjson.dumps` returns, in no more memory than it needs: of 5 KB of orjson's own, 64 are held."""
     return bytes(memoryview(orjson.dumps(value, option=option)))

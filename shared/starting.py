@@ -31,6 +31,8 @@ def unheard(*numbers: signal.Signals) -> Iterator[None]:
 def start_lightly() -> None:
     """Leave out what a start would spend a fifth of its time on for nothing; files are made for their owner only."""
     os.umask(0o077)
+    # One matrix product of a search is too small for two threads, and workers are processes already.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Starting makes a hundred thousand objects that all stay; looking through them again and again is a tenth of it.
     gc.set_threshold(STARTING)
     # Nor are they taken apart one by one at the end, which took a sixth of a short command.

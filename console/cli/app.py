@@ -1,6 +1,5 @@
 """The command line: names, options and help; what a command does is imported when it is called."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
@@ -72,8 +71,6 @@ TYPER_INTERRUPTED = 130
 def main() -> int:
     """Run a command; returns 0 done, 1 failed, 2 usage, 3 finished with dead letters."""
     start_lightly()
-    # One matrix product of a search is too small for two threads, and workers are processes already.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     return _run(arguments, debug=debug)

@@ -111,8 +111,11 @@ def fork_server() -> "ForkServer | None":
 def forking() -> Iterator["ForkServer | None"]:
     """A fork server for the length of the block; None where a fork of this process could not be trusted.
 
-    To be entered before anything is opened: what is open here is open there.
+    To be entered before anything is opened: what is open here is open there. A block within another has that one's.
     """
+    if (made := _server.get()) is not None:
+        yield made
+        return
     server = None
     if _may_fork():
         keep_little_free()
