@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from embedmill.workers.parsing.draft import Draft, ranges
 from embedmill.workers.parsing.pdf.ocr import UNSURE, Ocr, OcrFailed
 from embedmill.workers.parsing.pdf.pages import PdfPage
+from embedmill.workers.parsing.pdf.running import MARGIN
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -15,6 +16,10 @@ SMALLEST_PICTURE = 0.05
 """Of a page: text that a smaller picture may hold is not worth reading."""
 SCAN = 0.3
 """Of a page: a picture that is no smaller may be of a page."""
+WHOLE = 0.85
+"""Of a page: a picture that is no smaller is one of the page."""
+STAMP = 8
+"""Words that a scanner or an archive puts into the margin, at the most."""
 MANY_PATHS = 200
 """Letters that are drawn as outlines are at least so many on a page."""
 
@@ -38,11 +43,21 @@ def _wants_ocr(page: PdfPage) -> bool:
 
 
 def _is_silent(page: PdfPage) -> bool:
-    """Whether a page has no text of its own: none, or a stamp that all pages have on the picture of a page."""
+    """Whether a page has no text of its own: none, or a stamp on the picture of a page, that all pages have or one."""
     if page.scanned:
         return False
-    is_stamped = page.only_runs and page.drawings.picture >= SCAN
+    is_stamped = (page.only_runs and page.drawings.picture >= SCAN) or _is_marked(page)
     return is_stamped or not (page.holds_text or page.only_runs)
+
+
+def _is_marked(page: PdfPage) -> bool:
+    """Whether a few words in the margin are all that stands on a picture of the whole page."""
+    if page.drawings.picture < WHOLE or not page.lines or page.fields or page.comments or any(page.turned):
+        return False
+    _, bottom, _, top = page.box
+    margin = MARGIN * (top - bottom)
+    words = sum(line.text.count(" ") + 1 for line in page.lines)
+    return words <= STAMP and all(not bottom + margin < line.base < top - margin for line in page.lines)
 
 
 def _read(document: "PdfDocument", pages: Sequence[PdfPage | None], wanting: Sequence[int], draft: Draft) -> list[str]:

@@ -127,6 +127,15 @@ def test_pages_whose_only_text_is_a_stamp_on_a_picture_hold_no_text() -> None:
     assert read(*stamped).notes[0] == "3 of 4 pages hold no text: 2-4"
 
 
+def test_a_few_words_in_the_margin_of_a_picture_of_the_page_are_a_stamp() -> None:
+    whole = "q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q"
+    marked = [Page().draw(whole).text(200, 20, f"Exhibit {letter}", size=9) for letter in "AB"]
+    titled = Page().draw(whole).text(200, 400, "A title on a picture")
+    document = read(TEXT, *marked, titled)
+    assert document.notes[0] == "2 of 4 pages hold no text: 2-3"
+    assert texts(document)[1:] == ["Exhibit A", "Exhibit B", "A title on a picture"]
+
+
 def test_what_is_all_that_a_document_says_is_kept() -> None:
     assert texts(read(*(Page().text(72, 760, "Seat 12") for _ in range(3)))) == ["Seat 12"] * 3
 
