@@ -179,11 +179,12 @@ class ShardView:
 
 
 def _added(connection: sqlite3.Connection, parts: tuple[SegmentPart, ...], new: SegmentPart) -> tuple[SegmentPart, ...]:
-    """The parts with one more; the last ones are merged while they are not larger than twice what follows."""
-    *before, last = (*parts, new)
-    while before and len(before[-1].segment) <= min(2 * len(last.segment), MOST_ROWS - len(last.segment)):
-        last = merged(connection, [before.pop(), last])
-    return (*before, last)
+    """The parts with one more; the last ones are merged, at once, while they are not larger than twice what follows."""
+    before, last, rows = list(parts), [new], len(new.segment)
+    while before and len(before[-1].segment) <= min(2 * rows, MOST_ROWS - rows):
+        last.insert(0, before.pop())
+        rows += len(last[0].segment)
+    return (*before, merged(connection, last))
 
 
 def merged(connection: sqlite3.Connection, parts: Sequence[SegmentPart]) -> SegmentPart:
