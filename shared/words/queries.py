@@ -38,7 +38,8 @@ PART_SHARE = 0.1
 LOOSE_PART_SHARE = 0.2
 """The same for a word with a hyphen, whose parts alone mean as much: `well-known`."""
 FAINT_SHARE = 0.01
-"""Of a part of what is one word for the cutter, as A and 320 of A320: it only brings up rows that may hold it apart."""
+"""Of a part of what is one word for the cutter, as A and 320 of A320, where no row holds that: it only brings up rows
+that may hold it apart."""
 WHOLE_SHARE = 0.5
 """Of a Korean word with its particles, beside its pairs of syllables."""
 CLOSED_SHARE = 0.5
@@ -261,7 +262,9 @@ def _words_of_token(token: str, pieces: Pieces) -> Iterator[QueryWord]:
         wholes[1:] = (replace(within, part_of=wholes[0].terms, part_share=PART_SHARE) for within in wholes[1:])
     part_of = tuple(term for whole in wholes for term in whole.terms)
     part_share = LOOSE_PART_SHARE if pieces.loose else PART_SHARE
-    part_weight = FAINT_SHARE if take_apart(token) else 1.0
+    part_weight = 1.0
+    if take_apart(token):
+        part_share, part_weight = 0.0, FAINT_SHARE
     if pieces.grams:
         yield from _overlapping(pieces, wholes)
     else:
