@@ -23,6 +23,8 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.keyring import find_wrapped
 from embedmill.shared.errors import EmbedmillError, SettingsError, StorageFailed, UnknownPrice
 from embedmill.shared.homes import USE_ANOTHER
+from embedmill.shared.open_files import find_openness
+from embedmill.shared.privacy.identities import read_identities
 from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
@@ -101,9 +103,15 @@ def _python() -> str:
 
 
 def _settings(load: Callable[[], Settings]) -> str:
-    is_server(load().database)  # raises SettingsError for a database that is not supported
+    settings = load()
+    is_server(settings.database)  # raises SettingsError for a database that is not supported
+    openness = ""
+    if settings.identity_file is not None:
+        read_identities(settings.identity_file.expanduser())  # raises SettingsError for one that cannot be read
+        openness = find_openness(settings.identity_file.expanduser())
     unknown = unknown_variables()
-    return f"warning: no setting of ours: {', '.join(unknown)}" if unknown else "all known"
+    told = [*([f"no setting of ours: {', '.join(unknown)}"] if unknown else []), *filter(None, [openness])]
+    return f"warning: {'; '.join(told)}" if told else "all known"
 
 
 def _home(runtime: Runtime) -> str:

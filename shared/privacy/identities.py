@@ -1,7 +1,7 @@
 """Finds who calls: by a token that was issued here, or by one that an identity file names."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from embedmill.shared.access.tokens import id_of, is_token
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.tokens import find_valid_token
 from embedmill.shared.errors import SettingsError, TokenRefused, UsageError
+from embedmill.shared.open_files import warn_of_others
 
 
 class Identity(BaseModel):
@@ -73,12 +74,17 @@ def _find_in_file(file: Path, token: str) -> Principal | None:
     return held[0].principal if held else None
 
 
+def _require_apart(known: Sequence[tuple[Principal, str]]) -> None:
+    tokens = [token for _, token in known]
+    if twice := sorted({principal.name for principal, token in known if tokens.count(token) > 1}):
+        raise UsageError(f"{', '.join(twice)} has the token of another principal")
+
+
 def read_identities(file: Path) -> Iterable[Identity]:
     """The principals of a file; raises SettingsError, which says nothing of what stands in it."""
     try:
         found = IdentityFile(**tomllib.loads(file.read_text(encoding="utf-8"))).principal
-        for each in found:
-            _ = each.principal
+        _require_apart([(each.principal, each.token_sha256) for each in found])
     except OSError as error:
         raise SettingsError(f"EMBEDMILL_IDENTITY_FILE cannot be read: {error.strerror}") from None
     except (ValidationError, UsageError, ValueError) as error:
@@ -88,4 +94,5 @@ def read_identities(file: Path) -> Iterable[Identity]:
             else str(error)
         )
         raise SettingsError(f"EMBEDMILL_IDENTITY_FILE is not as docs/access.md has it: {places}") from None
+    warn_of_others(file, "identities.open_file")
     return found

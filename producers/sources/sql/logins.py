@@ -2,17 +2,13 @@
 
 import os
 import re
-import stat
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from embedmill.shared.errors import SourceError
-from embedmill.shared.logs import get_logger
+from embedmill.shared.open_files import warn_of_others
 from embedmill.shared.references import ENVIRONMENT
-
-log = get_logger()
 
 _ENTRY = re.compile(r"\s*(user|username|password)\s*[=:]\s*(.*?)\s*$", re.IGNORECASE)
 _IGNORED = ("#", ";", "[")
@@ -76,18 +72,10 @@ def _from_environment(reference: str) -> str:
 def _from_file(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
-        mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"cannot read the credentials in {path}: {type(error).__name__}", hint=_HINT) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _warn_of_others(path)
+    warn_of_others(path, "source.open_credentials")
     return text
-
-
-@cache
-def _warn_of_others(path: Path) -> None:
-    """Once in a process, which opens many sessions."""
-    log.warning("source.open_credentials", message=f"others may read {path}: chmod go= {path}")
 
 
 def _parse(text: str) -> Login:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from embedmill.console.services import collections, jobs, tokens
+from embedmill.console.services.doctor import _settings
 from embedmill.console.services.opening import open_runtime
 from embedmill.shared.access.principals import Principal, Role
 from embedmill.shared.access.tokens import hash_token, make_token
@@ -13,6 +14,7 @@ from embedmill.shared.db.schema import access_token
 from embedmill.shared.errors import AccessDenied, NotFound, SettingsError, TokenRefused, UsageError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 
 
@@ -111,6 +113,29 @@ def test_an_identity_file_names_principals_by_hashes(runtime: Runtime, settings:
     assert (found.name, found.collections, found.levels) == ("page", frozenset({"handbook"}), None)
     with pytest.raises(TokenRefused):
         principal_of(settings, "open sesam", identity_file=file)
+
+
+def test_two_principals_with_one_token_are_refused(runtime: Runtime, settings: Settings, tmp_path: Path) -> None:
+    file = write_identities(tmp_path / "who.toml", "t")
+    file.write_text("\n".join(2 * [file.read_text()]).replace('"page"', '"boss"', 1))
+    with pytest.raises(SettingsError, match="boss, page has the token of another"):
+        principal_of(settings, "t", identity_file=file)
+
+
+def test_an_identity_file_that_others_may_change_is_warned_of_once(
+    runtime: Runtime, settings: Settings, tmp_path: Path
+) -> None:
+    file = write_identities(tmp_path / "who.toml", "t")
+    file.chmod(0o646)
+    with captured_logs() as events:
+        for _ in range(2):
+            principal_of(settings, "t", identity_file=file)
+    told = f"others may read and change {file}: chmod go= {file}"
+    assert [event["message"] for event in events] == [told]
+    with_file = settings.model_copy(update={"identity_file": file})
+    assert _settings(lambda: with_file) == f"warning: {told}"
+    file.chmod(0o600)
+    assert _settings(lambda: with_file) == "all known"
 
 
 def test_an_identity_expires(runtime: Runtime, settings: Settings, tmp_path: Path) -> None:
