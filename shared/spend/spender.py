@@ -89,13 +89,16 @@ class Spender:
     def _call(self, usage: Usage, *, row: int | None = None) -> PaidCall:
         money = Money(self.database, self.prices, usage, owner=self.owner, row=row)
         lane = "" if usage.lane is Lane.LIVE else f":{usage.lane}"
-        circuit = f"{usage.provider}:{usage.operation}{lane}{_elsewhere(usage)}"
-        guard = self.guard(usage.provider, _key_of(usage), operation=usage.operation, circuit=circuit)
+        circuit = f"{usage.provider}:{usage.operation}{lane}"
+        guard = self.guard(
+            usage.provider, usage.key, operation=usage.operation, circuit=circuit, endpoint=usage.endpoint
+        )
         return PaidCall(money, guard, self._allowance(usage), self.concurrency(usage.provider, usage.model))
 
-    def guard(self, provider: str, key: str, *, operation: str, circuit: str) -> Guard:
-        """The key, by its hash, and the circuit of what is to be asked."""
-        return Guard(self.keys.use(provider, key, operation=operation), self.circuit(circuit))
+    def guard(self, provider: str, key: str, *, operation: str, circuit: str, endpoint: str = "") -> Guard:
+        """The key, by its hash, and the circuit of what is to be asked, where it is asked."""
+        use = self.keys.use(provider, _key_at(key, endpoint), operation=operation)
+        return Guard(use, self.circuit(f"{circuit}{_at(endpoint)}"))
 
     def circuit(self, name: str) -> Circuit:
         """The circuit of a provider's operation, or of a store's shard, by its name."""
@@ -134,7 +137,7 @@ class Spender:
         if usage.lane is Lane.BULK:
             # Vendors count batches apart, by what is enqueued, and say so when that is too much.
             limits = ProviderLimits(limits.pool)
-        key = f"limit:{usage.provider}:{limits.pool}:{usage.lane}:{_key_of(usage)}"
+        key = f"limit:{usage.provider}:{limits.pool}:{usage.lane}:{_key_at(usage.key, usage.endpoint)}"
         return Allowance(key, f"{usage.provider}/{usage.model}", limits, self.state, sleep=self._sleep)
 
     def record_free(self, usage: Usage, *, cached: int, cached_tokens: int, saved_microusd: int | None = None) -> int:
@@ -161,11 +164,11 @@ class Spender:
             self._state.close()
 
 
-def _key_of(usage: Usage) -> str:
-    """The hash of its key and who is shown it; empty where no key can be told from another."""
-    return usage.key and f"{usage.key}{_elsewhere(usage)}"
+def _key_at(key: str, endpoint: str) -> str:
+    """The hash of a key and who is shown it; empty where no key can be told from another."""
+    return key and f"{key}{_at(endpoint)}"
 
 
-def _elsewhere(usage: Usage) -> str:
+def _at(endpoint: str) -> str:
     """Who answers in the place of the vendor; a vendor's own names stay as they were."""
-    return usage.endpoint and f"@{usage.endpoint}"
+    return endpoint and f"@{endpoint}"

@@ -13,6 +13,7 @@ from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.flow.circuit import state_of
 from embedmill.shared.ledger import BudgetScope
 from embedmill.shared.outcomes import Complete, Park
+from embedmill.shared.providers.endpoints import RERANKERS, find_endpoint
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import Result, State
 from embedmill.simulators.faults import Fault
@@ -134,7 +135,7 @@ def test_without_money_a_dead_shard_is_not_taken_for_well(
     runtime: WorkerRuntime, tracker: Tracker, simulator: PineconeSimulator, uris: list[str]
 ) -> None:
     work = reach_index(runtime, tracker, uris)
-    shard = runtime.spender.circuit(CIRCUIT)
+    shard = runtime.spender.circuit(name_circuit())
     down = ProviderUnavailable("no answer")
     while shard.failed(down) is down:
         pass
@@ -150,7 +151,12 @@ def test_without_money_a_dead_shard_is_not_taken_for_well(
 
 
 def state_of_shard(runtime: WorkerRuntime) -> str:
-    return state_of(*runtime.spender.state.peek(f"circuit:{CIRCUIT}"))
+    return state_of(*runtime.spender.state.peek(f"circuit:{name_circuit()}"))
+
+
+def name_circuit() -> str:
+    """That of the shard at the simulator, which is not that of the vendor's."""
+    return f"{CIRCUIT}@{find_endpoint(RERANKERS, 'pinecone')}"
 
 
 def test_a_search_without_money_says_what_is_used_up(

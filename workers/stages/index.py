@@ -109,7 +109,9 @@ def _guard(runtime: WorkerRuntime, collection: Collection, shard: str) -> Guard:
     """A store's key, of which nothing bad is ever known where it needs none, and its shard's circuit."""
     store = runtime.store(collection)
     circuit = f"{STORE_CIRCUIT} {collection.id}/{shard}"
-    return runtime.spender.guard(store.provider, store.key_hash, operation="index", circuit=circuit)
+    return runtime.spender.guard(
+        store.provider, store.key_hash, operation="index", circuit=circuit, endpoint=store.endpoint
+    )
 
 
 def _tell(guard: Guard, ends: Sequence[End]) -> FlowControl | None:

@@ -93,6 +93,11 @@ class VectorStore(ABC):
         """Tells the key that requests use from others; empty without any."""
         return ""
 
+    @property
+    def endpoint(self) -> str:
+        """Who answers in the place of the service that it is; empty for that, and for what is no service."""
+        return ""
+
     @abstractmethod
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
         """Write rows, all or none; what this generation wrote before is replaced, what others wrote stays."""

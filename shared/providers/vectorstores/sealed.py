@@ -185,6 +185,10 @@ class SealedStore(VectorStore):
     def key_hash(self) -> str:
         return self.inner.key_hash
 
+    @property
+    def endpoint(self) -> str:
+        return self.inner.endpoint
+
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
         return self.inner.delete_stale(shard, generations)
 

@@ -25,6 +25,7 @@ from embedmill.shared.errors import (
     SettingsError,
 )
 from embedmill.shared.providers.credentials import hash_variable
+from embedmill.shared.providers.endpoints import RERANKERS, find_endpoint
 from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone.limiter import ShardLimiter, Waited
@@ -108,9 +109,14 @@ class PineconeClient:
         return hash_variable(CREDENTIALS)
 
     @property
+    def endpoint(self) -> str:
+        """Who answers in the place of Pinecone; empty for itself."""
+        return find_endpoint(RERANKERS, "pinecone")
+
+    @property
     def identity(self) -> str:
-        """Tells the index from all others: other projects may have one of that name."""
-        return f"{self.key_hash} {self.address.host or ''} {self.address.index}"
+        """Tells the index from all others: other projects, and simulators, may have one of that name."""
+        return f"{self.key_hash} {self.address.host or self.endpoint} {self.address.index}"
 
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
         """Send a request once, at its turn; raises our errors, SettingsError when the index is gone.

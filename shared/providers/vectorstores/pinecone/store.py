@@ -104,6 +104,10 @@ class PineconeVectorStore(VectorStore):
     def key_hash(self) -> str:
         return self._asking.client.key_hash
 
+    @property
+    def endpoint(self) -> str:
+        return self._asking.client.endpoint
+
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         return cls(

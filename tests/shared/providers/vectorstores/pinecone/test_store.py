@@ -18,6 +18,7 @@ from embedmill.shared.errors import (
     SettingsError,
 )
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
+from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
 from embedmill.shared.providers.vectorstores.pinecone.records import record_of
 from embedmill.shared.providers.vectorstores.pinecone.store import PineconeVectorStore
@@ -401,3 +402,14 @@ def test_looking_at_an_index_that_is_not_there_makes_none(
 def test_urls_that_mean_nothing_are_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match="EMBEDMILL_VECTOR_URL"):
         open_pinecone(tmp_path, url)
+
+
+def test_an_index_at_a_simulator_is_another_than_the_vendors_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINECONE_API_KEY", "same")
+    client = PineconeClient(parse_address("pinecone://docs", dimensions=8), dimensions=8)
+    monkeypatch.setenv("PINECONE_CONTROLLER_HOST", "https://api.pinecone.io")
+    vendors = client.identity
+    assert client.endpoint == ""
+    monkeypatch.setenv("PINECONE_CONTROLLER_HOST", "http://127.0.0.1:5081/")
+    assert client.endpoint == "http://127.0.0.1:5081"
+    assert client.identity != vendors
