@@ -188,7 +188,7 @@ def _detect_ole(data: bytes) -> str:
     if _utf16("PowerPoint Document") in data:
         raise UnsupportedDocument("it is a presentation in the format from before 2007 (.ppt): save it as .pptx")
     if _utf16("__substg1.0_") in data:
-        raise UnsupportedDocument("it is an Outlook message (.msg)")
+        raise UnsupportedDocument("it is an Outlook message (.msg): save it as .eml")
     if _utf16("Workbook") in data or _utf16("Book") in data:
         return XLS
     raise UnsupportedDocument("it is an OLE container of no known kind")
