@@ -23,15 +23,6 @@ class Remembered(dict[K, V]):
         found = self._before.get(key)
         return self.keep(key, self._find(key) if found is None else found)
 
-    @property
-    def has_forgotten(self) -> bool:
-        """Whether more was met than is remembered, or soon will have been."""
-        return bool(self._before)
-
-    def knows(self, key: K) -> bool:
-        """Whether it is remembered, be it from longer ago."""
-        return key in self or key in self._before
-
     def keep(self, key: K, value: V) -> V:
         """Remember a value that was found otherwise; returns it."""
         if len(self) >= self._half:

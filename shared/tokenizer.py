@@ -6,13 +6,13 @@ The library is tiktoken; its vocabulary comes from a file of ours, because tikto
 import re
 from binascii import a2b_base64
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate, pairwise, repeat
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from embedmill.shared.lexicon import MARK, MOST, NEW, TextWords, WordRun, current, is_plain
 from embedmill.shared.remembering import Remembered
 
 if TYPE_CHECKING:
@@ -29,20 +29,18 @@ _PATTERN = (
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _LONGEST_SPACE = 100_000
-_KNOWN_WORDS, _LONGEST_KNOWN = 65_536, 40
-"""Words whose tokens are remembered, and characters of the longest."""
+_KNOWN_PARTS, _LONGEST_KNOWN = 16_384, 40
+"""Parts of words whose tokens are remembered, and characters of the longest."""
 _FEW = 4
 """So many new words are encoded one by one."""
 _SOME = 16
 """Where more than one word in so many is new, and more are met than can be remembered, the whole text is encoded."""
 _PLACE = 32
 _TOKENS = (1 << _PLACE) - 1
-_NEW = -1
 """Places and tokens are counted in one number, the place above the lower 32 bits, so that one sum finds both."""
-_JOINED = "\0"
-"""Before what no space precedes: words are told apart and remembered without their spaces."""
 _LAST_SPACE = 0x3000
-_ODD = ("  ", "\n ", _JOINED, *filter(str.isspace, map(chr, {*range(_LAST_SPACE + 1)} - {0x20, 0x0A})))
+_ODD_PAIRS = ("  ", "\n ")
+_ODD_SPACES = (MARK, *filter(str.isspace, map(chr, {*range(_LAST_SPACE + 1)} - {0x20, 0x0A})))
 """What no text holds in which all white space is single blanks, and line feeds that no blank follows."""
 _SPACE_CODE, _LINE_FEED_CODE = 0x20, 0x0A
 
@@ -61,79 +59,141 @@ class CountedText:
     """A text of whose parts the tokens are counted often: it is cut into words once, a part at its ends only.
 
     A part is encoded as if it stood alone. Between two seams that makes no difference, so there the tokens of the whole
-    text are counted.
+    text are counted. `words` are its words, where it was cut into some.
     """
 
     def __init__(self, text: str) -> None:
-        self.text = _encodable(text)
-        self._seams = _find_seams(self.text) if len(text) > _LONGEST_KNOWN else []
+        self.text = text
+        self.words: TextWords | None = None
         self._counts: dict[tuple[int, int], int] = {}  # of what holds no seam and is no word
+        if len(text) > _LONGEST_KNOWN:
+            self._seams, self.words = _find_seams(text)
+        else:
+            self._seams = [0, (len(text) << _PLACE) + _parts[text]]
 
     def count(self, start: int, end: int) -> int:
         """Tokens of `text[start:end]`, exactly those that `count_tokens` tells of it."""
         seams = self._seams
-        first = bisect_left(seams, start << _PLACE)
-        last = bisect_left(seams, end + 1 << _PLACE, first) - 1
-        if first > last:
-            return self._count_end(start, end)
-        tokens = (seams[last] - seams[first]) & _TOKENS
-        begin, stop = seams[first] >> _PLACE, seams[last] >> _PLACE
-        if start < begin:
-            tokens += self._count_end(start, begin)
-        return tokens + self._count_end(stop, end) if stop < end else tokens
+        first = seams[bisect_left(seams, start << _PLACE)]
+        last = seams[bisect_left(seams, end + 1 << _PLACE) - 1]
+        return self._count_between(start, first, last, end)
 
-    def _count_end(self, start: int, end: int) -> int:
+    def find_start(self, tail: int, end: int, most: int) -> int | None:
+        """Where the last words up to a place begin that have at most so many tokens, none before `tail` above 0.
+
+        It is looked for as `bisect` does among the words behind white space; None if not even the last word fits.
+        Only a text that was cut into words is asked, and a part that holds no blank before a line feed.
+        """
+        seams, text = self._seams, self.text
+        low, stop = bisect_left(seams, tail << _PLACE), bisect_left(seams, end << _PLACE)
+        if seams[low] >> _PLACE == tail and text[tail] != " ":
+            low += 1
+        last, high = seams[bisect_left(seams, end + 1 << _PLACE) - 1], stop
+        while low < high:
+            middle = (low + high) // 2
+            begin, follows = self._begin(middle)
+            if self._count_between(begin, seams[middle + follows], last, end) > most:
+                low = middle + 1
+            else:
+                high = middle
+        return self._begin(low)[0] if low < stop else None
+
+    def _begin(self, word: int) -> tuple[int, bool]:
+        """Where a word begins behind its space, and whether it has one."""
+        place = self._seams[word] >> _PLACE
+        return (place + 1, True) if self.text[place] == " " else (place, False)
+
+    def _count_between(self, start: int, first: int, last: int, end: int) -> int:
+        """The tokens of a part, given the first seam from its start on and the last one up to its end."""
+        if first > last:
+            return self._count_part(start, end)
+        tokens = (last - first) & _TOKENS
+        begin, stop = first >> _PLACE, last >> _PLACE
+        if start < begin:
+            tokens += self._count_part(start, begin)
+        return tokens + self._count_part(stop, end) if stop < end else tokens
+
+    def _count_part(self, start: int, end: int) -> int:
         if end - start <= _LONGEST_KNOWN:
-            return _words[_JOINED + self.text[start:end]] & _TOKENS
+            return _parts[self.text[start:end]]
         found = self._counts.get((start, end))
         if found is None:
             found = self._counts[start, end] = count_tokens(self.text[start:end])
         return found
 
 
-def _find_seams(text: str) -> list[int]:
+def _holds_any(text: str, some: Iterable[str]) -> bool:
+    return any(map(text.__contains__, some))
+
+
+def cut_into_words(text: str) -> "WordRun | None":
+    """The words of a short text; None where it is spaced oddly."""
+    if _holds_any(text, (*_ODD_PAIRS, *_ODD_SPACES)):
+        return None
+    words, lexicon = _cut_evenly(text), current()
+    numbers = lexicon.find(words)
+    if new := [word for word, number in zip(words, numbers.tolist(), strict=True) if number == NEW]:
+        lexicon.meet(new)
+        numbers = lexicon.find(words)
+    others = tuple(word for word, number in zip(words, numbers.tolist(), strict=True) if number == NEW)
+    return WordRun(lexicon, numbers.astype("i4"), others, is_composed=False)
+
+
+def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
     """Where the encoding always cuts, whatever stands before and after, and how many tokens there are before: packed.
 
     That is at the words: before a space that no white space precedes, and behind a line feed that none follows. A token
     that holds the space begins with it; one that holds the line feed has all of the white space before it, as it has at
     the end of a text. The looks ahead of the encoding's rules are for white space alone.
     """
-    if any(map(text.__contains__, _ODD)):
-        return _encode_whole(text)
-    words = _cut_evenly(text)
-    counts = list(map(_words.get, words, repeat(_NEW)))
-    if new := list(_places(counts, _NEW)):
-        if len(new) * _SOME > len(words) and _words.has_forgotten:
-            return _encode_whole(text)
-        for place, count in zip(new, _count_new([words[place] for place in new]), strict=True):
-            counts[place] = count
-    return list(accumulate(counts, initial=0))
+    import numpy as np
+
+    if _holds_any(text, _ODD_PAIRS):
+        return _encode_whole(text), None
+    words, lexicon = _cut_evenly(text), current()
+    known = lexicon.table(_make_counts)
+    numbers = lexicon.find(words)
+    counts = known[numbers]
+    new = np.flatnonzero(counts == 0)
+    if len(new):
+        met = [words[place] for place in new.tolist()]
+        too_many = len(new) * _SOME > len(words) and not lexicon.is_first
+        if too_many or (not all(map(is_plain, met)) and _holds_any(text, _ODD_SPACES)):
+            return _encode_whole(text), None
+        numbers[new], counts[new] = lexicon.meet(met), _count_new(met)
+        new = new[numbers[new] != NEW]
+        known[numbers[new]] = counts[new]
+    seams = np.cumsum(counts)
+    others = tuple(words[place] for place in np.flatnonzero(numbers == NEW).tolist())
+    return [0, *seams.tolist()], TextWords(lexicon, numbers.astype(np.int32), seams >> _PLACE, others)
 
 
-def _places(counts: list[int], wanted: int) -> Iterator[int]:
-    """Where a number stands: there are few in nearly every text, as words that are too long to be remembered."""
-    place = -1
-    with suppress(ValueError):
-        while True:
-            yield (place := counts.index(wanted, place + 1))
+def _make_counts() -> "NDArray[np.int64]":
+    """Characters and tokens of words, packed, by their numbers."""
+    import numpy as np
+
+    return np.zeros(MOST + 1, np.int64)
 
 
-def _count_new(keys: Sequence[str]) -> Iterator[int]:
+def _count_new(words: Sequence[str]) -> list[int]:
     """The counts of words: most are encoded as one text, since each by itself takes several times as long."""
-    apart = [key for key in keys if _stands_apart(key) and not _words.knows(key)]
-    together = dict(zip(apart, _count_together(apart), strict=True)) if len(apart) > _FEW else {}
-    for key in keys:
-        yield _words.keep(key, together[key]) if key in together else _words[key]
+    apart = list(dict.fromkeys(filter(_stands_apart, words)))
+    counts = dict(zip(apart, _count_together(apart), strict=True)) if len(apart) > _FEW else {}
+    for word in words:
+        if word not in counts:
+            counts[word] = _count_word(word)
+    return list(map(counts.__getitem__, words))
 
 
 def _stands_apart(key: str) -> bool:
     """Whether no token goes beyond the word where another such word follows: it has a space before, and none behind."""
-    return key != "" and key[0] != _JOINED and not key[-1].isspace()
+    return key != "" and key[0] != MARK and not key[-1].isspace()
 
 
 def _count_together(keys: Sequence[str]) -> Iterator[int]:
     import numpy as np
 
+    keys = list(map(_encodable, keys))
     tokens = np.array(_encode(f" {' '.join(keys)}"), np.intp)
     sizes = [len(key) + 1 if key.isascii() else len(key.encode()) + 1 for key in keys]
     ends = np.cumsum(_token_lengths()[tokens])
@@ -143,14 +203,15 @@ def _count_together(keys: Sequence[str]) -> Iterator[int]:
 
 
 def _cut_evenly(text: str) -> list[str]:
-    marked = text.replace("\n", f"\n {_JOINED}").replace(f" {_JOINED}\n", "\n")
-    return f"{_JOINED}{marked}".split(" ")
+    marked = text.replace("\n", f"\n {MARK}").replace(f" {MARK}\n", "\n")
+    return f"{MARK}{marked}".split(" ")
 
 
 def _encode_whole(text: str) -> list[int]:
     """The seams of a text whose words are not to be remembered: it is encoded at once."""
     import numpy as np
 
+    text = _encodable(text)
     is_ascii = text.isascii()
     codes = np.frombuffer(text.encode("ascii" if is_ascii else "utf-32-le"), np.uint8 if is_ascii else np.uint32)
     white = _white()[codes if is_ascii else np.minimum(codes, _LAST_SPACE + 1)]
@@ -171,7 +232,7 @@ def _bytes_before(codes: "NDArray[Any]") -> "NDArray[np.int64]":
 
 
 def _word(key: str) -> str:
-    return key[1:] if key.startswith(_JOINED) else f" {key}"
+    return key[1:] if key.startswith(MARK) else f" {key}"
 
 
 def _count_word(key: str) -> int:
@@ -243,11 +304,5 @@ def _read_ranks() -> dict[bytes, int]:
     return dict(zip(map(a2b_base64, fields[::2]), range(len(fields) // 2), strict=True))
 
 
-class _Words(Remembered[str, int]):
-    """Characters and tokens of words and of parts of them; those of long ones are not remembered."""
-
-    def keep(self, key: str, value: int) -> int:
-        return super().keep(key, value) if len(key) <= _LONGEST_KNOWN else value
-
-
-_words = _Words(_count_word, most=_KNOWN_WORDS)
+_parts = Remembered(count_tokens, most=_KNOWN_PARTS)
+"""Tokens of parts of words."""

@@ -10,9 +10,10 @@ import orjson
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.json_bytes import json_bytes
+from embedmill.shared.lexicon import recalled
 from embedmill.shared.outcomes import Fail, Outcome
 from embedmill.shared.providers.blobs.base import BlobStore
-from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set
+from embedmill.workers.chunking import Chunk, ChunkSet, decode_chunk_set, find_runs
 
 if TYPE_CHECKING:
     from embedmill.shared.providers.embeddings.base import Embedder
@@ -113,11 +114,13 @@ class HandedOn:
             yield
         finally:
             self._chunk_sets = None
+            recalled.forget()
 
     def put(self, reference: str, chunk_set: ChunkSet) -> None:
-        """Note what was stored."""
+        """Note what was stored, and the words that were found in it."""
         if self._chunk_sets is not None:
             self._chunk_sets[reference] = chunk_set
+            recalled.note(find_runs(chunk_set))
 
     def get(self, reference: str | None) -> ChunkSet | None:
         """What is stored there, if it is here."""

@@ -6,7 +6,7 @@ looked up once, word by word, and all else is done with all of them at a time.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, groupby, repeat
@@ -15,7 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.distinct import distinct
+from embedmill.shared import lexicon as lexicons
+from embedmill.shared.distinct import distinct, ranges
+from embedmill.shared.lexicon import Lexicon, WordRun, bare, recalled
 from embedmill.shared.paging import pages
 from embedmill.shared.words import languages
 from embedmill.shared.words.counts import TermCounts
@@ -44,7 +46,7 @@ WORTH_IT = 8
 """Fewer chunks are counted one by one."""
 SETS = 4
 """Sets of languages in which terms are remembered."""
-NEW = -1
+NEW, NOTHING = -1, -2
 
 Numbers = NDArray[np.intp]
 Packed = NDArray[np.uint64]
@@ -84,7 +86,7 @@ class _Terms:
     def find(self, numbers: Numbers, owners: Numbers) -> Packed:
         """The terms of words, each behind its owner's number."""
         sizes = self._sizes[numbers]
-        found: Packed = self._terms[_ranges(self._starts[numbers], sizes)]
+        found: Packed = self._terms[ranges(self._starts[numbers], sizes)]
         return found | np.repeat(_bases(owners), sizes)
 
     def measure(self, numbers: Numbers, owners: Numbers, most: int) -> Numbers:
@@ -119,6 +121,7 @@ class Met:
         self.written = [*self._always, *others]
         self._numbers = {word: number for number, word in enumerate(self.written)}
         self._terms: dict[Languages, _Terms] = {}
+        self._translated: tuple[Lexicon, Numbers] | None = None
         self.latest: Numbers = np.empty(0, np.intp)
 
     def make_room(self) -> None:
@@ -126,6 +129,12 @@ class Met:
         if len(self.written) >= MOST:
             latest = [self.written[number] for number in distinct(self.latest).tolist() if number >= len(self._always)]
             self._begin(latest if 2 * len(latest) < MOST else ())
+
+    def numbers_in(self, lexicon: Lexicon) -> Numbers:
+        """Our number of each word of a lexicon, by its number there: NEW where it has none yet, NOTHING for no word."""
+        if self._translated is None or self._translated[0] is not lexicon:
+            self._translated = lexicon, np.full(lexicons.MOST + 1, NEW, np.intp)
+        return self._translated[1]
 
     def find(self, words: Iterable[str]) -> Numbers:
         """The number of each word, NEW where it has none."""
@@ -144,7 +153,7 @@ class Met:
         voting = np.flatnonzero((numbers != NEW) & (numbers < len(self._always)))
         owner, number = np.divmod(distinct(owners[voting] * len(self._always) + numbers[voting]), len(self._always))
         sizes = self._sizes[number]
-        voices = self._voices[_ranges(self._starts[number], sizes)]
+        voices = self._voices[ranges(self._starts[number], sizes)]
         return languages.add_up(voices, np.repeat(owner, sizes), most)
 
     def terms(self, spoken: Languages) -> _Terms:
@@ -164,15 +173,13 @@ def _met() -> Met:
 class _Spaced(NamedTuple):
     """Words between spaces, chunk after chunk: the number of each word, and of the chunk that it stands in."""
 
-    words: list[str]
     numbers: Numbers
     owners: Numbers
 
     @classmethod
     def of(cls, met: Met, parted: Sequence[Sequence[str]]) -> "_Spaced":
-        words = list(chain.from_iterable(parted))
-        owners = np.repeat(np.arange(len(parted)), list(map(len, parted)))
-        return cls(words, met.find(words), owners)
+        """Of words that are given one by one; what has no number yet is left without."""
+        return cls(met.find(list(chain.from_iterable(parted))), _owners(range(len(parted)), parted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +196,13 @@ class _Page:
     @classmethod
     def read(cls, met: Met, chunks: Sequence[Words]) -> "_Page":
         met.make_room()
-        composed = [compose(chunk.text) for chunk in chunks]
-        texts = _Spaced.of(met, list(map(str.split, composed)))
+        runs = [run if run and run.is_composed else None for run in recalled.find([chunk.text for chunk in chunks])]
+        composed = [chunk.text if run else compose(chunk.text) for chunk, run in zip(chunks, runs, strict=True)]
+        texts, left = _read_texts(met, composed, runs)
         heads: dict[tuple[str, str], list[str]] = {}
         for chunk in chunks:
             if (chunk.title, chunk.section) not in heads:
                 heads[chunk.title, chunk.section] = [*compose(chunk.title).split(), *compose(chunk.section).split()]
-        left = _meet(met, texts)
         met.latest = texts.numbers
         above = _Spaced.of(met, [heads[chunk.title, chunk.section] for chunk in chunks])
         return cls(met, chunks, composed, texts, above, left)
@@ -238,35 +245,72 @@ class _Page:
         return languages.elect_each(votes, self._is_short)
 
     def _is_short(self, place: int) -> bool:
-        distinct = {
-            word
-            for side in (self.texts, self.heads)
-            for word in side.words[slice(*np.searchsorted(side.owners, [place, place + 1]))]
-        }
-        return len(distinct) <= SHORT_TEXT
+        chunk = self.chunks[place]
+        fields = self.composed[place], compose(chunk.title), compose(chunk.section)
+        return len(set(chain.from_iterable(map(str.split, fields)))) <= SHORT_TEXT
 
 
-def _meet(met: Met, texts: _Spaced) -> dict[int, list[str]]:
-    """Give words numbers that have none yet; returns what is not to be remembered, by chunk.
+def _read_texts(
+    met: Met, composed: Sequence[str], runs: Sequence[WordRun | None]
+) -> tuple[_Spaced, dict[int, list[str]]]:
+    """The words of texts: of those whose words are known by number, by these; and what is left of each text."""
+    left: dict[int, list[str]] = {}
+    known = [(place, run) for place, run in enumerate(runs) if run]
+    some = _read_runs(met, [place for place, _ in known], [run for _, run in known], left)
+    if len(known) == len(runs):
+        return some, left
+    rest = [place for place, run in enumerate(runs) if not run]
+    parted = [composed[place].split() for place in rest]
+    words = list(chain.from_iterable(parted))
+    numbers, owners = met.find(words), _owners(rest, parted)
+    new = np.flatnonzero(numbers == NEW)
+    numbers[new] = _meet(met, [words[place] for place in new.tolist()], owners[new], left)
+    return _Spaced(np.concatenate([some.numbers, numbers]), np.concatenate([some.owners, owners])), left
+
+
+def _read_runs(met: Met, places: Sequence[int], runs: Sequence[WordRun], left: dict[int, list[str]]) -> _Spaced:
+    """The words of texts that are known by number."""
+    if not runs:
+        return _Spaced(np.empty(0, np.intp), np.empty(0, np.intp))
+    lexicon = runs[0].lexicon
+    numbers_of = met.numbers_in(lexicon)
+    given = np.concatenate([run.numbers for run in runs])
+    numbers, owners = numbers_of[given], _owners(places, [run.numbers for run in runs])
+    new = np.flatnonzero(numbers == NEW)
+    if len(new):
+        others = chain.from_iterable(run.others for run in runs)
+        unknown = given[new]
+        words = [bare(next(others) if number == NEW else lexicon.words[number]) for number in unknown.tolist()]
+        found = met.find(words)
+        found[[place for place, word in enumerate(words) if not word]] = NOTHING
+        still = np.flatnonzero(found == NEW)
+        found[still] = _meet(met, [words[place] for place in still.tolist()], owners[new[still]], left)
+        numbers[new] = numbers_of[unknown] = found
+        numbers_of[NEW] = NEW
+    there = numbers != NOTHING
+    return _Spaced(numbers[there].astype(np.intp), owners[there])
+
+
+def _meet(met: Met, words: Sequence[str], owners: Numbers, left: dict[int, list[str]]) -> Numbers:
+    """Give words numbers that have none yet; what is not to be remembered is left to its chunk.
 
     Compounds come again where they are few, as in prose; in code, tables and lists hardly one does.
     """
-    left: dict[int, list[str]] = {}
-    new = np.flatnonzero(texts.numbers == NEW)
-    for owner, run in groupby(new.tolist(), key=texts.owners.__getitem__):
+    numbers: Numbers = np.full(len(words), NEW, np.intp)
+    for owner, run in groupby(range(len(words)), key=owners.tolist().__getitem__):
         places = list(run)
         for place in places:
-            word = texts.words[place]
-            number = texts.numbers[place] = met.meet(word) if len(places) <= FEW or is_word(word) else NEW
-            if number == NEW:
-                left.setdefault(int(owner), []).append(word)
-    return left
+            word = words[place]
+            if len(places) <= FEW or is_word(word):
+                numbers[place] = met.meet(word)
+            if numbers[place] == NEW:
+                left.setdefault(owner, []).append(word)
+    return numbers
 
 
-def _ranges(starts: Numbers, sizes: Numbers) -> Numbers:
-    """All places from each start on, so many each."""
-    before = np.cumsum(sizes) - sizes
-    return np.repeat(starts - before, sizes) + np.arange(sizes.sum())
+def _owners(places: Iterable[int], parted: Sequence[Sized]) -> Numbers:
+    """Of each word the place of the text that it is in."""
+    return np.repeat(np.fromiter(places, np.intp, len(parted)), list(map(len, parted)))
 
 
 def _bases(owners: Numbers) -> Packed:

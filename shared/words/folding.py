@@ -76,6 +76,11 @@ def compose(text: str) -> str:
     return _join(_PERSIAN_APART.sub(_join_persian, _DEGREES.sub(_join_degrees, numbered)))
 
 
+def may_be_joined(text: str) -> bool:
+    """Whether it holds a sign beyond ASCII that may be joined with what stands beside it."""
+    return _MAY_BE_JOINED.search(text) is not None
+
+
 def _join(text: str) -> str:
     """What is one word and may be written with a space: a number with its unit, or with what says that it is one."""
     numbered = _NUMBERED.sub("#", text) if _MAY_BE_NUMBERED.search(text) else text

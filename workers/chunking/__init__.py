@@ -1,7 +1,13 @@
 """Chunking: parsed blocks become one stored text, and exact spans of it that fit an embedding model."""
 
 from embedmill.workers.chunking.chunk import Chunk
-from embedmill.workers.chunking.chunk_set import ChunkSet, build_chunk_set, decode_chunk_set, encode_chunk_set
+from embedmill.workers.chunking.chunk_set import (
+    ChunkSet,
+    build_chunk_set,
+    decode_chunk_set,
+    encode_chunk_set,
+    find_runs,
+)
 from embedmill.workers.chunking.chunker import chunk
 from embedmill.workers.chunking.dividing import can_divide, divide
 from embedmill.workers.chunking.normalise import BlockSpan, NormalisedDocument, normalise
@@ -19,5 +25,6 @@ __all__ = [
     "decode_chunk_set",
     "divide",
     "encode_chunk_set",
+    "find_runs",
     "normalise",
 ]

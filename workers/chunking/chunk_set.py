@@ -1,7 +1,7 @@
 """The chunk set: one document's text and chunks as a stored object, and the ids by which everything names a chunk."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -11,8 +11,11 @@ import orjson
 from embedmill.shared.addresses import digest, digests
 from embedmill.shared.errors import BlobMissing
 from embedmill.shared.json_bytes import json_bytes
+from embedmill.shared.lexicon import TextWords, WordRun, current
+from embedmill.shared.tokenizer import CountedText, cut_into_words
+from embedmill.shared.words.standing import stands_as_written
 from embedmill.workers.chunking.chunk import Chunk, Span
-from embedmill.workers.chunking.chunker import chunk
+from embedmill.workers.chunking.chunker import chunk_counted
 from embedmill.workers.chunking.normalise import NormalisedDocument, one_line
 from embedmill.workers.chunking.settings import ChunkSettings
 
@@ -39,6 +42,8 @@ class ChunkSet:
     ids: tuple[str, ...]
     tables: tuple[tuple[Span, Span], ...] = ()
     """Where the rows of each table with a head stand, and where that is."""
+    words: TextWords | None = field(default=None, compare=False, repr=False)
+    """The words of the text, where it was cut into some here."""
 
     def shown(self) -> list[str]:
         """What is judged of each chunk."""
@@ -51,10 +56,12 @@ class ChunkSet:
 def build_chunk_set(document: NormalisedDocument, settings: ChunkSettings, *, title: str, media_type: str) -> ChunkSet:
     """Cut a document and keep what later stages need of it."""
     heading = one_line(title)
-    chunks = tuple(chunk(document, settings, title=heading))
+    text = CountedText(document.text)
+    chunks = tuple(chunk_counted(text, document, settings, title=heading))
     fingerprint = settings.fingerprint()
     ids = chunk_ids(chunks, text=document.text, title=heading, fingerprint=fingerprint)
-    return ChunkSet(document.text, heading, media_type, fingerprint, chunks, ids, tuple(_tables(document)))
+    tables = tuple(_tables(document))
+    return ChunkSet(document.text, heading, media_type, fingerprint, chunks, ids, tables, text.words)
 
 
 def _tables(document: NormalisedDocument) -> Iterator[tuple[Span, Span]]:
@@ -63,6 +70,28 @@ def _tables(document: NormalisedDocument) -> Iterator[tuple[Span, Span]]:
         if head is not None:
             first, *others = run
             yield (first.start, (others or [first])[-1].end), head
+
+
+def find_runs(chunk_set: ChunkSet) -> dict[str, WordRun]:
+    """The words of what is shown and embedded of chunks, as far as these are parts of the text between white space."""
+    words, text = chunk_set.words, chunk_set.text
+    if words is None or words.lexicon is not current():
+        return {}
+    chunks = [chunk for chunk in chunk_set.chunks if chunk.head is None and _is_between_spaces(text, chunk)]
+    found = words.runs([(chunk.start, chunk.end) for chunk in chunks], is_composed=stands_as_written(text, words))
+    prefixes = {prefix: cut_into_words(prefix) for prefix in {chunk.prefix for chunk in chunks} if prefix}
+    runs: dict[str, WordRun] = {}
+    for chunk, run in zip(chunks, found, strict=True):
+        shown = text[chunk.start : chunk.end]
+        runs[shown] = run
+        if prefixes and (before := prefixes.get(chunk.prefix)) and before.lexicon is run.lexicon:
+            runs[chunk.prefix + shown] = run.behind(before)
+    return runs
+
+
+def _is_between_spaces(text: str, chunk: Chunk) -> bool:
+    before, behind = text[chunk.start - 1 : chunk.start], text[chunk.end : chunk.end + 1]
+    return (not before or before.isspace()) and (not behind or behind.isspace())
 
 
 def chunk_ids(chunks: Sequence[Chunk], *, text: str, title: str, fingerprint: str) -> tuple[str, ...]:

@@ -16,14 +16,20 @@ from embedmill.workers.chunking.settings import ChunkSettings
 
 
 def chunk(document: NormalisedDocument, settings: ChunkSettings, *, title: str) -> list[Chunk]:
-    """Cut a document into chunks, in order; an empty text has none.
+    """Cut a document into chunks, in order; an empty text has none: see `chunk_counted`."""
+    return chunk_counted(CountedText(document.text), document, settings, title=title)
+
+
+def chunk_counted(
+    text: CountedText, document: NormalisedDocument, settings: ChunkSettings, *, title: str
+) -> list[Chunk]:
+    """The same, of a document whose text is counted.
 
     Every character that is not white space lies in at least one body, start offsets rise strictly, and no chunk has
     more than `settings.maximum` tokens, those of a table's head included. The same input gives the same chunks on
     every machine.
     """
     limits = _limits(settings, sentences_in(document.text))
-    text = CountedText(document.text)
     heads = Heads(text, document.blocks, most=settings.most_head)
     pieces = cut_pieces(text, document.blocks, limits, heads)
     groups = Packer(text, settings, limits, heads).pack(pieces)

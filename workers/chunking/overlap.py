@@ -60,8 +60,11 @@ def _start_within(text: CountedText, span: Span, overlap: int) -> int | None:
     """Where the last words of a span begin, or its last characters where a single word is too long."""
     first, end = span
     tail = max(first, end - WORD_CHARACTERS * overlap)
+    found = text.text[tail:end]
+    if text.words is not None and found.isascii() and " \n" not in found:
+        return text.find_start(tail, end, overlap) or _first_fitting(text, _characters(text, tail, end), end, overlap)
     words = [cut for cut in WORD(text.text, tail, end) if cut < end]
-    if not text.text[tail:end].isascii():
+    if not found.isascii():
         words = [cut for cut in words if not is_joined(text.text, cut)]
     return _first_fitting(text, words, end, overlap) or _first_fitting(text, _characters(text, tail, end), end, overlap)
 

@@ -5,19 +5,25 @@ instant and the same everywhere.
 """
 
 import re
+import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.shared.distinct import distinct, ranges
+from embedmill.shared.lexicon import MOST, NEW, WordRun, recalled
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from embedmill.shared.remembering import Remembered
 
 WORD = re.compile(r"\w+")
 KNOWN_WORDS = 1 << 16
+UNKNOWN = -1
+"""How many columns a word has that was not looked at."""
+Numbers = NDArray[np.intp]
 AT_ONCE = 128
 """Texts whose words are counted together: what that takes stays near."""
 _PARTED = bytes(code if code > 127 or WORD.match(chr(code)) else 32 for code in range(256))
@@ -42,18 +48,58 @@ class HashEmbedder(Embedder):
         return np.concatenate([self._embed(some) for some in pages(texts, AT_ONCE)])
 
     def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        words = list(map(_words, texts))
+        runs = recalled.find(texts)
+        words = [() if run else _words(text) for text, run in zip(texts, runs, strict=True)]
         rows = np.repeat(np.arange(len(texts)), list(map(len, words)))
-        columns = np.fromiter(map(self._dimension_of.__getitem__, chain.from_iterable(words)), np.int64)
+        columns = np.fromiter(map(self._dimension_of.__getitem__, chain.from_iterable(words)), np.intp, len(rows))
+        if known := [(row, run) for row, run in enumerate(runs) if run]:
+            more_rows, more_columns = self._find_known([row for row, _ in known], [run for _, run in known])
+            rows, columns = np.concatenate((rows, more_rows)), np.concatenate((columns, more_columns))
         size = len(texts) * self.dimensions
         counts = np.bincount(rows * self.dimensions + columns, minlength=size).reshape(len(texts), self.dimensions)
         return unit_rows(np.sqrt(counts, dtype=np.float32))
+
+    def _find_known(self, rows: Sequence[int], runs: Sequence[WordRun]) -> tuple[Numbers, Numbers]:
+        """Row and column of each word of texts that are known by number."""
+        table = runs[0].lexicon.table(_Columns)
+        numbers = np.concatenate([run.numbers for run in runs])
+        owners = np.repeat(np.array(rows, np.intp), [len(run.numbers) for run in runs])
+        if len(new := numbers[table.sizes[numbers] == UNKNOWN]):
+            table.learn({n: self._columns(runs[0].lexicon.words[n]) for n in distinct(new).tolist() if n != NEW})
+        sizes = np.maximum(table.sizes[numbers], 0)
+        found = table.columns[ranges(table.starts[numbers], sizes)]
+        others = [(row, c) for row, run in zip(rows, runs, strict=True) for o in run.others for c in self._columns(o)]
+        more = np.array(others, np.intp).reshape(-1, 2)
+        return np.concatenate((np.repeat(owners, sizes), more[:, 0])), np.concatenate((found, more[:, 1]))
+
+    def _columns(self, word: str) -> list[int]:
+        return list(map(self._dimension_of.__getitem__, _words(word)))
 
     def _find_dimension(self, word: bytes) -> int:
         return zlib.crc32(word) % self.dimensions
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(WORD.findall(text)) for text in texts]
+
+
+class _Columns:
+    """The columns of the words of a lexicon: by number, where they stand and how many; -1 of what is unknown."""
+
+    def __init__(self) -> None:
+        self.starts: Numbers = np.zeros(MOST + 1, np.intp)
+        self.sizes: NDArray[np.int16] = np.full(MOST + 1, UNKNOWN, np.int16)
+        self.columns: Numbers = np.empty(0, np.intp)
+        self._lock = threading.Lock()
+
+    def learn(self, found: Mapping[int, Sequence[int]]) -> None:
+        """Keep the columns of words by their numbers."""
+        with self._lock:
+            # What another thread has found meanwhile stays where it stands.
+            found = {number: columns for number, columns in found.items() if self.sizes[number] == UNKNOWN}
+            numbers, sizes = list(found), list(map(len, found.values()))
+            self.starts[numbers] = len(self.columns) + np.cumsum(sizes, dtype=np.intp) - sizes
+            self.columns = np.concatenate((self.columns, np.fromiter(chain.from_iterable(found.values()), np.intp)))
+            self.sizes[numbers] = sizes
 
 
 def _words(text: str) -> list[bytes]:
