@@ -46,6 +46,7 @@ CUT_AT_ONCE = 1_024
 LOCK = "lock"
 POLL_SECONDS = 0.1
 
+LAST_KEY = "SELECT last_key FROM shard"
 SLICE_END = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
 LAST_UNCUT = """
 SELECT max(key) FROM vectors WHERE key > ?
@@ -67,13 +68,25 @@ class BuildPlan:
 
 
 class IndexBuilder:
-    """The index of one shard file, in `folder`; `distrusted` are files that a reader found damaged."""
+    """The index of one shard file, in `folder`; `distrusted` are files that a reader found damaged.
 
-    def __init__(self, file: ShardFile, folder: Path, *, dimensions: int, distrusted: Collection[str] = ()) -> None:
+    Where `is_cut` says that no row waits for today's cutter, and none of another is left, no row is looked at for that.
+    """
+
+    def __init__(
+        self,
+        file: ShardFile,
+        folder: Path,
+        *,
+        dimensions: int,
+        distrusted: Collection[str] = (),
+        is_cut: bool = False,
+    ) -> None:
         self._file = file
         self._folder = folder
         self._dimensions = dimensions
         self._distrusted = distrusted
+        self._is_cut = is_cut
         self._gone_share = GONE_SHARE
         self._keeps_former = True
         self._seals_anew = False
@@ -149,13 +162,15 @@ class IndexBuilder:
             if self._seals_anew and not self._is_under_current(one.written):
                 return BuildPlan(one.low, one.high, [one], from_files=True)
         end = listed[-1].high if listed else 0
-        found = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone() or _uncut(connection, end)
+        found = _slice_end(connection, end) or (None if self._is_cut else _uncut(connection, end))
         if found is not None:
             return BuildPlan(end, found[0])
         return _smaller(listed) or _thinner(connection, listed, self._gone_share)
 
     def _drop_former(self) -> None:
         """Forget what other cutters made, once no shard beside this one needs it either."""
+        if self._is_cut:
+            return
         with self._file.read() as connection:
             has_former = connection is not None and bool(former_cutters(connection))
         if has_former and not (self._keeps_former and any(map(self._lags, self._siblings()))):
@@ -236,6 +251,14 @@ def former_cutters(connection: sqlite3.Connection) -> list[int]:
     if schema.version_of(connection) < schema.WITH_WORDS:
         return []
     return sorted(listing.cutters(connection) - {cutting.VERSION}, reverse=True)
+
+
+def _slice_end(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
+    """The last key of a whole slice of rows beyond the segments; rows are passed only where there may be so many."""
+    if connection.execute(LAST_KEY).fetchone()[0] - end < SLICE_ROWS:
+        return None
+    found: tuple[int] | None = connection.execute(SLICE_END, (end, SLICE_ROWS - 1)).fetchone()
+    return found
 
 
 def _uncut(connection: sqlite3.Connection, end: int) -> tuple[int] | None:

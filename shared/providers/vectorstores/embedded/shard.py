@@ -201,7 +201,9 @@ class Shard:
                 high_water.note(self.file.path, connection)
         if counted // LOOKED_AFTER_EVERY > (counted - changed) // LOOKED_AFTER_EVERY:
             try:
-                self._build(lambda: True)
+                self._is_rid = self._is_rid or not self.former_cutters()
+                is_cut = self._is_rid and not self.lags()
+                self._with_builder(lambda builder: builder.run(lambda: True), is_cut=is_cut)
             except (StorageFailed, OSError) as error:
                 self._warn(error)
 
@@ -211,10 +213,13 @@ class Shard:
     def _build(self, goes_on: Callable[[], bool]) -> bool:
         return self._with_builder(lambda builder: builder.run(goes_on))
 
-    def _with_builder(self, work: Callable[[IndexBuilder], bool]) -> bool:
+    def _with_builder(self, work: Callable[[IndexBuilder], bool], *, is_cut: bool = False) -> bool:
         file = self._opened(self.file.path, self._dimensions)
+        distrusted = self._view.distrusted
         try:
-            return work(IndexBuilder(file, self._index, dimensions=self._dimensions, distrusted=self._view.distrusted))
+            return work(
+                IndexBuilder(file, self._index, dimensions=self._dimensions, distrusted=distrusted, is_cut=is_cut)
+            )
         finally:
             file.close()
 
