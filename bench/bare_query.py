@@ -21,7 +21,7 @@ from embedmill.retrieval.ranking import missing, scores_of
 from embedmill.retrieval.view import SPREAD
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
-from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import WordQuery, most_of_words, names_identifier, parse_query, weigh
 from embedmill.shared.words.weighing import Wording
@@ -67,7 +67,7 @@ class BareQuery:
             return fused
         first = list(islice(fused, FIRST))
         rows = self.store.fetch(self.shard, first)
-        shares = weigh_terms([counts_of(rows[id]) for id in first], wording.mean_length)
+        shares = weigh_terms(count_each(rows[id] for id in first), wording.mean_length)
         counted = self.store.count_words([self.shard], list(shares)).counts
         learned = profile(shares, counted, wording.mean_length)
         if learned is None:

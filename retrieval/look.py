@@ -15,7 +15,7 @@ from embedmill.retrieval.question import SearchQuestion
 from embedmill.retrieval.ranking import NO_OTHERS, Ranking, missing, rank, scores_of
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
-from embedmill.shared.providers.vectorstores.exact import counts_of
+from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import QueryWord, most_of_words, names_identifier, weigh, weight_of_spelled
 from embedmill.shared.words.spellings import folded, spelling_of
@@ -255,7 +255,7 @@ class Look:
         assert self._wording is not None
         rows = self._fetch(first)
         mean_length = self._wording.mean_length
-        shares = weigh_terms([counts_of(rows[match.id]) for match in first if match.id in rows], mean_length)
+        shares = weigh_terms(count_each(rows[match.id] for match in first if match.id in rows), mean_length)
         return profile(shares, self._shards.count_words(list(shares)), mean_length)
 
     def _fetch(self, matches: Sequence[Match]) -> dict[str, VectorRow]:
