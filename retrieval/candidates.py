@@ -37,8 +37,16 @@ class Visibility:
         self._look_up = active_editions
         self._find_seen = find_seen
         self._known: dict[str, Edition | None] = {}
+        self._seen_before: set[str] = set()
         self._shown: list[list[Match]] = []
         self._missed: set[str] = set()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many documents it was asked about, and how many of them are active, whoever looked them up."""
+        gone = sum(edition is None for edition in self._known.values())
+        asked = len(self._known.keys() | self._seen_before)
+        return asked, asked - gone
 
     @property
     def moved(self) -> bool:
@@ -49,6 +57,7 @@ class Visibility:
         """Look up the documents of these rows, as far as they are not known yet."""
         listed = list(matches)
         if self._were_seen(listed):
+            self._seen_before.update(map(_DOCUMENT, listed))
             return
         unknown = set(map(_DOCUMENT, listed)) - self._known.keys()
         if unknown:

@@ -95,8 +95,8 @@ def _fields(row: VectorRow) -> tuple[str, ...]:
 
 
 def texts_of(words: Iterable[QueryWord]) -> list[str]:
-    """The words as they are shown."""
-    return [word.text for word in words]
+    """The words as they are shown: not the parts of what is one word, which count where no row holds that."""
+    return [word.text for word in words if word.part_share]
 
 
 def _is_telling(character: str) -> bool:

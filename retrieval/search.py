@@ -203,6 +203,9 @@ class Searcher:
                 break
         else:
             unsettled = True
+        if (counts := visibility.counts) != (0, 0):
+            with steps.step(VERSIONS, given=counts[0]) as step:
+                step.out = counts[1]
         shards.leave_out(self._find_lost(shards.silent) if shards.silent else {})
         if shards.former:
             steps.remark(looking.LEXICAL, looking.FORMER_INDEX)
@@ -272,10 +275,8 @@ def _check_words(question: SearchQuestion, shards: Shards) -> None:
 
 def _timed(look_up: ActiveEditions, steps: Steps) -> ActiveEditions:
     def timed(documents: Collection[str]) -> Mapping[str, Edition]:
-        with steps.step(VERSIONS, given=len(documents)) as step:
-            active = look_up(documents)
-            step.out = len(active)
-        return active
+        with steps.step(VERSIONS):
+            return look_up(documents)
 
     return timed
 
