@@ -218,7 +218,7 @@ def _commands(queue: str, *, paused: bool, scaled: bool) -> list[str]:
     return resume + ([f"{scale} N, or {scale} --reset"] if scaled else [])
 
 
-class Wanted(Protocol):
+class WantedPool(Protocol):
     """What operators want of a queue."""
 
     @property
@@ -234,7 +234,7 @@ class Wanted(Protocol):
         """Whether it is paused."""
 
 
-def say_standstill(wanted: Iterable[Wanted]) -> Iterator[str]:
+def say_standstill(wanted: Iterable[WantedPool]) -> Iterator[str]:
     """Of every queue that nobody works on because an operator wanted it so, maybe long ago: that, and what to do."""
     for pool in wanted:
         scaled = pool.desired == 0

@@ -7,6 +7,7 @@ import pytest
 from embedmill.console.cli.session import opened
 from embedmill.console.services import doctor
 from embedmill.console.services.doctor import Check
+from embedmill.console.services.doctor_models import probe_query_models
 from embedmill.producers.submission import create_collection
 from embedmill.shared import stages
 from embedmill.shared.db import pools
@@ -136,14 +137,14 @@ def test_a_model_that_a_collection_has_for_queries_is_tried_for_nothing(
     with running(AnthropicSimulator()) as server, opened(settings) as runtime:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        assert doctor._queries(runtime) == "no model takes part in them"
+        assert probe_query_models(runtime) == "no model takes part in them"
         create_collection(runtime, "ranked", rank=True, fast_model="cohere/rerank-v3.5")
         monkeypatch.setenv("CO_API_KEY", "any")
-        assert "serves claude-opus-4-7" in doctor._queries(runtime)
-        assert "cohere is set up; whether it takes the key, only a paid call" in doctor._queries(runtime)
+        assert "serves claude-opus-4-7" in probe_query_models(runtime)
+        assert "cohere is set up; whether it takes the key, only a paid call" in probe_query_models(runtime)
         server.simulator.faults.add(Fault(kind="status", status=401, times=None))
         with pytest.raises(EmbedmillError, match="claude-opus-4-7, of collection ranked: "):
-            doctor._queries(runtime)
+            probe_query_models(runtime)
         assert server.simulator.bill.as_json()["totals"] == {}
 
 
