@@ -10,6 +10,7 @@ from sqlalchemy import text
 from embedmill.shared.db.connecting import BUSY_TIMEOUT_MS, parse_url
 from embedmill.shared.db.engine import Database
 from embedmill.shared.errors import StorageFailed
+from embedmill.shared.planner_statistics import MAY_REWRITE, REWRITE, UNTIL_REWRITTEN
 from embedmill.shared.sqlite_files import truncate_log
 
 LOCK_SECONDS = 30
@@ -27,8 +28,8 @@ def wipe(database: Database, tables: Sequence[str]) -> str:
     if database.is_sqlite:
         _on_file(database, "VACUUM")
         return ""
-    _vacuum(database, tables)
-    return LOG_OF_SERVER
+    left = _vacuum(database, tables)
+    return "; ".join(filter(None, [LOG_OF_SERVER, left]))
 
 
 def empty_log(database: Database, tables: Sequence[str]) -> None:
@@ -39,7 +40,7 @@ def empty_log(database: Database, tables: Sequence[str]) -> None:
         _vacuum(database, tables)
 
 
-def _vacuum(database: Database, tables: Sequence[str]) -> None:
+def _vacuum(database: Database, tables: Sequence[str]) -> str:
     with database.outside_transactions() as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
@@ -47,6 +48,10 @@ def _vacuum(database: Database, tables: Sequence[str]) -> None:
         for table in sorted(known.intersection(tables)):
             # A plain VACUUM leaves words in indexes, and the planner keeps the most frequent values.
             connection.execute(text(f'VACUUM (FULL, ANALYZE) "{table}"'))
+        if not connection.execute(text(MAY_REWRITE)).scalar():
+            return UNTIL_REWRITTEN
+        connection.execute(text(REWRITE))
+    return ""
 
 
 def _on_file(database: Database, *statements: str) -> None:

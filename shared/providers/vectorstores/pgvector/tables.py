@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from embedmill.shared.planner_statistics import MAY_REWRITE, REWRITE, UNTIL_REWRITTEN
 from embedmill.shared.providers.vectorstores.pgvector import sql as statements
 from embedmill.shared.providers.vectorstores.pgvector import words
 from embedmill.shared.providers.vectorstores.pgvector.connections import Connections
@@ -97,9 +98,13 @@ class Tables:
             vacuum = "VACUUM (FULL, ANALYZE) {table}" if whole else "VACUUM (INDEX_CLEANUP ON, ANALYZE) {table}"
             try:
                 connection.execute(self.statement(vacuum, name))
+                may_rewrite = (connection.execute(MAY_REWRITE).fetchone() or (False,))[0]
+                if may_rewrite:
+                    connection.execute(REWRITE)
             finally:
                 connection.execute("RESET statement_timeout")
-        return "" if whole else UNTIL_WRITTEN_ANEW
+        left = ["" if whole else UNTIL_WRITTEN_ANEW, "" if may_rewrite else UNTIL_REWRITTEN]
+        return "; ".join(filter(None, left))
 
     def forget(self, name: str) -> None:
         """What was made is not there any more."""
