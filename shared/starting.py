@@ -34,7 +34,10 @@ def start_lightly() -> None:
     # One matrix product of a search is too small for two threads, and workers are processes already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Starting makes a hundred thousand objects that all stay; looking through them again and again is a tenth of it.
+    # The first that there is, in a command that goes on for longer, finds everything loaded.
     gc.set_threshold(STARTING)
+    if _end_start not in gc.callbacks:
+        gc.callbacks.append(_end_start)
     # Nor are they taken apart one by one at the end, which took a sixth of a short command.
     atexit.register(gc.freeze)
     # structlog would load rich, for tracebacks in colours, which are never printed here.
@@ -47,6 +50,13 @@ def note_started() -> None:
     """Collect garbage from here on, but not among what was made until now: a fork shares it while nobody touches it."""
     gc.freeze()
     gc.set_threshold(STARTED)
+
+
+def _end_start(phase: str, _info: Mapping[str, int]) -> None:
+    """After the first collection: what is left has been looked at, and what comes now is mostly garbage."""
+    if phase == "stop":
+        gc.callbacks.remove(_end_start)
+        note_started()
 
 
 def write_methods_later() -> None:

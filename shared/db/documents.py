@@ -37,19 +37,21 @@ _ACTIVE_ON_SQLITE = (
     "WHERE id IN (SELECT value FROM json_each(?)) AND active_version IS NOT NULL"
 )
 
+# Made once: an alias has a column for each of the table's, in circles that wait for the garbage collector.
+_remade = work.alias("remade")
+
 
 def is_broken() -> ColumnElement[bool]:
     """Whether what readers see of a document died when it was made once more, and nobody has seen to that since.
 
     Its vectors may be gone and its stored text with them: then its source alone brings it back.
     """
-    remade = work.alias("remade")
     # A number and no EXISTS, for which a server may read all work that died instead of this document's.
     letter = (
         select(func.min(dead_letter.c.id))
-        .join_from(remade, dead_letter, dead_letter.c.work_id == remade.c.id)
-        .where(remade.c.document_id == document.c.id, remade.c.state == State.DEAD, ~remade.c.deletes)
-        .where(remade.c.version == document.c.active_version, remade.c.generation >= document.c.active_generation)
+        .join_from(_remade, dead_letter, dead_letter.c.work_id == _remade.c.id)
+        .where(_remade.c.document_id == document.c.id, _remade.c.state == State.DEAD, ~_remade.c.deletes)
+        .where(_remade.c.version == document.c.active_version, _remade.c.generation >= document.c.active_generation)
         .where(dead_letter.c.resolved_at.is_(None))
         .correlate(document)
     )

@@ -4,13 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ARRAY, Connection, any_, bindparam, delete, select
 
 from embedmill.shared.addresses import digest
 from embedmill.shared.db.bulk import among, upsert_each
 from embedmill.shared.db.schema import source_memory
 
 PAGE = 1000
+
+_OF_SOURCE = select(source_memory.c.key, source_memory.c.value).where(source_memory.c.source_id == bindparam("source"))
+_address = source_memory.c.address
+# Made once, as a crawl looks for each page by itself.
+_FIND = {
+    "sqlite": _OF_SOURCE.where(_address.in_(bindparam("addresses", expanding=True))),
+    "postgresql": _OF_SOURCE.where(_address == any_(bindparam("addresses", type_=ARRAY(_address.type)))),
+}
 
 
 def address_of(key: str) -> str:
@@ -35,11 +43,9 @@ def write_memory(connection: Connection, source_id: int, changes: Mapping[str, M
 
 def find_memory(connection: Connection, source_id: int, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The values of those keys that there are."""
-    addresses = [address_of(key) for key in keys]
-    query = select(source_memory.c.key, source_memory.c.value).where(
-        source_memory.c.source_id == source_id, among(connection, source_memory.c.address, addresses)
-    )
-    return {orjson.loads(row.key): orjson.loads(row.value) for row in connection.execute(query)}
+    query = _FIND[connection.dialect.name]
+    given = {"source": source_id, "addresses": [address_of(key) for key in keys]}
+    return {orjson.loads(row.key): orjson.loads(row.value) for row in connection.execute(query, given)}
 
 
 def list_memory(connection: Connection, source_id: int, *, after: str) -> list[tuple[str, dict[str, Any]]]:

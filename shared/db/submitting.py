@@ -27,6 +27,9 @@ from embedmill.shared.db.tombstones import Barred
 from embedmill.shared.db.transitions import begin_work
 from embedmill.shared.states import State
 
+# Made once, as each batch asks.
+_done = work.alias("done")
+
 
 def version_of_state(state: str, settings_hash: str) -> str:
     """The version that is wanted of a document while its content is not known."""
@@ -108,8 +111,7 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
 
     They are held before they are judged, because a removal may be submitted or carried out at this moment.
     """
-    done = work.alias("done")
-    in_job = and_(done.c.document_id == document.c.id, done.c.job_id == job_id)
+    in_job = and_(_done.c.document_id == document.c.id, _done.c.job_id == job_id)
     query = select(
         document.c.id,
         document.c.generation,
@@ -118,10 +120,10 @@ def _hold_known(connection: Connection, job_id: int, ids: Sequence[str]) -> dict
         document.c.wanted_version,
         document.c.content_hash,
         document.c.source_state,
-        select(done.c.generation).where(in_job).scalar_subquery().label("done_generation"),
-        select(done.c.source_state).where(in_job).scalar_subquery().label("done_state"),
-        select(done.c.version).where(in_job).scalar_subquery().label("done_version"),
-        select(done.c.deletes).where(in_job).scalar_subquery().label("done_deletes"),
+        select(_done.c.generation).where(in_job).scalar_subquery().label("done_generation"),
+        select(_done.c.source_state).where(in_job).scalar_subquery().label("done_state"),
+        select(_done.c.version).where(in_job).scalar_subquery().label("done_version"),
+        select(_done.c.deletes).where(in_job).scalar_subquery().label("done_deletes"),
         is_broken().label("is_broken"),
         # Of any document: asked once, and mostly there is none.
         exists(select(dead_letter.c.id).where(dead_letter.c.resolved_at.is_(None))).label("has_letters"),
