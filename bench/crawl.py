@@ -1,8 +1,8 @@
 """The benchmark of crawls: pages a second without a pause, against a bare loop of the same library, and peak memory.
 
-`python -m bench crawl [--pages 2000] [--small 800]` crawls a site of its own on 127.0.0.1, once anew and once more when
-nothing has changed, through `embedmill submit`. The bare loop asks for the same pages and reads no links; the site's
-own time is in both.
+`python -m bench crawl [--pages 2000] [--small 1000]` crawls a site of its own on 127.0.0.1, once anew and once more
+when nothing has changed, through `embedmill submit`. The bare loop asks for the same pages and reads no links; the
+site's own time is in both.
 """
 
 import argparse
@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description="Benchmark of crawls.")
     parser.add_argument("--pages", type=int, default=2000)
-    # As many as fill two batches of a submission and the database's caches of pages.
-    parser.add_argument("--small", type=int, default=800, help="pages whose peak memory is compared with")
+    # As many as fill two batches of a submission, the database's caches and a page of a walk through what is kept.
+    parser.add_argument("--small", type=int, default=1000, help="pages whose peak memory is compared with")
     options = parser.parse_args(arguments)
     for name, value in measure(options.pages, small=options.small):
         print(f"{name:52} {value}", flush=True)

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from embedmill.console.cli.output import DONE, FAILED, USAGE, print_error, print_line, print_notice
 from embedmill.console.cli.plain import read_plainly
-from embedmill.shared.starting import start_lightly
+from embedmill.shared.starting import keep_little_free, start_lightly
 from embedmill.shared.wording import reword
 
 PACKAGE = "embedmill.console.cli"
@@ -64,6 +64,9 @@ RESUMED = frozenset(
 )
 """Commands of which what was done stays done, and that take up the rest when they are given again."""
 
+READING = frozenset({"submit", "watch", "sources"})
+"""Commands that may read a large source for hours; an ingest sees to its memory itself, with that of its workers."""
+
 # What typer returns in the place of a KeyboardInterrupt; no command ends so by itself.
 TYPER_INTERRUPTED = 130
 
@@ -73,6 +76,8 @@ def main() -> int:
     start_lightly()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    if not READING.isdisjoint(arguments[:1]):
+        keep_little_free()
     return _run(arguments, debug=debug)
 
 

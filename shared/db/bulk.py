@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     select,
     true,
 )
@@ -150,7 +151,8 @@ def upsert_each(
     written = [name for name in (*rows[0], *constants) if name not in (*keys, *kept)]
     query = query.on_conflict_do_update(
         index_elements=[table.c[name] for name in keys],
-        set_={name: query.excluded[name] for name in written} | dict(anew or {}),
+        # By name: the alias that stands for the row would be made anew, with a column for each of the table's.
+        set_={name: literal_column(f'excluded."{name}"') for name in written} | dict(anew or {}),
     )
     done = connection.execute(
         query.returning(*returning) if returning else query, list(rows) if is_sqlite else _as_json(rows)

@@ -10,8 +10,9 @@ LONGEST_REST_SECONDS = 3600.0
 
 # Written out, as they run once a page: a statement that is put together leaves 50 objects for the garbage collector.
 _TAKE = text(
-    "INSERT INTO visited_host (place, due_at) VALUES (:place, :due_at) ON CONFLICT (place) DO UPDATE SET due_at = :pause"
-    " + CASE WHEN visited_host.due_at BETWEEN :now AND :latest THEN visited_host.due_at ELSE :now END RETURNING due_at"
+    "INSERT INTO visited_host (place, due_at) VALUES (:place, :due_at) ON CONFLICT (place) DO UPDATE SET due_at ="
+    " :pause + CASE WHEN visited_host.due_at BETWEEN :now AND :latest THEN visited_host.due_at ELSE :now END"
+    " RETURNING due_at"
 )
 _REST = text(
     "INSERT INTO visited_host (place, due_at) VALUES (:place, :due_at) ON CONFLICT (place) DO UPDATE SET due_at ="

@@ -31,6 +31,10 @@ import colorsys
 
 start_lightly()
 start_lightly()
+import gc
+assert gc.get_threshold()[0] == 200_000
+gc.collect()
+assert gc.get_threshold()[0] == 50_000 and not gc.callbacks, "a command that goes on keeps no more garbage than workers"
 import dataclasses
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:

@@ -1,8 +1,10 @@
 """Turns at hosts, on both engines: whoever asks, they are a pause apart."""
 
+import gc
+
 import pytest
 
-from embedmill.shared.db import visits
+from embedmill.shared.db import source_memory, visits
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import visited_host
 from tests.shared.db.tracker import Tracker
@@ -30,3 +32,17 @@ def test_hosts_that_may_be_asked_anyway_are_forgotten(tracker: Tracker) -> None:
         visits.rest(connection, "b.example:443", 100.0)
         visits.forget_hosts(connection)
     assert [row["place"] for row in tracker.rows(visited_host)] == ["b.example:443"]
+
+
+def test_what_a_crawl_asks_for_each_page_leaves_nothing_to_the_garbage_collector(tracker: Tracker) -> None:
+    def ask() -> None:
+        assert not source_memory.find_memory(connection, 1, ["page/https://a.example/"])
+        visits.take_turn(connection, "a.example:443", 0.1)
+        visits.rest(connection, "a.example:443", 1.0)
+
+    with tracker.database.write() as connection:
+        ask()
+        gc.collect()
+        for _ in range(20):
+            ask()
+        assert gc.collect() < 20
