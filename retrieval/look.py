@@ -17,7 +17,14 @@ from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
-from embedmill.shared.words.queries import QueryWord, most_of_words, names_identifier, weigh, weight_of_spelled
+from embedmill.shared.words.queries import (
+    QueryWord,
+    has_only_faint_parts,
+    most_of_words,
+    names_identifier,
+    weigh,
+    weight_of_spelled,
+)
 from embedmill.shared.words.spellings import folded, spelling_of
 from embedmill.shared.words.weighing import Wording
 
@@ -88,6 +95,7 @@ class Look:
         self._is_named = False
         self._holding: Mapping[int, int] = {}
         self._spelled: list[tuple[re.Pattern[str], float]] = []
+        self._must_be_spelled = False
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
         self.words = question.words.words
@@ -151,6 +159,7 @@ class Look:
             spelled = ((some.parts, weight_of_spelled(some, counted)) for some in query.spelled)
             self._spelled = [(spelling_of(parts), weight) for parts, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
+            self._must_be_spelled = has_only_faint_parts(query, wording)
             if not wording.weights:
                 step.ran, step.why = False, "no document holds any of its words"
         return wording if wording.weights else None
@@ -214,16 +223,22 @@ class Look:
             with self._steps.step(name, given=len(candidates)) as step:
                 scores |= self._score(name, left)
                 step.out = len(scores)
-        return self._respelled(candidates, scores) if name == LEXICAL and self._spelled else scores
+        if name != LEXICAL or not self._spelled:
+            return {} if name == LEXICAL and self._must_be_spelled else scores
+        return self._respelled(candidates, scores)
 
     def _respelled(self, candidates: Mapping[str, Match], scores: dict[str, float]) -> dict[str, float]:
-        """The scores by words, more for rows that hold an identifier of the query's in another spelling."""
+        """The scores by words, more for rows that hold an identifier of the query's in another spelling.
+
+        Where no row holds anything but parts of identifiers, these rows alone have a score.
+        """
         best = list(ranked(scores))[:MOST_RESPELLED]
         with self._steps.step(SPELLING, given=len(best)) as step:
             rows = self._fetch([candidates[id] for id in best])
             more = {id: self._weigh_spelled(row) for id, row in rows.items()}
             step.out = sum(weight > 0 for weight in more.values())
-        return {id: score + more.get(id, 0.0) for id, score in scores.items()}
+        found = {id: score for id, score in scores.items() if more.get(id)} if self._must_be_spelled else scores
+        return {id: score + more.get(id, 0.0) for id, score in found.items()}
 
     def _weigh_spelled(self, row: VectorRow) -> float:
         fields = [*map(folded, (row.title, row.section, row.text))]

@@ -148,7 +148,7 @@ def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
     """
     import numpy as np
 
-    if _holds_any(text, _ODD_PAIRS):
+    if _holds_any(text, (*_ODD_PAIRS, MARK)):
         return _encode_whole(text), None
     words, lexicon = _cut_evenly(text), current()
     known = lexicon.table(_make_counts)

@@ -355,6 +355,12 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
     return Wording(dict(sorted(weights.items())), mean_length, counted.former)
 
 
+def has_only_faint_parts(query: WordQuery, wording: Wording) -> bool:
+    """Whether nothing that is asked for is held but parts of identifiers, which alone say nothing."""
+    faint = {term for word in query.words if word.weight == FAINT_SHARE for term in word.terms}
+    return faint.issuperset(wording.weights)
+
+
 def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
     """Whether a query of a few words names something as it is written, as `ERR-2041` or -25, that some row holds."""
     if sum(not word.part_of and not word.functional for word in query.words) > FEW_WORDS:

@@ -104,6 +104,14 @@ def test_as_it_is_written_it_comes_first_and_then_as_it_is_spelled(
     assert documents(found.hits)[:2] == ["written", "spelled"]
 
 
+@pytest.mark.parametrize("query", ["w17", "w17 q2616"])
+def test_parts_of_what_no_row_holds_in_any_spelling_are_found_in_none(
+    filled: Searcher, store: EmbeddedVectorStore, tracker: Tracker, query: str
+) -> None:
+    write(store, tracker, make_row("parts", text="Of 17 a w, of a b 2616.", title="Page", vector=angle(9)))
+    assert filled.search(query, mode="lexical").hits == []
+
+
 @pytest.mark.parametrize(
     "query", ["red apples", "red co-operate apples", "2024-03-17", "10-24", "parse_retry_after", "3f9a2b7c"]
 )

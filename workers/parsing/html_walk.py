@@ -1,12 +1,12 @@
 """Owns the walk over a page: which blocks it makes of inline text, lists, code, captions and tables."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.document import BlockKind
-from embedmill.workers.parsing.draft import Draft, one_line
+from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_lists import HtmlList, integer
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
@@ -77,6 +77,7 @@ class Walk:
         self._linked = 0
         self._is_note = False
         self._is_before_title = False
+        self._unchosen = 0
 
     def run(self, root: "LexborNode", *, has_title: bool = False) -> None:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
@@ -93,6 +94,8 @@ class Walk:
                 self._enter(tag, node)
         self._flush()
         self._settle()
+        if self._unchosen:
+            self._draft.note(f"{count(self._unchosen, 'option')} of closed choices left out")
 
     def _enter(self, tag: str, node: "LexborNode") -> None:
         if tag in _BREAKS:
@@ -124,7 +127,9 @@ class Walk:
             case "input":
                 self._show_input(node)
             case "select":
-                self._parts.append(f" {_chosen(node)} ")
+                options = node.css("option")
+                self._unchosen += max(len(options) - 1, 0)
+                self._parts.append(f" {_chosen(options)} ")
             case "optgroup":
                 self._flush()
                 self._parts.append(node.attributes.get("label") or "")
@@ -356,9 +361,9 @@ def _is_list_box(select: "LexborNode") -> bool:
     return "multiple" in attributes or integer(attributes.get("size"), 1) > 1
 
 
-def _chosen(select: "LexborNode") -> str:
+def _chosen(found: "Sequence[LexborNode]") -> str:
     """The option that is chosen, or the first that can be."""
-    options = [(option, option.attributes) for option in select.css("option")]
+    options = [(option, option.attributes) for option in found]
     chosen = [pair for pair in options if "selected" in pair[1]][-1:]
     free = [pair for pair in options if "disabled" not in pair[1]]
     return next((attributes.get("label") or option.text() for option, attributes in (*chosen, *free)), "")

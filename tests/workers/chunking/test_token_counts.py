@@ -50,6 +50,11 @@ def test_a_part_of_a_counted_text_has_the_tokens_that_it_has_alone(text: str, ot
     assert met_first.count(start, end) == met_again.count(start, end) == count_tokens(whole[start:end])
 
 
+def test_a_nul_is_counted_as_what_it_is() -> None:
+    text = "x" * 50 + " \0abc de"
+    assert CountedText(text).count(51, len(text)) == count_tokens(text[51:])
+
+
 def test_parts_of_real_documents_have_the_tokens_that_they_have_alone() -> None:
     for path in sorted(DOCUMENTS.glob("*.md")):
         text = path.read_text("utf-8")[:20000]

@@ -243,6 +243,11 @@ def test_what_is_a_heading_by_its_role_is_one(markup: str, level: int) -> None:
     ]
 
 
+def test_options_that_are_not_chosen_are_told() -> None:
+    document = read(b"<select><option>a<option>b<option>c</select><select size=2><option>d<option>e</select>", "a.html")
+    assert document.notes == ("2 options of closed choices left out",)
+
+
 @pytest.mark.parametrize("attribute", ["a{}=b", "a{}'", "a{}", 'a{}=">"'])
 def test_attributes_without_end_are_cut_before_they_are_parsed(attribute: str) -> None:
     attributes = " ".join(attribute.format(number) for number in range(1500))
