@@ -263,11 +263,7 @@ class Reader:
             return [[ask_one(name) for name in selected]]
 
     def _without_values(self, row: Row) -> Row:
-        found = [TooLarge() if value is None and at in self._limited else value for at, value in enumerate(row)]
-        if self.mark.sql and found[len(self.columns)] is None:
-            # No row is as one of which that much was not told.
-            found[len(self.columns)] = ""
-        return found
+        return [TooLarge() if value is None and at in self._limited else value for at, value in enumerate(row)]
 
     @property
     def _keys(self) -> "Reader":

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 
 from embedmill.producers.sources.memory import Memory
@@ -66,7 +67,8 @@ class SameDigest(RowTelling):
 
     def find_same(self, named: Mapping[str, Row], settled: frozenset[str], width: int) -> frozenset[str]:
         kept = self.memory.get_many([f"{OF_ROW}{uri}" for uri in settled])
-        return frozenset(uri for uri in settled if kept.get(f"{OF_ROW}{uri}", {}).get("digest") == named[uri][width])
+        known = {uri: kept.get(f"{OF_ROW}{uri}", {}).get("digest") for uri in settled}
+        return frozenset(uri for uri, digest in known.items() if digest is not None and digest == named[uri][width])
 
     def remember(self, number: int, rows: Sequence[Row], width: int, *, is_same: bool) -> None:
         # What was read anew may have changed since its digest was.
@@ -83,11 +85,11 @@ class Digests:
     memory: Memory
     with_pages: bool
     _rows: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
-    _page: list[str] = field(default_factory=list, init=False)
+    _page: list[str | None] = field(default_factory=list, init=False)
     _pages: int = field(default=0, init=False)
 
-    def add(self, uri: str, digest: str) -> None:
-        """One more row, which is durable."""
+    def add(self, uri: str, digest: str | None) -> None:
+        """One more row, which is durable; a server may have no digest of one that is longer than a packet."""
         self._rows[f"{OF_ROW}{uri}"] = {"digest": digest}
         self._page.append(digest)
         if len(self._page) == SURVEYED:
@@ -118,5 +120,7 @@ def _page(number: int) -> str:
     return f"{OF_PAGE}{number}"
 
 
-def _of_page(digests: Sequence[str]) -> dict[str, Any]:
-    return {"digest": sha256(",".join(digests).encode()).hexdigest(), "rows": len(digests)}
+def _of_page(digests: Sequence[str | None]) -> dict[str, Any]:
+    """Never the same with a row of which nothing is told."""
+    told = (token_hex() if digest is None else digest for digest in digests)
+    return {"digest": sha256(",".join(told).encode()).hexdigest(), "rows": len(digests)}

@@ -342,3 +342,12 @@ def test_rows_without_an_id_are_told_once(sqlite: Database) -> None:
     sqlite.execute("INSERT INTO pages VALUES (1, 'a'), (NULL, 'b')")
     found = sqlite.read(table="pages", id=("id",))
     assert [type(item) for item in found] == [Problem, RowItem]
+
+
+def test_a_row_whose_columns_together_are_longer_than_a_packet_is_read_every_time(mysql: Database) -> None:
+    mysql.execute("CREATE TABLE articles (id INTEGER PRIMARY KEY, body LONGTEXT, more LONGTEXT)")
+    mysql.execute("INSERT INTO articles VALUES (1, 'a text', ''), (2, repeat('''', 5000000), repeat('''', 5000000))")
+    text = ("body", "more")
+    assert len(mysql.read(text=text)) == 2
+    found = mysql.read(text=text, settled=True)
+    assert kinds(found) == {"1": Kept, "2": RowItem}
