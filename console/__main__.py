@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from embedmill.shared.inherited import begin_as_usual
+
 
 def main() -> None:
     """Load the command line and run it; exits with the command's status."""
+    begin_as_usual()
     # A shell has its background jobs ignore Ctrl-C, and they should.
     heard = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
     if heard:

@@ -1,14 +1,17 @@
 """The command line as people meet it: help, misuse, interruption, and what is not shown to others."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.command import Command
+from tests.command import Command, finish
+from tests.corpus import write_corpus
 
 IMPORT = "import embedmill.console.cli.app as cli\n"
 STRIKE = """
@@ -106,3 +109,16 @@ def test_a_home_that_was_open_to_others_is_closed(cli: Command) -> None:
 def test_a_search_of_a_new_home_says_how_to_fill_it(cli: Command) -> None:
     ran = cli.run("search", "anything")
     assert (ran.status, "embedmill ingest FOLDER" in ran.stderr) == (1, True), ran
+
+
+@pytest.mark.parametrize(
+    "inherit",
+    [
+        pytest.param(lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN), id="SIGCHLD is ignored"),
+        pytest.param(lambda: os.closerange(0, 3), id="no stream is open"),
+    ],
+)
+def test_an_ingest_works_whatever_it_inherits(cli: Command, tmp_path: Path, inherit: Callable[[], object]) -> None:
+    ran = finish(cli.launch("ingest", write_corpus(tmp_path / "corpus", 2), preexec_fn=inherit))
+    assert (ran.status, ran.stderr) == (0, "")
+    assert len(cli.export()) >= 2

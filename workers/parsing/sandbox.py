@@ -214,7 +214,10 @@ class _Child:
 
     def _death(self) -> ParserCrashed | ParserLimitExceeded:
         """Why the pipe broke: a native library that runs out of memory aborts instead of saying so."""
-        code, peak_bytes = self._reap()
+        try:
+            code, peak_bytes = self._reap()
+        except ChildProcessError:
+            return ParserCrashed("the parser process ended; how is unknown, as this program ignores SIGCHLD")
         if code == -signal.SIGXCPU:
             return ParserLimitExceeded(
                 f"parsing used more than {self._limits.seconds:g} s of processor time",

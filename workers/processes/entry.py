@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from embedmill.shared.harmless import harmless
+from embedmill.shared.inherited import begin_as_usual
 from embedmill.shared.starting import keep_little_free, note_started, start_lightly
 
 
 def main() -> int:
     """Work until told to stop; returns the exit status."""
+    begin_as_usual()
     start_lightly()
     keep_little_free()
     return work(sys.argv[1:])

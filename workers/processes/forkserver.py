@@ -62,6 +62,8 @@ ORDER_BYTES = 1 << 16
 LOADED = json.dumps({"loaded": True}).encode()
 """What a server says first: from now on a fork takes milliseconds."""
 PR_SET_PDEATHSIG = 1
+UNKNOWN_STATUS = -int(signal.SIGKILL)
+"""What a worker's end is taken for when nobody can know its status."""
 
 
 def fork(run: Callable[[], int]) -> int:
@@ -91,6 +93,15 @@ def _end_after(run: Callable[[], int]) -> NoReturn:
             _flush()
         finally:
             os._exit(status)
+
+
+def reap(pid: int) -> int:
+    """The status of a child that has ended; unknown of one that is not ours, and of any where SIGCHLD is ignored."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return UNKNOWN_STATUS
+    return os.waitstatus_to_exitcode(status)
 
 
 def _flush() -> None:
@@ -169,8 +180,7 @@ class Server:
         pid = self._workers.pop(process)
         self._poll.unregister(process)
         os.close(process)
-        _, status = os.waitpid(pid, 0)
-        self._channel.send(json.dumps({"pid": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+        self._channel.send(json.dumps({"pid": pid, "status": reap(pid)}).encode())
 
 
 def _become_worker(arguments: Sequence[str], *, stdout: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from embedmill.shared.logs import get_logger
 from embedmill.shared.starting import keep_little_free, note_started, unheard
-from embedmill.workers.processes.forkserver import ORDER_BYTES, UNHEARD, fork, serve
+from embedmill.workers.processes.forkserver import ORDER_BYTES, UNHEARD, fork, reap, serve
 
 log = get_logger()
 
@@ -27,8 +27,6 @@ log = get_logger()
 COMMON = ("embedmill.shared.runtime", "embedmill.shared.privacy.vault", "embedmill.workers.processes.supervisor")
 # How long the fork server may take to load everything, on the slowest machine.
 PATIENCE_SECONDS = 120.0
-# What a worker's end is taken for when the fork server, which alone can know its status, is gone.
-UNKNOWN_STATUS = -int(signal.SIGKILL)
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
@@ -160,6 +158,7 @@ class ForkServer:
         # What both have stays, and is shared as long as neither touches it: a collection would.
         gc.freeze()
         self.pid = fork(lambda: serve(other, parent=parent))
+        self._process = os.pidfd_open(self.pid)
         note_started()
         other.close()
         self.is_up = True
@@ -218,8 +217,12 @@ class ForkServer:
         if self.is_up:
             self.is_up = False
             self._watched.clear()
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            # Where SIGCHLD is ignored, its pid may be somebody else's by now.
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+            _is_ready(self._process)
+            os.close(self._process)
+            reap(self.pid)
             # What it said last is still to be read.
             with suppress(OSError), self._channel as channel:
                 while said := channel.recv(ORDER_BYTES):
@@ -229,6 +232,7 @@ class ForkServer:
         self._channel, other = _channel()
         with other:
             self.pid = _start_interpreter(other)
+        self._process = os.pidfd_open(self.pid)
         self._is_due = time.monotonic() + PATIENCE_SECONDS
         self.is_up = True
 
@@ -303,7 +307,8 @@ class Fork:
                 and not self._server.watches(self.pid)
                 and _is_ready(self._process, within_seconds=0)
             ):
-                self._status = _reap_orphan(self.pid)
+                # It has outlived its fork server: whoever retired that has it, and so has process 1.
+                self._status = reap(self.pid)
         return self._status
 
     def wait(self) -> int:
@@ -321,15 +326,6 @@ class Fork:
         os.close(self._process)
         with self._stdout as stream:
             return stream.readline().decode().strip()
-
-
-def _reap_orphan(pid: int) -> int:
-    """The status of a worker that has outlived its fork server: whoever retired that has it, and so has process 1."""
-    try:
-        _, status = os.waitpid(pid, 0)
-    except ChildProcessError:
-        return UNKNOWN_STATUS
-    return os.waitstatus_to_exitcode(status)
 
 
 def _is_ready(descriptor: int, *, within_seconds: float | None = None) -> bool:

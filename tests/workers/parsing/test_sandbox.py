@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -99,7 +100,9 @@ def die_of(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     def die_and_ask(child: sandbox._Child, request: bytes) -> frames.ParserAnswer:
         monkeypatch.undo()
         os.kill(child.pid, number)
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        # Where SIGCHLD is ignored it is waited for all the same, and then nobody's child.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         return ask(child, request)
 
     monkeypatch.setattr(sandbox._Child, "ask", die_and_ask)
@@ -114,6 +117,17 @@ def test_a_child_that_dies_with_a_document_is_a_crash_that_names_the_signal(
     with pytest.raises(ParserCrashed, match=number.name):
         parser.parse(PAGE, name="a.html")
     assert child_of(parser) != pid
+
+
+def test_a_child_that_dies_where_sigchld_is_ignored_is_a_crash(parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
+    child_of(parser)
+    die_of(signal.SIGKILL, monkeypatch)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ParserCrashed, match="ignores SIGCHLD"):
+            parser.parse(PAGE, name="a.html")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_child_that_is_stopped_for_its_processor_time_is_over_a_limit(
