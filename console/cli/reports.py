@@ -71,7 +71,7 @@ def show_report(runtime: "Runtime", report: "JobReport", *, as_json: bool) -> No
 
 def print_report(report: "JobReport", dead: "Sequence[DeadDocument]") -> None:
     """The outcome for people: counts, what was passed over, what died and what to do about it."""
-    print_line(f"{name_job(report)}: {_count(report)}")
+    print_line(f"{name_job(report)}: {describe_documents(report)}")
     _print_spend(report)
     if report.redactions:
         print_line(f"hidden: {describe_counts(report.redactions)}")
@@ -106,7 +106,8 @@ def name_job(report: "JobSummary") -> str:
     return f"job {report.job}{name} {report.state}{in_part}{activity}"
 
 
-def _count(report: "JobReport") -> str:
+def describe_documents(report: "JobReport") -> str:
+    """A job's documents by their ends, as `10 documents (8 completed, 2 unchanged), 1 deleted`."""
     from embedmill.console.services.progress import FINAL
 
     documents = report.documents

@@ -9,7 +9,6 @@ import typer
 from embedmill.console.cli.options import AsJson, Collection
 from embedmill.console.cli.output import print_json, print_line, print_notice
 from embedmill.console.cli.sourcing import reads_sources
-from embedmill.console.rendering import documents_of
 from embedmill.console.usual import USUAL
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.shared.durations import format_time
@@ -114,18 +113,16 @@ class RunPrinter:
 
 
 def _outcome(run: "WatchedRun") -> str:
+    from embedmill.console.cli.reports import describe_documents
+
     if run.schedule.error is not None:
         again = format_time(run.schedule.next.timestamp())
         return f"failed ({run.schedule.error}); it is tried again at {again}"
     if run.job is None:
         return "nothing was done"
-    documents = run.job.documents
     held = f", {run.job.held_deletions} kept that were not met" if run.job.held_deletions else ""
     problems = f", {run.job.problems} problems" if run.job.problems else ""
-    return (
-        f"job {run.job.job} {run.job.state}: {documents_of(documents.total)} ({documents.completed} completed, "
-        f"{documents.unchanged} unchanged), {documents.deleted} deleted{held}{problems}"
-    )
+    return f"job {run.job.job} {run.job.state}: {describe_documents(run.job)}{held}{problems}"
 
 
 def describe_schedule(found: "ScheduleReport") -> list[str]:

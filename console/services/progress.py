@@ -27,6 +27,8 @@ WAITING: Mapping[str, str] = {
 }
 # What ends by itself within a while, so that a rate still tells something.
 _PASSING = frozenset({WORKING, SCANNING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
+TELLING = 10
+"""So many documents have to be done before a rate says when the rest will be."""
 
 
 NO_CHORES = "nobody runs the chores, so that no work is handed out and no job ends"
@@ -103,7 +105,10 @@ def _name_wait(progress: tallies.Progress, staffing: Staffing) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a job does, documents a second over the last minute, and the seconds left; None while nothing can move."""
+    """What a job does, documents a second over the last minute, and the seconds left.
+
+    None where that cannot be told: too little is done, some waits nobody knows how long, or nothing moves.
+    """
 
     activity: str
     rate: float
@@ -115,7 +120,9 @@ def measure_pace(connection: Connection, job: jobs.Job, progress: tallies.Progre
     activity = name_activity(job, progress, staffing)
     rate = tallies.measure_rate(connection, job) if activity in _PASSING else 0.0
     left = sum(sum(states.values()) for states in progress.active.values())
-    return Pace(activity, round(rate, 3), round(left / rate, 1) if rate and staffing.has_chores else None)
+    moves = staffing.has_chores and all(WAITING[reason] in _PASSING for reason in progress.waiting)
+    is_telling = rate > 0 and moves and progress.documents["completed"] >= TELLING
+    return Pace(activity, round(rate, 3), round(left / rate, 1) if is_telling else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import pytest
 
 from embedmill.console.cli.reports import WAITS_FOR
 from embedmill.console.services.jobs import describe_job, explain_job, list_jobs
+from embedmill.console.services.progress import TELLING
 from embedmill.shared.db import presence, scan_notes
 from embedmill.shared.db.waits import SCALED
 from embedmill.shared.presence import Presence
@@ -57,7 +58,7 @@ def test_the_pace_of_a_job_gives_the_time_that_is_left(runtime: Runtime) -> None
     tracker = Tracker(runtime.database)
     with runtime.database.write() as connection:
         presence.register_worker(connection, runtime.process_id, host="here", pid=1, queues=["chunk"])
-    tracker.index(tracker.take(["file:///a", "file:///b"]))
+    tracker.index(tracker.take([f"file:///done-{n}" for n in range(TELLING)]))
     tracker.submit([f"file:///{n}" for n in range(10)])
     report = explain_job(runtime, tracker.job)
     assert report.rate > 0

@@ -9,7 +9,7 @@ from embedmill.console.cli.progress import format_pace
 from embedmill.console.cli.reports import print_report, print_waiting
 from embedmill.console.services import doctor
 from embedmill.console.services.jobs import explain_job, list_jobs
-from embedmill.console.services.progress import Pace
+from embedmill.console.services.progress import TELLING, Pace
 from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.schema import worker
@@ -139,10 +139,12 @@ def test_chores_that_nobody_runs_while_workers_wait_are_named(
 
 
 def test_a_job_without_chores_is_given_no_time(runtime: Runtime, tracker: Tracker) -> None:
-    tracker.index(tracker.take(["file:///a"]))
+    tracker.index(tracker.take([f"file:///{n}" for n in range(TELLING - 1)]))
     tracker.submit(["file:///b"])
     tracker.queue()
     staff(runtime, "chunk")
+    assert explain_job(runtime, tracker.job).seconds_left is None, "what is done is too little to tell"
+    tracker.index(tracker.take(["file:///a"]))
     assert explain_job(runtime, tracker.job).seconds_left is not None
     with runtime.database.write() as connection:
         connection.execute(worker.update().values(started_at=clock() - 40.0))
