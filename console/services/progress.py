@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from embedmill.console.listening import Listener, Notice
 from embedmill.shared import stages
 from embedmill.shared.db import jobs, pools, presence, tallies, waits
 from embedmill.shared.db.engine import Connection
@@ -33,6 +34,7 @@ TELLING = 10
 
 NO_CHORES = "nobody runs the chores, so that no work is handed out and no job ends"
 START_CHORES = "embedmill workers start --only-chores"
+START_WORKERS = "embedmill workers start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +200,34 @@ def find_hindrances(
     if job.state is JobState.PAUSED:
         left = sum(sum(states.values()) for states in progress.active.values())
         return [Hindrance("paused", None, left, f"job {job.id} is paused", f"embedmill jobs resume {job.id}")]
-    return [
+    unstaffed = [
         *_find_chores(progress, staffing),
         *_find_unserved(progress, staffing),
         *_find_crowded(progress, staffing),
-        *_find_waits(job, waiting),
     ]
+    waits_for = list(_find_waits(job, waiting))
+    # Workers alone would not get a job going of which nothing is ready.
+    return [*unstaffed, *waits_for] if _is_any_ready(progress) else [*waits_for, *unstaffed]
+
+
+def _is_any_ready(progress: tallies.Progress) -> bool:
+    return any(state in states for states in progress.active.values() for state in (*_READY, State.RUNNING))
+
+
+def tell_unstaffed(runtime: Runtime, job_ids: Iterable[int], listener: Listener) -> None:
+    """Say what keeps these jobs from being taken up: no workers, no chores, or what operators stopped."""
+
+    def find(connection: Connection) -> list[Hindrance]:
+        staffing = read_staffing(runtime, connection)
+        found = [jobs.get_job(connection, id_) for id_ in job_ids]
+        return [
+            hindrance
+            for job in found
+            for hindrance in find_hindrances(job, tallies.measure_progress(connection, job), staffing, [])
+        ]
+
+    for text in dict.fromkeys(f"{found.says}: {found.command}" for found in runtime.database.query(find)):
+        listener.on_notice(Notice(text))
 
 
 def _find_chores(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
@@ -215,7 +239,9 @@ def _find_chores(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hin
 def name_command(queue: str, staffing: Staffing) -> str:
     """What gets a queue served that is not."""
     commands = _commands(queue, paused=queue in staffing.paused, scaled=queue in staffing.scaled)
-    return "; ".join(commands) or f"embedmill workers start --queue {queue}"
+    # Where there are no workers, those of one queue would leave the work waiting at the next.
+    start = f"{START_WORKERS} --queue {queue}" if staffing.served else START_WORKERS
+    return "; ".join(commands) or start
 
 
 def _commands(queue: str, *, paused: bool, scaled: bool) -> list[str]:
@@ -254,6 +280,7 @@ def _say_stopped(*, paused: bool, scaled: bool) -> str:
 
 
 def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+    without_workers = 0
     for stage, states in progress.active.items():
         # What waits for something else needs somebody to take it afterwards.
         left = sum(states.get(state, 0) for state in (*_READY, State.WAITING))
@@ -263,9 +290,14 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[H
         if paused or scaled:
             says = f"the queue {stage} is {_say_stopped(paused=paused, scaled=scaled)}"
             reason = "paused" if paused else waits.SCALED
+        elif not staffing.served:
+            without_workers += left
+            continue
         else:
             reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
         yield Hindrance(reason, stage, left, says, name_command(stage, staffing))
+    if without_workers:
+        yield Hindrance("unserved", None, without_workers, "nobody serves any queue", START_WORKERS)
 
 
 def _find_crowded(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:

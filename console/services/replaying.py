@@ -8,6 +8,7 @@ from embedmill.console.listening import NOBODY, Listener
 from embedmill.console.rendering import documents_of
 from embedmill.console.services.dead_letters import EVERY_LETTER, DeadLetter, publish, require_known
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.progress import tell_unstaffed
 from embedmill.console.services.reach import in_letters, installation
 from embedmill.console.services.replay_cost import EXACT_DOCUMENTS, ReplayCost, estimate_cost, measure_cost
 from embedmill.console.services.serving import Trace, serves
@@ -108,8 +109,11 @@ def replay_letters(
     runtime.database.query(lambda connection: _require_any(connection, wanted))
     done = replays.replay_letters(runtime.database, wanted, by=by or runtime.principal.name, rate=rate)
     jobs = sorted(done.jobs)
-    for job in jobs if work else ():
-        work_on_job(runtime, job, listener)
+    if work:
+        for job in jobs:
+            work_on_job(runtime, job, listener)
+    else:
+        tell_unstaffed(runtime, jobs, listener)
     while wait and _read_outcomes(runtime, done.id)["running"]:
         time.sleep(LOOK_SECONDS)
     return ReplayReport(

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.lanes import costs_money, require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
-from embedmill.console.services.progress import FINAL, NO_CHORES, START_CHORES, read_staffing
+from embedmill.console.services.progress import tell_unstaffed
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.labels import Labels
@@ -90,8 +89,7 @@ def submit(
         # Where nothing has changed there is nothing to wait for, and perhaps no worker that would say so.
         runtime.database.transact(jobs.complete_jobs)
     report = describe_job(runtime, submitted.job_id)
-    if report.state not in FINAL and not runtime.database.query(partial(read_staffing, runtime)).has_chores:
-        listener.on_notice(Notice(f"{NO_CHORES}: {START_CHORES}"))
+    tell_unstaffed(runtime, [submitted.job_id], listener)
     return _as_submitted(report)
 
 

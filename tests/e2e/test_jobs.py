@@ -139,12 +139,10 @@ def test_a_job_shows_what_it_waits_for_and_how_to_get_it_going(cli: Command, fol
     shown = cli.json("jobs", "show", job)
     assert (shown["priority"], shown["weight"], shown["rate"], shown["seconds_left"]) == (7, 3, 0.0, None)
     assert [(row["stage"], row["reason"], row["documents"]) for row in shown["waiting"]] == [("chunk", "queue", 30)]
-    assert shown["queues_without_consumer"] == [
-        {"queue": "chunk", "documents": 30, "start": "embedmill workers start --queue chunk"}
-    ]
+    assert shown["queues_without_consumer"] == [{"queue": "chunk", "documents": 30, "start": "embedmill workers start"}]
     printed = cli.run("jobs", "show", job)
     assert "a worker to take it" in printed.stdout
-    assert "embedmill workers start --queue chunk" in printed.stderr
+    assert "embedmill workers start" in printed.stderr
     first, second = cli.json("jobs", "show", job, "--waiting", "--limit", 2)["waiting"]
     assert first["uri"].endswith("0000.txt") and second["reason"] == "queue"
     assert "notes" not in cli.json("jobs", "list")["jobs"][0]

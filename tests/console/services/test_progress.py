@@ -97,6 +97,28 @@ def test_everything_that_keeps_a_queue_from_being_served_is_named_also_for_what_
     assert [command for command in commands if command not in found[reason].command] == []
 
 
+@pytest.mark.parametrize("reason", ["budget", "circuit"])
+def test_without_workers_one_command_is_named_and_after_what_all_of_the_work_waits_for(
+    runtime: Runtime, tracker: Tracker, reason: str
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        return [(row.reason, row.command) for row in explain_job(runtime, tracker.job).hindrances]
+
+    start = ("unserved", "embedmill workers start")
+    claim = tracker.take(["file:///a"])
+    first = [item.id for item in claim.items]
+    tracker.settle(claim, Advance("embed", {}))
+    tracker.submit(["file:///b"])
+    assert told() == [start]
+    assert {row.start for row in explain_job(runtime, tracker.job).queues_without_consumer} == {start[1]}
+    for stage, ids in {"embed": first, "chunk": tracker.queue()}.items():
+        tracker.settle(tracker.claim(ids, stage), Park(reason, 300.0))
+    assert [row[0] for row in told()] == [reason, reason, "unserved"], "nothing is ready"
+    assert told()[-1] == start
+    tracker.submit(["file:///c"])
+    assert told()[0] == start, "workers have something to take"
+
+
 def test_a_queue_that_nobody_serves_is_named_with_what_it_holds_back(runtime: Runtime, tracker: Tracker) -> None:
     tracker.settle(tracker.take(["file:///a"]), Advance("embed", {}))
     tracker.submit(["file:///b"])

@@ -3,6 +3,7 @@
 import pytest
 
 from embedmill.console.cli.letters import replay_status
+from embedmill.console.listening import Listener, Notice
 from embedmill.console.services.dead_letters import discard_letters, explain_letter
 from embedmill.console.services.replaying import list_replays, preview_replay, replay_letters
 from embedmill.shared.errors import NotFound, UnreadableDocument, UserError
@@ -60,7 +61,9 @@ def test_a_document_that_was_submitted_again_is_left_alone(runtime: Runtime, tra
 
 
 def test_a_replay_keeps_who_asked_and_what_became_of_each_letter(runtime: Runtime, tracker: Tracker) -> None:
-    done = replay_letters(runtime, LetterFilter(stage="chunk"), by="a test")
+    told: list[Notice] = []
+    done = replay_letters(runtime, LetterFilter(stage="chunk"), by="a test", listener=Listener(told.append))
+    assert [notice.text for notice in told] == ["nobody serves any queue: embedmill workers start"]
     assert (done.replayed, done.outcomes["running"], [job.job for job in done.jobs]) == (2, 2, [tracker.job])
     first, second = tracker.queue()
     tracker.settle(tracker.claim([first, second]), {first: Complete(Result.INDEXED), second: TORN})

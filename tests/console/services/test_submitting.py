@@ -58,13 +58,13 @@ def test_a_maildir_that_is_on_record_as_a_folder_is_named(runtime: Runtime, tmp_
     assert len(told) == 1
 
 
-def test_a_job_that_nobody_will_hand_out_is_submitted_with_a_warning(runtime: Runtime, tmp_path: Path) -> None:
+def test_a_job_that_nobody_serves_or_hands_out_is_submitted_with_a_warning(runtime: Runtime, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("a mill")
     docs = FolderSource(bytes(tmp_path / "docs"))
     told: list[Notice] = []
     submit(runtime, [docs], collection="default", listener=Listener(told.append))
-    assert told == [], "no worker waits for anybody"
+    assert [notice.text for notice in told] == ["nobody serves any queue: embedmill workers start"]
     with runtime.database.write() as connection:
         presence.register_worker(connection, runtime.process_id, host="here", pid=1, queues=["chunk"])
         connection.execute(worker.update().values(started_at=clock() - 40.0))
