@@ -18,7 +18,7 @@ from embedmill.shared.stages import Product
 
 @dataclass(frozen=True, slots=True)
 class StreamKey:
-    """What shares requests; `alone` is a document that shares none, or 0."""
+    """What shares requests; `alone` is the first of documents apart from all others, or 0."""
 
     embedding: str
     job_id: int

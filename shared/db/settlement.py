@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -139,6 +139,9 @@ def _under_outage(
     seconds = {id_: max(now - (since.get(id_) or now), 0.0) for id_ in failures}
     late = [item for item in claim.items if seconds.get(item.id, -1.0) >= retry.outage]
     lost = _find_tried(connection, late)
+    # What failed together comes back together, and shares requests again.
+    drawn = retry.draw()
+    alike = replace(retry, draw=lambda: drawn)
     advice = (
         f"The provider failed for it for {retry.outage / 60:g} minutes (EMBEDMILL_OUTAGE_MINUTES). Once it answers "
         "again, as `embedmill doctor` says, replay: embedmill dlq replay --error-class ProviderUnavailable"
@@ -146,7 +149,7 @@ def _under_outage(
     return dict(outcomes) | {
         id_: Fail(failure, advice)
         if id_ in lost
-        else _wait_out(outcomes[id_], failure, retry.outage_delay(seconds[id_]))
+        else _wait_out(outcomes[id_], failure, alike.outage_delay(seconds[id_]))
         for id_, failure in failures.items()
     }
 

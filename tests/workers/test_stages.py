@@ -544,7 +544,7 @@ def test_documents_whose_provider_failed_before_share_no_request_with_others(
         return original(embedder, texts, **options)
 
     monkeypatch.setattr(Embedder, "embed_many", embed_many)
-    outcomes = embed(runtime, replace(claim, items=(first, second, replace(third, failing_since=1.0))))
+    outcomes = embed(runtime, replace(claim, items=(first, second, replace(third, failing_since=third.claimed_at))))
     assert (calls, {type(outcome) for outcome in outcomes.values()}) == ([2, 1], {Advance})
 
 

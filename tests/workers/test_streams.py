@@ -11,6 +11,7 @@ from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import index_version
 from embedmill.shared.settings import Settings
 from embedmill.shared.states import State
+from embedmill.simulators.faults import Fault, Kind
 from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import running
 from embedmill.workers.executor import execute
@@ -24,6 +25,8 @@ from tests.workers.working import work_through
 
 MODEL = "openai/text-embedding-3-small@64"
 THREADS = 4
+MANY = 40
+"""More documents than requests may be made about them."""
 
 
 @pytest.fixture
@@ -42,14 +45,21 @@ def shared(settings: Settings, runtime: WorkerRuntime) -> Iterator[WorkerRuntime
 
 
 @pytest.fixture
-def chunked(provider: OpenAISimulator, runtime: WorkerRuntime, tracker: Tracker, tmp_path: Path) -> list[int]:
-    """Work whose next stage is to embed."""
+def chunked(
+    provider: OpenAISimulator,
+    runtime: WorkerRuntime,
+    tracker: Tracker,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> list[int]:
+    """Work whose next stage is to embed; a parameter says how many documents."""
     embedder = runtime.embedder(MODEL)
     tracker.write(1, index_version, model=embedder.model, dimensions=embedder.dimensions)
     with runtime.database.write() as connection:
         update_settings(connection, 1, {"embedding": MODEL, "validator": "off"})
-    for number in range(THREADS):
-        (tmp_path / f"{number}.txt").write_text(text_of(number, paragraphs=7))
+    count = getattr(request, "param", THREADS)
+    for number in range(count):
+        (tmp_path / f"{number}.txt").write_text(text_of(number, paragraphs=7 if count == THREADS else 2))
     tracker.submit([path.as_uri() for path in sorted(tmp_path.glob("*.txt"))])
     tracker.write_job(enumerated_at=1.0)
     execute(runtime, BatchMessage("chunk", tuple(tracker.queue())), chunk, lambda message: None)
@@ -96,3 +106,29 @@ def test_after_a_crash_what_has_no_answer_is_one_request_and_the_rest_is_paid_on
     sizes = {row["id"]: row["chunks_expected"] for row in tracker.rows()}
     assert before == sum(sizes[id_] for id_ in answered)
     assert provider.bill.total("inputs") == sum(sizes.values())
+
+
+@pytest.mark.parametrize("chunked", [MANY], indirect=True)
+@pytest.mark.parametrize(
+    ("faults", "most"),
+    [(["cut"], 6), (["malformed"], 6), (["cut", "malformed"], 6), (["status", "cut"], 8)],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_fault_took_along_shares_requests_again(
+    runtime: WorkerRuntime,
+    tracker: Tracker,
+    provider: OpenAISimulator,
+    chunked: list[int],
+    faults: Sequence[Kind],
+    most: int,
+) -> None:
+    provider.faults.add(*(Fault(kind=kind, status=503) for kind in faults))
+    ready, rounds = chunked, 0
+    while ready:
+        execute(runtime, BatchMessage("embed", tuple(ready)), embed, lambda message: None)
+        waiting = [row for row in tracker.rows() if row["stage"] == "embed"]
+        for row in waiting:
+            tracker.write(row["id"], available_at=1.0)
+        ready, rounds = tracker.queue() if waiting else [], rounds + 1
+    assert rounds > 1
+    assert len(provider.exchanges) <= most

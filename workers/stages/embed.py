@@ -22,6 +22,7 @@ from embedmill.shared.spend.metering import LedgerMeter, is_free
 from embedmill.shared.stages import Product
 from embedmill.workers.bulk.embeddings import divert_texts
 from embedmill.workers.executor import bisect, worst_outcome
+from embedmill.workers.retrials import AGAIN, apart, try_again, went_well
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.dividing import divide_too_long
 from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
@@ -36,25 +37,30 @@ def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     stored, outcomes = load_stored(runtime.blobs, claim.items, runtime.handed_on)
     by_id = {s.item.id: s for s in stored}
     for (_, name, alone), items in _by_job_and_model(runtime, stored).items():
-        embedder = runtime.embedder(name)
-        outcomes |= bisect(
-            items,
-            lambda part, e=embedder, a=alone: _embed(runtime, e, [by_id[i.id] for i in part], a),  # type: ignore[misc]
-        )
+
+        def ask(some: Sequence[WorkItem], name: str = name, alone: int = alone) -> bool | None:
+            embedder, place = runtime.embedder(name), some[0].id if alone else 0
+            ends = bisect(some, lambda part: _embed(runtime, embedder, [by_id[i.id] for i in part], place))
+            outcomes.update(ends)
+            return went_well(ends.values())
+
+        if alone == AGAIN:
+            try_again(items, ask)
+        else:
+            ask(items)
     return outcomes
 
 
 def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[WorkItem]]:
     """Documents that share requests.
 
-    One is alone at its last attempt, or when its provider failed for it before, and then comes last: it would take
-    others with it.
+    One is alone at its last attempt. Those for which their provider failed before come last, apart from all others.
     """
     groups: dict[tuple[int, str, int], list[WorkItem]] = {}
     for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
         name = runtime.collection_settings(s.item.collection_id).embedding
         is_last = s.item.attempt >= s.item.max_attempts > 1
-        alone = s.item.id if is_last or s.item.failing_since is not None else 0
+        alone = s.item.id if is_last else apart(s.item, runtime.retry)
         groups.setdefault((s.item.job_id, name, alone), []).append(s.item)
     return groups
 

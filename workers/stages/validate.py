@@ -14,6 +14,7 @@ from embedmill.shared.privacy.verdict_seals import seal_doubt
 from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.workers.bulk.verdicts import divert_passages
 from embedmill.workers.executor import worst_outcome
+from embedmill.workers.retrials import AGAIN, apart, try_again, went_well
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stored import Stored, encode_findings, load_stored
 from embedmill.workers.validation.gate import GateJudgement, apply_opinions, gate_passages, reject_by_rules
@@ -30,27 +31,40 @@ def validate(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Judge the chunks of each document as its collection wants it."""
     stored, outcomes = load_stored(runtime.blobs, claim.items, runtime.handed_on)
     findings: dict[int, GateJudgement] = {}
-    for (_, collection_id, _alone), documents in _by_job_and_collection(stored).items():
+    for (_, collection_id, alone), documents in _by_job_and_collection(runtime, stored).items():
         settings = runtime.collection_settings(collection_id)
-        if settings.gates:
-            found, waiting = _gate(runtime, settings, documents)
-            findings |= found
-            outcomes |= waiting
+
+        def judge(
+            some: Sequence[Stored], settings: CollectionSettings = settings, collection_id: int = collection_id
+        ) -> bool | None:
+            waiting: dict[int, Outcome] = {}
+            if settings.gates:
+                found, waiting = _gate(runtime, settings, some)
+            else:
+                found = {s.item.id: GateJudgement(rejections=reject_by_rules(s)) for s in some}
+            findings.update(found)
+            outcomes.update(waiting)
+            _sample(runtime, settings, collection_id, [s for s in some if s.item.id in found])
+            went = went_well(waiting.values())
+            return bool(found) or None if went is None else went
+
+        if alone == AGAIN:
+            try_again(documents, judge)
         else:
-            findings |= {s.item.id: GateJudgement(rejections=reject_by_rules(s)) for s in documents}
-        _sample(runtime, settings, collection_id, [s for s in documents if s.item.id in findings])
+            judge(documents)
     return outcomes | _advance(runtime, claim, findings)
 
 
-def _by_job_and_collection(stored: Sequence[Stored]) -> dict[tuple[int, int, int], list[Stored]]:
+def _by_job_and_collection(
+    runtime: WorkerRuntime, stored: Sequence[Stored]
+) -> dict[tuple[int, int, int], list[Stored]]:
     """Documents that share calls: what is spent is one job's, and held against that job's budget.
 
-    One for which its provider failed before is alone, or it would take others with it; it comes last.
+    Those for which their provider failed before come last, apart from all others.
     """
     groups: dict[tuple[int, int, int], list[Stored]] = {}
     for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
-        alone = 0 if s.item.failing_since is None else s.item.id
-        groups.setdefault((s.item.job_id, s.item.collection_id, alone), []).append(s)
+        groups.setdefault((s.item.job_id, s.item.collection_id, apart(s.item, runtime.retry)), []).append(s)
     return groups
 
 

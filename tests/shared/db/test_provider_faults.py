@@ -58,6 +58,15 @@ def test_pauses_grow_and_are_bounded_and_the_last_ends_with_the_patience() -> No
     assert [jittered.outage_delay(100) for _ in range(2)] == [75, 125]
 
 
+def test_what_failed_together_comes_back_together(tracker: Tracker) -> None:
+    claim, drawn = tracker.take(["file:///a", "file:///b"]), iter([0.0, 1.0])
+    uneven = dataclasses.replace(RETRY, draw=lambda: next(drawn))
+    with tracker.database.write() as connection:
+        settlement.settle(connection, claim, {item.id: Fail(DOWN) for item in claim.items}, retry=uneven)
+    first, second = (row["available_at"] for row in tracker.rows())
+    assert abs(first - second) < 0.5, "drawn apart, it is a second"
+
+
 def test_a_document_waits_for_its_provider_and_uses_up_no_attempt(tracker: Tracker) -> None:
     settle(tracker, tracker.take(["file:///a"], max_attempts=1), Fail(DOWN))
     waits = [fail_again(tracker, seconds, Fail(DOWN)) for seconds in (3, 5, 9, 18, 36, 72, 145, 290, 301)]
