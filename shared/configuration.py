@@ -6,7 +6,7 @@ What is plain to see is read here. Lists, tables and all that is wrong is pydant
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,21 @@ _PLAIN: Mapping[str, tuple[Any, Bounds]] = {
 }
 
 
-def unknown_variables() -> list[str]:
-    """Names of `EMBEDMILL_*` variables that mean nothing, most likely typing errors; for a warning."""
+def unknown_variables() -> dict[str, str]:
+    """`EMBEDMILL_*` variables that mean nothing, most likely typing errors, each with what may be meant as a question.
+
+    For a warning.
+    """
     known = {name.upper() for name in NAMES}
     given = {key.removeprefix("EMBEDMILL_") for key in os.environ if key.startswith("EMBEDMILL_")}
-    return [f"EMBEDMILL_{name}" for name in sorted(given - known)]
+    return {f"EMBEDMILL_{name}": _ask_for(name, known) for name in sorted(given - known)}
+
+
+def _ask_for(name: str, known: Iterable[str]) -> str:
+    from embedmill.shared.near_names import find_near
+
+    near = find_near(name, sorted(known))
+    return f"did you mean EMBEDMILL_{near[0]}?" if near else ""
 
 
 def beyond_environment(settings: Settings) -> dict[str, str]:

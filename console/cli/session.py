@@ -20,8 +20,8 @@ def read_settings() -> Settings:
     """The settings, with a warning for variables that mean nothing."""
     settings = load_settings()
     configure_logs(settings.log_level)
-    for name in unknown_variables():
-        print_warning(f"{name} is no setting of Embedmill; see docs/configuration.md")
+    for name, meant in unknown_variables().items():
+        print_warning(f"{name} is no setting of Embedmill; {meant or 'see docs/configuration.md'}")
     return settings
 
 

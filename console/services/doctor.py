@@ -34,6 +34,7 @@ from embedmill.shared.open_files import find_openness
 from embedmill.shared.privacy.identities import read_identities
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.shared.spend.shared_state import is_at_broker
 from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState
 
@@ -86,10 +87,14 @@ def examine(load: Callable[[], Settings] = load_settings) -> Examination:
 def probe_all(runtime: Runtime) -> list[Check]:
     """Everything that can be looked at once the settings are read."""
     checks: list[Check] = []
+    told: dict[str, str] = {}  # by what is wrong, the check that says so
     for name, probe in _PROBES.items():
         check = _check(name, partial(probe, runtime))
-        same = next((each.name for each in checks if not each.ok and each.detail == check.detail), None)
-        checks.append(check if check.ok or same is None else Check(name, ok=False, detail=f"the same as {same}"))
+        if not check.ok:
+            is_brokers = name == "limits" and "broker" in told.values() and is_at_broker(runtime.settings)
+            first = told.setdefault(check.detail, "broker" if is_brokers else name)
+            check = check if first == name else Check(name, ok=False, detail=f"the same as {first}")
+        checks.append(check)
     return checks
 
 
@@ -114,7 +119,7 @@ def _settings(load: Callable[[], Settings]) -> str:
     if settings.identity_file is not None:
         read_identities(settings.identity_file.expanduser())  # raises SettingsError for one that cannot be read
         openness = find_openness(settings.identity_file.expanduser())
-    unknown = unknown_variables()
+    unknown = [f"{name} ({meant})" if meant else name for name, meant in unknown_variables().items()]
     told = [*([f"no setting of ours: {', '.join(unknown)}"] if unknown else []), *filter(None, [openness])]
     return f"warning: {'; '.join(told)}" if told else "all known"
 
@@ -355,11 +360,11 @@ _PROBES: Mapping[str, Callable[[Runtime], str]] = {
     "blobs": _blobs,
     "cache": _cache,
     "ocr": _ocr,
+    "prices": probe_prices,
+    "limits": probe_limits,
     "embedding": probe_embedders,
     "validator": probe_validators,
     "queries": probe_query_models,
-    "prices": probe_prices,
-    "limits": probe_limits,
     "vectors": _vectors,
     "workers": _workers,
     "chores": _chores,

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from embedmill.shared.errors import EmbedmillError, UnknownPrice
-from embedmill.shared.providers.endpoints import describe_endpoint, is_vendor_endpoint
+from embedmill.shared.errors import EmbedmillError, SettingsError, UnknownPrice
+from embedmill.shared.providers.endpoints import (
+    EMBEDDINGS,
+    MODELS,
+    RERANKERS,
+    describe_endpoint,
+    find_variable,
+    is_vendor_endpoint,
+)
 from embedmill.shared.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -18,9 +25,11 @@ def probe_embedders(runtime: Runtime) -> str:
     """Of new collections and of those that there are: a sentence is embedded, so that the key is tried."""
     from embedmill.shared.spend.metering import LedgerMeter, metered
 
+    _open_shared(runtime)
+
     def try_one(name: str) -> str:
         embedder = runtime.embedder(name)
-        with _naming(embedder.endpoint):
+        with _naming(EMBEDDINGS, embedder):
             metered(embedder, LedgerMeter(runtime.spender)).embed_batch(["a sentence to embed"], input_type="document")
         return f"{embedder.model}, {embedder.dimensions} dimensions{_where(embedder.endpoint)}"
 
@@ -38,7 +47,7 @@ def probe_validators(runtime: Runtime) -> str:
 
     def try_one(name: str) -> str:
         model = runtime.model(name)
-        with _naming(model.endpoint):
+        with _naming(MODELS, model):
             return f"{model.check()}{_where(model.endpoint)}"
 
     return _try_each(models, try_one)
@@ -54,11 +63,13 @@ def probe_query_models(runtime: Runtime) -> str:
     for user, own in _list_settings(runtime):
         for name in dict.fromkeys(model.name for model in settle_stages(runtime, own).models):
             users.setdefault(name, []).append(user)
+    if users:
+        _open_shared(runtime)
 
     def try_one(name: str) -> str:
         require_stage_price(runtime, name)
         model = runtime.reranker(name) if is_reranker(name) else runtime.model(name)
-        with _naming(model.endpoint):
+        with _naming(RERANKERS if is_reranker(name) else MODELS, model):
             return f"{model.check()}{_where(model.endpoint)}"
 
     return _try_each(users, try_one) or "no model takes part in them"
@@ -83,6 +94,12 @@ def probe_prices(runtime: Runtime) -> str:
         raise EmbedmillError("; ".join(f"{text}, for {_several(users)}" for text, users in lacking.items()), hint=hint)
     warning = "; warning: a call without a price is let through" if prices.allow_unpriced else ""
     return f"known for all that is paid for{warning}"
+
+
+def _open_shared(runtime: Runtime) -> None:
+    """What every call needs, so that its fault is told as one: raises SettingsError for prices, and what limits do."""
+    _ = runtime.spender.prices
+    probe_limits(runtime)
 
 
 def probe_limits(runtime: Runtime) -> str:
@@ -115,15 +132,31 @@ def _where(endpoint: str) -> str:
     return "" if is_vendor_endpoint(endpoint) else f", of {describe_endpoint(endpoint)}"
 
 
+class _Asked(Protocol):
+    """Whoever is asked for a provider."""
+
+    @property
+    def provider(self) -> str:
+        """Its name."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is asked; empty for the vendor."""
+
+
 @contextmanager
-def _naming(endpoint: str) -> Iterator[None]:
-    """What goes wrong elsewhere than at the vendor says where."""
+def _naming(family: str, asked: _Asked) -> Iterator[None]:
+    """What goes wrong elsewhere than at the vendor says where, and by which variable it was asked there."""
     try:
         yield
+    except SettingsError:
+        raise  # nobody was asked
     except EmbedmillError as error:
-        if is_vendor_endpoint(endpoint):
+        if is_vendor_endpoint(asked.endpoint):
             raise
-        raise EmbedmillError(f"{error}{_where(endpoint)}", hint=error.hint) from None
+        variable = find_variable(family, asked.provider)
+        hint = f"{variable} says where: start what answers there, correct it, or unset it." if variable else ""
+        raise EmbedmillError(f"{error}{_where(asked.endpoint)}", hint=error.hint or hint) from None
 
 
 def _find_users(runtime: Runtime, setting: str) -> dict[str, list[str]]:

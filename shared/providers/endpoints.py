@@ -39,6 +39,11 @@ def find_endpoint(family: str, provider: str, *, gateways: Collection[str] = ())
     return "" if is_vendor_endpoint(found) or found in {normalise(gateway) for gateway in gateways} else found
 
 
+def find_variable(family: str, provider: str) -> str:
+    """The environment variable by which a provider is asked elsewhere; empty where none is set."""
+    return next((name for name in VARIABLES.get((family, provider), ()) if os.environ.get(name, "").strip()), "")
+
+
 def is_vendor_endpoint(url: str) -> bool:
     """Whether an address is a vendor's own; an empty one is, because SDKs go there by default."""
     if not url:

@@ -57,8 +57,15 @@ def read_prices(path: Path) -> tuple[PriceRow, ...]:
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"EMBEDMILL_PRICES: {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or type(error).__name__) from None
+    except UnicodeDecodeError:
+        raise _unreadable(path, "it is not UTF-8") from None
+
+
+def _unreadable(path: Path, why: str) -> SettingsError:
+    hint = "Set EMBEDMILL_PRICES to a file of prices (docs/spend.md), or unset it."
+    return SettingsError(f"EMBEDMILL_PRICES: {path} cannot be read: {why}", hint=hint)
 
 
 def _parse(text: str, name: str) -> tuple[PriceRow, ...]:

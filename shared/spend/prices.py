@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from embedmill.shared.errors import UnknownPrice
 from embedmill.shared.ledger import FREE, FREE_PROVIDERS, UNPRICED, Lane, Tokens, Usage
+from embedmill.shared.near_names import find_nearest
 
 if TYPE_CHECKING:
     from embedmill.shared.spend.price_files import PriceRow
@@ -118,9 +119,18 @@ class Prices:
             return _UNPRICED
         raise UnknownPrice(
             f"no price for {provider}/{model}, operation {operation!r}, lane {lane}",
-            hint=f"Add a [[price]] with these keys to the file that EMBEDMILL_PRICES names ({self._where} has none), "
+            hint=f"{self._ask_for(f'{provider}/{model}', operation)}"
+            f"Add a [[price]] with these keys to the file that EMBEDMILL_PRICES names ({self._where} has none), "
             "or set EMBEDMILL_ALLOW_UNPRICED=true; see docs/spend.md.",
         )
+
+    def _ask_for(self, name: str, operation: str) -> str:
+        """Whether the name is right, where no price of any day or lane has it: its nearest with such a price."""
+        keys = {key for by_key in self._files for key in by_key}
+        known = sorted({f"{provider}/{model}" for provider, model, does, _ in keys if does == operation})
+        if name in known or not known:
+            return ""
+        return f"Is the name right? The nearest with a price: {', '.join(find_nearest(name, known))}. If it is: "
 
     def price_of(self, usage: Usage) -> Price:
         """The price of a call, or of as many as a batch has, by the size of one of them; raises UnknownPrice."""

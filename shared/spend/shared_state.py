@@ -1,5 +1,7 @@
 """Where processes tell each other about providers: in Redis where there is one, in the tracking database otherwise."""
 
+from urllib.parse import urlsplit
+
 from embedmill.shared.db import flow
 from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.flow.state import Change, FlowState, T, Value
@@ -32,6 +34,12 @@ class DatabaseState(FlowState):
 def is_in_redis(settings: Settings) -> bool:
     """Whether Redis keeps it."""
     return _url(settings).startswith(REDIS_SCHEMES)
+
+
+def is_at_broker(settings: Settings) -> bool:
+    """Whether the server that keeps it is the broker's, too."""
+    ours, brokers = urlsplit(_url(settings)), urlsplit(settings.broker_url)
+    return is_in_redis(settings) and (ours.hostname, ours.port) == (brokers.hostname, brokers.port)
 
 
 def open_shared_state(settings: Settings, database: Database) -> FlowState:

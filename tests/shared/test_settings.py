@@ -61,10 +61,11 @@ def test_a_wrong_file_is_a_wrong_setting(folder: Path, content: str) -> None:
         load_settings()
 
 
-def test_a_variable_that_means_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMBEDMILL_WORKER", "2")
-    monkeypatch.setenv("EMBEDMILL_RANK_MODEL", "x")
-    assert unknown_variables() == ["EMBEDMILL_WORKER"]
+def test_a_variable_that_means_nothing_is_noticed_with_what_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LEASE_SECOND", "ZZZ", "RANK_MODEL"):
+        monkeypatch.setenv(f"EMBEDMILL_{name}", "2")
+    meant = {"EMBEDMILL_LEASE_SECOND": "did you mean EMBEDMILL_LEASE_SECONDS?", "EMBEDMILL_ZZZ": ""}
+    assert unknown_variables() == meant
 
 
 def test_the_home_folder_is_absolute_and_knows_its_user(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

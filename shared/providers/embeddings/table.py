@@ -5,6 +5,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import SettingsError
+from embedmill.shared.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from embedmill.shared.providers.embeddings.base import Embedder
@@ -42,6 +43,8 @@ def embedder_class(name: str) -> "type[Embedder]":
     """The class behind a name, which knows the model's limits without being opened; raises SettingsError."""
     base = name.partition("@")[0]
     if base not in EMBEDDERS:
+        if near := did_you_mean(base, EMBEDDERS):
+            raise SettingsError(f"no embedding model {name!r}{near}", hint=f"There are: {', '.join(EMBEDDERS)}.")
         raise SettingsError(f"no embedding model {name!r}; there are: {', '.join(EMBEDDERS)}")
     found: type[Embedder] = resolve_name(EMBEDDERS[base])
     return found

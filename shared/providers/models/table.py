@@ -41,7 +41,10 @@ def open_model(name: str) -> Model:
     """
     if not is_model(name):
         known = ", ".join(f"{provider}/MODEL" for provider in MODELS)
-        raise SettingsError(f"no model {name!r}; write {known}, as anthropic/claude-opus-4-7")
+        raise SettingsError(
+            f"no model {name!r}; write {known}, as anthropic/claude-opus-4-7",
+            hint="Is the name right? Correct the setting, or set it to off; docs/providers.md names models.",
+        )
     parts = ModelName.parse(name)
     serving = MODELS[parts.provider]
     try:

@@ -19,6 +19,8 @@ from embedmill.simulators.faults import Fault
 from embedmill.simulators.serving import running
 from tests.shared.db.tracker import Tracker
 
+AWAY = "redis://127.0.0.1:9/0"
+
 
 def test_a_check_that_raises_something_foreign_hides_no_other(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -105,23 +107,38 @@ def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
 
 
 @pytest.mark.parametrize(
-    ("changed", "check", "told"),
+    ("changed", "check", "told", "next_"),
     [
-        ({"validator": "nonsense"}, "validator", "unknown validator 'nonsense'"),
-        ({"validation_policy": "nonsense"}, "validator", "unknown validation policy"),
-        ({"rank_model": "nonsense"}, "queries", "no model 'nonsense'"),
-        ({"rank_model": "anthropic/claude-opus-4-7"}, "queries", "ANTHROPIC_API_KEY is not set"),
-        ({"rank_model": "anthropic/nonsense"}, "queries", "no price for anthropic/nonsense"),
-        ({"fast_model": "cohere/rerank-v3.5"}, "queries", "CO_API_KEY is not set"),
-        ({"fast_model": "pinecone/bge-reranker-v2-m3"}, "queries", "PINECONE_API_KEY is not set"),
-        ({"answer_model": "openai/gpt-5", "rank_model": "off", "fast_model": "openai/gpt-5"}, "queries", "OPENAI"),
-        ({"prices": Path("/none")}, "prices", "EMBEDMILL_PRICES: /none cannot be read"),
-        ({"validator": "openai/nonsense"}, "prices", "no price for openai/nonsense, operation 'message'"),
-        ({"limits_url": "redis://127.0.0.1:9/0"}, "limits", "the limits' Redis cannot be reached"),
+        ({"validator": "nonsense"}, "validator", "unknown validator 'nonsense'", ""),
+        ({"validation_policy": "nonsense"}, "validator", "unknown validation policy", ""),
+        ({"rank_model": "nonsense"}, "queries", "no model 'nonsense'", "Is the name right?"),
+        ({"rank_model": "anthropic/claude-opus-4-7"}, "queries", "ANTHROPIC_API_KEY is not set", ""),
+        (
+            {"rank_model": "anthropic/nonsense"},
+            "queries",
+            "no price for anthropic/nonsense",
+            "Is the name right? The nearest with a price: anthropic/claude-",
+        ),
+        ({"fast_model": "cohere/rerank-v3.5"}, "queries", "CO_API_KEY is not set", ""),
+        ({"fast_model": "pinecone/bge-reranker-v2-m3"}, "queries", "PINECONE_API_KEY is not set", ""),
+        ({"answer_model": "openai/gpt-5", "rank_model": "off", "fast_model": "openai/gpt-5"}, "queries", "OPENAI", ""),
+        (
+            {"prices": Path("/none")},
+            "prices",
+            "EMBEDMILL_PRICES: /none cannot be read: No such file or directory",
+            "Set EMBEDMILL_PRICES to a file",
+        ),
+        (
+            {"validator": "openai/nonsense"},
+            "prices",
+            "no price for openai/nonsense, operation 'message'",
+            "Is the name right? The nearest with a price: openai/",
+        ),
+        ({"limits_url": "redis://127.0.0.1:9/0"}, "limits", "the limits' Redis cannot be reached", ""),
     ],
 )
 def test_every_setting_that_work_or_a_query_would_stumble_over_is_found(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], check: str, told: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], check: str, told: str, next_: str
 ) -> None:
     for name in ("ANTHROPIC_API_KEY", "CO_API_KEY", "OPENAI_API_KEY", "PINECONE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -129,6 +146,36 @@ def test_every_setting_that_work_or_a_query_would_stumble_over_is_found(
     with opened(wrong) as runtime:
         found = doctor._check(check, lambda: doctor._PROBES[check](runtime))
     assert (found.ok, told in found.detail) == (False, True), found.detail
+    assert next_ in found.hint
+
+
+@pytest.mark.parametrize(
+    ("changed", "first", "others"),
+    [
+        ({"prices": Path("/none")}, "prices", ["embedding"]),
+        ({"limits_url": AWAY}, "limits", ["embedding"]),
+        ({"limits_url": AWAY, "broker_url": AWAY}, "broker", ["limits", "embedding"]),
+    ],
+)
+def test_what_several_checks_stumble_over_is_told_once(
+    settings: Settings, changed: dict[str, object], first: str, others: list[str]
+) -> None:
+    wrong = settings.model_copy(update=changed)
+    failed = [check for check in doctor.examine(lambda: wrong).checks if not check.ok]
+    assert [check.name for check in failed] == [first, *others]
+    assert {check.detail for check in failed[1:]} == {f"the same as {first}"}
+
+
+def test_where_nobody_answers_the_variable_that_says_where_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    wrong = settings.model_copy(update={"embedding": "openai/text-embedding-3-large"})
+    with opened(wrong) as runtime:
+        found = doctor._check("embedding", lambda: doctor._PROBES["embedding"](runtime))
+    assert "(http://127.0.0.1:9/v1)" in found.detail
+    assert found.hint.startswith("OPENAI_BASE_URL says where")
 
 
 def test_a_model_that_a_collection_has_for_queries_is_tried_for_nothing(

@@ -12,11 +12,20 @@ from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
 from embedmill.shared.providers.embeddings.table import EMBEDDERS, open_embedder
 
 
-def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(
-        SettingsError, match=r"no embedding model 'nope'; there are: hash, local, local/minilm, openai/"
-    ):
-        open_embedder("nope", cache_dir=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "told", "hint"),
+    [
+        ("nope", r"no embedding model 'nope'; there are: hash, local, local/minilm, openai/", ""),
+        ("openai/text-embeding-3-large", r"; did you mean openai/text-embedding-3-large or ", "There are: hash, local"),
+        ("openai/text-embeding-3-large@256", r"@256'; did you mean openai/text-embedding-3-large or ", "There are: "),
+    ],
+)
+def test_an_unknown_name_names_those_near_to_it_or_all_that_are_known(
+    tmp_path: Path, name: str, told: str, hint: str
+) -> None:
+    with pytest.raises(SettingsError, match=told) as refused:
+        open_embedder(name, cache_dir=tmp_path)
+    assert refused.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("name", ["hash", "local"])
