@@ -87,6 +87,6 @@ def test_a_broker_that_comes_back_empty_is_worked_with_at_once(
             fleet.wait_for(other["job"], seconds=300)
             lasted = time.monotonic() - began
             require_as_without_faults(fleet, job, expected, documents=DOCUMENTS, others=3)
-            assert fleet.number(workers) == before, "a worker was replaced"
+            assert fleet.number(workers) == before, f"a worker was replaced: {fleet.rows('SELECT * FROM worker')}"
             assert set(fleet.stop()) <= {0}
     tell(pair, f"away {AWAY_SECONDS:.0f} s, working after {resumed:.1f} s, all {DOCUMENTS} done after {lasted:.0f} s")

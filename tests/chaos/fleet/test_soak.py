@@ -4,6 +4,7 @@ import os
 import random
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ WAL_BYTES = 64 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the lasting processes hold between two rounds."""
+    """What the processes that nobody kills hold between two rounds."""
 
     rss_mib: float
     files: int
@@ -47,19 +48,19 @@ def write_edition(folder: Path, edition: int) -> Path:
     return folder
 
 
-def lasting(fleet: LaunchedFleet) -> list[psutil.Process]:
-    """The second command and its workers, which nobody kills."""
+def spared(fleet: LaunchedFleet) -> list[psutil.Process]:
+    """The second command and what it has started, which nobody kills; its fork server ends when its workers are up."""
     command = psutil.Process(fleet.commands[1].pid)
     return [command, *command.children(recursive=True)]
 
 
-def take_sample(fleet: LaunchedFleet, processes: list[psutil.Process]) -> Sample:
-    return Sample(
-        rss_mib=sum(process.memory_info().rss for process in processes) / MIB,
-        files=sum(process.num_fds() for process in processes),
-        threads=sum(process.num_threads() for process in processes),
-        sessions=fleet.sessions(),
-    )
+def take_sample(fleet: LaunchedFleet) -> Sample:
+    held = [(0, 0, 0)]
+    for process in spared(fleet):
+        with suppress(psutil.NoSuchProcess):
+            held.append((process.memory_info().rss, process.num_fds(), process.num_threads()))
+    rss, files, threads = map(sum, zip(*held, strict=True))
+    return Sample(rss / MIB, files, threads, fleet.sessions())
 
 
 def middle(samples: list[Sample], name: str) -> float:
@@ -103,15 +104,15 @@ def test_hours_of_work_and_kills_leak_nothing(services: Services, chaotic: Comma
     with LaunchedFleet(steady, broker=broker, database=database) as fleet:
         fleet.start(2)
         rounds = 0
-        processes: list[psutil.Process] = []
+        lasting: list[psutil.Process] = []
         while time.monotonic() < ends or len(samples) < LEAST_ROUNDS:
             rounds += 1
             job = fleet.command.json("submit", write_edition(fleet.command.folder / "corpus", rounds))["job"]
             fleet.kill_a_worker_of(fleet.commands[0], chance)
             fleet.wait_for(job, seconds=180)
-            processes = processes or lasting(fleet)
-            samples.append(take_sample(fleet, processes))
-        assert all(process.is_running() for process in processes), "one that nobody killed has ended"
+            samples.append(take_sample(fleet))
+            lasting = spared(fleet) if rounds <= LEAST_ROUNDS // 3 else lasting
+        assert all(process.is_running() for process in lasting), "one that nobody killed has ended"
         grown = require_flat(samples)
         require_small(fleet)
         assert fleet.command.json("verify")["ok"]
