@@ -115,7 +115,9 @@ def measure(database: Database, rows: int, *, rounds: int) -> Iterator[tuple[str
         "list": lambda: page(DocumentFilter()),
         "list, from anywhere": deep,
         "list --collection": lambda: page(DocumentFilter(collection="bench")),
-        "list --uri 'PREFIX*'": lambda: page(DocumentFilter(uri=Glob(f"file:///bench/{somewhere():07d}"[:-3] + "*"))),
+        "list --uri 'PREFIX*'": lambda: page(
+            DocumentFilter(uris=[Glob(f"file:///bench/{somewhere():07d}"[:-3] + "*")])
+        ),
         "list --state indexed": lambda: page(DocumentFilter(state=DocumentState.INDEXED)),
         "list --state dead": lambda: page(DocumentFilter(state=DocumentState.DEAD)),
         "list --state pending": lambda: page(DocumentFilter(state=DocumentState.PENDING)),

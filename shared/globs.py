@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import quote_from_bytes
 
 from embedmill.shared.errors import UsageError
 
@@ -43,6 +44,13 @@ class Glob:
         """The same as an anchored regular expression, as Python and Postgres have it."""
         return "^" + "".join(_as_regex(part) for part in self._parts()) + "$"
 
+    def encode(self, *, safe: str) -> "Glob":
+        """The same over texts of which all but letters, digits, `_.-~` and what is `safe` is percent-encoded.
+
+        A set is left as it is, and `?` is one character of the encoded text.
+        """
+        return Glob("".join(part if _is_special(part) else _encoded(part, safe) for part in self._parts()))
+
     def matches(self, text: str) -> bool:
         """Whether the whole text matches, in a time that grows with its length alone, however many stars there are."""
         return _compiled(self.pattern).fullmatch(text) is not None
@@ -59,6 +67,14 @@ class Glob:
 
     def _parts(self) -> Iterator[str]:
         return (found[0] for found in _PART.finditer(self.pattern))
+
+
+def _is_special(part: str) -> bool:
+    return part[0] in "*?" or (len(part) > 1 and part[0] == "[")
+
+
+def _encoded(part: str, safe: str) -> str:
+    return quote_from_bytes(part.encode("utf-8", "surrogateescape"), safe=safe)
 
 
 @cache

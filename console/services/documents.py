@@ -1,10 +1,10 @@
 """Documents: what is in a collection, and what became of one."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote_from_bytes
 
 from embedmill.console.services.document_names import spellings
 from embedmill.console.services.reach import in_documents, reaches_of
@@ -20,9 +20,13 @@ from embedmill.shared.db.transitions import no_job
 from embedmill.shared.durations import moment
 from embedmill.shared.errors import UsageError
 from embedmill.shared.globs import Glob
+from embedmill.shared.loading.members import SAFE_IN_CONTAINERS
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
 from embedmill.shared.uris import SCHEME
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SAFE_IN_PATHS = "/!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuer
         state=query.state,
         source=source,
         job=query.job,
-        uri=Glob(_in_uris(query.uri)) if query.uri is not None else None,
+        uris=_globs(query.uri) if query.uri is not None else (),
         noted=query.noted,
         fresh=runtime.fingerprint if query.stale else None,
         metadata=query.metadata,
@@ -127,12 +131,18 @@ def want_documents(runtime: Runtime, connection: Connection, query: DocumentQuer
     )
 
 
-def _in_uris(glob: str) -> str:
-    """A glob over paths as one over URIs; what begins like neither is left as it is."""
-    if not glob.startswith(("/", "./", "../", "~/")):
-        return glob
-    path = os.path.abspath(os.path.expanduser(glob))
-    return SCHEME + quote_from_bytes(os.fsencode(path), safe="/*?[]!")
+def _globs(text: str) -> list[Glob]:
+    """A glob over URIs or paths, as URIs may have it: as it stands, or encoded as in a container or as in a path."""
+    if text.startswith(("/", "./", "../", "~/")):
+        return _encode(SCHEME, os.path.abspath(os.path.expanduser(text)))
+    scheme = _SCHEME.match(text)
+    begins = scheme[0] if scheme else ""
+    return list(dict.fromkeys([Glob(text), *_encode(begins, text.removeprefix(begins))]))
+
+
+def _encode(begins: str, glob: str) -> list[Glob]:
+    encoded = (Glob(glob).encode(safe=safe) for safe in (_SAFE_IN_PATHS, SAFE_IN_CONTAINERS))
+    return list(dict.fromkeys(Glob(begins + each.pattern) for each in encoded))
 
 
 def _describe(listed: DocumentSummary, claims: Sequence[str]) -> ListedDocument:

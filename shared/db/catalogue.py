@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 import orjson
@@ -91,6 +92,7 @@ def state_of(row: Any, newest: Any) -> DocumentState:
 class DocumentFilter:
     """What documents are asked for; what is None or empty does not matter. `ids` are documents.
 
+    `uris` are spellings of a glob, of which one has to match.
     `fresh` is what a collection's settings would leave on a document now; wanted is what has something else.
     `reaches` are what is seen of collections, by their ids, and of others nothing.
     """
@@ -99,7 +101,7 @@ class DocumentFilter:
     state: DocumentState | None = None
     source: int | None = None
     job: int | None = None
-    uri: Glob | None = None
+    uris: Sequence[Glob] = ()
     noted: bool = False
     fresh: Callable[[Collection], str] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -183,7 +185,7 @@ _WORK = work.join(document, document.c.id == work.c.document_id)
 
 def _along_uris(wanted: DocumentFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [_IS_PRESENT]
-    if wanted.uri and (prefix := wanted.uri.prefix):
+    if prefix := commonprefix([glob.prefix for glob in wanted.uris]):  # noqa: RUF071 - by characters
         conditions.append(document.c.uri >= prefix)
         if (end := successor(prefix)) is not None:
             conditions.append(document.c.uri < end)
@@ -286,8 +288,8 @@ class _Look:
             conditions.append(document.c.collection_id.in_(list(self._collections)))
         if wanted.ids is not None:
             conditions.append(among(self._connection, document.c.id, wanted.ids))
-        if wanted.uri is not None:
-            conditions.append(_matches(self._connection, wanted.uri))
+        if wanted.uris:
+            conditions.append(or_(*(_matches(self._connection, glob) for glob in wanted.uris)))
         if wanted.noted and road is not _NOTED_BY_JOB and road is not _NOTED:
             conditions.append(document.c.notes.is_not(None))
         if wanted.job is not None and road.table is _WORK:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 MEMBER = "member"
 """The kind of origin that is read here; its `container` is the URI of the file."""
 
-_SAFE = "/!~@+,;=()$&'*:"
+SAFE_IN_CONTAINERS = "/!~@+,;=()$&'*:"
+"""What a path has as it stands in `member_uri`, beside letters, digits and `_.-`."""
 
 
 def member_uri(container: str, path: str) -> str:
     """The URI of what lies in a container: `file:///data/archive.zip!/folder/a.txt`."""
-    return container + WITHIN + quote(path, safe=_SAFE)
+    return container + WITHIN + quote(path, safe=SAFE_IN_CONTAINERS)
 
 
 def member_path(container: str, uri: str) -> str:

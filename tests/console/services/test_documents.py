@@ -8,8 +8,9 @@ import pytest
 from embedmill.console.services.deleting import delete_documents, preview_deletion
 from embedmill.console.services.document_names import spellings
 from embedmill.console.services.document_reports import show_document
-from embedmill.console.services.documents import DocumentQuery, _in_uris, list_documents
+from embedmill.console.services.documents import DocumentQuery, _globs, list_documents
 from embedmill.shared.errors import NotFound, UnreadableDocument, UsageError
+from embedmill.shared.globs import Glob
 from embedmill.shared.outcomes import Fail
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import DocumentState
@@ -18,10 +19,10 @@ from tests.shared.db.tracker import Tracker
 
 def test_a_glob_over_paths_is_one_over_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert _in_uris("./a b/*.p?f") == f"file://{tmp_path}/a%20b/*.p?f"
-    assert _in_uris("/x/[a-c]*") == "file:///x/[a-c]*"
-    assert _in_uris("*.pdf") == "*.pdf"
-    assert _in_uris("row-1*") == "row-1*"
+    assert _globs("./a b/*.p?f") == [Glob(f"file://{tmp_path}/a%20b/*.p?f")]
+    assert _globs("/x/[a-c]*") == [Glob("file:///x/[a-c]*")]
+    assert _globs("*.pdf") == [Glob("*.pdf")]
+    assert _globs("row-1*") == [Glob("row-1*")]
 
 
 def test_a_name_may_be_a_uri_an_id_or_a_path_through_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +65,27 @@ def test_documents_are_listed_a_page_at_a_time(runtime: Runtime, indexed: list[s
     rest = list_documents(runtime, after=page.next)
     assert ([row.state for row in rest.documents], rest.next) == ([DocumentState.DEAD], None)
     assert len(list_documents(runtime, DocumentQuery(uri="/shelf/[0-1].txt")).documents) == 2
+
+
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("*sp aces*", ["file:///sp%20aces/%281%29%20%C3%A4.txt", "file:///x.zip!/sp%20aces/(1)%20b"]),
+        ("*sp%20aces*", ["file:///sp%20aces/%281%29%20%C3%A4.txt", "file:///x.zip!/sp%20aces/(1)%20b"]),
+        ("file:///sp aces/*", ["file:///sp%20aces/%281%29%20%C3%A4.txt"]),
+        ("/sp aces/(1) ä.txt", ["file:///sp%20aces/%281%29%20%C3%A4.txt"]),
+        ("*/(1) [!a-z]*.txt", ["file:///sp%20aces/%281%29%20%C3%A4.txt"]),
+        ("/x.zip!/sp aces/(1)*", ["file:///x.zip!/sp%20aces/(1)%20b"]),
+        ("*(1) b", ["file:///x.zip!/sp%20aces/(1)%20b"]),
+        ("*[ä]*", ["given:ä b"]),
+        ("*ä b", ["given:ä b"]),
+    ],
+)
+def test_a_glob_is_met_by_names_and_by_uris(runtime: Runtime, tracker: Tracker, glob: str, found: list[str]) -> None:
+    tracker.submit(
+        ["file:///sp%20aces/%281%29%20%C3%A4.txt", "file:///x.zip!/sp%20aces/(1)%20b", "given:ä b", "file:///A4.txt"]
+    )
+    assert [row.uri for row in list_documents(runtime, DocumentQuery(uri=glob)).documents] == found
 
 
 def test_what_a_query_names_and_is_not_there_is_an_error(runtime: Runtime, indexed: list[str]) -> None:

@@ -172,9 +172,9 @@ def test_globs_noted_stale_and_jobs_narrow_a_list_together(tracker: Tracker) -> 
     )
     assert set(states(tracker, noted=True)) == {"a.pdf", "d.pdf"}
     assert set(states(tracker, noted=True, job=second)) == {"d.pdf"}
-    assert set(states(tracker, uri=Glob("file:///*.pdf"))) == {"a.pdf", "b.pdf", "d.pdf"}
-    assert set(states(tracker, uri=Glob("file:///[a-c]*"), noted=True)) == {"a.pdf"}
-    assert set(states(tracker, uri=Glob("file:///c.txt"))) == {"c.txt"}
+    assert set(states(tracker, uris=[Glob("file:///*.pdf")])) == {"a.pdf", "b.pdf", "d.pdf"}
+    assert set(states(tracker, uris=[Glob("file:///[a-c]*")], noted=True)) == {"a.pdf"}
+    assert set(states(tracker, uris=[Glob("file:///c.txt")])) == {"c.txt"}
     assert len(states(tracker, fresh=lambda _: "other settings")) == 4
     assert states(tracker, fresh=lambda _: SETTINGS_HASH) == {}
 
@@ -218,7 +218,7 @@ def test_every_state_has_its_meaning() -> None:
 ROADS: dict[str, tuple[DocumentFilter, str]] = {
     "all": (DocumentFilter(), "ix_document_uri"),
     "collection": (DocumentFilter(collection="default"), "ix_document_uri"),
-    "prefix": (DocumentFilter(uri=Glob("file:///bench/00012*")), "ix_document_uri"),
+    "prefix": (DocumentFilter(uris=[Glob("file:///bench/00012*")]), "ix_document_uri"),
     "noted": (DocumentFilter(noted=True), "ix_document_noted"),
     "deleted": (DocumentFilter(state=DocumentState.DELETED), "ix_document_deleted"),
     "empty": (DocumentFilter(state=DocumentState.EMPTY), "ix_document_empty"),
