@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.filtering.grammar import parse_filter
+from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
@@ -163,7 +164,7 @@ class TestAnotherCutter:
             return count_each([chunk._replace(text=f"{chunk.text} anew") for chunk in chunks])
 
         monkeypatch.setattr(cutting, "VERSION", self.OLD + 1)
-        for place, name in ((counting, "count_each"), (cutting, "count_few")):
+        for place, name in ((counting, "count_each"), (cutting, "count_few"), (exact, "count_few")):
             monkeypatch.setattr(place, name, count_anew)
         monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
         return found
