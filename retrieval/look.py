@@ -223,9 +223,11 @@ class Look:
             with self._steps.step(name, given=len(candidates)) as step:
                 scores |= self._score(name, left)
                 step.out = len(scores)
-        if name != LEXICAL or not self._spelled:
-            return {} if name == LEXICAL and self._must_be_spelled else scores
-        return self._respelled(candidates, scores)
+        if name != LEXICAL:
+            return scores
+        if self._spelled:
+            return self._respelled(candidates, scores)
+        return {} if self._must_be_spelled else scores
 
     def _respelled(self, candidates: Mapping[str, Match], scores: dict[str, float]) -> dict[str, float]:
         """The scores by words, more for rows that hold an identifier of the query's in another spelling.

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from embedmill.console.rendering import counted
 from embedmill.console.services.doctor_models import (
@@ -37,9 +36,6 @@ from embedmill.shared.settings import Settings
 from embedmill.shared.spend.shared_state import is_at_broker
 from embedmill.shared.sqlite_files import has_room
 from embedmill.shared.states import JobState
-
-if TYPE_CHECKING:
-    pass
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LEAST_FREE_BYTES = 1024**3

@@ -1,6 +1,5 @@
 """Owns the parser process: it lowers its own limits, then answers one request after another until its parent goes."""
 
-import ctypes
 import gc
 import os
 import resource
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 import orjson
 
+from embedmill.shared.death_signal import send_at_parents_end
 from embedmill.shared.errors import DocumentError, ParserLimitExceeded
 from embedmill.workers.parsing.document import ParsedDocument
 from embedmill.workers.parsing.frames import LENGTH, READY, pack_answer, pack_frame, unpack_request
@@ -22,8 +22,6 @@ CPU_GRACE_SECONDS = 10
 OPEN_FILES = 256
 COLLECTED = (50_000, 20, 50)
 """Objects that are new before the youngest are looked through, and how many such rounds before older ones are."""
-
-_PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 
 def main() -> None:
@@ -45,8 +43,7 @@ def die_with(parent: int) -> None:
     """The kernel kills this process with its parent; the terminal's Ctrl-C is for the parent to act on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    send_at_parents_end(signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
 

@@ -5,7 +5,6 @@ command starts later. It never runs a stage: whatever kills a worker leaves it w
 that ends; its workers see that and finish what they hold.
 """
 
-import ctypes
 import importlib
 import json
 import os
@@ -19,6 +18,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from embedmill.shared.configuration import load_settings
+from embedmill.shared.death_signal import send_at_parents_end
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.stages import STAGES
 from embedmill.shared.starting import absent, note_started
@@ -61,7 +61,6 @@ MOST_DESCRIPTORS = 1 << 20
 ORDER_BYTES = 1 << 16
 LOADED = json.dumps({"loaded": True}).encode()
 """What a server says first: from now on a fork takes milliseconds."""
-PR_SET_PDEATHSIG = 1
 UNKNOWN_STATUS = -int(signal.SIGKILL)
 """What a worker's end is taken for when nobody can know its status."""
 
@@ -198,7 +197,7 @@ def _become_worker(arguments: Sequence[str], *, stdout: int) -> int:
 
 
 def _die_with(parent: int) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    send_at_parents_end(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 

@@ -1,12 +1,12 @@
 """Those whom a worker works for: its fork server, and the command, which has its workers when that has ended."""
 
-import ctypes
 import os
 import signal
 import sys
 from types import FrameType
 
-PR_SET_PDEATHSIG = 1
+from embedmill.shared.death_signal import send_at_parents_end
+
 PARENT_ENDED = signal.SIGURG
 """Nobody else sends it, and whoever does not wait for it does not hear it."""
 
@@ -26,7 +26,7 @@ class Parents:
         """Hear of their ends from now on, and end this process as after a SIGTERM when the last of them is gone."""
         if self._pids and sys.platform == "linux":
             signal.signal(PARENT_ENDED, self._on_end)
-            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, PARENT_ENDED)
+            send_at_parents_end(PARENT_ENDED)
             if self.are_gone:
                 sys.exit(0)
 

@@ -14,6 +14,7 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from embedmill.shared.death_signal import send_at_parents_end
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.pdf.lines import CELL_GAP, Line, cells_of
 from embedmill.workers.parsing.pdf.tilt import Picture, tilt_of
@@ -37,7 +38,6 @@ SAME_SIZE = 0.4
 """Boxes of words are as high as their letters: lines that differ less have one size."""
 
 _PAGE_MODE = "1"  # finds the page's direction too; upright pages are read no worse
-_PR_SET_PDEATHSIG = 1  # sys/prctl.h
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TESSDATA_PREFIX")
 
 
@@ -152,9 +152,7 @@ def _run(command: Sequence[str], data: bytes, seconds: float) -> str:
 
 
 def _die_with_parent() -> None:
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    send_at_parents_end(signal.SIGKILL)
 
 
 def _why(errors: bytes) -> str:
