@@ -71,6 +71,10 @@ WORDS = tuple(
             "родил",
             "生年",
             "出生",
+            "nasc.",
+            "complean",
+            "cumpleanos",
+            "verjaardag",
         ),
     )
 )
@@ -92,7 +96,7 @@ _DAY = r"[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?"
 _SEP = r"[ \t]?[./\-, ][ \t]?\n?"
 _DATE = (
     rf"(?:{_YEAR}{_SEP}[01]?[0-9]{_SEP}[0-3]?[0-9]|[0-3]?[0-9]{_SEP}[0-3]?[0-9]{_SEP}{_SHORT_YEAR}"
-    rf"|{_DAY}[ \t.\-/]{{0,2}}(?:de |of |d')?{_MONTH}\.?[ \t,.\-/]{{0,2}}(?:de |del )?{_SHORT_YEAR}"
+    rf"|{_DAY}[ \t.\-/]{{0,2}}(?:day )?(?:de |of |d')?{_MONTH}\.?[ \t,.\-/]{{0,2}}(?:de |del )?{_SHORT_YEAR}"
     rf"|{_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR}|{_YEAR}[ \-]{_MONTH}[ \-][0-3]?[0-9]|{_YEAR}[01][0-9][0-3][0-9]"
     rf"|[0-3]?[0-9]{_SEP}(?:i{{1,3}}|i?v|vi{{0,3}}|i?x|xi{{1,2}}){_SEP}{_YEAR}"
     rf"|[0-3][0-9][01][0-9]{_YEAR}|{_YEAR}年[0-9]{{1,2}}月[0-9]{{1,2}}日)"
@@ -100,7 +104,7 @@ _DATE = (
 _HINTS = fold_words(
     r"""(?:dateofbirth|birthdate|(?<![a-z])(?:(?:date|place and date|day|year)[ _-]of[ _-]birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
     r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le|nee? (?:a|en)(?![a-z])"""
-    r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac\.|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento"""
+    r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac\.|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento|nasc\.|compleanno|cumpleanos|verjaardag"""
     r"""|geboortedatum|geboren|data urodzenia|urodzon[ya]|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
     r"""|synt(?:ynyt|\.|yma-?aika)|dogum(?:lu|[ _]?tarihi)?|(?:datum )?naroze(?:na?|ni)|(?:datum )?narodeni?[ay]?a?|szulet(?:ett|esi ido)|nascuta?|data nasterii"""
     r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}+|народж[^0-9\n ]{0,12}+|роден[^0-9\n ]{0,3}+|(?:تاريخ ال)?ميلاد"""

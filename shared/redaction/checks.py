@@ -118,6 +118,11 @@ def with_luhn(check: Callable[[str], bool]) -> Callable[[str], bool]:
     return lambda digits: passes_luhn(digits) and check(digits)
 
 
+def is_aadhaar(digits: str) -> bool:
+    """An Indian id by its check digit, which one number in ten has; a row of years is none."""
+    return not all(group[:2] in {"19", "20"} for group in (digits[:4], digits[4:8])) and stdnum("in_.aadhaar")(digits)
+
+
 def is_rvnr(code: str) -> bool:
     """A German social insurance number: area, birth date, initial, serial number and check digit."""
     digits = [int(c) for c in code[:8]] + [int(c) for c in f"{ord(code[8]) - 64:02d}"] + [int(c) for c in code[9:11]]

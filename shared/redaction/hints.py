@@ -105,3 +105,9 @@ SECTION = hint(
     gap=r"[\s:.=/]{0,3}(?:[0-9][0-9.]{2,11}(?:[ ,;&-]{1,2}|and |or |to |und |et |y |e ){1,4}){0,2}",
 )
 """Four small numbers with dots behind these, or behind another such number behind these, are no address."""
+
+MACHINE = hint(
+    *"ip ips ipv4 ipaddr* dns nameserver* resolver* gateway*".split(),
+    gap=r"(?:[ -]?(?:address|adress|addr|adresse|server|is|ist|es|est)){0,2}[\s:=\"'#>\[(]{0,4}",
+)
+"""Four numbers with dots behind these are an address, however small they are."""

@@ -6,7 +6,7 @@ from socket import AF_INET6, inet_pton
 
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
-from embedmill.shared.redaction.hints import SECTION, VERSION, Before
+from embedmill.shared.redaction.hints import MACHINE, SECTION, VERSION, Before
 from embedmill.shared.redaction.numbers import is_word, opens_at
 
 SHORTEST = 7
@@ -39,6 +39,10 @@ _SPOKEN = re.compile(
 )
 _DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
 _ANY_DISGUISE = frozenset(_DISGUISES)
+_POINTING = re.compile(
+    r"\s{1,2}at\s{1,2}(?:th(?:is|at|ese|ose|e|eir)|an?|any|some|each|every|its|my|our|your|his|her)\s", re.IGNORECASE
+)
+"""Prose, as "look at this dot com"."""
 _PLAIN_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
 _NO_MAIL = frozenset(
     "service timer socket target mount setter getter png jpg jpeg gif svg webp bmp ico tif tiff avif css js mjs ts tsx "
@@ -135,7 +139,7 @@ def _word_before(text: str, place: int) -> str:
 def _disguised_mail(text: str, first: int, last: int) -> Iterator[Finding]:
     for sign in _SPOKEN.finditer(text, first, last):
         local = _PLAIN_LOCAL.search(text, max(0, sign.start() - LOCAL_MOST), sign.start())
-        if local is not None and _is_disguised(sign[0]):
+        if local is not None and _is_disguised(sign[0]) and not _POINTING.match(sign[0]):
             yield Finding("EMAIL_ADDRESS", local.start(), sign.end(), Certainty.FORMED)
 
 
@@ -160,7 +164,9 @@ _COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?
 _HEX_OR_COLON = frozenset("0123456789abcdefABCDEF:")
 _MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?!-|[^\\W_])")
 _MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![^\W_]|\.[0-9A-Fa-f]{4})")
-_MAC_NAMED = re.compile(r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12})(?![0-9a-f])")
+_MAC_NAMED = re.compile(
+    r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12}|[0-9a-f]{2}(?: [0-9a-f]{2}){5})(?! ?[0-9a-f]{2}\b|[0-9a-f])"
+)
 _MAC = re.compile("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
 
 
@@ -191,11 +197,9 @@ def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
         return None
     written = text[start:end]
     before = Before(lowered, start)
-    if len(written) == SHORTEST or not _is_told(written) or VERSION.precedes(before):
+    if not _is_told(written) or VERSION.precedes(before):
         return None
-    if _is_small(written) and (
-        SECTION.precedes(before) or _is_heading(text, start, end) or _is_joined(text, start, end)
-    ):
+    if _is_small(written) and not MACHINE.precedes(before) and _is_counted(text, start, end, before):
         return None
     return Finding("IP_ADDRESS", start, end, Certainty.FORMED)
 
@@ -203,6 +207,16 @@ def _v4(text: str, lowered: str, match: re.Match[str]) -> Finding | None:
 def _is_small(written: str) -> bool:
     """As the numbers of sections and releases are."""
     return all(int(part) <= MOST_SECTIONS for part in written.split("."))
+
+
+def _is_counted(text: str, start: int, end: int, before: Before) -> bool:
+    """Whether it may be the number of a section or release."""
+    return (
+        end - start == SHORTEST
+        or SECTION.precedes(before)
+        or _is_heading(text, start, end)
+        or _is_joined(text, start, end)
+    )
 
 
 def _is_joined(text: str, start: int, end: int) -> bool:

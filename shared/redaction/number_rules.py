@@ -1,6 +1,6 @@
 """Every number that is only digits: types, lengths, groupings, check digits, and the words that some of them need."""
 
-from embedmill.shared.redaction.checks import is_card, is_hinted_card, is_itin, is_ssn, stdnum, with_luhn
+from embedmill.shared.redaction.checks import is_aadhaar, is_card, is_hinted_card, is_itin, is_ssn, stdnum, with_luhn
 from embedmill.shared.redaction.finding import Certainty
 from embedmill.shared.redaction.hints import hint
 from embedmill.shared.redaction.national_rules import NATIONAL_RULES
@@ -107,7 +107,7 @@ RULES = NumberRules(
         NumberRule("BR_CPF", [11], stdnum("br.cpf"), hint=hint("cpf")),
         NumberRule("CA_SIN", [9], stdnum("ca.sin"), hint=hint("sin", "social insurance", "nas")),
         NumberRule("AU_TFN", [9], stdnum("au.tfn"), hint=hint("tfn", "tax file")),
-        NumberRule("IN_AADHAAR", [12], stdnum("in_.aadhaar"), _shapes("4-4-4"), separators=frozenset(" -")),
+        NumberRule("IN_AADHAAR", [12], is_aadhaar, _shapes("4-4-4"), separators=frozenset(" -"), names_things=True),
         NumberRule("IN_AADHAAR", [12], stdnum("in_.aadhaar"), hint=hint("aadhaar", "uid", "adhar", "aadhar")),
         NumberRule("DK_CPR", [10], stdnum("dk.cpr"), hint=hint("cpr", "personnummer")),
         NumberRule(

@@ -17,6 +17,9 @@ MOST_DIGITS = 19
 _RUN = re.compile(r"[0-9](?<![0-9][0-9])(?=[0-9 \t.\-/()\r\n]{6})[0-9]*+(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
 """Groups of digits, seven characters or more."""
 _DIGITS = re.compile("[0-9]+")
+_PARTING = frozenset(" -")
+_ACCOUNT_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[ -][A-Z]{4}[ -]\Z")
+_FOURS = re.compile("[0-9]{4}(?:[ -][0-9]{4}){1,5}(?:[ -][0-9]{1,3})?")
 _LIKE_A_CODE = re.compile("[0-9]{2}(?: [0-9]++){3,}+")
 _SHAPE = "".join("0" if chr(code) in "123456789" else chr(code) for code in range(128))
 _ONLY_DIGITS = "".join(chr(code) if chr(code).isdigit() else " " for code in range(128))
@@ -245,6 +248,8 @@ def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[st
         closes = text[end : end + 1] in _BLANK or closes_at(text, end)
         if written[2:3] == " " and _ends_a_code(text, start, written):
             continue
+        if written[4:5] in _PARTING and _ends_account(text, start, written):
+            continue
         if len(written) > LONG:
             yield from _parts(text, lowered, start, written, opens=opens, closes=closes)
             continue
@@ -287,6 +292,15 @@ def _ends_a_code(text: str, start: int, written: str) -> bool:
     if not is_word(text[start - 1 : start] or " "):
         return False
     return text[start - 2 : start].isupper() and _LIKE_A_CODE.fullmatch(written) is not None
+
+
+def _ends_account(text: str, start: int, written: str) -> bool:
+    """Whether it is fours behind a country, two digits and a bank, as of an account's number whose sum is wrong."""
+    return (
+        text[start - 2 : start - 1].isupper()
+        and _FOURS.fullmatch(written) is not None
+        and _ACCOUNT_HEAD.search(text, max(0, start - 11), start) is not None
+    )
 
 
 def _is_thousands(text: str, start: int, written: str) -> bool:

@@ -61,6 +61,8 @@ class PhonePlace:
     spoken: tuple[int, ...]
     with_area: tuple[tuple[int, Lengths], ...]
     is_formed: bool
+    goes_on: bool = False
+    """With groups like the one before, as the end of a card's or an id's number does."""
 
 
 _NOTHING = PhonePlace((), (), (), is_formed=False)
@@ -73,15 +75,16 @@ def find_phones(run: DigitRun, reached: int = 0) -> Iterator[Finding]:
     places = _places(run.grouping)
     own = run.grouping.own
     first = next((group for group in own if run.begin(group) >= reached), own.stop) if reached else own.start
+    apart = first
     while first < own.stop:
         worth = not first or places[first].is_formed or run.begins_with_zero(first)
-        found = _phone(run, first, places[first]) if worth else None
+        found = _phone(run, first, places[first], is_apart=first == apart) if worth else None
         if found is None:
             first += 1
             continue
         last, certainty = found
         yield Finding("PHONE_NUMBER", _start(run, first, last), _end(run, last), certainty)
-        first = last + 1
+        first = apart = last + 1
 
 
 def _is_worth_a_look(run: DigitRun) -> bool:
@@ -129,6 +132,7 @@ def _place(grouping: Grouping, first: int) -> PhonePlace:
         tuple((last, lengths) for last, _, lengths in near),
         is_formed="(" in grouping.gaps[first]
         or any(lengths in _FORMS or lengths in _WITH_AREA for _, _, lengths in grouping.candidates[first]),
+        goes_on=_is_in_row(grouping, first),
     )
 
 
@@ -141,12 +145,12 @@ def find_vanity(text: str) -> Iterator[Finding]:
             yield Finding("PHONE_NUMBER", start, match.end(), Certainty.FORMED)
 
 
-def _phone(run: DigitRun, first: int, place: PhonePlace) -> tuple[int, Certainty] | None:
+def _phone(run: DigitRun, first: int, place: PhonePlace, *, is_apart: bool) -> tuple[int, Certainty] | None:
     if (last := _international(run, first)) is not None:
         return last, Certainty.CHECKED
     if not run.grouping.opens[first] or not run.grouping.candidates[first]:
         return None
-    last = _by_form(run, first, place)
+    last = _by_form(run, first, place) if is_apart or not place.goes_on else None
     if last is not None and not NO_VALUE.precedes(run.before(first)):
         return last, Certainty.FORMED
     before = run.before(first)
@@ -239,6 +243,12 @@ def _by_form(run: DigitRun, first: int, place: PhonePlace) -> int | None:
         areas = (last for last, of in place.with_area if _has_area(run, first, of, run.digits(first, last)))
         best = max(best, max(areas, default=-1))
     return None if best < 0 else best
+
+
+def _is_in_row(grouping: Grouping, first: int) -> bool:
+    """Whether the group before is as long, and parted from it as the next one is."""
+    lengths, gaps = grouping.lengths, grouping.gaps
+    return 0 < first < len(gaps) - 1 and lengths[first - 1] == lengths[first] and gaps[first] == gaps[first + 1]
 
 
 def _is_listed(grouping: Grouping, first: int) -> bool:

@@ -89,6 +89,32 @@ KEYS = (
     _key("sb_secret_", f"{_URLSAFE}{{30,64}}"),
     _key("jina_", f"{_URLSAFE}{{50,80}}"),
     _key("dt0c01.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    _key("CFPAT-", f"{_URLSAFE}{{43,64}}"),
+    _key("fo1_", f"{_URLSAFE}{{40,64}}"),
+    *(_key(f"ph{kind}_", f"{_WORD}{{40,64}}") for kind in "cx"),
+    _key("tvly-", f"{_URLSAFE}{{28,64}}"),
+    _key("pa-", f"{_URLSAFE}{{43}}(?![A-Za-z0-9_-])"),
+    _key("fw_", f"{_WORD}{{22,40}}(?![A-Za-z0-9_])"),
+    _key("ddp_", f"{_WORD}{{36}}"),
+    _key("v1.0-", "[a-f0-9]{24}-[a-f0-9]{146}"),
+    _key("pat", rf"{_WORD}{{14}}\.[a-f0-9]{{64}}"),
+    _key("ops_eyJ", f"{_URLSAFE}{{200,2000}}"),
+    _key("ATBB", f"{_WORD}{{28,40}}(?![A-Za-z0-9])"),
+    _key("sl.", f"{_URLSAFE}{{130,1200}}"),
+    _key("CLOJARS_", "[a-f0-9]{60}"),
+    *(_key(f"EZ{kind}K", f"{_WORD}{{54}}") for kind in "AT"),
+    *(_key(f"pscale_{kind}_", f"{_URLSAFE}{{32,64}}") for kind in ("tkn", "pw", "oauth")),
+    _key("rdme_", "[a-z0-9]{70}"),
+    _key("oy2", "[a-z0-9]{43}(?![A-Za-z0-9])"),
+    _key("xkeysib-", f"[a-f0-9]{{64}}-{_WORD}{{16}}"),
+    _key("bkua_", "[a-f0-9]{40}"),
+    _key("zpka_", "[A-Za-z0-9_]{32,64}"),
+    _key("AKID", f"{_WORD}{{32}}(?![A-Za-z0-9])"),
+    _key("cio", f"{_WORD}{{32}}(?![A-Za-z0-9])"),
+    *(
+        _key(f"_{mode}_", f"(?=[A-Za-z]{{0,20}}[0-9]){_WORD}{{24,255}}(?![A-Za-z0-9_])", before="[a-z]")
+        for mode in ("live", "test", "prod")
+    ),
     _key("hooks.slack.com/services/", "([A-Z0-9]{8,12}/[A-Z0-9]{8,12}/[A-Za-z0-9]{20,30})", before=""),
     _key("discord.com/api/webhooks/", f"([0-9]{{16,20}}/{_URLSAFE}{{60,80}})", before=""),
     _key("AccountKey=", "([A-Za-z0-9+/]{40,100}={0,2})", before=""),
@@ -97,6 +123,8 @@ KEYS = (
     _key("ignature=", "([A-Za-z0-9%_-]{32,512})(?=[&\\s\"']|\\Z)", before=""),
 )
 
+_WORDED = re.compile("[a-z]{0,16}(?:[-_][a-z]{1,16})+|[A-Z]{0,16}(?:[-_][A-Z]{1,16})+")
+"""Behind a vendor's sign, words that stand for a key: `xoxb-your-token`."""
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
@@ -138,11 +166,12 @@ _NAMES = (
     "key",
     "credential",
     "mot de passe",
+    "parola d'ordine",
     "psk",
 )
 _NAME = (
     rf"(?:passw(?:or)?d|passwort|passphrase|(?<![a-z])pass(?![a-z])|sess(?:ion)?[_-]?id|{'|'.join(_ABROAD)}|"
-    r"kennwort|contrasena|pwd|(?<![a-z])pw(?![a-z])|secret|token|key|credentials?|mot de passe|psk)[a-z0-9_.-]{0,24}"
+    r"kennwort|contrasena|pwd|(?<![a-z])pw(?![a-z])|secret|token|key|credentials?|mot de passe|parola d'ordine|psk)[a-z0-9_.-]{0,24}"
 )
 _ASSIGNED = re.compile(
     rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:|\|)(?:\*\*)?[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|lautet|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
@@ -189,7 +218,8 @@ def find_secrets(glance: Glance) -> Iterator[Finding]:
     text, signs = glance.text, glance.signs
     for key in (key for sign in signs for key in _BY_SIGN.get(sign, ())):
         for place in signs.at(key.sign):
-            if match := key.pattern.match(text, place):
+            match = key.pattern.match(text, place)
+            if match and not _WORDED.fullmatch(text, place + len(key.sign), match.end()):
                 yield _secret(*match.span(match.lastindex or 0))
     for pattern, sign in _BLOCKS:
         for place in signs.at(sign):

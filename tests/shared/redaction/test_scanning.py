@@ -30,6 +30,28 @@ VENDOR_KEYS = (
     f"sb_secret_{_LONG[:31]}",
     f"jina_{_LONG}abcdefghij",
     f"dt0c01.{_LONG[:24].upper()}.{(_LONG + _LONG)[:64].upper()}",
+    f"CFPAT-{_LONG[:43]}",
+    f"fo1_{_LONG[:43]}",
+    f"phc_{_LONG[:43]}",
+    f"tvly-{_LONG[:32]}",
+    f"pa-{_LONG[:43]}",
+    f"fw_{_LONG[-24:]}",
+    f"ddp_{_LONG[:36]}",
+    f"v1.0-{_HEX[:24]}-{_HEX}{_HEX}{_HEX[:18]}",
+    f"patAbCdEf12345678.{_HEX}",
+    f"ops_eyJ{_LONG * 5}",
+    f"ATBB{_LONG[-32:]}",
+    f"sl.{_LONG * 3}",
+    f"CLOJARS_{_HEX[:60]}",
+    f"EZAK{_LONG}ABCDEFGH",
+    f"pscale_pw_{_LONG[:43]}",
+    f"rdme_{_HEX}abcdef",
+    f"oy2{_LONG[:36]}abcdefg",
+    f"xkeysib-{_HEX}-{_LONG[-16:]}",
+    f"bkua_{_HEX[:40]}",
+    f"zpka_{_LONG[-32:]}",
+    f"AKID{_LONG[-32:]}",
+    f"cio{_LONG[-32:]}",
 )
 
 FOUND = (
@@ -253,6 +275,19 @@ FOUND = (
     ("EMAIL_ADDRESS", "{}", "jane.doe@exam=\nple.com"),
     ("EMAIL_ADDRESS", "{}", "jane\\u0040example.com"),
     ("EMAIL_ADDRESS", "{}", "jane@example[.]com"),
+    ("SECRET", "shippo{}", f"_live_{_HEX[:40]}"),
+    ("SECRET", "parola d'ordine: {}", "Gatto1234"),
+    ("IP_ADDRESS", "IP Address: {}", "1.2.3.4"),
+    ("IP_ADDRESS", "ip={}", "8.8.4.4"),
+    ("IP_ADDRESS", "DNS server {}", "9.9.9.9"),
+    ("IP_ADDRESS", "IP address:\n{} Main server", "10.0.0.1"),
+    ("MAC_ADDRESS", "MAC: {}", "00 1B 44 11 3A B7"),
+    ("DATE_OF_BIRTH", "nasc. {}", "03/06/1977"),
+    ("DATE_OF_BIRTH", "compleanno: {}", "3 giugno 1977"),
+    ("DATE_OF_BIRTH", "verjaardag {}", "3 juni 1977"),
+    ("DATE_OF_BIRTH", "cumpleaños: {}", "3 de junio de 1977"),
+    ("DATE_OF_BIRTH", "born on the {}", "3rd day of June, 1977"),
+    ("PHONE_NUMBER", "75008 Paris {}", "01 42 68 53 00"),
     *(("SECRET", "{}", key) for key in VENDOR_KEYS),
 )
 
@@ -310,6 +345,14 @@ LEFT = (
     "ip-address-1-2-3-4-5 and zip-12-30-14-5",
     "secret_name_of_a_very_long_identifier_that_has_no_key and re_compile_expression",
     "the twelfth of March 1984, and geborener am zwölften Haus 3",
+    "id 3710 0993 5196 702, 6011 0567 9107 5531 and 3674 0799 9804 61",
+    "NL94 ABNA 0417 1643 00 and 1 85 05 78 006 084 99",
+    "2023 2024 2025 2026 and batch 2023 0415 0001",
+    "xoxb-your-token, sk-learn-pipeline-with-many-steps, sk_live_your_key and GOCSPX-YOUR-CLIENT-SECRET-GOES-HERE",
+    "look at this dot com idea",
+    "IPv4 release 1.2.3.4, and rip 1.2.3.4",
+    "mac os 10 11 12 13 14 15",
+    "unit_test_the_very_long_name_of_a_function_that_is_one, pat.abc and cioppino",
 )
 
 
@@ -323,6 +366,9 @@ def test_a_value_is_found_whole_and_alone(type_: str, around: str, value: str) -
 
 
 def test_values_side_by_side_are_two() -> None:
+    phones = "06 12 34 56 78 06 98 76 54 32"
+    assert [phones[f.start : f.end] for f in scan(phones)] == [phones[:14], phones[15:]]
+
     text = "call +33 1 70 18 99 322 (713 25 9948) 4111 1111 1111 1111"
 
     assert [(f.type, text[f.start : f.end]) for f in scan(text)] == [
