@@ -11,16 +11,28 @@ from embedmill.shared.sentences import BULLETS
 
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u2212\u2e3a\u2e3b\ufe31\ufe32\ufe58\ufe63\uff0d"
 DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\u301d\u301e\u301f\u300c\u300d\u300e\u300f\uff02'
-SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u2035\u00b4\uff07"
+SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u2035\u00b4\u02bb\u02bc\u02bd\u055a\ua78c\uff07"
 INVISIBLE = "\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
 LETTERS = {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "…": "...", "\u2044": "/", "\u2215": "/"}
 KEPT_APART = ("<super>", "<sub>", "<fraction>", "<circle>")
 """Decompositions that would turn ten to the fifth into a hundred and five."""
 
+COMBINING = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u064b-\u0655\u093c\u09bc\u09be\u09d7\u0a3c\u0b3c\u0b3e\u0b56\u0b57\u0bbe"
+    "\u0bd7\u0c56\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dca\u0dcf\u0ddf\u102e\u1161-\u1175\u11a8-\u11c2\u3099\u309a\uff9e\uff9f"
+)
+"""Signs that are one with what is before them, in some form of Unicode."""
+
 OPENS = "[\u00ab\u2039]"
 """Marks that have a space within in French; others open and close by them the other way round, and have none."""
 SPACELESS = "\u3001-\u3002\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Signs of Chinese and Japanese, between which a space is where a line was wrapped."""
+
+UNITS = (
+    "[mcdknµμ]?[mgl]|mL|[mkMG]?W|[kMG]Wh|[mk]?V|m?A|[kMG]?Hz|[kKMGT]i?B|[hkM]?Pa|m?bar|k?[NJ]|[mnµμ]?s|min|h|dB|psi|rpm"
+    "|k?cal|m?mol|ppm|\xb0[CF]|[\u2103\u2109]"
+)
+"""Units that stand behind their number with a space, and are as often written without."""
 
 # Pieces that are no copies of themselves in small letters: in the order of their trials, at each depth of reading.
 FORM = rf"""
@@ -28,21 +40,31 @@ FORM = rf"""
         | \s+ (?=[\u00bb\u203a](?!\w)) )
     | (?P<wrapped> (?<=[{SPACELESS}]) \s+ (?=[{SPACELESS}]) )
     | (?P<dash> \s* (?: [\u2014\u2015] | [-{DASHES}]{{2,}} ) \s* | \s+ [-\u2013] \s+ )
+    | (?P<amount> \s(?<=\d.)\s*(?=[%\u2030]) | \s(?<=[$\u20ac\xa3].)\s*(?=\d) )
+    | (?P<unit> [0-9](?=(?:{UNITS})(?!\w)) )
     | (?P<point> \s+ (?=[,;:!?.](?:\s|["']|$)) )
     | (?P<space> (?!\x20(?![\s{INVISIBLE}])) [\s{INVISIBLE}]+ )
     | (?P<other> (?: [^\x00-\x7f] | [a-zA-Z](?=[\u0300-\u036f]) )
-        [\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u064b-\u0655\u093c\u3099\u309a]* )
+        [{COMBINING}]* )
+    | (?P<apostrophe> (?<=[^\W\d])`(?=[^\W\d]) )
 """
 MARKDOWN = rf"""
     (?P<link> !?\[ (?P<label> [^\[\]\n]+ ) \]\( [^()\s]* (?:\s+"[^"\n]*")? \) )
     | (?P<item> \s*\n [ \t]* [{BULLETS}] [ \t]+ (?=\D) )
+    | (?P<fence> ^[ \t]*`{{3,}}[a-z0-9+-]{{0,20}}[ \t]*$ )
+    | (?P<rule> ^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*(?:\||$))+[ \t]*$ )
+    | (?P<cell> [ \t]+\|[ \t]* | \|[ \t]* )
+    | (?P<entity> &(?:amp|lt|gt|quot|apos|nbsp|\#39); )
+    | (?P<break> </?(?:br|p|div|li|ul|ol|td|th|tr)(?:[ ][\w-]{{1,20}}=[^<>\n]{{0,200}})?/?> )
     | (?P<mark> ^[ \t]* (?: \#{{1,6}}[ \t]+ | >[ \t]? )+ (?: [{BULLETS}] [ \t]+ (?=\D) )?
         | ^[ \t]* [{BULLETS}] [ \t]+ (?=\D) | `+ | (?<!\w)[*_]{{1,3}}(?=[^\s*_])
+        | \[\^[\w-]{{1,20}}\]
+        | </?(?:b|i|em|strong|u|code|mark|small|span|a)(?:[ ][\w-]{{1,20}}=[^<>\n]{{0,200}})?>
         | (?<=[^\s*_])[*_]{{1,3}}(?!\w) | ~~ | \\(?=[*_`\#\[\]>~-]) )
 """
 LAYOUT = r"""
     (?P<hyphen> (?<=[^\W\d])-[ \t]*\n[ \t]*(?=[^\W\d]) )
-    | (?P<number> ^[ \t]*\(?\d{1,3}[.)][ \t]+ )
+    | (?P<number> (?:^|\s*\n) [ \t]* (?: \(?\d{1,3}[.)] | \(?(?:[a-zA-Z]|[ivx]{1,5})\) ) [ \t]+ )
 """
 
 
@@ -108,6 +130,7 @@ def fold(text: str, reading: FormReading = FormReading.AS_IT_STANDS) -> Folded:
     return pieces.folded()
 
 
+@lru_cache(maxsize=512)
 def has_layout(text: str, reading: FormReading) -> bool:
     """Whether there is something in the text that this reading leaves out and the one before does not."""
     return reading in _ADDED and _ADDED[reading].search(text) is not None
@@ -145,15 +168,17 @@ def _replacement(found: re.Match[str], before: str) -> str:
     match found.lastgroup:
         case "space":
             return " " if found[0].strip(_INVISIBLE_CHARACTERS) else ""
-        case "dash":
-            return " - "
-        case "item":
-            return " "
+        case "unit":
+            return f"{found[0]} "
+        case "entity":
+            return _ENTITIES[found[0]]
+        case "cell":
+            return _cell(found)
         case "quote":
             return _quotation(found, before)
         case "other":
             return _folded_cluster(found[0])
-    return ""
+    return _ALWAYS.get(found.lastgroup or "", "")
 
 
 def _quotation(found: re.Match[str], before: str) -> str:
@@ -165,6 +190,21 @@ def _quotation(found: re.Match[str], before: str) -> str:
     if mark in SINGLE_QUOTES and (before.isdigit() or (before.isalpha() and after.isalpha())):
         return "'"
     return '"'
+
+
+_ALWAYS = {"dash": " - ", "item": " ", "break": " ", "number": " ", "apostrophe": "'"}
+"""What these pieces are; all others are nothing."""
+_ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&#39;": "'", "&nbsp;": " "}
+
+
+def _cell(found: re.Match[str]) -> str:
+    """What parts two cells of a table's row is a space, but between numbers; elsewhere a bar is a bar."""
+    text, (start, end) = found.string, found.span()
+    row = text.rfind("\n", 0, start) + 1
+    between_numbers = text[start - 1 : start].isdigit() and text[end : end + 1].isdigit()
+    if between_numbers or not text[row:end].lstrip().startswith("|"):
+        return _BLANKS.sub(" ", found[0])
+    return " "
 
 
 @lru_cache(maxsize=8192)
@@ -183,5 +223,6 @@ def _expanded(ranges: str) -> str:
     return "".join(chr(code) for code in range(0x10000) if characters.match(chr(code)))
 
 
+_BLANKS = re.compile("[ \t]+")
 _INVISIBLE_CHARACTERS = _expanded(INVISIBLE)
 _SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}

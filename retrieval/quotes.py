@@ -7,7 +7,7 @@ brackets, accents and the order of words are never folded, and a quote neither b
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -74,8 +74,9 @@ def find_quote(quote: str, text: str) -> Span | None:
             continue
         held = _fold(text, reading)
         for wanted in _fragments(quote, min(reading, FormReading.WITHOUT_MARKDOWN)):
-            if (span := _find(wanted, held)) and _same_units(quote, text[slice(*span)]):
-                return span
+            for span in _find(wanted, held):
+                if not _divides_amount(text, *span) and _same_units(quote, text[slice(*span)]):
+                    return span
     return None
 
 
@@ -128,15 +129,21 @@ def _trimmed(folded: str) -> str:
     return OUTER_END.sub("", OUTER_START.sub("", folded))
 
 
-def _find(fragments: Sequence[str], held: Folded) -> Span | None:
-    """The span of the fragments, one after the other; tries every place of the first."""
+def _find(fragments: Sequence[str], held: Folded) -> Iterator[Span]:
+    """The spans of the fragments, one after the other, from every place of the first."""
     begin = 0
     while (first := _next(fragments[0], held.text, begin)) is not None:
         end = first + len(fragments[0])
         if (last := _follow(fragments[1:], held.text, end)) is not None:
-            return held.span(first, last)
+            yield held.span(first, last)
         begin = first + 1
-    return None
+
+
+def _divides_amount(text: str, start: int, end: int) -> bool:
+    """Whether a span begins or ends between a number and the unit that is written without a space."""
+    return any(
+        text[place - 1 : place].isdigit() and text[place : place + 1].isalpha() for place in (start, end) if place
+    )
 
 
 def _follow(fragments: Sequence[str], text: str, end: int) -> int | None:

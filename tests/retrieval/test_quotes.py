@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,20 @@ TEXT = "The pump is not safe above 1.5 bar. It weighs \u221240 kg, “they say�
         ("\uff46\uff55\uff4c\uff4c\u3000width words", "full width words", "full width words"),
         ("東京都の人口は多い", "現在、東京都の人口は多いです。", "東京都の人口は多い"),
         (">>> len(text) and so on", "Try\n>>> len(text) and so on", ">>> len(text) and so on"),
+        ("l\u02bcappareil n`est pas là", "L’appareil n’est pas là.", "L’appareil n’est pas là"),
+        ("ﾃﾞｰﾀは毎日ﾊﾞｯｸｱｯﾌﾟ", "データは毎日バックアップする", "データは毎日バックアップ"),
+        ("서울은 큰 도시이다", normalize("NFD", "서울은 큰 도시이다."), None),
+        ("about 20% less, at 37°C", "about 20 % less, at 37\u00a0°C", None),
+        ("it draws 5 mW at 12 V", "it draws 5mW at 12V", None),
+        ("it cost €20 or $ 30", "it cost € 20 or $30", None),
+        ("flow rate 12 l/min", "| a | b |\n|---|---|\n| flow rate | 12 l/min |", "flow rate | 12 l/min"),
+        ("a b flow rate 12", "| a | b |\n|---|:-:|\n| flow rate | 12 l/min |", None),
+        ("flow rate | 12 l/min", "| a | b |\n|---|---|\n| flow rate | 12 l/min |", None),
+        ("the effect was small, and", "the **effect**[^1] was <i>small</i>, and", None),
+        ("Patients & staff said <so>", "Patients &amp; staff said &lt;so&gt;", None),
+        ("one line and the next", "one line<br/>and the next", None),
+        ("set it to None: client.get(url)", "set it to `None`:\n\n```python\nclient.get(url)\n```", None),
+        ("Open it. Rinse it.", "3. Open it.\n   a) Rinse it.", None),
     ],
 )
 def test_form_is_folded(quote: str, text: str, held: str | None) -> None:
@@ -84,6 +99,15 @@ def test_form_is_folded(quote: str, text: str, held: str | None) -> None:
         ("use of the pump", "reuse of the pump"),
         ("use of the pump", "use of the pumps"),
         ("the dose is 5 mg a day", "The dose is 5 Mg a day."),
+        ("rows of 1 200 and more", "| rows of 1 | 200 and more |"),
+        ("a value of 105 meters", "a value of 10<sup>5</sup> meters"),
+        ("where x y holds", "where x <b and c> y holds"),
+        ("P(a b) is high", "P(a|b) is high"),
+        ("opens in the 1980", "it opens in the 1980s"),
+        ("see section 4", "see section 4A of it"),
+        ("bar and no more", "at 1.5bar and no more"),
+        ("opens at 1.5 bar", "opens at 15bar"),
+        ("about 20 less than", "about 20 % less than"),
     ],
 )
 def test_meaning_is_not(quote: str, text: str) -> None:
