@@ -1,10 +1,10 @@
 """The benchmark of a remote embedder: a bare asyncio script against the whole command, a longer run, and after kills.
 
 `python -m bench remote [--documents 1265] [--steady 4000] [--pairs 3] [--workers 2]` runs against our simulated OpenAI
-at 60 ms a request, 8 requests at once. Requests are held against the ideal, that of one packer which has all texts
-from the start. In the longer run the rate is that between a fifth and four fifths of the tokens. Killed is the whole
-command, or the process that asks the provider, once half of the tokens are answered; what was paid twice is held
-against what was in flight at that moment.
+at 60 ms a request, 8 requests at once. Requests are held against the ideal, that of one packer which has all texts from
+the start and counts as the provider does. In the longer run the rate is that between a fifth and four fifths of the
+tokens. Killed is the whole command, or the process that asks the provider, once half of the tokens are answered; what
+was paid twice is held against what was in flight at that moment.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import psutil
 
+from bench.bare_remote import as_provider_counts
 from bench.ingest import make_corpus
 from embedmill.shared.asking.packing import ItemSize, Room, lower_bound
-from embedmill.shared.tokenizer import count_many
-from embedmill.simulators.base import Call, Handler, Options, SimulatedReply
+from embedmill.simulators.base import Call, Handler, Options, Refused, SimulatedReply
 from embedmill.simulators.openai import MAX_INPUTS, MAX_REQUEST_TOKENS, OpenAISimulator
 from embedmill.simulators.serving import SimulatorServer, running
 
@@ -69,6 +69,8 @@ class Log:
     texts: set[str] = field(default_factory=set)
     repeated: int = 0
     """Texts that had been answered before."""
+    refused: int = 0
+    """Requests that were too large."""
 
     @property
     def tokens(self) -> int:
@@ -76,8 +78,8 @@ class Log:
         return sum(request.tokens for request in self.requests)
 
     def ideal(self) -> int:
-        """Fewer requests cannot have the different texts, by OpenAI's own count."""
-        sizes = [ItemSize(tokens) for tokens in count_many(list(self.texts))]
+        """Fewer requests cannot have the different texts."""
+        sizes = [ItemSize(as_provider_counts(text)) for text in self.texts]
         return lower_bound(sizes, Room(MAX_INPUTS, MAX_REQUEST_TOKENS))
 
     def note(self, request: AnsweredRequest, texts: Sequence[str]) -> None:
@@ -121,7 +123,8 @@ class Log:
 class QuickOpenAI(OpenAISimulator):
     """Answers as the simulator does, with one vector for all texts, and counts a token for four characters.
 
-    Otherwise most of what is measured on two cores would be its own work.
+    Otherwise most of what is measured on two cores would be its own work. Refused is what is too large by its count,
+    which is not OpenAI's own: for English it counts more.
     """
 
     def __init__(self, options: Options) -> None:
@@ -135,7 +138,10 @@ class QuickOpenAI(OpenAISimulator):
 
     def _embed(self, call: Call) -> SimulatedReply:
         texts = call.body["input"]
-        request = AnsweredRequest(time.monotonic(), len(texts), sum(len(text) // 4 + 1 for text in texts))
+        request = AnsweredRequest(time.monotonic(), len(texts), sum(map(as_provider_counts, texts)))
+        if request.tokens > MAX_REQUEST_TOKENS:
+            self.log.refused += 1
+            raise Refused(400, f"Requested {request.tokens} tokens", code="max_tokens_per_request")
         self._being_answered[id(call.body)] = request
         self.log.note(request, texts)
         rows = (b'{"object":"embedding","index":%d,"embedding":"%s"}' % (n, self._vector) for n in range(len(texts)))
@@ -176,8 +182,8 @@ class Ran:
 
     def __str__(self) -> str:
         log = self.log
-        asked = f"{len(log.requests):4} requests, ideal {log.ideal()}, {log.most_at_once} at once"
-        return f"{self.seconds:6.2f} s, {self.cpu_seconds:5.2f} s of processors, {asked}"
+        asked = f"{len(log.requests):4} requests, {log.refused} refused, ideal {log.ideal()}"
+        return f"{self.seconds:6.2f} s, {self.cpu_seconds:5.2f} s of processors, {asked}, {log.most_at_once} at once"
 
 
 class Bench:

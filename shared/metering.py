@@ -47,12 +47,14 @@ class Reservation(Protocol):
 class Headroom:
     """How large a call may be now, in tokens, and what is granted a minute; None where nothing limits it.
 
-    `is_heard` when the provider has answered before: until then its limits are not known.
+    `is_heard` when the provider has answered before: until then its limits are not known. `counted` is how many tokens
+    it may count where we count one, as far as that is more: what one request takes at most goes by its count, too.
     """
 
     tokens: int | None = None
     per_minute: int | None = None
     is_heard: bool = True
+    counted: float = 1.0
 
 
 class Tally:

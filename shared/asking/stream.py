@@ -205,7 +205,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
         return request
 
     def _room_now(self) -> Room:
-        most = min(self._head.tokens or math.inf, self._room.tokens or math.inf)
+        most = min(self._head.tokens or math.inf, self._full)
         return Room(self._room.inputs, None if most == math.inf else int(most), self._room.bytes)
 
     def _has_enough(self, filling: Filling) -> bool:
@@ -216,7 +216,12 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
     @property
     def _is_bound(self) -> bool:
         """Whether a limit lets no full request through."""
-        return (self._head.tokens or math.inf) < (self._room.tokens or math.inf)
+        return (self._head.tokens or math.inf) < self._full
+
+    @property
+    def _full(self) -> float:
+        """Tokens of a full request, by our count: the provider's decides."""
+        return (self._room.tokens or math.inf) / self._head.counted
 
     def _waits_for_more(self) -> bool:
         now = time.monotonic()

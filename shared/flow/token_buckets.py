@@ -36,6 +36,12 @@ NEWEST_SHARE = 0.3
 LEAST_SHARE = 1e-6
 LEAST_RATIO, MOST_RATIO = 0.25, 4.0
 SAME_COUNT, UNEVEN_COUNT = 0.005, 1.1
+FEW_TOKENS, FEW_COUNT, FULL_COUNT = 50_000, 1.05, 1.02
+"""By how much more than it did until now a provider may count a full request, while it has counted few tokens and then.
+
+Thousands of texts differ less from each other than those of a small call do, and a full request that is refused costs
+three.
+"""
 
 
 URGENT_PATIENCE_SECONDS = 10.0
@@ -62,14 +68,14 @@ class Wait:
 def headroom(value: Value, now: float, limits: Amounts) -> Headroom:
     """As much as is left of tokens, and no less than what is soon granted; no more than a bucket holds."""
     value = _refilled(value, now, limits)
-    first = None if value["heard"] else FIRST_TOKENS
+    first, counted = None if value["heard"] else FIRST_TOKENS, _full_ratio(value)
     if "tokens" not in limits:
-        return Headroom(first, None, value["heard"])
+        return Headroom(first, None, value["heard"], counted)
     limit, most = limits["tokens"], _capacity(value, limits, "tokens")
     left = min(max(value["levels"]["tokens"], limit * QUANTUM_SECONDS / MINUTE_SECONDS), most)
     # Ours are counts, and the provider's decide.
     tokens = int(left / max(_most_ratio(value, "tokens"), 1.0))
-    return Headroom(max(1, min(tokens, first or tokens)), limit, value["heard"])
+    return Headroom(max(1, min(tokens, first or tokens)), limit, value["heard"], counted)
 
 
 def take(
@@ -165,13 +171,14 @@ def learn(
 
 def observe(value: Value, planned: Amounts, used: Amounts) -> Value:
     """Learn by how much the provider counts otherwise than we do, so that turns are promised by its count."""
-    ratios = dict(value.get("ratios", {}))
+    ratios, counts = dict(value.get("ratios", {})), dict(value.get("counts", {}))
     for dimension, amount in planned.items():
         if amount > 0 and used.get(dimension, 0) > 0:
             ratio = min(max(used[dimension] / amount, LEAST_RATIO), MOST_RATIO)
             before = ratios.get(dimension, ratio)
             ratios[dimension] = before + NEWEST_SHARE * (ratio - before)
-    return value | {"ratios": ratios}
+            counts[dimension] = min(counts.get(dimension, 0) + amount, FEW_TOKENS)
+    return value | {"ratios": ratios, "counts": counts}
 
 
 def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
@@ -210,6 +217,7 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         "jobs": jobs,
         "told": value.get("told", []),
         "ratios": value.get("ratios", {}),
+        "counts": value.get("counts", {}),
         # Who did not come back is gone.
         "urgent": {
             caller: waiting
@@ -298,6 +306,14 @@ def _most_ratio(value: Value, dimension: str) -> float:
     """How much more than we a provider may count: where it counts otherwise at all, not always by as much."""
     ratio: float = value.get("ratios", {}).get(dimension, 1.0)
     return ratio if abs(ratio - 1.0) < SAME_COUNT else ratio * UNEVEN_COUNT
+
+
+def _full_ratio(value: Value) -> float:
+    """How much more than we a provider may count a request that is as large as it takes one."""
+    ratio: float = value["ratios"].get("tokens", 1.0)
+    if ratio < 1.0 + SAME_COUNT:
+        return 1.0
+    return ratio * (FULL_COUNT if value["counts"].get("tokens", 0) >= FEW_TOKENS else FEW_COUNT)
 
 
 def _queued(value: Value, now: float, amounts: Amounts, limits: Amounts) -> float:

@@ -209,6 +209,13 @@ def test_a_request_is_as_large_as_there_is_room_for_now() -> None:
     assert asked.sizes == [2, 4, 1, 1]
 
 
+def test_a_request_takes_what_the_provider_counts_as_much_as_it_takes() -> None:
+    # Four fit one request by our count, and two where it counts fifty times as many tokens.
+    asked = Asked(headroom=lambda: Headroom(None, None, counted=50.0))
+    assert asked.ask(*range(4)) == {}
+    assert asked.sizes == [2, 2]
+
+
 def test_what_a_limit_grants_is_not_lost_by_waiting_for_more() -> None:
     asked = Asked(headroom=lambda: Headroom(30, 300), expects_more=lambda: True)
     assert asked.ask(1) == {}

@@ -148,6 +148,26 @@ def test_a_small_job_gets_its_turn_beside_a_large_one() -> None:
     assert got["small"] > 0.4 * 180_000
 
 
+@pytest.mark.parametrize(
+    ("answers", "least", "most"),
+    [
+        ([], 1.0, 1.0),
+        ([(8_000, 8_000)], 1.0, 1.0),
+        ([(8_000, 6_000)], 1.0, 1.0),
+        ([(8_000, 9_600)], 1.25, 1.27),
+        ([(8_000, 9_600)] + [(240_000, 288_000)] * 3, 1.22, 1.23),
+    ],
+    ids=["none", "alike", "fewer", "more, at first", "more, for long"],
+)
+def test_a_full_request_is_as_large_as_the_provider_counts_it(
+    answers: list[tuple[int, int]], least: float, most: float
+) -> None:
+    value: dict[str, Any] = {}
+    for planned, used in answers:
+        value = token_buckets.observe(value, {"tokens": planned}, {"tokens": used})
+    assert least <= token_buckets.headroom(value, START, {}).counted <= most
+
+
 BATCHES = (34_000, 37_000, 33_000, 30_000, 28_000, 35_000, 39_000, 40_000) * 2
 
 
