@@ -53,7 +53,7 @@ def read_drawings(page: Any, area: float) -> Drawings:
     found = Drawings()
     for thing, kind, matrix in _objects(raw, page):
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
-            found.picture = max(found.picture, _area(raw, thing, matrix) / max(area, 1.0))
+            found.picture = max(found.picture, _area(thing, matrix) / max(area, 1.0))
         else:
             found.paths += 1
             if found.paths <= MOST_PATHS:
@@ -105,23 +105,27 @@ def _moved(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
     return a * x + c * y + e, b * x + d * y + f
 
 
-def _bounds(raw: Any, thing: Any, matrix: Matrix) -> tuple[float, float]:
+def _bounds(thing: Any, matrix: Matrix) -> tuple[float, float]:
     """Width and height of an object on the page."""
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not raw.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
+    edges = (ctypes.c_float * 4)()
+    begin = ctypes.addressof(edges)
+    if not by_address("FPDFPageObj_GetBounds", ctypes.c_int, *[ctypes.c_void_p] * 4)(
+        address(thing), begin, begin + 4, begin + 8, begin + 12
+    ):
         return 0.0, 0.0
-    x0, y0 = _moved(matrix, left.value, bottom.value)
-    x1, y1 = _moved(matrix, right.value, top.value)
+    left, bottom, right, top = edges
+    x0, y0 = _moved(matrix, left, bottom)
+    x1, y1 = _moved(matrix, right, top)
     return abs(x1 - x0), abs(y1 - y0)
 
 
-def _area(raw: Any, thing: Any, matrix: Matrix) -> float:
-    width, height = _bounds(raw, thing, matrix)
+def _area(thing: Any, matrix: Matrix) -> float:
+    width, height = _bounds(thing, matrix)
     return width * height
 
 
 def _add_rules(raw: Any, path: Any, matrix: Matrix, found: Drawings) -> None:
-    if max(_bounds(raw, path, matrix)) < SHORTEST or not _is_drawn(raw, path):
+    if max(_bounds(path, matrix)) < SHORTEST or not _is_drawn(raw, path):
         return
     for (x0, y0), (x1, y1) in _strokes(raw, path, _product(_matrix(raw, path), matrix)):
         if abs(y1 - y0) < STRAIGHT and abs(x1 - x0) >= SHORTEST:
@@ -162,6 +166,6 @@ def _points(segments: Sequence[int]) -> Iterator[tuple[float, float]]:
     """Where segments end, written into one buffer."""
     buffer = (ctypes.c_float * (2 * len(segments)))()
     begin, size = ctypes.addressof(buffer), ctypes.sizeof(buffer)
-    point = by_address("FPDFPathSegment_GetPoint", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    point = by_address("FPDFPathSegment_GetPoint", None, ctypes.c_void_p, ctypes.c_void_p)
     deque(map(point, segments, range(begin, begin + size, 8), range(begin + 4, begin + size, 8)), maxlen=0)
     return iter_unpack("=2f", buffer)

@@ -24,9 +24,16 @@ class Font(NamedTuple):
 
 
 class Fonts:
-    """The fonts of a document's characters, by name and flags, each judged once."""
+    """The fonts of a document's characters, by name and flags, each judged once, and asked for once on a page.
+
+    A font keeps its address as long as its page is open.
+    """
 
     def __init__(self) -> None:
+        self._object_of = by_address("FPDFText_GetTextObject", ctypes.c_void_p, ctypes.c_int)
+        self._font_of = by_address("FPDFTextObj_GetFont", ctypes.c_void_p)
+        self._page: Any = None
+        self._on_page: dict[int, Font] = {}
         self._ask = by_address("FPDFText_GetFontInfo", ctypes.c_ulong, *_KINDS)
         self._judged: dict[tuple[bytes, int], Font] = {}
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
@@ -35,7 +42,16 @@ class Fonts:
 
     def at(self, text_page: Any, index: int) -> Font:
         """The font of one character of a page."""
-        if not self._ask(text_page, index, *self._places):
+        if text_page is not self._page:
+            self._page, self._on_page = text_page, {}
+        thing = self._object_of(text_page, index)
+        address = thing and self._font_of(thing)
+        if (font := self._on_page.get(address)) is None:
+            font = self._on_page[address] = self._asked(index)
+        return font
+
+    def _asked(self, index: int) -> Font:
+        if not self._ask(self._page, index, *self._places):
             return Font()
         key = self._name.value, self._flags.value
         if (font := self._judged.get(key)) is None:

@@ -1,7 +1,6 @@
 """Owns lines: words on one baseline, in cells where wide gaps part them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -85,9 +84,7 @@ class Line:
 
     def part(self, cells: list[LineCell]) -> "Line":
         """The same line with only these of its cells."""
-        line = copy(self)
-        line.cells = cells
-        return line
+        return Line(cells, self.base, self.size, self.bold, self.fixed, self.alone, self.backward, self.tag, self.reach)
 
 
 def from_place(parts: Sequence[T], at: int) -> Iterator[T]:

@@ -29,7 +29,7 @@ _LEADERS = re.compile(r"(?:(?:\. ?){4,}|\u2026{2,})\s*(?=[\dA-Za-z.-]{1,7}$)")
 
 def has_leaders(text: str) -> bool:
     """Whether dots lead to a page number at its end."""
-    return (".." in text or ". ." in text or "\u2026\u2026" in text) and _LEADERS.search(text) is not None
+    return (text.count(".") > 3 or "\u2026\u2026" in text) and _LEADERS.search(text) is not None
 
 
 def without_leaders(text: str) -> str:

@@ -78,7 +78,9 @@ def _directions(stretches: Iterable[Stretch]) -> list[list[Stretch]]:
     found: dict[float, list[Stretch]] = defaultdict(list)
     for stretch in stretches:
         found[round(stretch.angle, ANGLE_DIGITS)].append(stretch)
-    return sorted(found.values(), key=_letters, reverse=True) or [[]]
+    if len(found) < 2:
+        return list(found.values()) or [[]]
+    return sorted(found.values(), key=_letters, reverse=True)
 
 
 def _letters(stretches: Sequence[Stretch]) -> int:

@@ -9,6 +9,8 @@ SHIFTED = 0.1
 
 MAY_FOLLOW = re.compile(r"(?<=[^\W\d_])\d{1,3}|(?<=[\d)\]])[-\u2212+]\d{1,3}|(?<=[)\]\u201d.,;:])\d{1,2}(?!\d)")
 """Digits within a word that may be a script."""
+HOLDS_SCRIPT = re.compile(r"\d(?:(?<=[^\W\d_]\d)|(?<=[\d)\]][-\u2212+]\d)|(?<=[)\]\u201d.,;:]\d))")
+"""What all of these have, led by its digit, for which an expression looks through a text ten times as fast."""
 MAY_OPEN = re.compile(r"\d{1,2}(?=[^\W\d_])")
 """Digits at a line's beginning that may be a footnote's mark."""
 
