@@ -102,6 +102,13 @@ def keep_little_free() -> None:
         mallopt(M_TRIM_THRESHOLD, LEFT_BYTES)
 
 
+def give_back_free() -> None:
+    """Have what was freed in the midst of the heap go back to the system, after work that had much of it in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @contextmanager
 def absent(name: str) -> Iterator[None]:
     """What is imported within does without a module that it would take if it were there."""

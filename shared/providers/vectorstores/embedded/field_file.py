@@ -7,7 +7,6 @@ damaged or of another form is none.
 import mmap
 import os
 import secrets
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +15,13 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import orjson
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
 from embedmill.shared.filtering.columns import Columns, FieldColumn, FieldKeys, Mask, Name
+from embedmill.shared.filtering.conditions import Condition
+from embedmill.shared.providers.vectorstores.embedded.segment import Pages
 from embedmill.shared.sealing.envelope import MAGIC, is_sealed
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
@@ -40,14 +42,18 @@ class FieldBlock:
     last: int
     keys: NDArray[np.int64]
     columns: Columns
+    pages: Pages | None = None
+    """What all of it is read from, if that is a file that is mapped."""
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def dense(self, mask: Mask) -> Mask:
-        """A mask of rows as one of keys, from the one after `after` to the last."""
+    def select(self, condition: Condition) -> Mask:
+        """Which rows meet a condition, as a mask of keys, from the one after `after` to the last."""
         marked = np.zeros(self.last - self.after, np.bool_)
-        marked[self.keys[mask] - (self.after + 1)] = True
+        marked[self.keys[self.columns.mask(condition)] - (self.after + 1)] = True
+        if self.pages is not None:
+            self.pages.give_back()
         return marked
 
     def save(self, path: Path, ring: KeyRing = PLAIN) -> None:
@@ -68,7 +74,7 @@ class FieldBlock:
         sizes = [array.nbytes for array in arrays]
         header = orjson.dumps([FORM, self.after, self.last, [name for name, _ in columns], sizes])
         body = b"".join(map(_aligned, (header, *(array.tobytes() for array in arrays))))
-        return np.array([len(header), zlib.crc32(body)], np.int64).tobytes() + body
+        return np.array([len(header), isal_zlib.crc32(body)], np.int64).tobytes() + body
 
     @classmethod
     def load(cls, path: Path, ring: KeyRing = PLAIN) -> Self | None:
@@ -81,7 +87,8 @@ class FieldBlock:
                 length, told = np.frombuffer(file.read(HEAD), np.int64, 2).tolist()
                 if _checksum(file) != told:
                     return None
-                return cls._read(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), length)
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                return cls._read(mapped, length, Pages(mapped, 0, len(mapped)))
         except (OSError, ValueError, TypeError, UnicodeDecodeError, SealBroken):
             return None
 
@@ -91,13 +98,13 @@ class FieldBlock:
         return cls._read(data, int(np.frombuffer(data, np.int64, 1)[0]))
 
     @classmethod
-    def _read(cls, data: mmap.mmap | bytes, length: int) -> Self | None:
+    def _read(cls, data: mmap.mmap | bytes, length: int, pages: Pages | None = None) -> Self | None:
         form, after, last, names, sizes = orjson.loads(data[HEAD : HEAD + length])
         if form != FORM:
             return None
         keys, *arrays = _mapped(data, HEAD + length + -length % ALIGNMENT, [np.int64, *KINDS * len(names)], sizes)
         columns = {_named(name): _column(arrays[4 * n : 4 * n + 4]) for n, name in enumerate(names)}
-        return cls(after, last, keys, Columns(len(keys), columns))
+        return cls(after, last, keys, Columns(len(keys), columns), pages)
 
 
 def _aligned(part: bytes) -> bytes:
@@ -108,7 +115,7 @@ def _checksum(file: BinaryIO) -> int:
     """Of the rest of a file, which is read and not mapped, so that it takes no memory."""
     found = 0
     while part := file.read(READ_BYTES):
-        found = zlib.crc32(part, found)
+        found = isal_zlib.crc32(part, found)
     return found
 
 

@@ -25,12 +25,13 @@ from embedmill.shared.filtering.fields import own_values
 from embedmill.shared.providers.vectorstores.embedded import schema
 from embedmill.shared.providers.vectorstores.embedded.field_file import FieldBlock
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
+from embedmill.shared.starting import give_back_free
 
 FILE_ROWS = 4_096
 """A block of fewer stays in memory."""
 GROWTH = 2
 """A block is made anew with what comes after it until it is so many times as large."""
-MOST_ROWS = 2**18
+MOST_ROWS = 2**17
 """Of a block: so many are in memory while it is made."""
 READ_ROWS = 2_000
 SELECTIONS_KEPT = 8
@@ -84,7 +85,7 @@ class FieldIndex:
         if said not in self._selections:
             if len(self._selections) >= SELECTIONS_KEPT:
                 self._selections.clear()
-            parts = ((block.after + 1, block.dense(block.columns.mask(condition))) for block in self._blocks)
+            parts = ((block.after + 1, block.select(condition)) for block in self._blocks)
             self._selections[said] = Selected(tuple(parts))
         return self._selections[said]
 
@@ -111,9 +112,15 @@ class FieldIndex:
             block = _read(connection, self._last, last)
             while self._blocks and len(self._blocks[-1]) < min(GROWTH * len(block), MOST_ROWS // GROWTH):
                 block = _read(connection, self._blocks.pop().after, last)
-            self._blocks.append(block)
-            if len(block) >= FILE_ROWS:
-                block.save(self._path(block), self._ring)
+            self._blocks.append(self._kept(block) if len(block) >= FILE_ROWS else block)
+
+    def _kept(self, block: FieldBlock) -> FieldBlock:
+        """The block as others will read it from its file, where that can be written: then it takes no memory."""
+        path = self._path(block)
+        block.save(path, self._ring)
+        kept = FieldBlock.load(path, self._ring) or block
+        give_back_free()
+        return kept
 
     def _path(self, block: FieldBlock) -> Path:
         return self._folder / f"{self._identity}-{block.after}-{block.last}"

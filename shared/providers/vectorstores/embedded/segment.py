@@ -7,7 +7,7 @@ segment tells follows from its rows. It is made from rows or from other segments
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from mmap import MADV_DONTNEED, PAGESIZE, mmap
+from mmap import MADV_DONTNEED, MADV_WILLNEED, PAGESIZE, mmap
 from typing import Self
 
 import numpy as np
@@ -41,8 +41,16 @@ class Pages:
 
     def give_back(self) -> None:
         """Give back the memory that they took; the file is there when they are read again."""
+        self._advise(MADV_DONTNEED)
+
+    def read_ahead(self) -> None:
+        """Have the system read them from the disk at once, and not piece by piece when they are met."""
+        self._advise(MADV_WILLNEED)
+
+    def _advise(self, what: int) -> None:
         begin = self.begin - self.begin % PAGESIZE
-        self.map.madvise(MADV_DONTNEED, begin, self.end - begin)
+        if self.end > begin:
+            self.map.madvise(what, begin, self.end - begin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from embedmill.shared.providers.vectorstores.embedded.building import IndexBuild
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
 from embedmill.shared.providers.vectorstores.embedded.names import RowNames
+from embedmill.shared.providers.vectorstores.embedded.read_whole import forget_notes
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart, ShardView
 from embedmill.shared.providers.vectorstores.rows import IndexChanged
@@ -172,7 +173,11 @@ class Shard:
             yield connection
 
     def examine(self) -> None:
-        """Read all of the file's structure, and compare it with how far it was written. Raises ShardDamaged."""
+        """Read all of the file's structure, and compare it with how far it was written. Raises ShardDamaged.
+
+        Whoever searches next reads all of the index.
+        """
+        forget_notes(self._index)
         self.file.examine()
         with self.file.read() as connection:
             self.require_whole(connection)

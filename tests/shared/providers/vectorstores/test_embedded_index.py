@@ -11,11 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from isal import isal_zlib
 
 from embedmill.shared.filtering.grammar import parse_filter
 from embedmill.shared.providers.vectorstores import exact
 from embedmill.shared.providers.vectorstores.base import VectorStore
-from embedmill.shared.providers.vectorstores.embedded import building, field_index, listing, portions, vector_search
+from embedmill.shared.providers.vectorstores.embedded import (
+    building,
+    field_index,
+    listing,
+    portions,
+    read_whole,
+    vector_search,
+)
 from embedmill.shared.providers.vectorstores.embedded import shard as shards_module
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
@@ -112,16 +120,42 @@ def change_a_byte(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut_short, change_a_byte])
-def test_a_damaged_segment_is_not_believed_and_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_segment_is_not_believed_and_made_anew(
+    tmp_path: Path, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_whole, "SETTLED_NS", 0)
     fill(tmp_path, 5 * SLICE + 3).close()
     listed = {one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))}
+    require_exact(opened(tmp_path), ["s"], np.random.default_rng(2))
     victim = next(file for file in files(tmp_path) if file.name in listed)
+    checksum = isal_zlib.crc32(victim.read_bytes())
+    assert read_whole.was_read_whole(victim, victim.stat(), checksum)
     damage(victim)
     reader = opened(tmp_path)
     require_exact(reader, ["s"], np.random.default_rng(2))
     now = {one.written.name for one in listing.read_list(sqlite3.connect(tmp_path / "s.db"))}
     assert victim.name not in now
     assert len(now) == len(listed)
+
+
+def test_a_file_that_was_read_whole_is_read_so_again_once_it_changed_or_everything_is_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 3 * SLICE).close()
+    file, checksum = next(iter(files(tmp_path))), 7
+    read_whole.note_read_whole(file, file.stat(), checksum)
+    assert not read_whole.was_read_whole(file, file.stat(), checksum), "it may change again in the same instant"
+    monkeypatch.setattr(read_whole, "SETTLED_NS", 0)
+    read_whole.note_read_whole(file, file.stat(), checksum)
+    assert read_whole.was_read_whole(file, file.stat(), checksum)
+    assert not read_whole.was_read_whole(file, file.stat(), checksum + 1)
+    before = file.stat()
+    time.sleep(0.01)  # the file system's clock has ticks
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not read_whole.was_read_whole(file, file.stat(), checksum), "the time of its last change cannot be set"
+    read_whole.note_read_whole(file, file.stat(), checksum)
+    opened(tmp_path).examine("s")
+    assert not read_whole.was_read_whole(file, file.stat(), checksum)
 
 
 def test_without_any_of_its_files_the_index_is_made_anew_and_strangers_are_removed(tmp_path: Path) -> None:

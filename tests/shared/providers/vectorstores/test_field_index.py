@@ -76,6 +76,8 @@ def test_what_is_written_later_is_found_too(shard: sqlite3.Connection, tmp_path:
     sizes = [len(block) for block in index._blocks]
     assert len(sizes) < 12
     assert sum(sizes) == 105
+    kept = [block.pages is not None for block in index._blocks]
+    assert kept == [size >= field_index.FILE_ROWS for size in sizes], "what is in a file is not in memory too"
 
 
 def test_a_mask_tells_which_of_the_keys_that_are_asked_for(shard: sqlite3.Connection, tmp_path: Path) -> None:
