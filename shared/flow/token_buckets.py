@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedmill.shared.errors import LONGEST_WAIT_SECONDS
+from embedmill.shared.flow import guesses
 from embedmill.shared.logs import get_logger
 from embedmill.shared.metering import Headroom
 
@@ -50,6 +51,7 @@ URGENT_PATIENCE_SECONDS = 10.0
 Value = dict[str, Any]
 Amounts = Mapping[str, int]
 NOTHING: Mapping[str, float] = {}
+NO_AMOUNTS: Amounts = {}
 
 FIRST_TOKENS = 8_000
 """What is asked first of a provider of whose limits nothing was heard yet; no account is known that grants less."""
@@ -68,7 +70,7 @@ class Wait:
 def headroom(value: Value, now: float, limits: Amounts) -> Headroom:
     """As much as is left of tokens, and no less than what is soon granted; no more than a bucket holds."""
     value = _refilled(value, now, limits)
-    first, counted = None if value["heard"] else FIRST_TOKENS, _full_ratio(value)
+    first, counted = _first(value, now), _full_ratio(value)
     if "tokens" not in limits:
         return Headroom(first, None, value["heard"], counted)
     limit, most = limits["tokens"], _capacity(value, limits, "tokens")
@@ -76,6 +78,13 @@ def headroom(value: Value, now: float, limits: Amounts) -> Headroom:
     # Ours are counts, and the provider's decide.
     tokens = int(left / max(_most_ratio(value, "tokens"), 1.0))
     return Headroom(max(1, min(tokens, first or tokens)), limit, value["heard"], counted)
+
+
+def _first(value: Value, now: float) -> int | None:
+    """What is asked at most of a provider that was not heard yet, or that refused more."""
+    most = guesses.most_of(value, now)
+    first = None if most is None else max(1, int(most / max(_most_ratio(value, "tokens"), 1.0)))
+    return first if value["heard"] else min(first or FIRST_TOKENS, FIRST_TOKENS)
 
 
 def take(
@@ -87,7 +96,7 @@ def take(
     came to its turn and finds less than was thought is not sent to the end again. All of them wait for urgent ones.
     """
     value = _refilled(value, now, limits)
-    counted = _as_counted(value, amounts)
+    counted = as_counted(value, amounts)
     has_turn = _come_to_turn(value, now, _share(counted, limits))
     most = {name: max(amount, round(amount * _most_ratio(value, name))) for name, amount in amounts.items()}
     lacking = (_lacking(value, limits, name, amount) for name, amount in most.items())
@@ -115,7 +124,7 @@ def take_urgently(
     value = _refilled(value, now, limits)
     since = value["urgent"].pop(caller, {"since": now})["since"]
     before = [other["due"] for other in value["urgent"].values() if other["since"] < since]
-    counted = _as_counted(value, amounts)
+    counted = as_counted(value, amounts)
     lacking = (_lacking(value, limits, name, max(amount, counted[name])) for name, amount in amounts.items())
     seconds = max(
         [value["not_before"] - now, *lacking, *(max(due - now, 0.0) + YIELD_SECONDS for due in before)], default=0
@@ -129,6 +138,7 @@ def take_urgently(
 
 
 def _spend(value: Value, amounts: Amounts, limits: Amounts) -> None:
+    value["sent"] += amounts.get("tokens", 0)
     for dimension, amount in amounts.items():
         if dimension in limits:
             value["levels"][dimension] -= amount
@@ -137,6 +147,7 @@ def _spend(value: Value, amounts: Amounts, limits: Amounts) -> None:
 def correct(value: Value, now: float, difference: Amounts, limits: Amounts) -> Value:
     """Give back what a call turned out not to have used, or, negative, take what it used beyond."""
     value = _refilled(value, now, limits)
+    value["sent"] -= difference.get("tokens", 0)
     for dimension, amount in difference.items():
         if dimension in limits:
             level = value["levels"][dimension] + amount
@@ -181,10 +192,35 @@ def observe(value: Value, planned: Amounts, used: Amounts) -> Value:
     return value | {"ratios": ratios, "counts": counts}
 
 
-def refuse(value: Value, now: float, seconds: float, limits: Amounts) -> Value:
-    """The provider refused: nobody asks again for so long."""
+def relearn(value: Value, limits: Amounts) -> Value:
+    """Believe what a provider says that its limits are; a bucket holds what is granted in as long a time as before."""
+    before = value.get("learned", {})
+    changed = {name: limits[name] / before[name] for name in limits if name in before}
+    holds = {name: most * changed.get(name, 1.0) for name, most in value.get("holds", {}).items()}
+    return value | {"learned": {**before, **limits}, "holds": holds}
+
+
+def refuse(
+    value: Value,
+    now: float,
+    seconds: float,
+    limits: Amounts,
+    *,
+    amounts: Amounts = NO_AMOUNTS,
+    remaining: Amounts = NO_AMOUNTS,
+) -> Value:
+    """The provider refused: nobody asks again for so long, and then there is room for what it refused, and no more.
+
+    Of which limit that was it may not say. `remaining` is what it says that is left.
+    """
     value = _refilled(value, now, limits)
     value["not_before"] = max(value["not_before"], now + seconds)
+    for dimension, limit in limits.items():
+        left = amounts.get(dimension, 0) - seconds * limit / MINUTE_SECONDS
+        if dimension in remaining:
+            value["levels"][dimension] = min(value["levels"][dimension], max(float(remaining[dimension]), left))
+        elif dimension == "tokens" and amounts and dimension not in value["told"]:
+            value["levels"][dimension] = min(value["levels"][dimension], left)
     return value
 
 
@@ -216,6 +252,8 @@ def _refilled(value: Value, now: float, limits: Amounts) -> Value:
         "turns": [turn for turn in value.get("turns", ()) if -LATE_SECONDS < turn[0] - now < LONGEST_PROMISE_SECONDS],
         "jobs": jobs,
         "told": value.get("told", []),
+        "sent": value.get("sent", 0),
+        "guess": value.get("guess", {}),
         "ratios": value.get("ratios", {}),
         "counts": value.get("counts", {}),
         # Who did not come back is gone.
@@ -297,9 +335,9 @@ def _promised(
     return Wait(seconds, promise)
 
 
-def _as_counted(value: Value, amounts: Amounts) -> dict[str, int]:
+def as_counted(value: Value, amounts: Amounts) -> dict[str, int]:
     """Amounts by the provider's count, as far as it is known."""
-    return {name: round(amount * value["ratios"].get(name, 1.0)) for name, amount in amounts.items()}
+    return {name: round(amount * value.get("ratios", {}).get(name, 1.0)) for name, amount in amounts.items()}
 
 
 def _most_ratio(value: Value, dimension: str) -> float:

@@ -25,7 +25,7 @@ class PaidCall:
         self._guard = guard
         self._allowance = allowance
         self._concurrency = concurrency
-        self._ended = False
+        self._ended = self._is_out = False
         self.key = guard.key
         """The key that it uses, for those who send it by themselves."""
 
@@ -50,6 +50,8 @@ class PaidCall:
         except BaseException:
             self._guard.give_back()
             raise
+        self._concurrency.began()
+        self._is_out = True
 
     def _await_turn(self) -> None:
         if self.usage.is_urgent:
@@ -80,7 +82,7 @@ class PaidCall:
 
         `note` writes down, in the same transaction, what came of it.
         """
-        self._ended = True
+        self._end()
         self._money.settle(tokens, milliunits=milliunits, inputs=inputs, request_id=request_id, note=note)
         if self.row is None or self.usage.lane is Lane.BULK:
             return
@@ -92,17 +94,20 @@ class PaidCall:
 
     def fail(self, error: Failure) -> Failure | FlowControl:
         """The call ended in an error: release or keep the reservation, tell the others, and return what to raise."""
-        is_over, self._ended = self._ended or self.row is None, True
-        if is_over:
+        if self._ended or self.row is None:
+            self._end()
             return error
+        is_rate = isinstance(error, FlowControl) and error.reason == "rate"
+        was_alone = is_rate and self._concurrency.refused()
+        self._end()
         if may_be_billed(error):
             self._money.leave()
         else:
             self._release(None)
-        if isinstance(error, FlowControl) and error.reason == "rate":
-            self._concurrency.refused()
+        if isinstance(error, FlowControl) and is_rate:
+            reported, seconds = read_limits(error.headers), error.retry_after_seconds
             with suppress(FlowControl):
-                self._allowance.refused(error.retry_after_seconds, read_limits(error.headers).limits)
+                self._allowance.refused(seconds, reported, self.usage.amounts, was_alone=was_alone)
         return self._guard.failed(error)
 
     def release(self, *, note: Note | None = None) -> None:
@@ -110,13 +115,19 @@ class PaidCall:
         if not self._ended and self.row is not None:
             self._release(note)
             self._guard.give_back()
-        self._ended = True
+        self._end()
 
     def leave(self, *, milliunits: int | None = None, inputs: int | None = None) -> None:
         """Nobody said how it ended: it may have been billed."""
         if not self._ended and self.row is not None:
             self._money.leave(milliunits=milliunits, inputs=inputs)
+        self._end()
+
+    def _end(self) -> None:
         self._ended = True
+        if self._is_out:
+            self._is_out = False
+            self._concurrency.ended()
 
     def _release(self, note: Note | None) -> None:
         self._money.release(note)

@@ -172,14 +172,15 @@ def test_a_short_wait_for_a_limit_is_waited_and_a_long_one_parks(spenders: Any, 
 
 def test_retry_after_holds_back_every_process_and_costs_nothing(spenders: Any, tracked: Tracker) -> None:
     first, second = spenders(), spenders()
-    call = first.begin(most())
+    call, other = first.begin(most()), first.begin(most())
     error = FlowControl("429", reason="rate", retry_after_seconds=30.0)
     assert end(call, error) is error
+    assert end(other, error) is error
     with pytest.raises(FlowControl) as caught:
         second.begin(most())
     assert 25 < caught.value.retry_after_seconds <= 30.5
-    assert first.concurrency(*MODEL[:2]).allowed == 4
-    assert rows(tracked) == [("released", 0, 0)]
+    assert first.concurrency(*MODEL[:2]).allowed == 1
+    assert rows(tracked) == [("released", 0, 0)] * 2
 
 
 def test_another_key_has_an_allowance_of_its_own(spenders: Any) -> None:
