@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from embedmill.shared.packed_words import SLOTS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from embedmill.shared.packed_words import PackedWords
 
     Numbers = NDArray[np.intp]
 
@@ -51,6 +55,17 @@ class Lexicon:
 
         return np.fromiter(map(self._numbers.get, words, repeat(NEW)), np.intp, len(words))
 
+    def find_packed(self, packed: "PackedWords") -> "NDArray[np.int32]":
+        """The same of a text's words, most of which are told by their keys and need not be made."""
+        known = self.table(_Keys)
+        numbers, is_known = known.find(packed)
+        places = (~is_known).nonzero()[0]
+        if len(places):
+            numbers[places] = self.find(packed.words(places))
+            if len(places := places[packed.is_whole[places]]):
+                known.learn(packed, places[numbers[places] != NEW], numbers)
+        return numbers
+
     def meet(self, words: Iterable[str]) -> "Numbers":
         """The same of words that get one now, as far as there is room."""
         import numpy as np
@@ -70,6 +85,36 @@ class Lexicon:
         """What somebody knows of the words, made where it is not there."""
         found: T | None = self._tables.get(make)
         return self._tables.setdefault(make, make()) if found is None else found
+
+
+class _Keys:
+    """The keys of words by their numbers, and the number of one word for each slot, if any has it.
+
+    Another word of the same slot is not found here, nor is one that its key does not hold.
+    """
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._numbers = np.full(SLOTS, NEW, np.int32)
+        self._first = np.zeros(MOST + 1, np.uint64)
+        self._second = np.zeros(MOST + 1, np.uint64)
+        self._second[NEW] = 1  # no word has this key
+
+    def find(self, packed: "PackedWords") -> "tuple[NDArray[np.int32], NDArray[np.bool_]]":
+        """A number for each word, and whether it is its own."""
+        numbers = self._numbers[packed.slots]
+        return numbers, (self._first[numbers] == packed.first) & (self._second[numbers] == packed.second)
+
+    def learn(self, packed: "PackedWords", places: "Numbers", numbers: "NDArray[np.int32]") -> None:
+        """Keep the keys of words at some places, each of which has a number, where their slots are free.
+
+        What a slot says is true only with the key, which another thread may be looking at: that is written first.
+        """
+        places = places[self._numbers[packed.slots[places]] == NEW]
+        of = numbers[places]
+        self._first[of], self._second[of] = packed.first[places], packed.second[places]
+        self._numbers[packed.slots[places]] = of
 
 
 class Latest:

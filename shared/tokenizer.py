@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.lexicon import MARK, MOST, NEW, TextWords, WordRun, current, is_plain
+from embedmill.shared.packed_words import PackedWords
 from embedmill.shared.remembering import Remembered
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def cut_into_words(text: str) -> "WordRun | None":
     """The words of a short text; None where it is spaced oddly."""
     if _holds_any(text, (*_ODD_PAIRS, *_ODD_SPACES)):
         return None
-    words, lexicon = _cut_evenly(text), current()
+    words, lexicon = _marked(text).split(" "), current()
     numbers = lexicon.find(words)
     if new := [word for word, number in zip(words, numbers.tolist(), strict=True) if number == NEW]:
         lexicon.meet(new)
@@ -148,15 +149,16 @@ def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
     """
     import numpy as np
 
-    if _holds_any(text, (*_ODD_PAIRS, MARK)):
+    # Of the odd pairs, the first would make a word of nothing, and the second one of a mark alone.
+    if MARK in text or not (words := PackedWords(_marked(text))).are_apart:
         return _encode_whole(text), None
-    words, lexicon = _cut_evenly(text), current()
+    lexicon = current()
     known = lexicon.table(_make_counts)
-    numbers = lexicon.find(words)
+    numbers = lexicon.find_packed(words)
     counts = known[numbers]
-    new = np.flatnonzero(counts == 0)
+    new = (counts == 0).nonzero()[0]
     if len(new):
-        met = [words[place] for place in new.tolist()]
+        met = words.words(new)
         too_many = len(new) * _SOME > len(words) and not lexicon.is_first
         if too_many or (not all(map(is_plain, met)) and _holds_any(text, _ODD_SPACES)):
             return _encode_whole(text), None
@@ -164,8 +166,8 @@ def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
         new = new[numbers[new] != NEW]
         known[numbers[new]] = counts[new]
     seams = np.cumsum(counts)
-    others = tuple(words[place] for place in np.flatnonzero(numbers == NEW).tolist())
-    return [0, *seams.tolist()], TextWords(lexicon, numbers.astype(np.int32), seams >> _PLACE, others)
+    others = tuple(words.words((numbers == NEW).nonzero()[0]))
+    return [0, *seams.tolist()], TextWords(lexicon, numbers, seams >> _PLACE, others)
 
 
 def _make_counts() -> "NDArray[np.int64]":
@@ -202,9 +204,10 @@ def _count_together(keys: Sequence[str]) -> Iterator[int]:
         yield (len(key) + 1 << _PLACE) + more - fewer
 
 
-def _cut_evenly(text: str) -> list[str]:
+def _marked(text: str) -> str:
+    """The text with a mark before each word that no space precedes, and with a space before that, but at its begin."""
     marked = text.replace("\n", f"\n {MARK}").replace(f" {MARK}\n", "\n")
-    return f"{MARK}{marked}".split(" ")
+    return f"{MARK}{marked}"
 
 
 def _encode_whole(text: str) -> list[int]:

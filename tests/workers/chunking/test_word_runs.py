@@ -2,12 +2,14 @@
 
 from bisect import bisect_left
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedmill.shared import lexicon
+from embedmill.shared import lexicon, packed_words
 from embedmill.shared.lexicon import Lexicon, Recalled, bare, recalled
+from embedmill.shared.packed_words import PackedWords
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.tokenizer import CountedText
 from embedmill.shared.words.counting import WORTH_IT, count_each
@@ -92,6 +94,28 @@ def test_what_is_long_or_not_seen_gets_no_number() -> None:
     assert met.meet(["a" * lexicon.LONGEST, "a" * (lexicon.LONGEST + 1), "\u200b", "\ud800", "b"]).tolist() == [
         0, lexicon.NEW, lexicon.NEW, lexicon.NEW, 1
     ]  # fmt: skip
+
+
+WORD_TEXT = st.text(st.sampled_from("abé日\n"), min_size=1, max_size=18)
+
+
+@given(st.lists(st.one_of(WORD_TEXT, ODD), min_size=1, max_size=60), st.data())
+def test_words_are_told_by_their_bytes_as_by_themselves(words: list[str], data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patched:  # so few slots that words get into each other's way
+        patched.setattr(packed_words, "SLOT_BITS", data.draw(st.sampled_from([1, 3, packed_words.SLOT_BITS])))
+        met = Lexicon(is_first=True)
+        met.meet(data.draw(st.lists(st.sampled_from(words))))
+        for some in (words, words[::-1], words):
+            packed = PackedWords(" ".join(some))
+            assert packed.words(np.arange(len(packed))) == some
+            assert met.find_packed(packed).tolist() == met.find(some).tolist()
+
+
+@pytest.mark.parametrize("spaces", [" ", "\n", "\n\n", " \n", "\n\n\n", "  ", "\n ", " \n ", "   "])
+def test_only_a_text_without_two_blanks_and_blanks_behind_line_feeds_is_cut_into_words(spaces: str) -> None:
+    words = "so many words that they are cut, each by itself"
+    for text in (spaces + words, words + spaces, words + spaces + words):
+        assert (CountedText(text).words is None) == ("  " in text or "\n " in text)
 
 
 @given(st.lists(st.sampled_from(["a", "Wort", "unbelievably", "Xyzzy", "x1.y2", "(", "é"]), min_size=12), st.data())
