@@ -17,7 +17,7 @@ from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.blobs.table import open_blob_store
 from embedmill.shared.providers.vectorstores.base import StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
-from embedmill.shared.providers.vectorstores.table import is_remote, open_vector_store
+from embedmill.shared.providers.vectorstores.table import is_remote, key_of, open_vector_store
 from embedmill.shared.settings import Settings
 from embedmill.shared.word_counts import WordCounter
 
@@ -36,7 +36,7 @@ def open_store(
     vault.current_key(collection.id)  # whoever lacks it is told so before the store is asked for anything
     options = StoreOptions(
         home=home,
-        collection_key=f"c{collection.id}",
+        collection_key=key_of(collection.id),
         dimensions=collection.dimensions,
         spills=lambda: open_spills(settings, home),
         meter=meter,

@@ -16,11 +16,10 @@ from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.leases import WorkItem
 from embedmill.shared.db.word_counts import Uncounted
 from embedmill.shared.db.word_editions import edition_of
-from embedmill.shared.errors import BlobMissing, EmbedmillError, ShardDamaged, StorageFailed
+from embedmill.shared.errors import BlobMissing
 from embedmill.shared.logs import get_logger
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import VectorRow
-from embedmill.shared.providers.vectorstores.table import find_offer, is_remote
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.words.cutting import count_terms
 from embedmill.shared.words.tallies import NOTHING, WordTally
@@ -79,21 +78,6 @@ def count_everywhere(runtime: Runtime) -> None:
         for collection in runtime.database.query(list_collections):
             if runtime.must_count_words_of(collection.id):
                 count_uncounted(runtime, collection.id, deadline=deadline)
-
-
-def cut_everywhere(runtime: Runtime) -> None:
-    """Cut anew, for a moment, what another cutter cut, where nobody bills for it."""
-    url = runtime.settings.vector_url
-    if is_remote(url) and find_offer(url) is not None:
-        return
-    deadline = time.monotonic() + CHORE_SECONDS
-    for collection in runtime.database.query(list_collections):
-        try:
-            cut_anew(runtime, collection, collection.reading_shards, deadline=deadline)
-        except EmbedmillError as error:
-            if isinstance(error, StorageFailed) and not isinstance(error, ShardDamaged):
-                raise
-            log.warning("words.not_cut", collection=collection.id, error_class=type(error).__name__)
 
 
 def cut_anew(runtime: Runtime, collection: Collection, shards: Iterable[str], *, deadline: float | None = None) -> None:

@@ -1,6 +1,8 @@
 """Owns what a store keeps of a chunk's words: how often each term stands in it, and how long it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +22,38 @@ class TermCounts:
     terms: NDArray[np.uint32]
     counts: NDArray[np.uint8]
     length: int
+
+    @property
+    def kept(self) -> tuple[bytes, bytes, int]:
+        """As a store keeps them."""
+        return self.terms.tobytes(), self.counts.tobytes(), self.length
+
+
+@dataclass(frozen=True, slots=True)
+class CountsOfMany:
+    """The same of n chunks, one after the other: `sizes` int64 (n,), the terms of each; `lengths` uint32 (n,)."""
+
+    sizes: NDArray[np.int64]
+    terms: NDArray[np.uint32]
+    counts: NDArray[np.uint8]
+    lengths: NDArray[np.uint32]
+
+    @classmethod
+    def read(cls, kept: Sequence[tuple[bytes, bytes, int]]) -> Self:
+        """Of the bytes of terms and counts, and the lengths, as a store keeps them."""
+        return cls(
+            np.array([len(counts) for _, counts, _ in kept], np.int64),
+            np.frombuffer(b"".join([terms for terms, _, _ in kept]), np.uint32),
+            np.frombuffer(b"".join([counts for _, counts, _ in kept]), np.uint8),
+            np.array([length for _, _, length in kept], np.uint32),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Of the chunks of one after those of another."""
+        return cls(
+            np.concatenate([np.empty(0, np.int64), *(part.sizes for part in parts)]),
+            np.concatenate([np.empty(0, np.uint32), *(part.terms for part in parts)]),
+            np.concatenate([np.empty(0, np.uint8), *(part.counts for part in parts)]),
+            np.concatenate([np.empty(0, np.uint32), *(part.lengths for part in parts)]),
+        )

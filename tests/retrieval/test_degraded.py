@@ -23,7 +23,7 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.metering import Tally
 from embedmill.shared.providers.embeddings.base import Embedder, InputType
-from embedmill.shared.providers.vectorstores.embedded import building, portions
+from embedmill.shared.providers.vectorstores.embedded import listing, portions
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import Found, VectorRow
 from embedmill.shared.words import cutting
@@ -265,7 +265,7 @@ class TestAnIndexOfAnotherCutter:
         """Rows that another cutter cut, and no time to cut them anew."""
         fruit(store, tracker)
         monkeypatch.setattr(cutting, "VERSION", cutting.VERSION + 1)
-        monkeypatch.setattr(building, "CUT_AT_ONCE", 0)
+        monkeypatch.setattr(listing, "CUT_AT_ONCE", 0)
         monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
         return Searcher(store, ["s0", "s1"], AngleEmbedder, tracker)
 

@@ -6,12 +6,16 @@ import pytest
 
 from embedmill.console.services import verifying
 from embedmill.producers.submission import create_collection
+from embedmill.shared.db.collections import list_collections
 from embedmill.shared.errors import ProviderUnavailable
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
-from embedmill.workers import word_counts
+from embedmill.shared.words import cutter
+from embedmill.workers.chores import recutter
 from embedmill.workers.runtime import WorkerRuntime
+from tests.contracts.rows import make_row, unit_vector
 
 SERVER = "postgresql://nobody@nowhere/db"
+VERSION = cutter.VERSION
 
 
 @pytest.fixture
@@ -38,16 +42,21 @@ def test_a_repair_cuts_all_of_it(runtime: WorkerRuntime, asked: list[tuple[str, 
     assert not any(for_a_moment for _, for_a_moment in asked)
 
 
-def test_chores_cut_for_a_moment_where_nobody_bills(
+def test_chores_cut_for_a_moment_where_nobody_bills_and_files_do_not_tell_that_all_is_cut(
     runtime: WorkerRuntime, asked: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EmbeddedVectorStore(runtime.home / "vectors" / "c9", dimensions=8)
     monkeypatch.setattr(type(runtime), "store", lambda *_: store)
     every = {"v1-000", "v1-001"}
-    for url, expected in (("pinecone://x", set()), (SERVER, every), ("embedded://", every)):
+    (collection,) = runtime.database.query(list_collections)
+    ours = EmbeddedVectorStore(runtime.home / "vectors" / f"c{collection.id}", dimensions=collection.dimensions)
+    ours.upsert("v1-001", [make_row("d", vector=unit_vector(1.0, dimensions=collection.dimensions))])
+    cases = [("pinecone://x", 0, set()), (SERVER, 0, every), ("embedded://", 0, set()), ("embedded://", 1, every)]
+    for url, newer, expected in cases:
         asked.clear()
+        monkeypatch.setattr(cutter, "VERSION", VERSION + newer)
         monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"vector_url": url}))
-        word_counts.cut_everywhere(runtime)
+        recutter.cut_everywhere(runtime)
         assert shards_of(asked) == expected
         assert all(for_a_moment for _, for_a_moment in asked)
 
@@ -60,4 +69,4 @@ def test_a_server_that_is_away_keeps_no_chore_from_its_work(
 
     monkeypatch.setattr(type(runtime), "store", away)
     monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"vector_url": SERVER}))
-    word_counts.cut_everywhere(runtime)
+    recutter.cut_everywhere(runtime)

@@ -133,9 +133,13 @@ class ChoreRunner:
             Chore("sweep", later("chores.sweeper:sweep", runtime), SWEEP_SECONDS, due=now + SWEEP_SECONDS),
             Chore("erase", self.eraser.poke, ERASE_SECONDS, due=now + ADD_UP_SECONDS),
             Chore(
-                "count_words", later("word_counts:count_everywhere", runtime), COUNT_SECONDS, due=now + COUNT_SECONDS
+                "count_words",
+                later("word_counts:count_everywhere", runtime),
+                COUNT_SECONDS,
+                due=now + COUNT_SECONDS,
+                asks=lambda _: runtime.must_count_words,
             ),
-            Chore("cut_anew", later("word_counts:cut_everywhere", runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
+            Chore("cut_anew", later("chores.recutter:cut_everywhere", runtime), COUNT_SECONDS, due=now + COUNT_SECONDS),
             Chore(
                 "forget_queries",
                 lambda: forget_queries(runtime.database, days=settings.record_days),

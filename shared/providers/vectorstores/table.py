@@ -1,8 +1,9 @@
 """The vector stores by URL scheme."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,11 +30,18 @@ class Store:
     """The package with which it encrypts its files."""
     counts_words: bool = True
     """Whether it knows how many rows hold a word, or has to be told (`StoreOptions.count_words`)."""
+    glance: str = ""
+    """`module:function` that tells whether rows may wait for today's cutter, without what opens the store."""
 
 
 _HERE = "embedmill.shared.providers.vectorstores"
 STORES = {
-    "embedded": Store(f"{_HERE}.embedded.store:EmbeddedVectorStore", is_remote=False, encrypting="sqlcipher3"),
+    "embedded": Store(
+        f"{_HERE}.embedded.store:EmbeddedVectorStore",
+        is_remote=False,
+        encrypting="sqlcipher3",
+        glance=f"{_HERE}.embedded.lagging:may_lag",
+    ),
     "pinecone": Store(
         f"{_HERE}.pinecone.store:PineconeVectorStore",
         "pinecone",
@@ -53,6 +61,17 @@ def is_remote(url: str) -> bool:
 def counts_words(url: str) -> bool:
     """Whether the store counts words itself; raises SettingsError."""
     return _find(url).counts_words
+
+
+def may_lag(url: str, home: Path, collection_key: str, shards: Sequence[str], *, dimensions: int) -> bool:
+    """Whether rows may wait for today's cutter, as far as that is to be had for little; raises SettingsError."""
+    glance = _find(url).glance
+    return not glance or bool(resolve_name(glance)(home, collection_key, shards, dimensions=dimensions))
+
+
+def key_of(collection_id: int) -> str:
+    """What a collection is called where its vectors are."""
+    return f"c{collection_id}"
 
 
 def require_encrypting(url: str) -> None:

@@ -21,11 +21,9 @@ import numpy as np
 
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.providers.vectorstores.embedded import listing, reading, schema
-from embedmill.shared.providers.vectorstores.embedded.listing import ListedSegment, replace_listed
+from embedmill.shared.providers.vectorstores.embedded.listing import ENGINE, ListedSegment, WrittenFile, replace_listed
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, empty
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
-    ENGINE,
-    WrittenFile,
     key_id_of,
     open_written,
     remove_others,
@@ -41,8 +39,6 @@ MERGED_AT_ONCE = 4
 """A search takes as long for a small segment as for some thousand rows of a large one."""
 GONE_SHARE = 0.25
 """A segment that lost more of its rows is made anew."""
-CUT_AT_ONCE = 1_024
-"""So many rows a search cuts itself, in half a second."""
 LOCK = "lock"
 POLL_SECONDS = 0.1
 
@@ -172,10 +168,10 @@ class IndexBuilder:
         if self._is_cut:
             return
         with self._file.read() as connection:
-            has_former = connection is not None and bool(former_cutters(connection))
+            has_former = connection is not None and bool(listing.former_cutters(connection, cutting.VERSION))
         if has_former and not (self._keeps_former and any(map(self._lags, self._siblings()))):
             with self._file.write() as connection:
-                listing.drop_former(connection)
+                listing.drop_former(connection, cutting.VERSION)
                 names = {one.written.name for one in listing.read_list(connection)}
             remove_others(self._folder, names)
 
@@ -189,7 +185,7 @@ class IndexBuilder:
         file = ShardFile(path, dimensions=self._dimensions, ring=self._file.ring)
         try:
             with file.read() as connection:
-                return connection is not None and lags(connection)
+                return connection is not None and listing.lags(connection, cutting.VERSION)
         except StorageFailed:
             return False
         finally:
@@ -234,25 +230,6 @@ def _group(path: Path) -> str:
     return path.stem.rpartition("-")[0]
 
 
-def lags(connection: sqlite3.Connection) -> bool:
-    """Whether so many rows are not cut by today's cutter that a search would wait for it."""
-    if schema.version_of(connection) < schema.WITH_WORDS:
-        return True
-    return not is_cut(connection, [cutting.VERSION])
-
-
-def is_cut(connection: sqlite3.Connection, cutters: Sequence[int]) -> bool:
-    """Whether all rows but a few were cut by one of the cutters."""
-    return listing.count_uncut(connection, cutters, most=CUT_AT_ONCE + 1) <= CUT_AT_ONCE
-
-
-def former_cutters(connection: sqlite3.Connection) -> list[int]:
-    """The versions of other cutters that have an index here, the latest first."""
-    if schema.version_of(connection) < schema.WITH_WORDS:
-        return []
-    return sorted(listing.cutters(connection) - {cutting.VERSION}, reverse=True)
-
-
 def _slice_end(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
     """The last key of a whole slice of rows beyond the segments; rows are passed only where there may be so many."""
     if connection.execute(LAST_KEY).fetchone()[0] - end < SLICE_ROWS:
@@ -263,7 +240,7 @@ def _slice_end(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
 
 def _uncut(connection: sqlite3.Connection, end: int) -> tuple[int] | None:
     """The last key, where rows beyond the segments wait with words of another cutter, or wait with none in numbers."""
-    if not lags(connection) and not former_cutters(connection):
+    if not listing.lags(connection, cutting.VERSION) and not listing.former_cutters(connection, cutting.VERSION):
         return None
     uncut = connection.execute(LAST_UNCUT, (end, cutting.VERSION)).fetchone()[0]
     return None if uncut is None else (uncut,)

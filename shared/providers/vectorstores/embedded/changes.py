@@ -59,7 +59,8 @@ def bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
 
 
 def _words(counted: TermCounts) -> tuple[Any, ...]:
-    return cutting.VERSION, counted.length, counted.terms.tobytes(), counted.counts.tobytes()
+    terms, counts, length = counted.kept
+    return cutting.VERSION, length, terms, counts
 
 
 def keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:

@@ -1,12 +1,19 @@
-"""Owns the list of a shard's segments, which is kept among its rows: each view has its own segments."""
+"""Owns the list of a shard's segments, which is kept among its rows: each view has its own segments.
+
+What a file tells of its index is told here, without loading what reads words and vectors.
+"""
 
 import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedmill.shared.providers.vectorstores.embedded.segment_files import ENGINE, WrittenFile
-from embedmill.shared.words import cutting
+from embedmill.shared.providers.vectorstores.embedded import schema
+
+ENGINE = 1
+"""The version of what segments hold and how it is laid out."""
+CUT_AT_ONCE = 1_024
+"""So many rows a search cuts itself, in half a second."""
 
 LISTED = """
 SELECT name, size, checksum, low, high, rows, number, engine, cutter FROM segments ORDER BY low
@@ -41,6 +48,15 @@ NO_END = 2**62
 
 Range = tuple[int, int]
 """The keys above the first and up to the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that was written: its name in the folder, its bytes and their checksum."""
+
+    name: str
+    size: int
+    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +120,27 @@ def _together(ranges: Sequence[Range]) -> list[Range]:
     return found
 
 
-def drop_former(connection: sqlite3.Connection) -> None:
-    """Forget the segments and words of other cutters and engines."""
-    connection.execute("DELETE FROM segments WHERE NOT (engine = ? AND cutter = ?)", (ENGINE, cutting.VERSION))
-    connection.execute("DELETE FROM words WHERE cutter <> ?", (cutting.VERSION,))
+def lags(connection: sqlite3.Connection, cutter: int) -> bool:
+    """Whether so many rows are not cut by today's cutter that a search would wait for it."""
+    return schema.version_of(connection) < schema.WITH_WORDS or not is_cut(connection, [cutter])
+
+
+def is_cut(connection: sqlite3.Connection, cutters: Sequence[int]) -> bool:
+    """Whether all rows but a few were cut by one of the cutters."""
+    return count_uncut(connection, cutters, most=CUT_AT_ONCE + 1) <= CUT_AT_ONCE
+
+
+def former_cutters(connection: sqlite3.Connection, cutter: int) -> list[int]:
+    """The versions of other cutters than today's that have an index here, the latest first."""
+    if schema.version_of(connection) < schema.WITH_WORDS:
+        return []
+    return sorted(cutters(connection) - {cutter}, reverse=True)
+
+
+def drop_former(connection: sqlite3.Connection, cutter: int) -> None:
+    """Forget the segments and words of other cutters than today's, and of other engines."""
+    connection.execute("DELETE FROM segments WHERE NOT (engine = ? AND cutter = ?)", (ENGINE, cutter))
+    connection.execute("DELETE FROM words WHERE cutter <> ?", (cutter,))
     connection.execute("UPDATE shard SET seq = seq + 1")
     prune_tombstones(connection)
 

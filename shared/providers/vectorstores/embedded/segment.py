@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.distinct import distinct
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode, join
-from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.counts import CountsOfMany
 from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION
 
 MOST_ROWS = 2**16
@@ -24,8 +24,8 @@ MOST_ROWS = 2**16
 MOVED_AT_ONCE = 2**18
 """Postings that are on their way from segments into another at a time."""
 
-TERM_SHIFT, ROW_SHIFT = np.uint64(24), np.uint64(8)
-
+HALF = np.uint32(16)
+"""Bits."""
 
 Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Where some things begin, and where they end."""
@@ -141,24 +141,14 @@ class Segment:
         return rows
 
 
-def make(keys: Sequence[int], ids: Sequence[str], words: Sequence[TermCounts], codes: Codes) -> Segment:
+def make(keys: Sequence[int], ids: Sequence[str], words: CountsOfMany, codes: Codes) -> Segment:
     """A segment of rows, given in the order of their keys."""
-    sizes = [len(row.terms) for row in words]
-    terms = np.concatenate([np.empty(0, np.uint32), *(row.terms for row in words)])
-    counts = np.concatenate([np.empty(0, np.uint8), *(row.counts for row in words)])
-    rows = np.repeat(np.arange(len(sizes), dtype=np.uint64), sizes)
-    return Segment(
-        np.array(keys, np.int64),
-        ranked(ids),
-        np.array([row.length for row in words], np.uint32),
-        invert(terms, rows, counts),
-        codes,
-    )
+    return Segment(np.array(keys, np.int64), ranked(ids), words.lengths, invert(words), codes)
 
 
 def empty(dimensions: int) -> Segment:
     """A segment without rows."""
-    return make([], [], [], encode(np.empty((0, dimensions), np.float32)))
+    return make([], [], CountsOfMany.read([]), encode(np.empty((0, dimensions), np.float32)))
 
 
 def ranked(ids: Sequence[str]) -> NDArray[np.uint32]:
@@ -168,21 +158,22 @@ def ranked(ids: Sequence[str]) -> NDArray[np.uint32]:
     return ranks
 
 
-def invert(terms: NDArray[np.uint32], rows: NDArray[np.uint64], counts: NDArray[np.uint8]) -> Postings:
-    """Postings in order: term, row and count are sorted as one number of 56 bits."""
-    packed = terms.astype(np.uint64)
-    packed <<= TERM_SHIFT
-    packed |= rows << ROW_SHIFT
-    packed |= counts
-    packed.sort()
-    sorted_terms = (packed >> TERM_SHIFT).astype(np.uint32)
-    begins = np.flatnonzero(np.diff(sorted_terms, prepend=~sorted_terms[:1]))
-    return Postings(
-        sorted_terms[begins],
-        np.append(begins, len(packed)).astype(np.uint32),
-        (packed >> ROW_SHIFT).astype(np.uint16),
-        packed.astype(np.uint8),
-    )
+def invert(words: CountsOfMany) -> Postings:
+    """Postings in order: they come in that of their rows, which stays where terms are the same.
+
+    They are sorted by one half of a term's bits and then by the other, as numbers of 16 bits need no comparing.
+    """
+    order = _sorted(words.terms.astype(np.uint16))
+    order = order[_sorted((words.terms >> HALF).astype(np.uint16)[order])]
+    terms = words.terms[order]
+    begins = np.flatnonzero(np.append(True, terms[1:] != terms[:-1])[: len(terms)])
+    rows = np.repeat(np.arange(len(words.sizes), dtype=np.uint16), words.sizes)
+    offsets = np.append(begins, len(terms)).astype(np.uint32)
+    return Postings(terms[begins], offsets, rows[order], words.counts[order])
+
+
+def _sorted(halves: NDArray[np.uint16]) -> NDArray[np.int32]:
+    return np.argsort(halves, kind="stable").astype(np.int32)
 
 
 def merge(segments: Sequence[Segment], kept: Sequence[NDArray[np.bool_] | None], ids: Sequence[str]) -> Segment:

@@ -8,7 +8,6 @@ import mmap
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ from numpy.typing import NDArray
 
 from embedmill.shared.errors import SealBroken
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
+from embedmill.shared.providers.vectorstores.embedded.listing import WrittenFile
 from embedmill.shared.providers.vectorstores.embedded.read_whole import note_read_whole, was_read_whole
 from embedmill.shared.providers.vectorstores.embedded.segment import Pages, Postings, Segment
 from embedmill.shared.sealing import envelope
 from embedmill.shared.sealing.envelope import MAGIC, OVERHEAD_BYTES, is_sealed
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
-
-ENGINE = 1
-"""The version of what segments hold and how it is laid out."""
 
 SUFFIX = ".segment"
 KIND = "segment"
@@ -37,15 +34,6 @@ POSTINGS = ("terms", "offsets", "rows", "counts")
 CODES = ("signs", "levels", "scales", "slacks")
 READ_BY_EVERY_SEARCH = (("keys", "rows"), ("signs", "levels"), ("scales", ""))
 """The first array of each range of a file, and the one behind it; of the others a search reads what it asks for."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A file that was written: its name in the folder, its bytes and their checksum."""
-
-    name: str
-    size: int
-    checksum: int
 
 
 def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> WrittenFile:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.logs import get_logger
-from embedmill.shared.providers.vectorstores.embedded import building, high_water, schema
+from embedmill.shared.providers.vectorstores.embedded import building, high_water, listing, schema
 from embedmill.shared.providers.vectorstores.embedded.building import IndexBuilder
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex
 from embedmill.shared.providers.vectorstores.embedded.listing import measure
@@ -67,13 +67,13 @@ class Shard:
             return connection is not None and self._lags_in(connection)
 
     def _lags_in(self, connection: sqlite3.Connection) -> bool:
-        self._is_cut = self._is_cut or not building.lags(connection)
+        self._is_cut = self._is_cut or not listing.lags(connection, cutting.VERSION)
         return not self._is_cut
 
     def former_cutters(self) -> list[int]:
         """The versions of other cutters that have an index here, the latest first."""
         with self.file.read() as connection:
-            return [] if connection is None else building.former_cutters(connection)
+            return [] if connection is None else listing.former_cutters(connection, cutting.VERSION)
 
     def stands_by(self, cutter: int) -> bool:
         """Whether the index of another cutter has all rows but those that were written since today's is used."""
@@ -84,7 +84,7 @@ class Shard:
         read = self._view_of(cutter).unsettled(connection)
         known = schema.version_of(connection) >= schema.WITH_WORDS
         in_memory = READ_SLICES * building.SLICE_ROWS
-        return known and read <= in_memory and building.is_cut(connection, [cutter, cutting.VERSION])
+        return known and read <= in_memory and listing.is_cut(connection, [cutter, cutting.VERSION])
 
     def _view_of(self, cutter: int) -> ShardView:
         if cutter not in self._views:

@@ -65,6 +65,16 @@ _patience: ContextVar[float] = ContextVar("patience", default=BUSY_TIMEOUT_SECON
 _abandoned: list[sqlite3.Connection] = []  # a forked child must neither use nor close its parent's connections
 
 
+def folder_of_store(home: Path, key: str) -> Path:
+    """Where the shards of a collection are, and beside it those of another installation that came first."""
+    return home / "vectors" / key
+
+
+def path_of(folder: Path, shard: str) -> Path:
+    """The file of a shard."""
+    return folder / f"{shard}.db"
+
+
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
     """Have this thread wait for a file that others hold for so long meanwhile, and never longer than usual."""

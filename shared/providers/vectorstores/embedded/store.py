@@ -26,7 +26,7 @@ from embedmill.shared.providers.vectorstores.embedded.records import row as row_
 from embedmill.shared.providers.vectorstores.embedded.records import select as rows_select
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
-from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile
+from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile, folder_of_store, path_of
 from embedmill.shared.providers.vectorstores.embedded.statements import (
     EDITION_COUNTS,
     EDITIONS_OF,
@@ -70,7 +70,7 @@ class EmbeddedVectorStore(VectorStore):
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         del url
-        folder = options.home / "vectors" / options.collection_key
+        folder = folder_of_store(options.home, options.collection_key)
         return cls(folder, dimensions=options.dimensions, owner=options.owner, ring=options.ring)
 
     def upsert(self, shard: str, rows: Sequence[VectorRow]) -> None:
@@ -363,7 +363,7 @@ class EmbeddedVectorStore(VectorStore):
         return self._shards.setdefault((place, shard), opened)
 
     def _path(self, place: str, shard: str) -> Path:
-        return self._folder / place / f"{shard}.db"
+        return path_of(self._folder / place, shard)
 
     # Marks: a file beside the shards
 

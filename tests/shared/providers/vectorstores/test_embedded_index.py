@@ -185,7 +185,7 @@ class TestAnotherCutter:
     @pytest.fixture
     def before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
         """How many rows of two shards had a word for the cutter of before; today's finds one more word in each row."""
-        monkeypatch.setattr(building, "CUT_AT_ONCE", 3)
+        monkeypatch.setattr(listing, "CUT_AT_ONCE", 3)
         rng, store = np.random.default_rng(6), opened(tmp_path)
         for shard in self.SHARDS:
             for start in range(0, self.ROWS, 10):

@@ -11,7 +11,7 @@ import pytest
 from embedmill.shared.providers.vectorstores.embedded import codes, segment
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written, write
-from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.counts import CountsOfMany, TermCounts
 
 DIMENSIONS = 70
 SHAPES = [[300, 5, 0, 40], [0], [1, 1], [90]]
@@ -29,7 +29,8 @@ def _rows(count: int, seed: int) -> list[Row]:
 
 def _segment(rows: Sequence[Row]) -> Segment:
     vectors = np.array([row[3] for row in rows], np.float32).reshape(len(rows), DIMENSIONS)
-    return make([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], codes.encode(vectors))
+    words = CountsOfMany.read([row[2].kept for row in rows])
+    return make([row[0] for row in rows], [row[1] for row in rows], words, codes.encode(vectors))
 
 
 def _arrays(found: Segment) -> list[tuple[str, Any]]:
