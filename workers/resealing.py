@@ -13,6 +13,7 @@ import orjson
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import references, resealing, word_counts
 from embedmill.shared.db.collections import Collection, list_collections, require_idle
+from embedmill.shared.db.jobs import RE_ENCRYPTION
 from embedmill.shared.db.references import object_of
 from embedmill.shared.db.resealing import list_ids
 from embedmill.shared.db.sealed import MARK, TERM
@@ -157,7 +158,7 @@ class Resealer:
     def _shards(self) -> Iterator[str]:
         store = self._runtime.store(self._collection)
         for shard in self._collection.reading_shards:
-            self._database.query(require_idle, self._collection.id)
+            self._database.query(lambda c: require_idle(c, self._collection.id, but=RE_ENCRYPTION))
             store.reseal(shard)
             yield f"shard {shard}"
 

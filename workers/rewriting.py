@@ -10,7 +10,6 @@ from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 
-LEASE = "rewriting"
 LEASE_SECONDS = 1800.0
 """Longer than any step; whoever is known to be gone is not waited for."""
 
@@ -22,7 +21,7 @@ def alone(runtime: Runtime, refusal: EmbedmillError) -> Iterator[Callable[[], No
     def seize(connection: Connection) -> bool:
         gone = partial(is_gone, runtime.run_folder)
         holder = runtime.process_id
-        return presence.seize_chore(connection, LEASE, holder=holder, seconds=LEASE_SECONDS, is_gone=gone)
+        return presence.seize_chore(connection, presence.REWRITING, holder=holder, seconds=LEASE_SECONDS, is_gone=gone)
 
     def hold() -> None:
         if not runtime.database.transact(seize):
@@ -32,4 +31,4 @@ def alone(runtime: Runtime, refusal: EmbedmillError) -> Iterator[Callable[[], No
     try:
         yield hold
     finally:
-        runtime.database.transact(partial(presence.free_chore, name=LEASE, holder=runtime.process_id))
+        runtime.database.transact(partial(presence.free_chore, name=presence.REWRITING, holder=runtime.process_id))

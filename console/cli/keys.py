@@ -1,18 +1,17 @@
 """`embedmill keys`: show, make, rotate, re-encrypt."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from embedmill.console.cli.options import AsJson
-from embedmill.console.cli.output import print_line, print_notice, print_result, print_table
+from embedmill.console.cli.output import print_line, print_result, print_table
 from embedmill.console.rendering import documents_of, to_json
 
 if TYPE_CHECKING:
     from embedmill.console.services.keys import KeyReports, MadeKey, Rotated
-    from embedmill.console.services.resealing import Resealed, Resealing
+    from embedmill.console.services.resealing import Resealed
 
 app = typer.Typer(no_args_is_help=True, help="Keys of what is encrypted.")
 
@@ -78,20 +77,15 @@ def re_encrypt(
 ) -> None:
     """Write a collection anew under a new key.
 
-    One that is not encrypted is from then on. Nothing is embedded or paid again, and no job of it may be open. Run the
-    command again to take up one that was cut short.
+    One that is not encrypted is from then on. Nothing is embedded or paid again. It is a job of its own, and no other
+    one of the collection may be open. Run the command again to take up one that was cut short.
     """
     from embedmill.console.cli.session import heard, opened
     from embedmill.console.services.resealing import reseal_collection
 
     with opened() as runtime, heard(quiet=as_json) as listener:
-        shown = listener if as_json else replace(listener, on_progress=_tell)
-        done = reseal_collection(runtime, name, wanted="decrypt" if decrypt else "encrypt", listener=shown)
+        done = reseal_collection(runtime, name, wanted="decrypt" if decrypt else "encrypt", listener=listener)
     print_result(done, _print_resealed, as_json=as_json)
-
-
-def _tell(progress: "Resealing") -> None:
-    print_notice(f"{progress.step}: {documents_of(progress.documents)} so far")
 
 
 def _print_resealed(done: "Resealed") -> None:

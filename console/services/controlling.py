@@ -59,7 +59,7 @@ def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], N
     def change(connection: Connection) -> JobControl:
         order(connection, job_id)
         job = jobs.get_job(connection, job_id)
-        return JobControl(job_id, job.state, job.is_read)
+        return JobControl(job_id, job.state, job.is_read or job.rewriting is not None)
 
     return runtime.database.transact(change)
 

@@ -28,7 +28,7 @@ from embedmill.shared.db.collections import get_collection, get_collection_by_id
 from embedmill.shared.db.dead_before import DeadBefore, count_dead_before
 from embedmill.shared.db.dead_letters import list_letters
 from embedmill.shared.db.engine import Connection
-from embedmill.shared.db.jobs import Job
+from embedmill.shared.db.jobs import RE_ENCRYPTION, Job
 from embedmill.shared.db.redactions import sum_redactions
 from embedmill.shared.db.seen_work import has_seen_work, measure_seen
 from embedmill.shared.db.transitions import no_job
@@ -43,7 +43,7 @@ from embedmill.shared.states import JobState, WaitReason
 REPORTED_NOTES = 1000
 REPORTED_REASONS = 100
 # By the option that such a job has: what it was made by, in the place of a source.
-WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review"}
+WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review", RE_ENCRYPTION: "keys re-encrypt"}
 
 
 @dataclass(frozen=True, slots=True)

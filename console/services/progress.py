@@ -1,5 +1,6 @@
 """What a job is doing at this moment, how quickly, and what would get it going again: the same for every command."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, State, WaitReason, WorkerState
 
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+RE_ENCRYPTING, CUT_SHORT = "re-encrypting", "cut short"
 WORKING, SCANNING, FOR_WORKERS, FOR_CHORES = "working", "scanning", "waiting for workers", "waiting for chores"
 # Workers that will take no more work.
 _NOT_SERVING = (WorkerState.DRAINING, WorkerState.LOST)
@@ -27,7 +29,7 @@ WAITING: Mapping[str, str] = {
     WaitReason.RETRY: "waiting to try again",
 }
 # What ends by itself within a while, so that a rate still tells something.
-_PASSING = frozenset({WORKING, SCANNING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
+_PASSING = frozenset({WORKING, SCANNING, RE_ENCRYPTING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
 TELLING = 10
 """So many documents have to be done before a rate says when the rest will be."""
 
@@ -46,6 +48,8 @@ class Staffing:
     scaled: frozenset[str]
     has_chores: bool = True
     """Whether somebody does the chores, or nobody for a short time only."""
+    rewriter: str | None = None
+    """The process that writes stored objects anew, if one does."""
 
     def moves(self, queue: str) -> bool:
         """Whether work of a queue is taken up by somebody."""
@@ -71,13 +75,21 @@ def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
         scaled=frozenset(pool.queue for pool in wanted if pool.desired == 0),
         # Workers come before chores do when a fleet is started.
         has_chores=waited < silent or presence.were_chores_done(connection, seconds=silent),
+        rewriter=_find_rewriter(runtime, connection),
     )
+
+
+def _find_rewriter(runtime: Runtime, connection: Connection) -> str | None:
+    holder = presence.find_chore_holder(connection, presence.REWRITING)
+    return None if holder is None or is_gone(runtime.run_folder, holder) else holder
 
 
 def name_activity(job: jobs.Job, progress: tallies.Progress, staffing: Staffing) -> str:
     """What a job does: a final state, `paused`, `scanning`, `working`, or what all of its work waits for."""
     if job.state in FINAL or job.state is JobState.PAUSED:
         return str(job.state)
+    if job.rewriting is not None:
+        return RE_ENCRYPTING if job.rewriting.process == staffing.rewriter else CUT_SHORT
     active = progress.active
     if any(State.RUNNING in states for states in active.values()):
         return WORKING
@@ -123,6 +135,8 @@ def measure_pace(connection: Connection, job: jobs.Job, progress: tallies.Progre
     rate = tallies.measure_rate(connection, job) if activity in _PASSING else 0.0
     left = sum(sum(states.values()) for states in progress.active.values())
     moves = staffing.has_chores and all(WAITING[reason] in _PASSING for reason in progress.waiting)
+    if job.rewriting is not None:
+        left, moves = job.rewriting.of - job.rewriting.documents, activity is RE_ENCRYPTING
     is_telling = rate > 0 and moves and progress.documents["completed"] >= TELLING
     return Pace(activity, round(rate, 3), round(left / rate, 1) if is_telling else None)
 
@@ -200,6 +214,8 @@ def find_hindrances(
     if job.state is JobState.PAUSED:
         left = sum(sum(states.values()) for states in progress.active.values())
         return [Hindrance("paused", None, left, f"job {job.id} is paused", f"embedmill jobs resume {job.id}")]
+    if job.rewriting is not None:
+        return [] if job.rewriting.process == staffing.rewriter else [_tell_cut_short(job, job.rewriting)]
     unstaffed = [
         *_find_chores(progress, staffing),
         *_find_unserved(progress, staffing),
@@ -208,6 +224,12 @@ def find_hindrances(
     waits_for = list(_find_waits(job, waiting))
     # Workers alone would not get a job going of which nothing is ready.
     return [*unstaffed, *waits_for] if _is_any_ready(progress) else [*waits_for, *unstaffed]
+
+
+def _tell_cut_short(job: jobs.Job, rewriting: jobs.Rewriting) -> Hindrance:
+    command = f"embedmill keys re-encrypt {shlex.quote(job.collection)}" + (" --decrypt" if rewriting.decrypts else "")
+    left = rewriting.of - rewriting.documents
+    return Hindrance("cut_short", None, left, "the re-encryption was cut short, and this takes it up", command)
 
 
 def _is_any_ready(progress: tallies.Progress) -> bool:

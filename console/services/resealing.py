@@ -1,17 +1,19 @@
 """Re-encryption: a collection under a new key, one that was open to read encrypted, or one decrypted."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from embedmill.console.listening import NOBODY, Listener, Teller
+from embedmill.console.services.progress import measure_job_progress
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import CollectionSettings, read_collection_settings
-from embedmill.shared.db import collections
+from embedmill.shared.db import collections, jobs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.db.jobs import Rewriting
+from embedmill.shared.db.resealing import count_ids
 from embedmill.shared.errors import UsageError, UserError
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
@@ -20,17 +22,10 @@ Wanted = Literal["encrypt", "decrypt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Resealing:
-    """How far it is: what was written anew last, and the documents that are done."""
-
-    step: str
-    documents: int
-
-
-@dataclass(frozen=True, slots=True)
 class Resealed:
-    """A collection as it is stored now: whether encrypted, and under which key."""
+    """A collection as it is stored now: whether encrypted, under which key, and the job that made it so."""
 
+    job: int
     collection: str
     encrypted: bool
     key: str | None
@@ -43,51 +38,52 @@ def reseal_collection(
 ) -> Resealed:
     """Write all that is stored of a collection anew under a new key, or, to decrypt it, without one.
 
-    No job may be open. It can be searched meanwhile, though a store of somebody else's finds a part of it only. What
-    was cut short is taken up by the same call. Raises NotFound, UserError, UsageError, KeyUnavailable.
+    It is a job with progress, and no other one may be open. The collection can be searched meanwhile, though a store
+    of somebody else's finds a part of it only. What was cut short is taken up by the same call. Raises NotFound,
+    UserError, UsageError, KeyUnavailable, and ScanStopped where somebody cancels or pauses the job.
     """
-    found = _begin(runtime, name, encrypt=wanted == "encrypt")
-    runtime.forget_collections()
-    told, documents = Teller(listener), 0
-    for step, documents in _work(runtime, found):
-        told.tell(lambda s=step, d=documents: Resealing(s, d))  # type: ignore[misc]
-    runtime.database.transact(_end, name)
-    runtime.forget_collections()
-    key = runtime.vault.current_key(found.id)
-    return Resealed(name, wanted == "encrypt", key.id if key else None, documents)
-
-
-def _work(runtime: Runtime, collection: Collection) -> Iterator[tuple[str, int]]:
     from embedmill.workers.resealing import Resealer
     from embedmill.workers.rewriting import alone
 
-    resealer = Resealer(runtime, collection)
-    with alone(runtime, UserError("an erasure is under way", hint="embedmill erasures list")) as go_on:
-        for step in resealer.steps():
+    decrypts, teller = wanted == "decrypt", Teller(listener)
+    with alone(runtime, UserError("an erasure or re-encryption is under way", hint="embedmill jobs list")) as go_on:
+        found, job_id, begun = _begin(runtime, name, decrypts=decrypts)
+        runtime.forget_collections()
+        resealer = Resealer(runtime, found)
+        for _ in resealer.steps():
             go_on()
-            yield step, resealer.documents
+            done = replace(begun, documents=resealer.documents)
+            runtime.database.transact(lambda c, done=done: jobs.note_rewritten(c, job_id, done))  # type: ignore[misc]
+            teller.tell(lambda: measure_job_progress(runtime, runtime.database.query(jobs.get_job, job_id)))
+        runtime.database.transact(lambda connection: _end(connection, name, job_id))
+    runtime.forget_collections()
+    key = runtime.vault.current_key(found.id)
+    return Resealed(job_id, name, not decrypts, key.id if key else None, resealer.documents)
 
 
-def _begin(runtime: Runtime, name: str, *, encrypt: bool) -> Collection:
-    if encrypt:
+def _begin(runtime: Runtime, name: str, *, decrypts: bool) -> tuple[Collection, int, Rewriting]:
+    if not decrypts:
         require_encrypting(runtime.settings.vector_url)
     root = runtime.keys.root
 
-    def begin(connection: Connection) -> Collection:
+    def begin(connection: Connection) -> tuple[Collection, int, Rewriting]:
         found = collections.get_collection(connection, name)
-        collections.require_idle(connection, found.id)
+        collections.require_idle(connection, found.id, but=jobs.RE_ENCRYPTION)
         settings = read_collection_settings(found.settings)
-        if not encrypt and not settings.encrypt and not settings.resealing:
+        if decrypts and not settings.encrypt and not settings.resealing:
             raise UsageError(f"{name} is not encrypted")
-        if encrypt and not (settings.resealing and settings.encrypt):
+        if not decrypts and not (settings.resealing and settings.encrypt):
             runtime.keys.create_data_key(connection, found.id, root)
-        _write(connection, found, encrypt=encrypt, resealing=True)
-        return collections.get_collection(connection, name)
+        _write(connection, found, encrypt=not decrypts, resealing=True)
+        begun = Rewriting(0, count_ids(connection, found.id), decrypts, runtime.process_id)
+        job_id = jobs.open_rewriting(connection, found.id, begun)
+        return collections.get_collection(connection, name), job_id, begun
 
     return runtime.database.transact(begin)
 
 
-def _end(connection: Connection, name: str) -> None:
+def _end(connection: Connection, name: str, job_id: int) -> None:
+    jobs.end_rewriting(connection, job_id)
     found = collections.get_collection(connection, name)
     _write(connection, found, encrypt=read_collection_settings(found.settings).encrypt, resealing=False)
 

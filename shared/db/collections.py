@@ -237,9 +237,11 @@ def update_settings(connection: Connection, collection_id: int, settings: Mappin
     connection.execute(query)
 
 
-def require_idle(connection: Connection, collection_id: int) -> None:
-    """Raise UserError while a job of the collection is open."""
-    busy = select(job.c.id).where(job.c.collection_id == collection_id, job.c.finished_at.is_(None))
+def require_idle(connection: Connection, collection_id: int, *, but: str = "") -> None:
+    """Raise UserError while a job of the collection is open, but for one of an identity."""
+    busy = select(job.c.id).where(
+        job.c.collection_id == collection_id, job.c.finished_at.is_(None), job.c.identity != but
+    )
     open_jobs = list(connection.execute(busy).scalars())
     if open_jobs:
         hint = f"embedmill jobs cancel {open_jobs[0]}"

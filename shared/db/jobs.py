@@ -1,7 +1,7 @@
 """Jobs: created and taken up, found, hurried, paused, resumed, cancelled and completed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,8 @@ from embedmill.shared.errors import IllegalTransition, ScanStopped, UsageError, 
 from embedmill.shared.ledger import Lane
 from embedmill.shared.states import FINAL, JobState, State, WaitReason
 
+RE_ENCRYPTION = "re-encryption"
+"""Identity and option of a job that writes all of a collection anew, under another key."""
 UNFINISHED = tuple(state for state in State if state not in FINAL)
 
 
@@ -57,6 +59,22 @@ class Job:
     def is_read(self) -> bool:
         """Whether its sources were read to their end."""
         return self.enumerated_at is not None
+
+    @property
+    def rewriting(self) -> "Rewriting | None":
+        """How far a re-encryption is; None of any other job."""
+        found = self.options.get(RE_ENCRYPTION)
+        return None if found is None else Rewriting(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How many of a collection's documents are written anew, whether open to read, and which process does it."""
+
+    documents: int
+    of: int
+    decrypts: bool
+    process: str
 
 
 def _select() -> Any:
@@ -123,6 +141,29 @@ def open_job(
             return OpenJob(row.id, JobState(row.state), is_new=False)
         if (made := begin_job(connection, wanted)) is not None:
             return OpenJob(made, JobState.RUNNING, is_new=True)
+
+
+def open_rewriting(connection: Connection, collection_id: int, rewriting: Rewriting) -> int:
+    """The open job of a collection's re-encryption, begun or taken up; raises UserError for one that is paused."""
+    options = {RE_ENCRYPTION: asdict(rewriting)}
+    found = open_job(connection, collection_id=collection_id, identity=RE_ENCRYPTION, sources=[], options=options)
+    if found.state is JobState.PAUSED:
+        raise UserError(f"job {found.id} is paused", hint=f"embedmill jobs resume {found.id}")
+    connection.execute(update(job).where(job.c.id == found.id).values(options=options, resumed_at=clock()))
+    return found.id
+
+
+def note_rewritten(connection: Connection, job_id: int, rewriting: Rewriting) -> None:
+    """Say how far a re-encryption is; raises ScanStopped for one that was paused or cancelled."""
+    require_running(connection, job_id)
+    connection.execute(update(job).where(job.c.id == job_id).values(options={RE_ENCRYPTION: asdict(rewriting)}))
+
+
+def end_rewriting(connection: Connection, job_id: int) -> None:
+    """Nothing of it is left to do; raises ScanStopped for one that was paused or cancelled."""
+    require_running(connection, job_id)
+    end_enumeration(connection, job_id, held_deletions=0)
+    move_jobs(connection, [job_id], JobState.COMPLETED)
 
 
 def get_job(connection: Connection, job_id: int) -> Job:

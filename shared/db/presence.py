@@ -16,6 +16,8 @@ from embedmill.shared.states import State, WorkerState
 
 # The lease of whoever dispatches, rescues, completes jobs and tidies.
 CHORES = "chores"
+# The lease of whoever writes stored objects anew.
+REWRITING = "rewriting"
 # How long a worker that is gone stays in the list.
 LOST_SHOWN_SECONDS = 600.0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
 from embedmill.shared.db.schema import (
     document,
@@ -54,6 +54,12 @@ PLACES = (
 TERMS = SealedTable(
     term, "id", lambda id: term.c.collection_id == id, dict.fromkeys(("term", "label", "synonym"), TERM)
 )
+
+
+def count_ids(connection: Connection, collection_id: int) -> int:
+    """How many documents there are, whatever became of them."""
+    query = select(func.count()).select_from(document).where(document.c.collection_id == collection_id)
+    return int(connection.execute(query).scalar_one())
 
 
 def list_ids(connection: Connection, collection_id: int, *, after: str, limit: int) -> list[str]:

@@ -105,7 +105,7 @@ def add_up(subject: Job, groups: Sequence[Any], spend: Mapping[str, float]) -> P
     chunks = {name: sum(int(getattr(g, name)) for g in groups) for name in ("expected", "rejected", "embedded")}
     indexed = sum(int(g.expected - g.rejected) for g in groups if g.result == Result.INDEXED)
     return Progress(
-        documents=_count_documents(subject, groups),
+        documents=_count_documents(subject, groups) | _count_rewritten(subject),
         noted=sum(int(g.noted) for g in groups),
         chunks={
             "expected": chunks["expected"],
@@ -157,6 +157,11 @@ def _count_documents(subject: Job, groups: Sequence[Any]) -> dict[str, int]:
     }
 
 
+def _count_rewritten(subject: Job) -> dict[str, int]:
+    rewriting = subject.rewriting
+    return {} if rewriting is None else {"total": rewriting.of, "completed": rewriting.documents}
+
+
 def _count_active(groups: Sequence[Any]) -> dict[str, dict[str, int]]:
     active: dict[str, dict[str, int]] = {}
     for group in groups:
@@ -181,6 +186,9 @@ RATE_SECONDS = 60.0
 def measure_rate(connection: Connection, subject: Job) -> float:
     """Documents a second that a job brought to their end over the last minute, or since it began or went on."""
     now = read_clock(connection)
-    seconds = max(1.0, min(RATE_SECONDS, now - (subject.resumed_at or subject.created_at)))
+    seconds = max(1.0, now - (subject.resumed_at or subject.created_at))
+    if subject.rewriting is not None:
+        return subject.rewriting.documents / seconds
+    seconds = min(RATE_SECONDS, seconds)
     query = select(func.count()).where(work.c.job_id == subject.id, work.c.finished_at > now - seconds)
     return float(connection.execute(query).scalar_one() / seconds)

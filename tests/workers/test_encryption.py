@@ -9,9 +9,21 @@ import orjson
 import pytest
 from sqlalchemy import text as sql
 
-from embedmill.console.services import collections, document_reports, documents, erasing, feedback, resealing, searching
+from embedmill.console.listening import Listener
+from embedmill.console.services import (
+    collections,
+    controlling,
+    document_reports,
+    documents,
+    erasing,
+    feedback,
+    resealing,
+    searching,
+)
+from embedmill.console.services import jobs as reports
 from embedmill.console.services.documents import DocumentQuery
 from embedmill.console.services.exporting import export
+from embedmill.console.services.progress import JobProgress
 from embedmill.producers.sources.open import open_sources
 from embedmill.producers.sources.options import SourceOptions
 from embedmill.producers.submission import Submitter
@@ -22,7 +34,7 @@ from embedmill.shared.db import jobs, terms
 from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.verdict_cache import VerdictCache
 from embedmill.shared.db.verdicts import VerdictOrigin
-from embedmill.shared.errors import KeyUnavailable, SettingsError, UsageError
+from embedmill.shared.errors import KeyUnavailable, ScanStopped, SettingsError, UsageError, UserError
 from embedmill.shared.privacy.verdict_seals import VerdictSeals
 from embedmill.shared.sealing.envelope import is_sealed, key_id_of
 from embedmill.shared.settings import Settings
@@ -317,8 +329,37 @@ def test_what_was_cut_short_is_taken_up_under_the_same_key(
     begun = sealed.vault.current_key(1)
     assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
     assert begun is not None
-    assert resealing.reseal_collection(sealed, "sealed").key == begun.id
+    job, *_ = reports.list_jobs(sealed).jobs
+    assert (job.source, job.state, job.activity) == ("keys re-encrypt", "running", "cut short")
+    assert [each.command for each in reports.explain_job(sealed, job.id).hindrances] == [
+        "embedmill keys re-encrypt sealed"
+    ]
+    with pytest.raises(UserError, match=f"job {job.id} still works"):
+        collections.delete_collection(sealed, "sealed")
+    controlling.pause(sealed, job.id)
+    with pytest.raises(UserError, match=f"job {job.id} is paused"):
+        resealing.reseal_collection(sealed, "sealed")
+    controlling.resume(sealed, job.id)
+    told: list[JobProgress] = []
+    done = resealing.reseal_collection(sealed, "sealed", listener=Listener(on_progress=told.append, every_seconds=0))
+    assert (done.key, done.job) == (begun.id, job.id)
+    assert {each.pace.activity for each in told} == {"re-encrypting"}
+    assert (told[-1].documents.ended, told[-1].documents.total) == (len(ROWS), len(ROWS))
+    ended = reports.describe_job(sealed, job.id)
+    assert (ended.state, ended.activity, ended.documents.completed) == ("completed", "completed", len(ROWS))
     assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
+
+
+def test_a_re_encryption_that_somebody_cancels_ends_between_two_steps_and_is_begun_anew(sealed: WorkerRuntime) -> None:
+    def cancel(progress: JobProgress) -> None:
+        controlling.cancel(sealed, progress.job)
+
+    with pytest.raises(ScanStopped, match="is cancelled"):
+        resealing.reseal_collection(sealed, "sealed", listener=Listener(on_progress=cancel, every_seconds=0))
+    sealed.forget_collections()
+    assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
+    first, second = (each.id for each in reports.list_jobs(sealed).jobs[:2])
+    assert resealing.reseal_collection(sealed, "sealed").job not in {first, second}
 
 
 def test_vectors_that_were_paid_for_come_along(
