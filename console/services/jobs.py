@@ -220,7 +220,7 @@ def describe_job(runtime: Runtime, job_id: int) -> JobReport:
         if (reaches := reaches_of(runtime.principal, connection)) is not None:
             return _report_seen(connection, job, reaches)
         # Who serves the queues does not matter to what has ended.
-        staffing = NOBODY_SERVES if job.finished_at else read_staffing(runtime, connection)
+        staffing = NOBODY_SERVES if job.finished_at else read_staffing(runtime, connection, [job])
         return _report(connection, job, tallies.measure_progress(connection, job), staffing)
 
     return runtime.database.query(look)
@@ -246,8 +246,8 @@ def list_jobs(
         if (reaches := reaches_of(runtime.principal, connection)) is not None:
             seen = jobs.list_jobs(connection, limit=limit, wanted=replace(wanted, seen=has_seen_work(reaches)))
             return JobList(_summarise_seen(connection, seen, reaches))
-        staffing, now = read_staffing(runtime, connection), read_clock(connection)
         found = jobs.list_jobs(connection, limit=limit, wanted=wanted)
+        staffing, now = read_staffing(runtime, connection, found), read_clock(connection)
         progress = tallies.measure_each(connection, found)
         return JobList([_summarise(job, progress[job.id], staffing, now=now) for job in found])
 
@@ -262,7 +262,7 @@ def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
         job = jobs.get_job(connection, job_id)
         if (reaches := reaches_of(runtime.principal, connection)) is not None:
             return JobExplanation(**_fields_of(_report_seen(connection, job, reaches)), **_UNTOLD)
-        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection, [job])
         pace, waiting = measure_pace(connection, job, progress, staffing), waits.list_waiting(connection, job)
         return JobExplanation(
             **_fields_of(_report(connection, job, progress, staffing)),

@@ -59,8 +59,8 @@ class Staffing:
 NOBODY_SERVES = Staffing(frozenset(), frozenset(), frozenset())
 
 
-def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
-    """Who serves the queues now."""
+def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Job] = ()) -> Staffing:
+    """Who serves the queues now, and who does what some jobs ask of no queue."""
     silent = runtime.settings.silent_seconds
     alive = [
         row
@@ -75,7 +75,9 @@ def read_staffing(runtime: Runtime, connection: Connection) -> Staffing:
         scaled=frozenset(pool.queue for pool in wanted if pool.desired == 0),
         # Workers come before chores do when a fleet is started.
         has_chores=waited < silent or presence.were_chores_done(connection, seconds=silent),
-        rewriter=_find_rewriter(runtime, connection),
+        rewriter=_find_rewriter(runtime, connection)
+        if any(job.rewriting is not None and job.finished_at is None for job in of)
+        else None,
     )
 
 
@@ -185,7 +187,7 @@ def measure_job_progress(runtime: Runtime, job: jobs.Job, *, served: frozenset[s
     """Where a job stands; `served` are queues whose workers this process brings."""
 
     def look(connection: Connection) -> tuple[tallies.Progress, Pace]:
-        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(runtime, connection, [job])
         staffing = replace(staffing, served=staffing.served | served)
         return progress, measure_pace(connection, job, progress, staffing)
 
@@ -240,8 +242,8 @@ def tell_unstaffed(runtime: Runtime, job_ids: Iterable[int], listener: Listener)
     """Say what keeps these jobs from being taken up: no workers, no chores, or what operators stopped."""
 
     def find(connection: Connection) -> list[Hindrance]:
-        staffing = read_staffing(runtime, connection)
         found = [jobs.get_job(connection, id_) for id_ in job_ids]
+        staffing = read_staffing(runtime, connection, found)
         return [
             hindrance
             for job in found

@@ -242,7 +242,7 @@ class Hindrances:
                 self._listener.on_notice(Notice(f"{found.says}: {found.command}"))
 
     def _find(self, connection: Connection, job: jobs.Job) -> list[Hindrance]:
-        progress, staffing = tallies.measure_progress(connection, job), read_staffing(self._runtime, connection)
+        progress, staffing = tallies.measure_progress(connection, job), read_staffing(self._runtime, connection, [job])
         return find_hindrances(job, progress, staffing, waits.list_waiting(connection, job))
 
 
