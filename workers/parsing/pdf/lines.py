@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
-from embedmill.workers.parsing.pdf.scripts import is_script, written
+from embedmill.workers.parsing.pdf.scripts import is_script, is_stacked, written
 from embedmill.workers.parsing.pdf.tags import Tag, Tags, tag_of
 from embedmill.workers.parsing.pdf.words import PARTING, Break, Stretch, Word
 
@@ -20,6 +20,9 @@ BLANK = 0.1
 """Of the line's height: a narrower gap is none."""
 SCRIPT_GAP = 0.3
 """Of the line's height: so near a script stands to its base."""
+STACK = 2.0
+"""Of the line's height: so far from the line's end a script begins that stands below or above another one."""
+LONGEST_SCRIPT = 8
 OVERLAP = 0.25
 """Of the line's height: what begins so much before the end of the piece before goes on with it."""
 UNDER_SCRIPT = 0.6
@@ -97,13 +100,28 @@ def build_lines(
 ) -> list[Line]:
     """Lines in the order of the page's content; upright rules, the `walls`, part cells too."""
     lines: list[Line] = []
+    last: Line | None = None
     for stretch in stretches:
         for words in _runs(stretch.words):
             line = _line(words, text_page, fonts, walls)
             if tags and (tag := tag_of(text_page, words[0].place, tags)):
                 line.tag, line.bold = tag, line.bold or tag.is_header_cell
-            _append(lines, line, walls)
+            if last and line.size < lines[-1].size and _is_stacked(last, lines[-1], line):
+                _take_script(lines[-1], line, of=last)
+            else:
+                _append(lines, line, walls)
+            last = line
     return lines
+
+
+def _is_stacked(last: Line, before: Line, line: Line) -> bool:
+    """Whether a few signs are a script at the end of the line before, which has another one there, or one of that."""
+    if len(line.cells) > 1 or len(line.text) > LONGEST_SCRIPT or before.backward or line.backward:
+        return False
+    is_near = -STACK * before.size < line.left - before.right < SCRIPT_GAP * before.size
+    if not is_near or line.left < before.left + SCRIPT_GAP * before.size:
+        return False
+    return any(is_stacked(line.size, line.base, of_size=of.size, of_base=of.base) for of in (before, last))
 
 
 def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
@@ -136,11 +154,14 @@ def _is_beside(before: Line, line: Line) -> bool:
     return not (before.backward or line.backward)
 
 
-def _take_script(before: Line, line: Line) -> None:
-    """Joins a script with the line before; where that is a mark alone, as of a footnote, the line's place is theirs."""
+def _take_script(before: Line, line: Line, *, of: Line | None = None) -> None:
+    """Joins a script with the line before; where that is a mark alone, as of a footnote, the line's place is theirs.
+
+    `of` is what it is a script of, if that is not the line.
+    """
     cell, following = before.cells[-1], line.cells[0]
     if line.size < before.size:
-        text = cell.text + written(cell.text, following.text, raised=line.base > before.base)
+        text = cell.text + written(cell.text, following.text, raised=line.base > (of or before).base)
     else:
         text = f"{written('', before.text, raised=True)} {following.text}"
         before.size, before.base = line.size, line.base

@@ -16,7 +16,7 @@ from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
-from embedmill.workers.parsing.pdf.scripts import HOLDS_SCRIPT, MAY_FOLLOW, MAY_OPEN, is_script, written
+from embedmill.workers.parsing.pdf.scripts import HOLDS_SCRIPT, MAY_FOLLOW, MAY_OPEN, is_script, is_stacked, written
 from embedmill.workers.parsing.pdf.signs import readable
 
 # pdfium goes on behind a hyphen at a line's end as if there were none.
@@ -24,6 +24,7 @@ _LINE = re.compile("[^\r\n\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
 _WORD = re.compile(r"\S+")
 _MAYBE_HYPHEN = re.compile("\ufffe")
 _DIGIT = re.compile(r"\d")
+_TAIL = re.compile("[^\\W\\d_]|[+\u2212]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
 _SAME_BASE = 0.01  # points
@@ -196,10 +197,7 @@ class _Places:
         pieces = self._pieces(words)
         if pieces and not (has_scripts and self._with_scripts(text, start, end) != text[start:end]):
             return pieces
-        places = self._upright(words)
-        if not has_scripts:
-            return [_word(text[place[0] : place[1]], place) for place in places]
-        return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
+        return [_word(self._with_tail(place[0], place[1]), place) for place in self._upright(words)]
 
     def _pieces(self, words: Sequence[_Found]) -> list[Word]:
         """A line whose words stand on one baseline and in one order, in pieces without wide gaps; else nothing."""
@@ -213,7 +211,7 @@ class _Places:
         pieces: list[_Piece] = []
         breaks: list[Break] = []
         right = left_of_piece = start
-        for first, _, (left, own_top, _, own_bottom), (last_left, last_top, last_right, _) in words:
+        for first, _, (left, own_top, _, own_bottom), (last_left, last_top, last_right, last_bottom) in words:
             if own_top != top or own_bottom != bottom:
                 # A sign that reaches higher or lower than others of its font has one of the two.
                 if own_top != top and own_bottom != bottom and not abs((self._base(first) or 0.0) - base) < _SAME_BASE:
@@ -221,6 +219,8 @@ class _Places:
                 top, bottom = own_top, own_bottom
             gap = left - right
             if gap < 0 or last_left < left or last_top <= bottom or left > farthest:
+                return []
+            if last_top != top and last_bottom != bottom:
                 return []
             if gap >= widest:
                 pieces.append((begin, first - 1, left_of_piece, right, breaks))
@@ -264,6 +264,19 @@ class _Places:
 
     def _may_hold_scripts(self, start: int, end: int) -> bool:
         return bool(HOLDS_SCRIPT.search(self._text, start, end) or MAY_OPEN.match(self._text, start, end))
+
+    def _with_tail(self, begin: int, behind: int) -> str:
+        """The text of a word with its scripts written apart, also such as end it and are letters."""
+        at, text = behind - 1, self._text
+        base, last = (self._base_of(begin), self._base_of(at)) if at > begin else (0.0, 0.0)
+        if base == last or not is_stacked(self._size_of(at), last, of_size=self._size_of(begin), of_base=base):
+            return self._with_scripts(text, begin, behind)
+        while at - 1 > begin and self._base_of(at - 1) == last:
+            at -= 1
+        if not _TAIL.search(text, at, behind):
+            return self._with_scripts(text, begin, behind)
+        told = self._with_scripts(text, begin, at)
+        return told + written(told, text[at:behind], raised=last > base)
 
     def _with_scripts(self, text: str, begin: int, behind: int) -> str:
         """The text of a word with its scripts written apart."""

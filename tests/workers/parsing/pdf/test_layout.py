@@ -166,6 +166,14 @@ def test_scripts_stand_apart_from_what_they_stand_by() -> None:
     assert texts(read(page)) == ["It is 10^-3 of H_2O, as a note[4]", "[4] The note.", "Names[4], more"]
 
 
+def test_scripts_that_are_letters_or_stand_over_one_another_stay_in_the_line_of_their_base() -> None:
+    page = Page().draw("BT /F0 12 Tf 72 700 Td (Let x) Tj -3 Ts /F0 7 Tf (i+1) Tj 0 Ts /F0 12 Tf ( be the 5) Tj ET")
+    page.content[-1] = page.content[-1][:-2] + "4 Ts /F0 7 Tf (th) Tj ET"
+    page.text(72, 600, "of p").text(92.7, 604, "+", size=7).text(92.7, 597, "i", size=7).text(97, 600, ", and q")
+    page.text(72, 500, "42%", size=24).text(85, 489, "grown", size=8)
+    assert texts(read(page)) == ["Let x_(i+1) be the 5th", "of p^+_i, and q", "42%", "grown"]
+
+
 @pytest.mark.parametrize(
     ("drawn", "text"),
     [
