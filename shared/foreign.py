@@ -1,7 +1,7 @@
 """Telling from how a file begins that no document of ours is in it, and what it is instead."""
 
 _FOREIGN = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
+    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
     (b"GIF89a", "a GIF image"), (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"),
     (b"\x78\x9f\x3e\x22", "an attachment in Outlook's own format (winmail.dat)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),

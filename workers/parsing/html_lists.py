@@ -21,6 +21,7 @@ _CSS_TYPES = {
     "decimal-leading-zero": "decimal-zero",
     "cjk-decimal": "chinese",
 }
+_UNCOUNTED = frozenset({"none", "disc", "circle", "square"})
 _CSS = re.compile(r"list-style(?:-type)?\s*:\s*([a-z-]+)")
 _INTEGER = re.compile(r"\s*([+-]?\d{1,9})")
 
@@ -61,4 +62,6 @@ def _style(attributes: dict[str, str | None]) -> str:
     css = _CSS.search((attributes.get("style") or "").lower())
     if css and css[1] in _CSS_TYPES:
         return _CSS_TYPES[css[1]]
+    if css and css[1] in _UNCOUNTED:
+        return ""
     return _TYPES.get(attributes.get("type") or "", "decimal")

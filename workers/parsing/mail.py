@@ -104,6 +104,9 @@ class _MailReader:
             self._behind.append(partial(self._read_nested, part, level=level))
         elif kind == "multipart/alternative":
             self._read_alternative(_children(part), level=level)
+        elif kind == "message/delivery-status":
+            for told in _children(part):
+                self._draft.paragraph("\n".join(f"{name}: {self._header(told, name)}" for name in told))
         elif part.is_multipart():
             for child in _children(part):
                 self._read_part(child, level=level, around=kind)

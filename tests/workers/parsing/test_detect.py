@@ -53,6 +53,7 @@ def test_content_decides_before_the_name(data: bytes, name: str, media_type: str
     ("data", "kind"),
     [
         (b"\x89PNG\r\n\x1a\n1234", "PNG"),
+        (b"\x89PNG is damaged", "PNG"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         (b"MZ\x90\x00\x03\x00\x00", "Windows program"),
         (b"\x7fELF\x02\x01", "ELF"),

@@ -30,6 +30,7 @@ def lines(markup: str) -> list[str]:
         ("<ol reversed><li>a<li>b</ol>", ["2. a", "1. b"]),
         ("<ol type=a start=3><li>a</ol><ol type=I><li>b</ol>", ["c. a", "I. b"]),
         ('<ol style="list-style-type: lower-roman"><li>a<li>b</ol>', ["i. a", "ii. b"]),
+        ('<ol style="list-style: none"><li>a</ol>', ["- a"]),
         ("<ol start=x><li value=-2>a<li>b</ol>", ["-2. a", "-1. b"]),
         ("<ul><li>a<ol><li>b<ul><li>c</ul><li>d</ol><li>e</ul>", ["- a", "  1. b", "    - c", "  2. d", "- e"]),
         ("<ol><li><p>a</p><p>more</p></li><li>b</ol>", ["1. a", "  more", "2. b"]),

@@ -68,6 +68,13 @@ def test_a_plain_version_that_says_nothing_gives_way() -> None:
     assert "What was to be said" in texts(shown(made))[2]
 
 
+def test_what_became_of_a_message_is_read() -> None:
+    report = b"From: a@b\nContent-Type: multipart/report; boundary=Q\n\n--Q\n\nFailed.\n--Q\nContent-Type: message/"
+    report += b"delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; z@y\nStatus: 5.1.1\n--Q--\n"
+    told = ["Failed.", "Reporting-MTA: dns; x", "Final-Recipient: rfc822; z@y\nStatus: 5.1.1"]
+    assert texts(read(report, "a.eml"))[-3:] == told
+
+
 def test_text_behind_an_attachment_belongs_to_the_mail() -> None:
     made = message("before", (b"A narwhal.", "n.txt"))
     made.attach(message_part("behind"))

@@ -8,7 +8,7 @@ from itertools import pairwise, takewhile
 from statistics import median
 
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER, has_leaders
+from embedmill.workers.parsing.pdf.markers import BULLETS, CAPTION, MARKER, has_leaders
 from embedmill.workers.parsing.pdf.outline import Outline, folded
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.tags import Tag
@@ -146,6 +146,8 @@ def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: flo
     if not isinstance(line, Line) or line.fixed or line.alone or _is_item(line.text):
         return None
     larger = line.size > LARGER * body
+    if line.bold and not larger and CAPTION.match(line.text):
+        return None
     if not larger and not (line.bold and line.size >= 0.95 * body):
         return _numbered(page, parts, at, leading)
     lines = list(_alike(parts, at))

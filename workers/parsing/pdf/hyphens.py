@@ -21,6 +21,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_WORD = re.compile(r"[^\W_]+(?:[-\u2010][^\W_]+)*$")
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _SHORTEST = 4
+_AND = frozenset({"and", "or", "und", "oder", "bzw", "sowie", "och", "eller", "og", "en", "et", "ou"})
+"""Words before which a hyphen stands for what two words share: `Ein- und Ausfahrt`."""
 
 
 class DocumentWords:
@@ -61,7 +63,8 @@ class DocumentWords:
         left, right = _LAST_WORD.search(line, line.rfind(" ") + 1), _FIRST_WORD.match(following)
         if left and right and self._is_one_word(left[0], right[0]):
             return line + following
-        return f"{line}-{following}"
+        is_shared = right and right[0] in _AND and following[right.end() :][:1].isspace()
+        return f"{line}- {following}" if is_shared else f"{line}-{following}"
 
     def _is_one_word(self, left: str, right: str) -> bool:
         if right[0].isupper() and not left.isupper():

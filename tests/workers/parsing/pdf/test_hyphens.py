@@ -30,6 +30,9 @@ def test_the_document_s_own_form_decides() -> None:
         ("a state-of-the-", "art method", "a state-of-the-art method"),
         ("data-depen-", "dent", "data-dependent"),
         ("from 3 -", "and on", "from 3 - and on"),
+        ("die Ein-", "und Ausfahrt", "die Ein- und Ausfahrt"),
+        ("the pre-", "and post-war years", "the pre- and post-war years"),
+        ("a rock-", "and-roll band", "a rock-and-roll band"),
         ("", "text", "text"),
     ],
 )
