@@ -36,6 +36,7 @@ SAME_GAP = 0.1
 """Of a distance: distances that differ less are one."""
 COMPARED = 40
 """Rows with which a row is compared."""
+_COUNTER = re.compile(r"(?:[^\W\d_]{2,}\.? |§ ?)?\(?(?:\d{1,3}(?:\.\d{1,3})*|[a-zA-Z]|[ivxIVX]{1,5})[.):]?")
 _PAGE = re.compile(r"\d{1,4}|[ivxlc]+")
 
 Span = tuple[float, float]
@@ -141,6 +142,8 @@ def _table(
     What of its header is drawn before is taken from the parts `above`.
     """
     lines = _as_far_as_one_table(lines)
+    if _is_counted(lines):
+        return len(lines), None
     while len(lines[-1].cells) < 2 and not _is_rest(lines) and not _is_key(lines):
         lines.pop()
     columns = _columns([line for line in lines if len(line.cells) > 1])
@@ -167,6 +170,14 @@ def _table(
     heads = _ruled_heads(rows, rules) or count_heads(told, [row.bold for row in rows])
     spread_names(told[:heads])
     return len(lines), PdfTable(told, heads, columns)
+
+
+def _is_counted(lines: Sequence[Line]) -> bool:
+    """Whether these are items with the numbers of several levels: `Article 2.`, and `2.1` below it."""
+    if any(len(line.cells) != 2 for line in lines):
+        return False
+    keys = [line.cells[0].text for line in lines]
+    return all(map(_COUNTER.fullmatch, keys)) and any(key[-1] in ".)" for key in keys)
 
 
 def _as_far_as_one_table(lines: list[Line]) -> list[Line]:

@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
-from embedmill.workers.parsing.pdf.tables import Part, Row
+from embedmill.workers.parsing.pdf.tables import Part, PdfTable, Row
 
 MOST_LINES = 6
 """Lines of one cell each that may stand before the table."""
@@ -29,7 +29,9 @@ def with_head_above(rows: list[Row], above: list[Part], columns: Sequence[Span],
     near = _names(rows, above, columns)
     for count in range(len(near), 0, -1):
         names = sorted(near[:count], key=lambda name: -name.base)
-        if whole := _with_names(rows, names, columns, level):
+        # The rule above them is then that table's last one.
+        is_below_table = len(above) > count and isinstance(above[-count - 1], PdfTable)
+        if whole := _with_names(rows, names, columns, () if is_below_table else level):
             del above[-count:]
             return whole
     return rows

@@ -31,6 +31,7 @@ _NUMBERED = re.compile(
     r"(?:(?P<deep>\d{1,3}(?:\.\d{1,3})+)\.?|(?P<flat>\d{1,3})\.?|[A-Z]\.?|[IVX]{1,5}\.)\s+(?=[^\W\d_a-z])"
 )
 _ENDS = (".", ",", ";")
+_AUTHORS = re.compile(r"\w@\w|[^\W\d_](?:[∗*†‡]|\[\d(?:,\d)*\]),")
 _LETTER = re.compile(r"[^\W\d_]")
 
 Style = tuple[float, bool]
@@ -146,7 +147,7 @@ def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: flo
     if not isinstance(line, Line) or line.fixed or line.alone or _is_item(line.text):
         return None
     larger = line.size > LARGER * body
-    if line.bold and not larger and CAPTION.match(line.text):
+    if line.bold and not larger and (CAPTION.match(line.text) or _is_of_authors(parts, at)):
         return None
     if not larger and not (line.bold and line.size >= 0.95 * body):
         return _numbered(page, parts, at, leading)
@@ -155,6 +156,16 @@ def _styled(page: int, parts: Sequence[Part], at: int, body: float, leading: flo
     if len(lines) > MOST_LINES or not _may_head(line, text, larger=larger):
         return Heading(page, at, len(lines) if len(lines) > MOST_LINES else 0, (0.0, False))
     return Heading(page, at, len(lines), _style(line), _depth(text))
+
+
+def _is_of_authors(parts: Sequence[Part], at: int) -> bool:
+    """Whether a line has addresses, or names with marks behind them, or goes on with what a comma ends."""
+    line, above = parts[at], parts[at - 1] if at else None
+    assert isinstance(line, Line)
+    if _AUTHORS.search(line.text):
+        return True
+    is_below = isinstance(above, Line) and 0 < above.base - line.base < 1.5 * line.size
+    return is_below and isinstance(above, Line) and above.text.endswith(",")
 
 
 def _is_item(text: str) -> bool:

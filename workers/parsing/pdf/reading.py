@@ -10,6 +10,7 @@ from embedmill.workers.parsing.pdf.aligned import carry_over, with_aligned_table
 from embedmill.workers.parsing.pdf.annotations import Comment
 from embedmill.workers.parsing.pdf.cellwise import with_cellwise_rows
 from embedmill.workers.parsing.pdf.columns import in_order
+from embedmill.workers.parsing.pdf.columnwise import with_columnwise_rows
 from embedmill.workers.parsing.pdf.counters import mark_counters
 from embedmill.workers.parsing.pdf.fields import place_fields
 from embedmill.workers.parsing.pdf.fonts import Fonts
@@ -100,7 +101,7 @@ def _liken(lines: Sequence[Line], body: float) -> None:
 
 def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
-    lines = place_fields(page.lines, page.fields)
+    lines = with_columnwise_rows(place_fields(page.lines, page.fields))
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)
     parts = with_cellwise_rows(parts, words)
     mark_counters(parts)

@@ -139,6 +139,8 @@ def _merged(places: Iterable[float]) -> list[float]:
 
 def _table(grid: RuledGrid, lines: Sequence[Line], words: DocumentWords) -> PdfTable | None:
     cells = _fill(grid, lines)
+    if not _is_oblong(grid, cells):
+        return None
     distinct = {id(held): held for held in cells.values() if held}.values()
     texts = [join_cells(held, words) for held in distinct]
     if len(texts) < 2 or sum(len(text.split()) for text in texts) > WORDS_OF_CELL * len(texts):
@@ -162,6 +164,18 @@ def _fill(grid: RuledGrid, lines: Sequence[Line]) -> dict[int, list[LineCell]]:
             column = _place(grid.columns, (cell.left + cell.right) / 2)
             held[groups.of(band * width + column)].append(cell)
     return {number: held[groups.of(number)] for number in range(width * (len(grid.rows) - 1))}
+
+
+def _is_oblong(grid: RuledGrid, cells: dict[int, list[LineCell]]) -> bool:
+    """Whether every cell that is filled is a rectangle; between the lines of a chart it is none."""
+    width = len(grid.columns) - 1
+    places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for number, held in cells.items():
+        if held:
+            places[id(held)].append(divmod(number, width))
+    return all(
+        len(own) == len({band for band, _ in own}) * len({column for _, column in own}) for own in places.values()
+    )
 
 
 def _place(edges: Sequence[float], at: float) -> int:

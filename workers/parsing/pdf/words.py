@@ -16,7 +16,15 @@ from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
-from embedmill.workers.parsing.pdf.scripts import HOLDS_SCRIPT, MAY_FOLLOW, MAY_OPEN, is_script, is_stacked, written
+from embedmill.workers.parsing.pdf.scripts import (
+    HOLDS_SCRIPT,
+    MAY_FOLLOW,
+    MAY_OPEN,
+    SMALLER,
+    is_script,
+    is_stacked,
+    written,
+)
 from embedmill.workers.parsing.pdf.signs import readable
 
 # pdfium goes on behind a hyphen at a line's end as if there were none.
@@ -197,7 +205,12 @@ class _Places:
         pieces = self._pieces(words)
         if pieces and not (has_scripts and self._with_scripts(text, start, end) != text[start:end]):
             return pieces
-        return [_word(self._with_tail(place[0], place[1]), place) for place in self._upright(words)]
+        places = self._upright(words)
+        if any(first_edges[1] != last_edges[1] for _, _, first_edges, last_edges in words):
+            return [_word(self._with_tail(place[0], place[1]), place) for place in places]
+        if not has_scripts:
+            return [_word(text[place[0] : place[1]], place) for place in places]
+        return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
 
     def _pieces(self, words: Sequence[_Found]) -> list[Word]:
         """A line whose words stand on one baseline and in one order, in pieces without wide gaps; else nothing."""
@@ -220,7 +233,7 @@ class _Places:
             gap = left - right
             if gap < 0 or last_left < left or last_top <= bottom or left > farthest:
                 return []
-            if last_top != top and last_bottom != bottom:
+            if last_top != top and last_top - last_bottom < SMALLER * (top - bottom):
                 return []
             if gap >= widest:
                 pieces.append((begin, first - 1, left_of_piece, right, breaks))

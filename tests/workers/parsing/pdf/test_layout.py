@@ -49,6 +49,13 @@ def test_a_heading_of_two_lines_is_one() -> None:
     assert shape(read(page)) == [(H, "A title that is so long that it takes two lines"), (P, " ".join(BODY))]
 
 
+def test_lines_of_authors_are_no_headings() -> None:
+    page = Page().text(72, 740, "On pumps", size=20).text(72, 712, "Ada Byron, Max Weber,", font="Times-Roman")
+    for y, line in ((698, "Lise Meitner, Emmy Noether"), (670, "ada@example.com"), (640, "Ann*, Bea*")):
+        page.text(72, y, line, font="Helvetica-Bold")
+    assert headings(read(page.lines(72, 600, *BODY))) == [(1, "On pumps")]
+
+
 def test_bold_words_within_a_paragraph_are_no_heading() -> None:
     bold = [f"Every one of these lines is set in bold, as the {number}th" for number in range(5)]
     page = Page().lines(72, 700, *BODY).lines(72, 600, *bold, font="Helvetica-Bold")

@@ -55,6 +55,15 @@ def test_a_table_without_rules_is_rows_with_empty_cells_in_place() -> None:
     assert heads(document) == {(0, 1)}
 
 
+def test_a_table_that_is_drawn_column_by_column_is_rows() -> None:
+    page = Page().text(80, 720, "Above it stands a line.")
+    for x, column in zip(COLUMNS, zip(*ROWS, strict=True), strict=False):
+        page.lines(x, 690, *column, leading=18)
+    document = read(page.text(80, 600, "Below it, too."))
+    assert rows(document) == TOLD
+    assert texts(document, BlockKind.PARAGRAPH) == ["Above it stands a line.", "Below it, too."]
+
+
 def test_numbers_that_are_set_flush_right_are_one_column() -> None:
     page = Page()
     for number, (name, amount) in enumerate([("Tea", "1,250"), ("Coffee", "90"), ("Milk", "7")]):
@@ -187,14 +196,31 @@ def test_prose_lists_code_and_contents_are_no_tables() -> None:
     wide = [" ".join(["text"] * number) + "    and behind a gap there is more of it" for number in (4, 7, 5, 9)]
     code = Page().lines(72, 700, "x <- 0;    y <- 1", "a <- 2;    b <- 3", "c <- 4;    d <- 5", font="Courier")
     items = put(Page(), [["1.", "Open it"], ["2.", "Shut it"], ["3.", "Wait"]], columns=(80, 110))
+    articles = [["Article 2.", "Term"], ["2.1", "It ends"], ["Article 5.", "Fees"], ["5.1", "None"]]
+    levels = put(Page(), articles, columns=(80, 150))
     contents = put(Page(), [["Aim", "1"], ["Method", "4"], ["Results", "9"], ["Index", "12"]], columns=(80, 400))
-    assert [rows(read(page)) for page in (Page().lines(72, 700, *wide), code, items, contents)] == [[]] * 4
+    pages = (Page().lines(72, 700, *wide), code, items, levels, contents)
+    assert [rows(read(page)) for page in pages] == [[]] * 5
 
 
 def test_a_box_around_text_is_no_table() -> None:
     page = Page().lines(80, 690, "A note in a box", "of two lines").rule(70, 710, 300, 710).rule(70, 660, 300, 660)
     page.rule(70, 660, 70, 710).rule(300, 660, 300, 710)
     assert shape(read(page)) == [(BlockKind.PARAGRAPH, "A note in a box of two lines")]
+
+
+def test_the_lines_of_a_chart_make_no_grid() -> None:
+    chart = Page().rule(80, 700, 400, 700).rule(80, 500, 400, 500).rule(80, 500, 80, 700).rule(200, 500, 200, 640)
+    chart.rule(80, 640, 220, 640).rule(80, 580, 200, 580).text(100, 660, "Sales").text(100, 600, "May").text(
+        320, 540, "1"
+    )
+    assert texts(read(chart), BlockKind.PARAGRAPH) == ["Sales", "May", "1"]
+
+
+def test_a_line_below_a_table_is_not_of_the_one_that_follows() -> None:
+    page = grid(put(Page(), ROWS), [708, 684, 666, 648, 630]).text(80, 612, "After it.")
+    put(page, [["x", "y"], ["p", "q"], ["u", "v"]], top=594, columns=(80, 380))
+    assert "After it." in texts(read(page), BlockKind.PARAGRAPH)
 
 
 def test_a_cell_in_the_middle_of_the_height_of_another_is_in_its_row() -> None:
