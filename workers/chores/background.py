@@ -19,6 +19,7 @@ class BackgroundChore(ABC):
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
+        self._poking = threading.Lock()
         self._ended = threading.Event()
         self._quiet_until = 0.0
 
@@ -31,12 +32,16 @@ class BackgroundChore(ABC):
         """Do it, and look at whether `close` was called between two steps."""
 
     def poke(self) -> None:
-        """Start the thread, if it is not at work and there is something to do; it ends by itself."""
-        if self.is_busy or self._ended.is_set() or time.monotonic() < self._quiet_until:
-            return
-        if self.has_work():
-            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            self._thread.start()
+        """Start the thread, if it is not at work and there is something to do; it ends by itself.
+
+        Who is poked by two at once starts one thread: of another nobody would know that it is at work.
+        """
+        with self._poking:
+            if self.is_busy or self._ended.is_set() or time.monotonic() < self._quiet_until:
+                return
+            if self.has_work():
+                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                self._thread.start()
 
     @property
     def is_busy(self) -> bool:
