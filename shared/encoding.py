@@ -32,6 +32,7 @@ _MARKS = (
 _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"), (b"\x1b(J", "iso2022_jp_ext"))
 _NOT_ASCII = bytes(range(128, 256))
 _CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b"})
+_ODD_IN_ASCII = _CONTROLS + b"\x1b"
 _C1 = re.compile("[\x80-\x84\x86-\x9f]")
 _ENCODED_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 # Names that mail programs and browsers write and Python does not know.
@@ -73,11 +74,18 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
 
     UnsupportedDocument when no encoding yields mostly printable text.
     """
+    if is_plain(data):
+        return Decoded(data.decode("ascii"))
     text = decode_unicode(data)
     found = _decode_legacy(data, declared) if text is None else Decoded(text, _count_lost(data, text))
     if found is None or is_mostly_control(found.text):
         raise UnsupportedDocument(BINARY)
     return found
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether it is ASCII without any control character that text has none of, so that there is nothing to find out."""
+    return data.isascii() and len(data.translate(None, _ODD_IN_ASCII)) == len(data)
 
 
 def _count_lost(data: bytes, text: str) -> int:
@@ -130,6 +138,8 @@ def is_storable(text: str) -> bool:
     """Whether every database takes it: it holds no NUL and no lone surrogate, as a byte that is no UTF-8 becomes."""
     if "\0" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

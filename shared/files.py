@@ -9,6 +9,8 @@ from typing import NamedTuple, NoReturn
 from embedmill.shared.errors import ParserLimitExceeded, SourceGone, UnreadableDocument
 
 CHUNK_BYTES = 256 * 1024
+LEAST_BYTES = 4096
+"""Some files say that they are empty, and are not."""
 HEAD_BYTES = 64 * 1024
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -50,32 +52,44 @@ def open_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None)
 
     Raises SourceGone, UnreadableDocument, or OSError for what is the machine's fault (no descriptors left).
     """
+    return _open_sized(path, flags=flags, dir_fd=dir_fd)[0]
+
+
+def _open_sized(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> tuple[int, int]:
+    """The descriptor, and how many bytes the file had when it was opened."""
     try:
         _refuse_special(os.stat(path, dir_fd=dir_fd, follow_symlinks=not flags & os.O_NOFOLLOW))
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags, dir_fd=dir_fd)
     except OSError as error:
         _raise_typed(error)
     try:
-        _refuse_special(os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        _refuse_special(status)
     except UnreadableDocument:
         os.close(descriptor)
         raise
-    return descriptor
+    return descriptor, status.st_size
 
 
 def read_regular_file(path: bytes, *, max_bytes: int) -> bytes:
     """The whole file; raises as `open_regular_file` does, and ParserLimitExceeded over `max_bytes`."""
-    with os.fdopen(open_regular_file(path), "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
+    descriptor, size = _open_sized(path)
+    try:
         _refuse_large(size, max_bytes)
-        try:
-            data = stream.read(size + 1)
-            if len(data) > size:
-                data += stream.read(max_bytes + 1 - len(data))
-        except OSError as error:
-            _raise_typed(error)
+        data = os.read(descriptor, size + 1)
+        if len(data) != size:  # it grew meanwhile, or is larger than one call reads
+            data += _read_rest(descriptor, max_bytes + 1 - len(data))
+    except OSError as error:
+        _raise_typed(error)
+    finally:
+        os.close(descriptor)
     _refuse_large(len(data), max_bytes)
     return data
+
+
+def _read_rest(descriptor: int, most: int) -> bytes:
+    with os.fdopen(descriptor, "rb", closefd=False) as stream:
+        return stream.read(most)
 
 
 class Hashed(NamedTuple):
@@ -88,18 +102,18 @@ class Hashed(NamedTuple):
 
 def hash_regular_file(path: bytes, *, flags: int = 0, dir_fd: int | None = None) -> Hashed:
     """Read a file through in bounded memory; raises as `open_regular_file` does."""
-    descriptor = open_regular_file(path, flags=flags, dir_fd=dir_fd)
+    descriptor, size = _open_sized(path, flags=flags, dir_fd=dir_fd)
     try:
-        return _hash_descriptor(descriptor)
+        return _hash_descriptor(descriptor, at_once=min(max(size + 1, LEAST_BYTES), CHUNK_BYTES))
     except OSError as error:
         _raise_typed(error)
     finally:
         os.close(descriptor)
 
 
-def _hash_descriptor(descriptor: int) -> Hashed:
+def _hash_descriptor(descriptor: int, *, at_once: int) -> Hashed:
     hasher, size, head = hashlib.sha256(), 0, b""
-    while chunk := os.read(descriptor, CHUNK_BYTES):
+    while chunk := os.read(descriptor, at_once):
         hasher.update(chunk)
         size += len(chunk)
         head = head or chunk[:HEAD_BYTES]

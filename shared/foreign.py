@@ -18,9 +18,12 @@ _FOREIGN_LETTERS = (
 )  # fmt: skip
 
 
+_FOREIGN_BEGINNINGS = tuple(magic for magic, _ in _FOREIGN)
+
+
 def foreign_kind(head: bytes) -> str:
     """What a file is that begins so, in words, "" where that does not show: an image, a program, a font and such."""
-    found = _find(head, _FOREIGN)
+    found = _find(head, _FOREIGN) if head.startswith(_FOREIGN_BEGINNINGS) else ""
     if found or b"\0" not in head[:1024]:
         return found
     return _find(head, _FOREIGN_LETTERS) or ("an MP4 media file" if head[4:8] == b"ftyp" else "")

@@ -29,7 +29,7 @@ def repair(text: str) -> str:
 
 def holds_pairs(text: str) -> bool:
     """Whether a pair that such an accident leaves stands anywhere in the text."""
-    if _LEAD not in text.encode("utf-8", "surrogatepass") or not (found := _MAYBE_PAIR.search(text)):
+    if text.isascii() or _LEAD not in text.encode("utf-8", "surrogatepass") or not (found := _MAYBE_PAIR.search(text)):
         return False
     return _PAIR.search(text, found.start()) is not None
 

@@ -77,7 +77,15 @@ class CountedText:
         seams = self._seams
         first = seams[bisect_left(seams, start << _PLACE)]
         last = seams[bisect_left(seams, end + 1 << _PLACE) - 1]
-        return self._count_between(start, first, last, end)
+        begin, stop = first >> _PLACE, last >> _PLACE
+        if start == begin and stop == end:
+            return (last - first) & _TOKENS
+        if first > last:
+            return self._count_part(start, end)
+        tokens = (last - first) & _TOKENS
+        if start < begin:
+            tokens += self._count_part(start, begin)
+        return tokens + self._count_part(stop, end) if stop < end else tokens
 
     def find_start(self, tail: int, end: int, most: int) -> int | None:
         """Where the last words up to a place begin that have at most so many tokens, none before `tail` above 0.
@@ -89,30 +97,29 @@ class CountedText:
         low, stop = bisect_left(seams, tail << _PLACE), bisect_left(seams, end << _PLACE)
         if seams[low] >> _PLACE == tail and text[tail] != " ":
             low += 1
+        if low >= stop:
+            return None
         last, high = seams[bisect_left(seams, end + 1 << _PLACE) - 1], stop
+        rest = self._count_part(last >> _PLACE, end) if last >> _PLACE < end else 0
         while low < high:
             middle = (low + high) // 2
-            begin, follows = self._begin(middle)
-            if self._count_between(begin, seams[middle + follows], last, end) > most:
+            place = seams[middle] >> _PLACE
+            is_spaced = text[place] == " "
+            first = seams[middle + is_spaced]
+            if first > last:
+                tokens = self._count_part(place + is_spaced, end)
+            else:
+                tokens = ((last - first) & _TOKENS) + rest
+                if is_spaced:
+                    tokens += self._count_part(place + 1, first >> _PLACE)
+            if tokens > most:
                 low = middle + 1
             else:
                 high = middle
-        return self._begin(low)[0] if low < stop else None
-
-    def _begin(self, word: int) -> tuple[int, bool]:
-        """Where a word begins behind its space, and whether it has one."""
-        place = self._seams[word] >> _PLACE
-        return (place + 1, True) if self.text[place] == " " else (place, False)
-
-    def _count_between(self, start: int, first: int, last: int, end: int) -> int:
-        """The tokens of a part, given the first seam from its start on and the last one up to its end."""
-        if first > last:
-            return self._count_part(start, end)
-        tokens = (last - first) & _TOKENS
-        begin, stop = first >> _PLACE, last >> _PLACE
-        if start < begin:
-            tokens += self._count_part(start, begin)
-        return tokens + self._count_part(stop, end) if stop < end else tokens
+        if low >= stop:
+            return None
+        place = seams[low] >> _PLACE
+        return place + (text[place] == " ")
 
     def _count_part(self, start: int, end: int) -> int:
         if end - start <= _LONGEST_KNOWN:

@@ -11,6 +11,8 @@ from embedmill.shared.words.folding import LARGE_UNITS, UNITS, compose, may_be_j
 
 _KNOWN, _DOUBTED, _NUMBER, _UNIT = 1, 2, 4, 8
 """What is known of a word: that it was looked at, may be changed, ends with a digit, begins with a unit."""
+_UNIT_OF_NUMBER = 1
+"""By so many bits what is known of a number is apart from what is known of a unit."""
 _BEGINNING = re.compile(r"([^\W\d_]{1,4})(?!\w)|%")
 _NUMBERED = re.compile(r"[nN][oOr]\.")
 
@@ -30,9 +32,8 @@ def _stand_alone(words: TextWords) -> bool:
         written = [next(others) if number == NEW else words.lexicon.words[number] for number in numbers.tolist()]
         kinds[new] = list(map(_kind_of, written))
         known[numbers[numbers != NEW]] = kinds[new][numbers != NEW]
-    doubted = kinds & _DOUBTED
-    before, behind = (kinds[:-1] & _NUMBER) > 0, (kinds[1:] & _UNIT) > 0
-    return not (doubted.any() or (before & behind).any())
+    is_unit_behind_number = kinds[:-1] << _UNIT_OF_NUMBER & kinds[1:] & _UNIT
+    return not ((kinds & _DOUBTED).any() or is_unit_behind_number.any())
 
 
 def _make() -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from embedmill.shared.tokenizer import CountedText
 from embedmill.workers.chunking.chunk import Chunk, Span
-from embedmill.workers.chunking.heads import NONE, Head, Heads
+from embedmill.workers.chunking.heads import Head, Heads
 from embedmill.workers.chunking.normalise import NormalisedDocument
 from embedmill.workers.chunking.overlap import overlap_start
 from embedmill.workers.chunking.packing import Group, Packer
@@ -35,7 +35,8 @@ def chunk_counted(
     groups = Packer(text, settings, limits, heads).pack(pieces)
     prefixes = _Prefixes(title, settings)
     parts = _with_overlap(text, groups, settings, heads, limits.sentences)
-    return [_chunk(ordinal, part, prefixes) for ordinal, part in enumerate(parts)]
+    has_pages = any(block.page is not None for block in document.blocks)
+    return [_chunk(ordinal, part, prefixes, has_pages=has_pages) for ordinal, part in enumerate(parts)]
 
 
 def _limits(settings: ChunkSettings, sentences: Boundary) -> Limits:
@@ -60,11 +61,12 @@ def _with_overlap(
     """Each group with what it repeats of the one before, if the maximum and its head allow that."""
     before: Group = []
     for group in groups:
-        start = group[0].start
+        start, pieces = group[0].start, group
         if before:
             start = overlap_start(text, before, group, overlap=settings.overlap, sentences=sentences)
-        repeated = [piece for piece in before if piece.end > start]
-        whole = _part(text, start, [*repeated, *group], heads)
+            if start < before[-1].end:
+                pieces = [*[piece for piece in before if piece.end > start], *group]
+        whole = _part(text, start, pieces, heads)
         if whole is None or whole.tokens > settings.maximum:
             whole = _part(text, group[0].start, group, heads)
         assert whole is not None
@@ -73,10 +75,12 @@ def _with_overlap(
 
 
 def _part(text: CountedText, start: int, pieces: Group, heads: Heads) -> _Part | None:
-    carried = heads.carried((piece.block for piece in pieces), start) if heads.any else NONE
+    end = pieces[-1].end
+    if not heads.any:
+        return _Part(start, end, pieces, text.count(start, end), None)
+    carried = heads.carried((piece.block for piece in pieces), start)
     if len(carried) > 1:
         return None
-    end = pieces[-1].end
     head = next(iter(carried), None)
     return _Part(start, end, pieces, text.count(start, end) + (head.tokens if head else 0), head)
 
@@ -94,15 +98,19 @@ class _Prefixes(dict[str, str]):
         return self[section]
 
 
-def _chunk(ordinal: int, part: _Part, prefixes: _Prefixes) -> Chunk:
+def _chunk(ordinal: int, part: _Part, prefixes: _Prefixes, *, has_pages: bool) -> Chunk:
     section = _section(part.pieces)
     head = (part.head.start, part.head.end) if part.head else None
-    return Chunk(ordinal, part.start, part.end, part.tokens, section, _pages(part.pieces), prefixes[section], head)
+    pages = _pages(part.pieces) if has_pages else None
+    return Chunk(ordinal, part.start, part.end, part.tokens, section, pages, prefixes[section], head)
 
 
 def _section(pieces: Group) -> str:
     """The section of the first content."""
-    return next((piece for piece in pieces if not piece.heading), pieces[-1]).block.section
+    for piece in pieces:
+        if not piece.heading:
+            return piece.block.section
+    return pieces[-1].block.section
 
 
 def _pages(pieces: Group) -> Span | None:

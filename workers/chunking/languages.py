@@ -2,7 +2,6 @@
 
 import re
 from functools import cache
-from itertools import repeat
 
 ENGLISH = "en"
 SAMPLE = 1_200
@@ -74,7 +73,7 @@ def _any_of(letters: str) -> re.Pattern[str]:
 
 
 def _by_words(words: list[str]) -> str:
-    votes = sum(map(_VOTES.get, words, repeat(0)))
+    votes = sum(filter(None, map(_VOTES.get, words)))
     counts = {language: votes >> lane & (1 << _LANE_BITS) - 1 for language, lane in _LANES.items()}
     best = max(counts, key=counts.__getitem__)
     return best if counts[best] >= LEAST_SHARE * len(words) else ENGLISH

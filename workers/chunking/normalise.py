@@ -102,7 +102,9 @@ def _heads(blocks: Sequence[Block], placed: Sequence[Span | None]) -> dict[Span,
 
 def clean_block(block: Block) -> str:
     """A block's text as stored; empty when it holds only white space."""
-    text = storable(block.text).replace("\r\n", "\n").replace("\r", "\n")
+    text = storable(block.text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if block.kind in INDENTED:
         return text.strip("\n").rstrip() if text.strip() else ""
     return text.strip()

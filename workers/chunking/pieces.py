@@ -77,12 +77,13 @@ def cut_pieces(text: CountedText, blocks: Sequence[BlockSpan], limits: Limits, h
 def count_spans(text: CountedText, pieces: Sequence[Span]) -> list[tuple[int, int]]:
     """Tokens and gap tokens of each of these consecutive spans, as a Piece has them."""
     counted = []
+    count = text.count
     before = pieces[0][0] if pieces else 0
     for start, end in pieces:
         if start - before > GAP:
-            counted.append((text.count(start - GAP, end), text.count(before, start)))
+            counted.append((count(start - GAP, end), count(before, start)))
         else:
-            counted.append((text.count(before, end), 0))
+            counted.append((count(before, end), 0))
         before = end
     return counted
 
@@ -116,10 +117,14 @@ def _cut_block(text: CountedText, block: BlockSpan, limits: Limits) -> list[Piec
     first = FIRST_CUTS.get(block.kind, limits.sentences)
     found = spans(text.text, (block.start, block.end), first)
     counted = count_spans(text, found)
-    parts = list(_within(text, found, counted, (LINE, WORD), limits=limits))
-    if not all(uncut for _, uncut in parts):
-        counted = count_spans(text, [span for span, _ in parts])
     heading = block.kind is BlockKind.HEADING
+    if all(tokens <= limits.maximum for tokens, _ in counted):
+        return [
+            Piece(start, end, tokens, gap, block, True, heading, heading)  # noqa: FBT003 - once for each sentence
+            for (start, end), (tokens, gap) in zip(found, counted, strict=True)
+        ]
+    parts = list(_within(text, found, counted, (LINE, WORD), limits=limits))
+    counted = count_spans(text, [span for span, _ in parts])
     return [
         Piece(start, end, tokens, gap, block, sentence, heading, heading)
         for ((start, end), sentence), (tokens, gap) in zip(parts, counted, strict=True)

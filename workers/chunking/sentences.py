@@ -94,8 +94,12 @@ def _goes_on(text: str, place: int, language: str) -> bool:
 
 def spans(text: str, span: Span, boundary: Boundary) -> list[Span]:
     """Non-empty pieces of `span` between the boundaries, without the white space at their ends (see `trim`)."""
-    pieces = [trim(text, start, end) for start, end in itertools.pairwise(_edges(text, span, boundary))]
-    return [piece for piece in pieces if piece[0] < piece[1]]
+    pieces: list[Span] = []
+    for start, end in itertools.pairwise(_edges(text, span, boundary)):
+        begin = trim(text, start, end)[0] if text.startswith("\n", start) else start
+        if length := len(text[begin:end].rstrip()):
+            pieces.append((begin, begin + length))
+    return pieces
 
 
 def backwards(text: str, span: Span, boundary: Boundary) -> Iterator[Span]:
@@ -109,7 +113,12 @@ def backwards(text: str, span: Span, boundary: Boundary) -> Iterator[Span]:
 def _edges(text: str, span: Span, boundary: Boundary) -> list[int]:
     """The boundaries that part no character from its marks, between the beginning and the end."""
     start, end = span
-    return [start, *[cut for cut in boundary(text, start, end) if cut < end and not combining(text[cut])], end]
+    cuts = boundary(text, start, end)
+    while cuts and cuts[-1] >= end:
+        del cuts[-1]
+    if not text.isascii():
+        cuts = [cut for cut in cuts if not combining(text[cut])]
+    return [start, *cuts, end]
 
 
 def trim(text: str, start: int, end: int) -> Span:

@@ -6,7 +6,7 @@ from functools import partial
 
 from embedmill.shared.containers.mailboxes import is_mailbox
 from embedmill.shared.containers.tars import MAGIC, MAGIC_AT
-from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control
+from embedmill.shared.encoding import BINARY, decode_unicode, has_many_nuls, is_mostly_control, is_plain
 from embedmill.shared.errors import EncryptedDocument, UnreadableDocument, UnsupportedDocument
 from embedmill.shared.foreign import foreign_kind
 from embedmill.workers.parsing.archive import Archive
@@ -80,6 +80,9 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # `BZh` alone is the beginning of a word.
 _COMPRESSED = ((b"\x1f\x8b", GZIP), (b"\xfd7zXZ\0", XZ), *((b"BZh%d1AY&SY" % level, BZIP2) for level in range(1, 10)))
 
+_COMPRESSED_BEGINNINGS = tuple(magic for magic, _ in _COMPRESSED)
+_NO_TEXT = (*_ZIP, OLE, b"%PDF-", b"{\\rtf")
+
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
 )
@@ -120,7 +123,7 @@ def is_plain_utf8(data: bytes, *, name: str) -> bool:
     if _detect_compressed(data):
         return False
     try:
-        return _detect_text(data, suffix) == PLAIN and not is_mostly_control(data.decode("utf-8"))
+        return _detect_text(data, suffix) == PLAIN and (is_plain(data) or not is_mostly_control(data.decode("utf-8")))
     except (UnicodeDecodeError, UnsupportedDocument):
         return False
 
@@ -132,7 +135,7 @@ def _detect_empty(suffix: str) -> str:
 
 
 def _has_container_magic(data: bytes) -> bool:
-    return data.startswith((*_ZIP, OLE, b"%PDF-", b"{\\rtf"))
+    return data.startswith(_NO_TEXT)
 
 
 def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archive]) -> str | None:
@@ -166,7 +169,9 @@ def _detect_zip(archive: Archive, suffix: str) -> str:
 def _detect_compressed(data: bytes) -> str:
     if data[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC:
         return TAR
-    return next((media_type for magic, media_type in _COMPRESSED if data.startswith(magic)), "")
+    if not data.startswith(_COMPRESSED_BEGINNINGS):
+        return ""
+    return next(media_type for magic, media_type in _COMPRESSED if data.startswith(magic))
 
 
 def _declared_mimetype(archive: Archive) -> str:
