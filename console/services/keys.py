@@ -1,13 +1,14 @@
 """Keys: which there are, under which root, and their rotation, which wraps them anew and touches nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
-from embedmill.shared.access.principals import Right
+from embedmill.shared.access.principals import Principal, Right
 from embedmill.shared.db import collections
 from embedmill.shared.db.keyring import StoredKey, find_wrapped, rewrap_keys
 from embedmill.shared.durations import moment
@@ -75,7 +76,15 @@ def show_keys(runtime: Runtime) -> KeyReports:
     )
 
 
-@serves("keys.rotate", Right.MANAGE, installation)
+def _by_named_roots(runtime: Runtime, principal: Principal, given: MutableMapping[str, Any]) -> str | None:
+    """The installation, opened by the named roots, too: under one of them may lie the key of the audit itself."""
+    scope = installation(runtime, principal, given)
+    for url in (*given["old"], *([given["to"]] if given["to"] else ())):
+        runtime.keys.admit_root(open_root(url))
+    return scope
+
+
+@serves("keys.rotate", Right.MANAGE, _by_named_roots)
 def rotate_keys(runtime: Runtime, *, to: str | None = None, old: Sequence[str] = ()) -> Rotated:
     """Wrap all keys anew: by the root key that `to` names, or EMBEDMILL_KEY, or a new one of the installation's own.
 
@@ -83,8 +92,7 @@ def rotate_keys(runtime: Runtime, *, to: str | None = None, old: Sequence[str] =
     or written. What was wrapped stays so if this is interrupted, and opens with either. Raises KeyUnavailable,
     SettingsError.
     """
-    for url in old:
-        runtime.keys.admit_root(open_root(url))
+    del old  # they are admitted
     root = open_root(to) if to else runtime.keys.next_root()
     count = 0
     while left := [key for key in runtime.database.query(find_wrapped) if key.root_id != root.id]:

@@ -36,6 +36,13 @@ def test_after_a_rotation_only_the_new_root_opens(runtime: Runtime, settings: Se
     with open_runtime(settings.model_copy(update={"key": made.setting})) as after:
         assert {key.here for key in keys.show_keys(after).keys} == {True}
         assert after.vault.current_key(1) is not None
+    with open_runtime(settings) as again:
+        assert keys.rotate_keys(again, to=made.setting).rewrapped == 0, "one that was cut short is taken up"
+    other = keys.make_key(runtime, tmp_path / "other")
+    with open_runtime(settings) as named:
+        assert keys.rotate_keys(named, to=other.setting, old=[made.setting]).rewrapped == done.rewrapped
+    with open_runtime(settings.model_copy(update={"key": made.setting})) as back:
+        assert keys.rotate_keys(back, old=[other.setting]).rewrapped == done.rewrapped
     with open_runtime(settings) as before:
         assert {key.here for key in keys.show_keys(before).keys} == {False}
         with pytest.raises(KeyUnavailable, match=done.root):
