@@ -51,6 +51,15 @@ def test_generated_blocks_are_what_the_code_generates_now() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_decision_has_a_number_of_its_own_and_is_listed_under_it() -> None:
+    files = sorted(path.name for path in (DOCS / "decisions").glob("[0-9]*.md"))
+    numbers = [name[:4] for name in files]
+    assert len(numbers) == len(set(numbers))
+    listed = re.findall(r"^- \[(\d{4})\]\(([^)]+)\) ", page("decisions/README.md"), re.MULTILINE)
+    assert sorted(listed) == sorted(zip(numbers, files, strict=True))
+    assert all(page(f"decisions/{name}").startswith(f"# {name[:4]}: ") for name in files)
+
+
 @pytest.mark.parametrize("setting", fields(Settings), ids=NAMES)
 def test_every_setting_is_documented(setting: Field[Any]) -> None:
     assert f"| `EMBEDMILL_{setting.name.upper()}` |" in page("configuration.md")
