@@ -4,26 +4,31 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from embedmill.shared import stages
 from embedmill.shared.asking.stream import HOLD_SECONDS
-from embedmill.shared.db import tallies
-from embedmill.shared.db.engine import Database
+from embedmill.shared.db import queueing, tallies
+from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.embeddings.streaming import TextStream
 from embedmill.shared.spend.metering import LedgerMeter
 from embedmill.shared.spend.spender import Spender
 from embedmill.shared.stages import Product
+from embedmill.workers.retrials import Company
+
+GATHERED_SECONDS = 1.5
+"""What failed together is due again within such a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamKey:
-    """What shares requests; `alone` is the first of documents apart from all others, or 0."""
+    """What shares requests, and how large they may be (`workers.retrials`)."""
 
     embedding: str
     job_id: int
     collection_id: int
-    alone: int = 0
+    company: Company
 
 
 class Streams:
@@ -77,14 +82,25 @@ class Streams:
             meter,
             concurrency=lambda: min(concurrency.allowed, self._most or concurrency.allowed),
             headroom=spender.headroom,
-            expects_more=lambda: self._is_shared and not key.alone and self._is_more_coming(key.job_id),
+            expects_more=lambda: self._is_shared and self._is_more_coming(key),
             # A worker that has but one thread has something better to do.
             hold_seconds=HOLD_SECONDS if self._is_shared else 0.0,
+            parts=key.company.parts,
+            tries_first=key.company.is_failing,
         )
 
-    def _is_more_coming(self, job_id: int) -> bool:
+    def _is_more_coming(self, key: StreamKey) -> bool:
+        if key.company.alone:
+            return False
         if self._coming:
             return True
         if self.is_full():
             return False
-        return self._database().query(lambda connection: tallies.is_more_coming(connection, job_id, self._stage))
+        return self._database().query(partial(self._finds_more, key=key))
+
+    def _finds_more(self, connection: Connection, key: StreamKey) -> bool:
+        if key.company.is_failing and queueing.is_retrial_due(
+            connection, key.job_id, self._stage, within_seconds=GATHERED_SECONDS
+        ):
+            return True
+        return tallies.is_more_coming(connection, key.job_id, self._stage)

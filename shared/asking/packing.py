@@ -30,6 +30,11 @@ class Room:
     tokens: int | None = None
     bytes: int | None = None
 
+    def part(self, count: int) -> "Room":
+        """One of so many requests in the place of one."""
+        tokens, bytes_ = (most and max(1, most // count) for most in (self.tokens, self.bytes))
+        return Room(max(1, self.inputs // count), tokens, bytes_)
+
     def holds(self, sizes: Sequence[ItemSize]) -> bool:
         """Whether one request holds all of them."""
         return lower_bound(sizes, self) <= 1

@@ -177,11 +177,14 @@ class Sending(Generic[ItemT, FoundT, AnswerT]):
             # Those in flight hold the most that they may cost, and give back what they did not take.
             self._is_short = True
             self._waiting.appendleft(request)
-        elif lacks_money and len(request.items) > 1:
+        elif lacks_money and self._is_worth_halving(request):
             # What is left of the money may do for a part.
             self._go_on(request.halves())
         else:
             self._hold_back(request, error)
+
+    def _is_worth_halving(self, request: Request[ItemT]) -> bool:
+        return len(request.items) > 1
 
     def _hold_back(self, request: Request[ItemT], error: EmbedmillError) -> None:
         """A request is not to be sent now, or was sent and refused for now."""

@@ -32,6 +32,8 @@ HOLD_SECONDS = 20.0
 QUANTUM_SECONDS = 2.0
 """Where a limit is smaller than a request, what it grants in this time is sent without waiting for more."""
 MINUTE_SECONDS = 60.0
+LEAST_PARTS = 8
+"""So small a part of a full request is not cut any smaller for want of money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Surroundings:
     """Whether more may come soon."""
     hold_seconds: float = HOLD_SECONDS
     """So long a limit is waited for here."""
+    tries_first: bool = False
+    """Whether one request is alone until something is answered."""
 
 
 @dataclass(slots=True)
@@ -86,6 +90,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
         self._sent_away: list[tuple[float, int]] = []
         self._head = Headroom()
         self._resume = self._looked = 0.0
+        self._sent_before = 0
         self._may_come = False
         self._keeper: Callable[[Mapping[ItemT, FoundT]], None] = question.keep
 
@@ -239,6 +244,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
         # What the first answer tells of limits is to be known before the second request; and where a limit is smaller
         # than a request, what each answer tells of it: the next is as large as was granted meanwhile.
         waits = self._rules.is_doubted or not self._head.is_heard or self._is_bound
+        waits = waits or (self._around.tries_first and not self._rules.answers)
         return 1 if waits else self._around.concurrency()
 
     def _seconds_left(self) -> float | None:
@@ -261,6 +267,12 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
             self._open = dict.fromkeys(request.items, now) | self._open
         else:
             self._waiting.appendleft(request)
+
+    def _is_worth_halving(self, request: Request[ItemT]) -> bool:
+        """The last of the money is not spent in ever smaller requests, as long as any could be sent."""
+        tokens = sum(self._sizes[item].tokens for item in request.items)
+        is_small = LEAST_PARTS * len(request.items) <= self._room.inputs and LEAST_PARTS * tokens <= self._full
+        return super()._is_worth_halving(request) and not (is_small and self._sent > self._sent_before)
 
     def _conclude(self, flight: Flight[ItemT], outcome: AnswerT | EmbedmillError) -> None:
         super()._conclude(flight, outcome)
@@ -308,6 +320,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
         self._rules = Rules(self._question)
         self._errors = self._rules.errors
         self._failed, self._circuit, self._stopped, self._broken, self._unkept = 0, None, None, None, {}
+        self._sent_before = self._sent
         if broken is not None:
             self._keeper(unkept)
             self._end(dict.fromkeys(unkept, broken))

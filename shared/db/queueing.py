@@ -107,6 +107,13 @@ def _select_due(job_id: int | ColumnElement[int]) -> Select[int]:
     return select(work.c.id).where(waits, due, is_served(work.c.stage)).order_by(work.c.available_at)
 
 
+def is_retrial_due(connection: Connection, job_id: int, stage: str, *, within_seconds: float) -> bool:
+    """Whether work of a job for which its provider failed before comes back to a stage so soon."""
+    comes = and_(work.c.failing_since.is_not(None), work.c.available_at <= clock() + within_seconds)
+    waits = and_(work.c.job_id == job_id, in_state(State.WAITING), work.c.stage == stage)
+    return connection.execute(select(work.c.id).where(waits, comes).limit(1)).first() is not None
+
+
 _TAKE_BACK = move_work(State.PENDING, of=[State.QUEUED])
 
 

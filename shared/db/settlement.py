@@ -156,17 +156,22 @@ def _under_outage(
 
 def _find_tried(connection: Connection, items: Sequence[WorkItem]) -> set[int]:
     """Those that had all their tries in the present run of failures: in the batch lane two may be a day apart."""
-    if not items:
-        return set()
+    tries = count_failures(connection, [item.id for item in items])
+    return {item.id for item in items if tries.get(item.id, 0) + 1 >= item.max_attempts}
+
+
+def count_failures(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """How often a provider failed for work in the present run of failures; what has none is left out."""
+    if not ids:
+        return {}
     failed = (
         select(attempt.c.work_id, func.count().label("tries"))
         .join_from(attempt, work)
-        .where(attempt.c.work_id.in_([item.id for item in items]), attempt.c.outcome == "error")
+        .where(attempt.c.work_id.in_(ids), attempt.c.outcome == "error")
         .where(attempt.c.ended_at >= work.c.failing_since)
         .group_by(attempt.c.work_id)
     )
-    tries = {row.work_id: row.tries for row in connection.execute(failed)}
-    return {item.id for item in items if tries.get(item.id, 0) + 1 >= item.max_attempts}
+    return {row.work_id: row.tries for row in connection.execute(failed)}
 
 
 def _provider_failure(outcome: Outcome) -> ProviderUnavailable | None:

@@ -17,6 +17,8 @@ GROWTH, QUICK_GROWTH = 1.05, 1.5
 FORGOTTEN_SECONDS = 1200.0
 SHORTEST_SECONDS, RENEWED_SECONDS = 3.0, 30.0
 """Between two refusals that tell a limit, as waits are told in whole seconds; and after which the newer one counts."""
+OFTEN, OFTEN_SMALL, SMALL_TOKENS = 3, 5, 10_000
+"""What is refused so often in a row is too large, and what is small; a fault of the provider's passes sooner."""
 PART = 4
 """What was refused again is asked for in so many parts."""
 LEAST_TOKENS = 1000
@@ -55,11 +57,14 @@ def refused(value: Value, now: float, tokens: int, seconds: float) -> Value:
     guess = value.get("guess", {})
     streak = guess.get("streak", 0) + 1
     guess = guess | {"streak": streak}
-    if streak > 1:
+    often = OFTEN if tokens > SMALL_TOKENS else OFTEN_SMALL
+    if streak >= often:
         # There was no room for it when that was said: it tells nothing of the limit.
         guess.pop("before", None)
-        first = guess["refused"] if streak > 2 else tokens
+        first = guess.get("refused", tokens) if streak > often else tokens
         return value | {"guess": guess | {"refused": first, "most": max(tokens // PART, LEAST_TOKENS), "at": now}}
+    if streak > 1:
+        return value | {"guess": guess}
     return value | {"guess": guess | _compared(value, guess, now, tokens, seconds)}
 
 

@@ -67,12 +67,12 @@ def chunked(
     return [row["id"] for row in tracker.rows()]
 
 
-def embed_apart(shared: WorkerRuntime, work: Sequence[int]) -> list[BatchMessage]:
-    """Each piece of work in a message and a thread of its own; returns what follows."""
+def embed_apart(shared: WorkerRuntime, work: Sequence[int], *, each: int = 1) -> list[BatchMessage]:
+    """So many pieces of work each in a message and a thread of its own; returns what follows."""
     following: list[BatchMessage] = []
-    with ExitStack() as stack, ThreadPoolExecutor(len(work)) as threads:
-        runtimes = [stack.enter_context(closing(shared.for_thread(n + 1))) for n in range(len(work))]
-        messages = [BatchMessage("embed", (id_,)) for id_ in work]
+    messages = [BatchMessage("embed", tuple(work[n : n + each])) for n in range(0, len(work), each)]
+    with ExitStack() as stack, ThreadPoolExecutor(len(messages)) as threads:
+        runtimes = [stack.enter_context(closing(shared.for_thread(n + 1))) for n in range(len(messages))]
         list(threads.map(lambda r, m: execute(r, m, embed, following.append), runtimes, messages))
     return following
 
@@ -106,6 +106,22 @@ def test_after_a_crash_what_has_no_answer_is_one_request_and_the_rest_is_paid_on
     sizes = {row["id"]: row["chunks_expected"] for row in tracker.rows()}
     assert before == sum(sizes[id_] for id_ in answered)
     assert provider.bill.total("inputs") == sum(sizes.values())
+
+
+@pytest.mark.parametrize("chunked", [MANY], indirect=True)
+def test_what_a_fault_took_along_shares_requests_again_whatever_claims_it_comes_back_in(
+    shared: WorkerRuntime, tracker: Tracker, provider: OpenAISimulator, chunked: list[int]
+) -> None:
+    provider.faults.add(Fault(kind="cut", times=2))
+    ready, rounds = chunked, 0
+    while ready:
+        embed_apart(shared, ready, each=MANY // THREADS)
+        waiting = [row for row in tracker.rows() if row["stage"] == "embed"]
+        for row in waiting:
+            tracker.write(row["id"], available_at=1.0)
+        ready, rounds = tracker.queue() if waiting else [], rounds + 1
+    assert rounds > 1
+    assert len(provider.exchanges) <= 6
 
 
 @pytest.mark.parametrize("chunked", [MANY], indirect=True)

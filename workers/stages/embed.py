@@ -13,6 +13,7 @@ from embedmill.shared import stages
 from embedmill.shared.asking.single_flight import SingleFlight
 from embedmill.shared.caches.embeddings import EmbeddingCache
 from embedmill.shared.db.leases import Lease, WorkItem
+from embedmill.shared.db.settlement import count_failures
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.ledger import EMBED, Tokens, Usage
 from embedmill.shared.outcomes import Advance, Outcome
@@ -22,7 +23,7 @@ from embedmill.shared.spend.metering import LedgerMeter, is_free
 from embedmill.shared.stages import Product
 from embedmill.workers.bulk.embeddings import divert_texts
 from embedmill.workers.executor import bisect, worst_outcome
-from embedmill.workers.retrials import AGAIN, apart, try_again, went_well
+from embedmill.workers.retrials import Company, company_of
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages.dividing import divide_too_long
 from embedmill.workers.stored import Stored, Text, addressed_texts, load_stored
@@ -36,43 +37,42 @@ def embed(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     """Embed all documents of a job that use the same model together; every document has an outcome of its own."""
     stored, outcomes = load_stored(runtime.blobs, claim.items, runtime.handed_on)
     by_id = {s.item.id: s for s in stored}
-    for (_, name, alone), items in _by_job_and_model(runtime, stored).items():
+    for (_, name, company), items in _by_job_and_model(runtime, stored).items():
+        embedder = runtime.embedder(name)
 
-        def ask(some: Sequence[WorkItem], name: str = name, alone: int = alone) -> bool | None:
-            embedder, place = runtime.embedder(name), some[0].id if alone else 0
-            ends = bisect(some, lambda part: _embed(runtime, embedder, [by_id[i.id] for i in part], place))
-            outcomes.update(ends)
-            return went_well(ends.values())
+        def ask(
+            some: Sequence[WorkItem], embedder: Embedder = embedder, company: Company = company
+        ) -> Mapping[int, Outcome]:
+            return _embed(runtime, embedder, [by_id[item.id] for item in some], company)
 
-        if alone == AGAIN:
-            try_again(items, ask)
-        else:
-            ask(items)
+        outcomes |= bisect(items, ask)
     return outcomes
 
 
-def _by_job_and_model(runtime: WorkerRuntime, stored: Sequence[Stored]) -> dict[tuple[int, str, int], list[WorkItem]]:
-    """Documents that share requests.
-
-    One is alone at its last attempt. Those for which their provider failed before come last, apart from all others.
-    """
-    groups: dict[tuple[int, str, int], list[WorkItem]] = {}
+def _by_job_and_model(
+    runtime: WorkerRuntime, stored: Sequence[Stored]
+) -> dict[tuple[int, str, Company], list[WorkItem]]:
+    """Documents that share requests; those for which their provider failed before come last, apart from all others."""
+    failing = [s.item.id for s in stored if s.item.failing_since is not None]
+    failures = runtime.database.query(lambda connection: count_failures(connection, failing)) if failing else {}
+    groups: dict[tuple[int, str, Company], list[WorkItem]] = {}
     for s in sorted(stored, key=lambda s: s.item.failing_since is not None):
         name = runtime.collection_settings(s.item.collection_id).embedding
-        is_last = s.item.attempt >= s.item.max_attempts > 1
-        alone = s.item.id if is_last else apart(s.item, runtime.retry)
-        groups.setdefault((s.item.job_id, name, alone), []).append(s.item)
+        company = company_of(s.item, runtime.retry, failures)
+        groups.setdefault((s.item.job_id, name, company), []).append(s.item)
     return groups
 
 
-def _embed(runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored], alone: int) -> dict[int, Outcome]:
+def _embed(
+    runtime: WorkerRuntime, embedder: Embedder, stored: Sequence[Stored], company: Company
+) -> dict[int, Outcome]:
     texts_of = {s.item.id: addressed_texts(embedder, s) for s in stored}
     if embedder.is_instant:
         return _leave_to_index(runtime, embedder, stored, texts_of)
     diverted = divert_texts(runtime, embedder, [s.item for s in stored], texts_of)
     stored = [s for s in stored if s.item.id not in diverted.outcomes]
     return diverted.outcomes | (
-        _embed_now(runtime, embedder, stored, texts_of, diverted.paid, alone=alone) if stored else {}
+        _embed_now(runtime, embedder, stored, texts_of, diverted.paid, company=company) if stored else {}
     )
 
 
@@ -97,14 +97,14 @@ def _embed_now(
     addressed: Mapping[int, Mapping[bytes, Text]],
     paid: Mapping[int, set[str]],
     *,
-    alone: int,
+    company: Company,
 ) -> dict[int, Outcome]:
     texts_of = {s.item.id: addressed[s.item.id] for s in stored}
     unique = {address: text for texts in texts_of.values() for address, text in texts.items()}
     first = stored[0].item
     meter = LedgerMeter(runtime.spender, job_id=first.job_id, collection_id=first.collection_id)
     cache = runtime.cache_of(first.collection_id)
-    key = StreamKey(embedder.name, first.job_id, first.collection_id, alone)
+    key = StreamKey(embedder.name, first.job_id, first.collection_id, company)
     stream = None if is_free(embedder) else runtime.streams.find(key, embedder, meter)
     made = _make(runtime, cache, embedder, unique, Account(stream, _documents_of(stored, texts_of)))
     stage = stages.following(stages.maker(Product.VECTORS), runtime.collection_settings(first.collection_id))

@@ -51,7 +51,10 @@ class StreamedVectors(LiveQuestion[StreamedText, Vector, EmbeddingAnswer]):
 
 
 class TextStream:
-    """The texts of all threads that embed with one model for one account of the books."""
+    """The texts of all threads that embed with one model for one account of the books.
+
+    A request has no more than one of so many `parts` of what the provider takes.
+    """
 
     def __init__(
         self,
@@ -62,12 +65,15 @@ class TextStream:
         headroom: Callable[[Usage], Headroom],
         expects_more: Callable[[], bool],
         hold_seconds: float,
+        parts: int = 1,
+        tries_first: bool = False,
     ) -> None:
         self._embedder = embedder
         question = StreamedVectors(embedder)
-        around = Surroundings(concurrency, lambda: headroom(embedder.usage_of(1, 1, ())), expects_more, hold_seconds)
+        usage = embedder.usage_of(1, 1, ())
+        around = Surroundings(concurrency, lambda: headroom(usage), expects_more, hold_seconds, tries_first)
         pace = Pacing(1, embedder.sends_apart, embedder.seconds_per_request)
-        self._stream = Stream(question, meter, pace, room=embedder.room, surroundings=around)
+        self._stream = Stream(question, meter, pace, room=embedder.room.part(parts), surroundings=around)
 
     @property
     def is_idle(self) -> bool:

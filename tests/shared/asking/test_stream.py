@@ -38,10 +38,12 @@ class Asked:
         apart: bool = False,
         headroom: Callable[[], Headroom] = Headroom,
         expects_more: Callable[[], bool] = lambda: False,
+        inputs: int = 4,
+        tries_first: bool = False,
     ) -> None:
         self.question = Numbers(answers, falls_back=False)
-        around = Surroundings(lambda: concurrency, headroom, expects_more)
-        room, pace = Room(4, 1000), Pacing(1, apart=apart or concurrency > 1)
+        around = Surroundings(lambda: concurrency, headroom, expects_more, tries_first=tries_first)
+        room, pace = Room(inputs, 1000), Pacing(1, apart=apart or concurrency > 1)
         self.stream: NumberStream = Stream(self.question, meter or FreeMeter(), pace, room=room, surroundings=around)
         self.kept: dict[int, str] = {}
 
@@ -164,6 +166,42 @@ class Granting(FreeMeter):
 
 def _rate(seconds: float) -> FlowControl:
     return FlowControl("later", reason="rate", retry_after_seconds=seconds)
+
+
+@pytest.mark.parametrize(("money", "sizes"), [(60, [32, 16, 8]), (3, [2])], ids=["most of it", "hardly any"])
+def test_the_last_of_the_money_is_not_spent_in_ever_smaller_requests(money: int, sizes: list[int]) -> None:
+    class Purse(FreeMeter):
+        left = money
+
+        def reserve(self, usage: Usage) -> Reservation:
+            if usage.inputs > self.left:
+                raise FlowControl("used up", reason="budget", retry_after_seconds=60)
+            self.left -= usage.inputs
+            return super().reserve(usage)
+
+    asked = Asked(meter=Purse(), inputs=64)
+    errors = asked.ask(*range(64))
+    assert asked.sizes == sizes
+    assert len(errors) == 64 - sum(sizes)
+
+
+def test_one_request_is_alone_until_something_is_answered() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    alone: list[int] = []
+
+    def answer(request: Request[int]) -> Said:
+        if min(request.items) >= 8:
+            meeting.wait()
+            return say_all(request)
+        alone.append(request.items[0])
+        if 0 in request.items:
+            raise ProviderUnavailable("cut off", may_be_billed=True)
+        return say_all(request)
+
+    asked = Asked(answer, concurrency=2, tries_first=True)
+    assert asked.ask(*range(16)).keys() == set(range(4))
+    assert alone == [0, 4]
+    assert asked.question.asked[:2] == [(0, 1, 2, 3), (4, 5, 6, 7)]
 
 
 def test_a_short_wait_for_a_limit_is_waited_and_nothing_is_parked() -> None:
