@@ -47,6 +47,8 @@ WORDS = tuple(
             "dateofbirth",
             "nee a ",
             "nee en ",
+            "ne en ",
+            "ddn",
             "ne a ",
             "synt",
             "dogum",
@@ -88,7 +90,7 @@ _MONTHS = fold_words(
     "janeiro fevereiro marco abril maio junho julho setembro outubro novembro dezembro juni juli augustus oktober dezember "
     "january february march april june july august september october november december"
 )
-_MONTHS += " stycznia lutego marca kwietnia maja czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia"
+_MONTHS += " mei maj marts augusti desember stycznia lutego marca kwietnia maja czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia"
 _MONTH = "(?:" + "|".join(sorted(set(_MONTHS.split()), key=len, reverse=True)) + ")"
 _YEAR = "(?:1[89]|20)[0-9]{2}"
 _SHORT_YEAR = f"(?:{_YEAR}|'?[0-9]{{2}})"
@@ -102,10 +104,10 @@ _DATE = (
     rf"|[0-3][0-9][01][0-9]{_YEAR}|{_YEAR}年[0-9]{{1,2}}月[0-9]{{1,2}}日)"
 )
 _HINTS = fold_words(
-    r"""(?:dateofbirth|birthdate|(?<![a-z])(?:(?:date|place and date|day|year)[ _-]of[ _-]birth|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
+    r"""(?:dateofbirth|birthdate|(?<![a-z])(?:(?:date|place and date|day|year)[ _\n-]of[ _\n-]birth|(?<![a-z])ddn(?![a-z])|birth ?-?_?(?:date|day)|(?:was |were |is )?born|d\.?o\.?b\.?(?![a-z])|bday"""
     r"""|geburts(?:datum|tag)|geb(?:oren|\.)?(?![a-z])|date de naissance|naissance|ne\(?e?\)? ?(?:le|e le)|nee le|nee? (?:a|en)(?![a-z])"""
-    r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac\.|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento|nasc\.|compleanno|cumpleanos|verjaardag"""
-    r"""|geboortedatum|geboren|data urodzenia|urodzon[ya]|ur\.|fødselsdato|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
+    r"""|fecha de nacimiento|nacimiento|fecha ?(?:de )?nac[.:]|nacid[oa]\(?a?\)?|f\. ?nac\.?|data di nascita|nascita|nat[oa]\(?/?a?\)? (?:a|il)|nascid[oa]|data de nascimento|nasc\.|compleanno|cumpleanos|verjaardag"""
+    r"""|geboortedatum|geboren|data urodzenia|urodzon[ya]|ur\.|fødselsda(?:to|g)|født|fodelsedatum|fodd|дата рождения|родил(?:ся|ась)|生年月日|出生日期"""
     r"""|synt(?:ynyt|\.|yma-?aika)|dogum(?:lu|[ _]?tarihi)?|(?:datum )?naroze(?:na?|ni)|(?:datum )?narodeni?[ay]?a?|szulet(?:ett|esi ido)|nascuta?|data nasterii"""
     r"""|(?:datum )?rođen(?:ja|a)?|sundi(?:nud|si)|gimimo data|dzim(?:is|usi|sanas datums)|γεννη[^0-9\n ]{0,12}+|народж[^0-9\n ]{0,12}+|роден[^0-9\n ]{0,3}+|(?:تاريخ ال)?ميلاد"""
     r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))(?=[^0-9]{0,100}+[0-9])"""

@@ -64,6 +64,7 @@ RULES = NumberRules(
             separators=frozenset(" -.\n\r\t"),
             certainty=Certainty.FORMED,
             names_things=True,
+            is_even=True,
         ),
         NumberRule("US_SSN", [9], is_ssn, hint=SOCIAL, certainty=Certainty.HINTED),
         NumberRule("US_ITIN", [9], is_itin, hint=TAXPAYER, certainty=Certainty.HINTED),

@@ -365,10 +365,15 @@ class NumberRule:
     separators: frozenset[str] = frozenset(" -./\n\t\r()")
     names_things: bool = False
     """Whether a word before it, such as "order", tells that it is something else."""
+    is_even: bool = False
+    """Whether all its groups are parted by the same sign, but for a line's end."""
 
     def may_find(self, grouping: Grouping, first: int, last: int) -> bool:
         """Whether it may be written with what stands between the groups."""
-        return self.separators.issuperset("".join(grouping.gaps[first + 1 : last + 1]))
+        gaps = grouping.gaps[first + 1 : last + 1]
+        if self.is_even and len({gap for gap in gaps if "\n" not in gap}) > 1:
+            return False
+        return self.separators.issuperset("".join(gaps))
 
     def finds(self, run: DigitRun, first: int, last: int) -> bool:
         """Whether the groups from the first to the last, which it may be written in, are such a number."""

@@ -21,7 +21,7 @@ PHONE = hint(
     *"whatsapp signal contact portable portabel puhelin numero llamar llame llama llamame appeler".split(),
     *"appelez appel chiamare chiamate chiama reach тел телефон* моб 電話 电话 手机 전화".split(),
     *"هاتف الهاتف تلفون جوال الجوال موبايل محمول טלפון טל נייד τηλ τηλεφωνο κινητο फोन मोबाइल โทร โทรศัพท์".split(),
-    *"dien thoai gsm cep telefonu tlf tlfn puh tel. komorka telep".split(),
+    *"dien thoai gsm tfno cep telefonu tlf tlfn puh tel. komorka telep".split(),
     "wa me",
 )
 _EXTENSION = re.compile(rf"[ ,;]{{0,2}}(?:{EXTENSIONS})[ :.]{{0,2}}[0-9]{{1,6}}(?![0-9])", re.IGNORECASE)
