@@ -48,6 +48,10 @@ def test_an_emoji_is_two_halves_and_a_star_counts_only_where_a_group_begins() ->
         (rb"{\field{\*\fldinst {FORMCHECKBOX {\*\formfield{\fftype1\ffres25\ffdefres1}}}}{\fldrslt }} yes", "☒ yes"),
         (rb"{\field{\*\fldinst FORMDROPDOWN {\*\formfield{\fftype2\ffres1{\*\ffl rot}{\*\ffl gr\'fcn}}}}}", "grün"),
         (rb"{\field{\*\fldinst FORMTEXT {\*\formfield{\fftype0{\*\ffdeftext A}}}}{\fldrslt B}}", "B"),
+        (
+            rb"x={\mmath{\*\moMath{\mf{\mnum{\mr a+b}}{\mden{\mr\u960 ?}}}{\msSup{\me{\mr c}}{\msup{\mr 2}}}}}",
+            "x=(a+b)/π c^2",
+        ),
         (rb"{\f5\u61692\'3f}{\f4\u61540 ?}\u61623 ?", "✓δ•"),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
+from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import CELL_GAP, Line, LineCell, from_place
 from embedmill.workers.parsing.pdf.tables import Part
@@ -17,6 +18,8 @@ SAME_HEIGHT = 0.15
 """Of a line's height: heights that differ less are one."""
 RISE = 0.3
 """Of a line's height: so much higher stands the next cell behind the last line of one with several."""
+NEAR_RULE = 1.6
+"""Of a line's height: so near above and below lie the rules of a row."""
 ENOUGH_CELLS = 3
 """With fewer that begin at one height, they are blocks of a letter."""
 
@@ -27,20 +30,20 @@ _Cell = list[Line]
 """Lines below one another."""
 
 
-def with_cellwise_rows(parts: Sequence[Part], words: DocumentWords) -> list[Part]:
-    """The parts, with one line for each such row."""
+def with_cellwise_rows(parts: Sequence[Part], level: Sequence[Rule], words: DocumentWords) -> list[Part]:
+    """The parts, with one line for each such row; two `level` rules may enclose it."""
     rising = [number for number, (above, part) in enumerate(pairwise(parts)) if _rises(above, part)]
     found: list[Part] = []
     at = 0
     while at < len(parts):
         is_near = bisect_left(rising, at) < bisect_left(rising, at + REACH)
-        cells, taken = _row(parts, at) if is_near else ([], 0)
+        cells, taken = _row(parts, at, level) if is_near else ([], 0)
         found.append(_as_line(cells, words) if taken else parts[at])
         at += taken or 1
     return found
 
 
-def _row(parts: Sequence[Part], at: int) -> tuple[list[_Cell], int]:
+def _row(parts: Sequence[Part], at: int, level: Sequence[Rule]) -> tuple[list[_Cell], int]:
     """The cells of a row that begins here, and how many parts it has; 0 where it is no such row."""
     cells: list[_Cell] = []
     taken = 0
@@ -57,7 +60,7 @@ def _row(parts: Sequence[Part], at: int) -> tuple[list[_Cell], int]:
             return [], 0
         taken += 1
     is_risen = any(_rises(parts[number], parts[number + 1]) for number in range(at, at + taken - 1))
-    return (cells, taken) if is_risen and _is_row(cells) else ([], 0)
+    return (cells, taken) if is_risen and (_is_row(cells) or _is_enclosed(cells, level)) else ([], 0)
 
 
 def _rises(above: Part, part: Part) -> bool:
@@ -74,6 +77,19 @@ def _is_row(cells: Sequence[_Cell]) -> bool:
     slack = SAME_HEIGHT * cells[0][0].size
     from_one = len(cells) >= ENOUGH_CELLS and _agree([cell[0].base for cell in cells], slack)
     return from_one or _agree([_centre(cell) for cell in cells], slack)
+
+
+def _is_enclosed(cells: Sequence[_Cell], level: Sequence[Rule]) -> bool:
+    """Whether rules lie right above and below cells of which one has several lines; where more have, they are rows."""
+    if sum(len(cell) > 1 for cell in cells) != 1:
+        return False
+    lines = [line for cell in cells for line in cell]
+    left, right = min(line.left for line in lines), max(line.right for line in lines)
+    top, bottom = max(line.base for line in lines), min(line.base for line in lines)
+    near = NEAR_RULE * lines[0].size
+    long = [rule.at for rule in level if rule.start <= left and right <= rule.end]
+    is_open = any(bottom < at < top for at in long)
+    return not is_open and any(top < at < top + near for at in long) and any(bottom - near < at < bottom for at in long)
 
 
 def _agree(heights: Sequence[float], slack: float) -> bool:

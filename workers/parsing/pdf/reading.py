@@ -103,7 +103,7 @@ def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
     lines = with_columnwise_rows(place_fields(page.lines, page.fields))
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)
-    parts = with_cellwise_rows(parts, words)
+    parts = with_cellwise_rows(parts, page.drawings.level, words)
     mark_counters(parts)
     parts = with_aligned_tables(parts, page.drawings.level, words)
     for turned in page.turned:

@@ -15,6 +15,7 @@ from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
 from embedmill.workers.parsing.rtf.forms import shown_field
 from embedmill.workers.parsing.rtf.groups import TARGETS, RtfGroup, RtfTarget
+from embedmill.workers.parsing.rtf.math import shown_equation
 from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
 from embedmill.workers.parsing.rtf.tokens import RtfToken, RtfTokenKind, RtfTokens
@@ -39,7 +40,7 @@ _HEADERS = frozenset("header headerl headerr headerf footer footerl footerr foot
 _BOXES = frozenset(("shptxt", "dptxbxtext"))
 _KNOWN = frozenset(
     "shpinst shppict picprop nesttableprops objdata annotation atnauthor footnote ud fldinst fldrslt shptxt dptxbxtext "
-    "do".split()
+    "do moMath".split()
 )
 """Destinations that `\\*` marks as optional, and that hold text, or say what is here."""
 # What a picture or a shape is called for those who do not see it.
@@ -317,6 +318,10 @@ class _RtfReader:
         """What a form's field shows; the results of others stand beside them."""
         self._add(shown_field(self._tokens.take_group(), lambda text: self._fonts.decode(text, self._state.font)))
 
+    def equation(self, _word: str, _number: int | None) -> None:
+        """In a line; the picture of it beside it says nothing more."""
+        self._add(shown_equation(self._tokens.take_group(), lambda text: self._fonts.decode(text, self._state.font)))
+
     def picture(self, word: str, _number: int | None) -> None:
         """What its maker says of it is read, and its bytes are not."""
         if word == "pict":
@@ -373,6 +378,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _RtfReader.begin_story: " ".join(("footnote", "annotation", *_HEADERS, *_BOXES)),
     _RtfReader.object: "objdata objautlink objlink",
     _RtfReader.field: "fldinst",
+    _RtfReader.equation: "moMath",
     _RtfReader.picture: f"pict {_PICTURES}",
     _RtfReader.begin_unicode: "upr ud",
 }

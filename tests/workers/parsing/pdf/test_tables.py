@@ -102,6 +102,15 @@ def test_rows_that_begin_at_one_height_are_rows_though_they_are_drawn_cell_by_ce
     ]  # fmt: skip
 
 
+def test_rows_between_rules_are_rows_though_they_end_at_one_height() -> None:
+    page = Page().text(80, 700, "Question").text(200, 700, "Answer").text(80, 660, "What is it?")
+    page.lines(200, 674, "It is long and goes", "over two lines").text(80, 640, "Why?").text(200, 640, "Because.")
+    for y in (715, 692, 652, 632):
+        page.rule(76, y, 400, y)
+    told = ["Question | Answer", "What is it? | It is long and goes over two lines", "Why? | Because."]
+    assert rows(read(page)) == told
+
+
 def test_a_column_of_single_letters_that_is_drawn_alone_is_no_word() -> None:
     page = Page().lines(300, 690, *"BABABA", leading=15)
     assert texts(read(page)) == ["B A B A B A"]
