@@ -26,6 +26,15 @@ _BREAKS = frozenset({
     "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
 _WITH_ROLES = frozenset(("div", "p", "span", "strong", "b", "a", *_HEADINGS))
+_TABLES = frozenset(("table", "grid", "treegrid"))
+_TABLE_ROLES = {
+    "rowgroup": "tbody",
+    "row": "tr",
+    "cell": "td",
+    "gridcell": "td",
+    "columnheader": "th",
+    "rowheader": "th",
+}
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
@@ -83,9 +92,7 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         add = self._parts.append
-        headings = (node for node in root.css('[role="heading"]') if node.tag in _WITH_ROLES)
-        roles = {node.mem_id: _heading_tag(node) for node in headings}
-        for tag, node in _events(root, self._skipped, self._captions, roles):
+        for tag, node in _events(root, self._skipped, self._captions, _tags_by_role(root)):
             if node is None:
                 self._leave(tag)
             elif tag == "-text":
@@ -214,8 +221,9 @@ class Walk:
 
     def _enter_cell(self, tag: str, node: "LexborNode") -> None:
         attributes = node.attributes
-        columns, rows = integer(attributes.get("colspan"), 1), integer(attributes.get("rowspan"), 1)
-        cell = HtmlCell(tag == "th", max(columns, 1), max(rows, 0))
+        columns = integer(attributes.get("colspan") or attributes.get("aria-colspan"), 1)
+        rows = integer(attributes.get("rowspan") or attributes.get("aria-rowspan"), 1)
+        cell = HtmlCell(tag == "th", max(columns, 1), rows if rows >= 0 else 1)
         self._tables[-1].begin_cell(cell)
         self._open_frame(cell.pieces)
 
@@ -390,6 +398,20 @@ def _refers(node: "LexborNode") -> bool:
 def _equation(node: "LexborNode") -> str:
     markup = _ENTITIES.sub(" ", node.html or "")
     return mathml(parse_xml(markup.encode())) or (node.attributes.get("alttext") or "")
+
+
+def _tags_by_role(root: "LexborNode") -> dict[int, str]:
+    """The tags that stand for elements without a meaning of their own, by their roles; cells only within a table."""
+    tags: dict[int, str] = {}
+    for node in root.css("[role]"):
+        role = node.attributes.get("role")
+        if role == "heading" and node.tag in _WITH_ROLES:
+            tags[node.mem_id] = _heading_tag(node)
+        elif role in _TABLES and node.tag in _WITH_ROLES:
+            inner = ((each, _TABLE_ROLES.get(each.attributes.get("role") or "")) for each in node.css("[role]"))
+            tags |= {each.mem_id: tag for each, tag in inner if tag and each.tag in _WITH_ROLES}
+            tags[node.mem_id] = "table"
+    return tags
 
 
 def _heading_tag(node: "LexborNode") -> str:

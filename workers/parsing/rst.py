@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DIRECTIVE_DEPTH = 12
 SLOW_CHARS = 4_000_000
 
+_EMPTY = "\\"
+"""What stands in a simple table's first cell where there is nothing."""
 _SEVERE = 5
 _SETTINGS: dict[str, object] = {
     "file_insertion_enabled": False,
@@ -205,6 +207,7 @@ class _RstReader:
         draft = Draft(self._draft.media_type, name="", limits=self._draft.limits)
         _RstReader(draft)._read_children(entry, 1, DIRECTIVE_DEPTH)  # noqa: SLF001  # a reader of its own for the cell
         text = " ".join(block.text.strip() for block in draft.finish().blocks)
+        text = "" if text == _EMPTY else text
         return Cell(text, 1 + entry.get("morecols", 0), 1 + entry.get("morerows", 0))
 
     def _read_unknown(self, node: "nodes.Element", level: int, depth: int) -> None:

@@ -88,6 +88,14 @@ def test_spans_out_of_bounds_cost_nothing() -> None:
     table = "<table><tr><th>a<th>b<tr><td colspan=99999999 rowspan=99999999>x<tr><td>y<td>z</table>"
     assert lines(table) == ["a | b", "x | x", "x | x | y | z"]
     assert lines("<table><tr><td colspan=-1>a<td colspan=0>b<tr><td>1<td>2</table>") == ["a | b", "1 | 2"]
+    assert lines("<table><tr><td rowspan=-1>a<td>b<tr><td>1<td>2</table>") == ["a | b", "1 | 2"]
+
+
+def test_what_its_roles_call_a_table_is_one() -> None:
+    names = "<div role=row><span role=columnheader aria-colspan=2>A</span><span role=columnheader>B</span></div>"
+    cells = "<div role=row><span role=cell>1</span><span role=cell>2</span><span role=gridcell>3</span></div>"
+    assert lines(f"<div role=table>{names}{cells}</div>") == ["A | A | B", "1 | 2 | 3"]
+    assert lines(f"{cells}") == ["123"]
 
 
 def test_a_long_text_that_spans_stands_once() -> None:

@@ -97,10 +97,10 @@ def test_markdown_too_deep_for_its_parser_loses_no_text() -> None:
 
 def test_restructuredtext_keeps_headings_lists_code_and_rows() -> None:
     source = b"""Top\n===\n\nPara with :func:`role`.\n\nSub\n---\n\n* item\n\n::\n\n    code  here\n
-=====  =====\na      b\n=====  =====\n1      2\n=====  =====\n"""
+=====  =====\na      b\n=====  =====\n1      2\n\\      3\n=====  =====\n"""
     assert shape(read(source, "a.rst")) == [
         (H, "Top"), (P, "Para with :func:`role`."), (H, "Sub"), (L, "- item"), (C, "code  here"), (T, "a | b"),
-        (T, "1 | 2"),
+        (T, "1 | 2"), (T, " | 3"),
     ]  # fmt: skip
 
 
