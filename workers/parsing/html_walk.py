@@ -9,6 +9,7 @@ from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_lists import HtmlList, integer
+from embedmill.workers.parsing.html_roles import tags_by_role
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
 from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
@@ -25,16 +26,6 @@ _BREAKS = frozenset({
     "hgroup", "hr", "legend", "li", "main", "menu", "ol", "p", "pre", "section", "summary", "table",
     "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
-_WITH_ROLES = frozenset(("div", "p", "span", "strong", "b", "a", *_HEADINGS))
-_TABLES = frozenset(("table", "grid", "treegrid"))
-_TABLE_ROLES = {
-    "rowgroup": "tbody",
-    "row": "tr",
-    "cell": "td",
-    "gridcell": "td",
-    "columnheader": "th",
-    "rowheader": "th",
-}
 _SCRIPTS = {"sup": SUPER, "sub": SUB}
 _QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
 _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
@@ -92,7 +83,7 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         add = self._parts.append
-        for tag, node in _events(root, self._skipped, self._captions, _tags_by_role(root)):
+        for tag, node in _events(root, self._skipped, self._captions, tags_by_role(root)):
             if node is None:
                 self._leave(tag)
             elif tag == "-text":
@@ -398,25 +389,6 @@ def _refers(node: "LexborNode") -> bool:
 def _equation(node: "LexborNode") -> str:
     markup = _ENTITIES.sub(" ", node.html or "")
     return mathml(parse_xml(markup.encode())) or (node.attributes.get("alttext") or "")
-
-
-def _tags_by_role(root: "LexborNode") -> dict[int, str]:
-    """The tags that stand for elements without a meaning of their own, by their roles; cells only within a table."""
-    tags: dict[int, str] = {}
-    for node in root.css("[role]"):
-        role = node.attributes.get("role")
-        if role == "heading" and node.tag in _WITH_ROLES:
-            tags[node.mem_id] = _heading_tag(node)
-        elif role in _TABLES and node.tag in _WITH_ROLES:
-            inner = ((each, _TABLE_ROLES.get(each.attributes.get("role") or "")) for each in node.css("[role]"))
-            tags |= {each.mem_id: tag for each, tag in inner if tag and each.tag in _WITH_ROLES}
-            tags[node.mem_id] = "table"
-    return tags
-
-
-def _heading_tag(node: "LexborNode") -> str:
-    """The tag of a heading of that level; a role without a level is of the second."""
-    return f"h{min(max(integer(node.attributes.get('aria-level'), 2), 1), 6)}"
 
 
 def _events(
