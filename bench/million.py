@@ -34,6 +34,7 @@ from embedmill.shared.providers.embeddings.table import open_embedder
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.sharding import shard_for
+from embedmill.shared.starting import note_started
 from embedmill.shared.words.queries import parse_query
 
 SEED = 5
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.part:
         (options.shards,) = options.shards
+        # Garbage is collected as in the processes that search; this one has loaded all that it will.
+        note_started()
         _print(PARTS[options.part](options))
         return
     with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as made:

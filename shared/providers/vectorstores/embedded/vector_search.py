@@ -62,9 +62,10 @@ def find(portions: Sequence[Portion], vector: Floats, *, top_k: int, under_way: 
     query = unit_rows(vector[None])
     if not query.any():
         return [(portion, _first_by_id(portion, top_k)) for portion in portions]
-    chosen: Sequence[Chosen] = [(portion, _rows(portion)) for portion in portions]
-    if sum(len(rows) for _, rows in chosen) > EXACT_ROWS:
+    if sum(portion.size for portion in portions) > EXACT_ROWS:
         chosen = _nearest_by_signs(portions, query, top_k=top_k, under_way=under_way)
+    else:
+        chosen = [(portion, _rows(portion)) for portion in portions]
     cut, mapped = Cutoff(top_k), _mapped(portions)
 
     def look_at(portion: Portion, rows: Rows) -> None:
