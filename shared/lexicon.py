@@ -62,8 +62,7 @@ class Lexicon:
         places = (~is_known).nonzero()[0]
         if len(places):
             numbers[places] = self.find(packed.words(places))
-            if len(places := places[packed.is_whole[places]]):
-                known.learn(packed, places[numbers[places] != NEW], numbers)
+            known.learn(packed, places[packed.is_whole[places] & (numbers[places] != NEW)], numbers)
         return numbers
 
     def meet(self, words: Iterable[str]) -> "Numbers":
@@ -103,8 +102,8 @@ class _Keys:
 
     def find(self, packed: "PackedWords") -> "tuple[NDArray[np.int32], NDArray[np.bool_]]":
         """A number for each word, and whether it is its own."""
-        numbers = self._numbers[packed.slots]
-        return numbers, (self._first[numbers] == packed.first) & (self._second[numbers] == packed.second)
+        numbers = self._numbers.take(packed.slots)
+        return numbers, (self._first.take(numbers) == packed.first) & (self._second.take(numbers) == packed.second)
 
     def learn(self, packed: "PackedWords", places: "Numbers", numbers: "NDArray[np.int32]") -> None:
         """Keep the keys of words at some places, each of which has a number, where their slots are free.
@@ -112,6 +111,8 @@ class _Keys:
         What a slot says is true only with the key, which another thread may be looking at: that is written first.
         """
         places = places[self._numbers[packed.slots[places]] == NEW]
+        if not len(places):
+            return
         of = numbers[places]
         self._first[of], self._second[of] = packed.first[places], packed.second[places]
         self._numbers[packed.slots[places]] = of

@@ -39,10 +39,11 @@ class PackedWords:
         np.add(self._ends[:-1], 1, out=self._starts[1:])
         sizes = np.minimum(self._ends - self._starts, WHOLE + 1)
         begins = np.ndarray((len(padded) - _WIDTH + 1,), np.dtype("<u8"), padded, strides=(1,))
-        masks = _masks()
-        self.first: Keys = begins[self._starts] & masks[0][sizes]
-        self.second: Keys = begins[self._starts + _WIDTH] & masks[1][sizes] | masks[2][sizes]
-        self.slots: Keys = (self.first * _MIXED ^ self.second * _STIRRED) * _MIXED >> 64 - SLOT_BITS
+        own_first, own_second, size_last = _masks()
+        self.first: Keys = begins[self._starts] & own_first.take(sizes)
+        self.second: Keys = begins[self._starts + _WIDTH] & own_second.take(sizes) | size_last.take(sizes)
+        mixed = (self.first * _MIXED ^ self.second * _STIRRED) * _MIXED >> 64 - SLOT_BITS
+        self.slots: Places = mixed.view(np.int64)
         self.is_whole: NDArray[np.bool_] = sizes <= WHOLE
 
     @property

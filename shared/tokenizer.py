@@ -162,7 +162,7 @@ def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
     lexicon = current()
     known = lexicon.table(_make_counts)
     numbers = lexicon.find_packed(words)
-    counts = known[numbers]
+    counts = known.take(numbers)
     new = (counts == 0).nonzero()[0]
     if len(new):
         met = words.words(new)
@@ -172,9 +172,10 @@ def _find_seams(text: str) -> "tuple[list[int], TextWords | None]":
         numbers[new], counts[new] = lexicon.meet(met), _count_new(met)
         new = new[numbers[new] != NEW]
         known[numbers[new]] = counts[new]
-    seams = np.cumsum(counts)
+    seams = np.zeros(len(counts) + 1, np.int64)
+    counts.cumsum(out=seams[1:])
     others = tuple(words.words((numbers == NEW).nonzero()[0]))
-    return [0, *seams.tolist()], TextWords(lexicon, numbers, seams >> _PLACE, others)
+    return seams.tolist(), TextWords(lexicon, numbers, seams[1:] >> _PLACE, others)
 
 
 def _make_counts() -> "NDArray[np.int64]":
