@@ -28,6 +28,8 @@ from embedmill.shared.states import JobState, State, WorkerState
 PATIENCE = 3
 # Workers that were lost within this time say whether somebody else is killing them.
 BLAME_SECONDS = 300.0
+# So many deaths of its worker make no suspect of what waited for a provider; one that hangs its worker costs more.
+FORGIVEN_DEATHS, FORGIVEN_SILENCES = 3, 1
 _ASKING = stages.maker(Product.VECTORS)
 
 
@@ -62,7 +64,7 @@ def rescue(connection: Connection, token: str) -> Rescue:
             return _blame_patiently(row)
         return _Blame(row["attempt"], row["attempt"] >= row["max_attempts"])
 
-    return _take_away(connection, token, blame)
+    return _take_away(connection, token, blame, forgiven=FORGIVEN_DEATHS)
 
 
 def rescue_silent(connection: Connection, token: str) -> Rescue:
@@ -70,7 +72,7 @@ def rescue_silent(connection: Connection, token: str) -> Rescue:
 
     A frozen, starved or cut off worker is hardly its document's fault (decision 0022).
     """
-    return _take_away(connection, token, _blame_patiently)
+    return _take_away(connection, token, _blame_patiently, forgiven=FORGIVEN_SILENCES)
 
 
 def _blame_patiently(row: RowMapping) -> _Blame:
@@ -83,16 +85,17 @@ def _was_in_company(row: RowMapping) -> bool:
     return bool(row["claimed_with"] > 1)
 
 
-def _find_forgiven(connection: Connection, rows: Sequence[RowMapping]) -> set[int]:
-    """Those that are not suspected for it: lost for the first time where somebody else computes.
+def _find_forgiven(connection: Connection, rows: Sequence[RowMapping], most: int) -> set[int]:
+    """Those that are not suspected for it: lost so often at most where somebody else computes.
 
     There a worker waits, and is hardly killed by what it waits for. What waited together shares requests again.
     """
     asking = [r["id"] for r in rows if _was_in_company(r) and not r["crashes"] and r["stage"] == _ASKING]
     if not asking:
         return set()
-    lost = select(attempt.c.work_id).where(attempt.c.work_id.in_(asking), attempt.c.outcome == "lost")
-    return set(asking) - set(connection.execute(lost.distinct()).scalars())
+    lost = and_(attempt.c.work_id.in_(asking), attempt.c.stage == _ASKING, attempt.c.outcome == "lost")
+    often = select(attempt.c.work_id).where(lost).group_by(attempt.c.work_id).having(func.count() >= most)
+    return set(asking) - set(connection.execute(often).scalars())
 
 
 def _suspicion_of(row: RowMapping, forgiven: Collection[int]) -> dict[str, int]:
@@ -116,7 +119,7 @@ def _count_lost_lately(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(worker).where(lately)).scalar_one()
 
 
-def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame]) -> Rescue:
+def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping], _Blame], *, forgiven: int) -> Rescue:
     held = and_(work.c.lease == token, in_state(State.RUNNING))
     query = hold_with_jobs(select(work, job.c.state.label("job_state")).join_from(work, job).where(held))
     rows = connection.execute(query).mappings().all()
@@ -124,14 +127,14 @@ def _take_away(connection: Connection, token: str, blame: Callable[[RowMapping],
     blamed = {r["id"]: blame(r) for r in wanted}
     dead = [r for r in wanted if blamed[r["id"]].is_dead]
     back = [r for r in wanted if not blamed[r["id"]].is_dead]
-    forgiven = _find_forgiven(connection, back)
+    trusted = _find_forgiven(connection, back, forgiven)
     lost = WorkerLost("the worker died or stopped answering while it held this document alone")
     bury(connection, [_lost_letter(r, lost) for r in dead])
     cancel_running(connection, [r["id"] for r in rows if r["job_state"] == JobState.CANCELLED])
     move_running(
         connection,
         State.PENDING,
-        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} | _suspicion_of(r, forgiven) for r in back],
+        [{"row": r["id"], "attempts": blamed[r["id"]].attempts} | _suspicion_of(r, trusted) for r in back],
         crashes=bindparam("losses"),
         claimed_with=bindparam("company"),
         attempt=bindparam("attempts"),
