@@ -9,7 +9,7 @@ from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.errors import FlowControl, ProviderUnavailable
 from embedmill.shared.outcomes import Advance, Fail, Outcome, Park
 from embedmill.workers.executor import outcome_of
-from embedmill.workers.retrials import AGAIN, apart, try_again, went_well
+from embedmill.workers.retrials import AGAIN, Company, apart, company_of, try_again, went_well
 from tests.shared.db.tracker import Tracker
 
 DOWN = ProviderUnavailable("cut off")
@@ -73,3 +73,15 @@ def test_nobody_is_in_company_when_its_failure_may_be_its_last(tracker: Tracker)
     (item,) = tracker.take(["file:///a"]).items
     since = [None, item.claimed_at, item.claimed_at - 800, item.claimed_at - 901]
     assert [apart(replace(item, failing_since=at), retry) for at in since] == [0, AGAIN, AGAIN, item.id]
+
+
+def test_company_is_halved_for_each_failure_and_the_last_try_is_alone(tracker: Tracker) -> None:
+    retry = RetryPolicy(base=2.0, longest=300.0, outage=1800.0)
+    (item,) = tracker.take(["file:///a"]).items
+    failing = replace(item, failing_since=item.claimed_at)
+    companies = [company_of(failing, retry, {item.id: failures}) for failures in (1, 2, 5)]
+    assert [company.parts for company in companies] == [2, 4, 32]
+    assert company_of(failing, retry, {}) == companies[0], "its attempt may not be on record yet"
+    assert company_of(item, retry, {}) == Company()
+    last = replace(failing, attempt=failing.max_attempts)
+    assert company_of(last, retry, {item.id: 1}) == Company(alone=item.id)
