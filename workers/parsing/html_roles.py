@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 _WITH_ROLES = frozenset("div p span strong b a h1 h2 h3 h4 h5 h6".split())
 _TABLES = frozenset(("table", "grid", "treegrid"))
-_TABLE_ROLES = {
+_TABLE_TAGS = {
+    **dict.fromkeys(_TABLES, "table"),
     "rowgroup": "tbody",
     "row": "tr",
     "cell": "td",
@@ -17,6 +18,7 @@ _TABLE_ROLES = {
     "columnheader": "th",
     "rowheader": "th",
 }
+"""Of what is within such a table, others included."""
 
 
 def tags_by_role(root: "LexborNode") -> dict[int, str]:
@@ -26,8 +28,8 @@ def tags_by_role(root: "LexborNode") -> dict[int, str]:
         role = node.attributes.get("role")
         if role == "heading" and node.tag in _WITH_ROLES:
             tags[node.mem_id] = _heading_tag(node)
-        elif role in _TABLES and node.tag in _WITH_ROLES:
-            inner = ((each, _TABLE_ROLES.get(each.attributes.get("role") or "")) for each in node.css("[role]"))
+        elif role in _TABLES and node.tag in _WITH_ROLES and node.mem_id not in tags:
+            inner = ((each, _TABLE_TAGS.get(each.attributes.get("role") or "")) for each in node.css("[role]"))
             tags |= {each.mem_id: tag for each, tag in inner if tag and each.tag in _WITH_ROLES}
             tags[node.mem_id] = "table"
     return tags
