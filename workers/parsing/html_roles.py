@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _WITH_ROLES = frozenset("div p span strong b a h1 h2 h3 h4 h5 h6".split())
 _TABLES = frozenset(("table", "grid", "treegrid"))
+_SAID = ", ".join(f'[role="{role}"]' for role in ("heading", *sorted(_TABLES)))
 _TABLE_TAGS = {
     **dict.fromkeys(_TABLES, "table"),
     "rowgroup": "tbody",
@@ -24,7 +25,7 @@ _TABLE_TAGS = {
 def tags_by_role(root: "LexborNode") -> dict[int, str]:
     """The tags that stand for elements without a meaning of their own, by their roles; cells only within a table."""
     tags: dict[int, str] = {}
-    for node in root.css("[role]"):
+    for node in root.css(_SAID):
         role = node.attributes.get("role")
         if role == "heading" and node.tag in _WITH_ROLES:
             tags[node.mem_id] = _heading_tag(node)
