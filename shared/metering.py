@@ -145,7 +145,8 @@ class Hold:
 def _no_room(most: int, wanted: int) -> str:
     if not most:
         return "the query may not cost anything"
-    return f"the query may cost {most / MICRO:g} dollars, and a call of up to {wanted / MICRO:g} has no room in that"
+    bound, call = (f"{microusd / MICRO:.6f}".rstrip("0").rstrip(".") for microusd in (most, wanted))
+    return f"the query may cost {bound} dollars, and a call of up to {call} has no room in that"
 
 
 class Meter(Protocol):
