@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import running
 from tests.command import Command, Ran, finish
 from tests.planted import Needles
-from tests.services import postgres, redis
+from tests.services import postgres, redis, s3
 from tests.services.needed import require
 
 FILE = os.environ.get("PLANTED", "")
@@ -117,6 +117,14 @@ def write_sources(folder: Path, planted: Planted) -> list[Path]:
     return [rows, inside]
 
 
+def fill(bucket: s3.Bucket, planted: Planted) -> str:
+    """The same texts in a bucket, with keys that have values; returns its address."""
+    for number, text in enumerate(planted.texts):
+        value = planted.names[number % len(planted.names)]
+        bucket.client.put_object(Bucket=bucket.name, Key=f"in/{value}/{number}.txt", Body=f"{text}\n{value}".encode())
+    return f"s3://{bucket.name}/in/"
+
+
 class Written:
     """All that commands printed and were called by, kept in files beside the dumps."""
 
@@ -163,11 +171,16 @@ def _called(pid: int) -> set[str]:
 
 
 def leave_traces(
-    cli: Command, written: Written, sources: list[Path], planted: Planted, reads: Mapping[str, tuple[str, ...]]
+    cli: Command,
+    written: Written,
+    sources: list[Path],
+    planted: Planted,
+    reads: Mapping[str, tuple[str, ...]],
+    places: Sequence[str] = (),
 ) -> None:
-    """Do with the collection what can be done, by everything that a user types."""
+    """Do with the collection what can be done, by everything that a user types; `places` are no files."""
     about = written.run
-    ingest = ("ingest", *sources, "--name", "all of it", "--json")
+    ingest = ("ingest", *sources, *places, "--name", "all of it", "--json")
     if reads:
         written.watch(cli, "ingest", *ingest)
     else:
@@ -236,9 +249,16 @@ def test_no_planted_value_is_in_a_home_nor_in_anything_that_commands_say(
     sources = write_sources(make(tmp_path / "sources"), values)
     work = make(tmp_path / "work")
     written = Written(work / "written")
-    keyed.json(*CREATE)
-    leave_traces(keyed, written, sources, values, READS)
-    shutil.copytree(keyed.home, work / "home")
+    with ExitStack() as stack:
+        cli, places = keyed, []
+        if s3.why_not() is None:
+            bucket = stack.enter_context(s3.running_bucket())
+            cli, places = keyed.with_environment(**bucket.environment), [fill(bucket, values)]
+        cli.json(*CREATE)
+        leave_traces(cli, written, sources, values, READS, places)
+    listed = (written.folder / "documents.out").read_text(encoding="utf-8")
+    assert all(place in listed for place in places), "the bucket was read"
+    shutil.copytree(cli.home, work / "home")
     needles = Needles(values.values)
     assert len(needles.found_below(tmp_path / "sources")) > TEXTS, "it finds what is there"
     assert needles.found_below(work) == []

@@ -44,7 +44,7 @@ def test_calls_pass_as_long_as_the_most_that_they_may_cost_has_room(spenders: An
     books = meter(spenders, tracked, tally)
     first, second = passes(books), passes(books)
     assert first and second
-    with pytest.raises(FlowControl, match="may cost 0.000045 dollars, and a call of up to 0.00002 has no room"):
+    with pytest.raises(FlowControl, match=r"may cost 0\.000045 dollars, and a call of up to 0\.00002 has no room"):
         books.reserve(CALL)
     first.settle(Tokens(into=100))
     third = passes(books)
