@@ -20,7 +20,7 @@ from embedmill.shared.distinct import distinct, ranges
 from embedmill.shared.lexicon import Lexicon, WordRun, bare, recalled
 from embedmill.shared.paging import pages
 from embedmill.shared.words import languages
-from embedmill.shared.words.counts import TermCounts
+from embedmill.shared.words.counts import CountsOfMany
 from embedmill.shared.words.cutting import (
     FEW,
     LONGEST_KNOWN,
@@ -52,13 +52,13 @@ Numbers = NDArray[np.intp]
 Packed = NDArray[np.uint64]
 
 
-def count_each(chunks: Sequence[Words]) -> list[TermCounts]:
+def count_each(chunks: Sequence[Words]) -> CountsOfMany:
     """What a store keeps of the words of each chunk."""
     if len(chunks) < WORTH_IT:
-        return count_few(chunks)
+        return CountsOfMany.read([counted.kept for counted in count_few(chunks)])
     met = _met()
     with met.lock:
-        return [counted for some in pages(chunks, AT_ONCE) for counted in _Page.read(met, some).count()]
+        return CountsOfMany.join([_Page.read(met, some).count() for some in pages(chunks, AT_ONCE)])
 
 
 class _Terms:
@@ -207,7 +207,7 @@ class _Page:
         above = _Spaced.of(met, [heads[chunk.title, chunk.section] for chunk in chunks])
         return cls(met, chunks, composed, texts, above, left)
 
-    def count(self) -> Iterator[TermCounts]:
+    def count(self) -> CountsOfMany:
         """Of each chunk in turn."""
         spoken = self._guess()
         lengths: Numbers = np.zeros(len(self.chunks), np.intp)

@@ -1,7 +1,8 @@
 """Owns what a store keeps of a chunk's words: how often each term stands in it, and how long it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 
 UNITS = 4
 """A count is kept in quarters, so that a field may weigh one and a half, in a byte: 63 times is as often as it gets."""
+
+
+Kept = tuple[bytes, bytes, int]
+"""The words of a chunk as a store keeps them: the bytes of terms and counts, and how many words there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class TermCounts:
     length: int
 
     @property
-    def kept(self) -> tuple[bytes, bytes, int]:
+    def kept(self) -> Kept:
         """As a store keeps them."""
         return self.terms.tobytes(), self.counts.tobytes(), self.length
 
@@ -39,8 +44,8 @@ class CountsOfMany:
     lengths: NDArray[np.uint32]
 
     @classmethod
-    def read(cls, kept: Sequence[tuple[bytes, bytes, int]]) -> Self:
-        """Of the bytes of terms and counts, and the lengths, as a store keeps them."""
+    def read(cls, kept: Sequence[Kept]) -> Self:
+        """Of what a store keeps."""
         return cls(
             np.array([len(counts) for _, counts, _ in kept], np.int64),
             np.frombuffer(b"".join([terms for terms, _, _ in kept]), np.uint32),
@@ -57,3 +62,21 @@ class CountsOfMany:
             np.concatenate([np.empty(0, np.uint8), *(part.counts for part in parts)]),
             np.concatenate([np.empty(0, np.uint32), *(part.lengths for part in parts)]),
         )
+
+    def kept(self) -> list[Kept]:
+        """Of each chunk what a store keeps."""
+        terms, counts, width = self.terms.tobytes(), self.counts.tobytes(), self.terms.itemsize
+        return [
+            (terms[begin * width : end * width], counts[begin:end], length)
+            for (begin, end), length in zip(self._ranges(), self.lengths.tolist(), strict=True)
+        ]
+
+    def each(self) -> list[TermCounts]:
+        """Of each chunk by itself."""
+        return [
+            TermCounts(self.terms[begin:end], self.counts[begin:end], length)
+            for (begin, end), length in zip(self._ranges(), self.lengths.tolist(), strict=True)
+        ]
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        return pairwise([0, *np.cumsum(self.sizes).tolist()])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.remembering import Remembered
 from embedmill.shared.words import cutter
-from embedmill.shared.words.counts import UNITS, TermCounts
+from embedmill.shared.words.counts import UNITS, CountsOfMany, TermCounts
 from embedmill.shared.words.folding import compose, normalise
 from embedmill.shared.words.languages import (
     DEFAULTS,
@@ -101,7 +101,7 @@ def count_terms(*, title: str = "", uri: str = "", section: str = "", text: str 
 
 def count_few(chunks: Sequence[Words]) -> list[TermCounts]:
     """The same of some chunks; where there are many, `counting.count_each` is quicker."""
-    return list(_counted(list(map(_read, chunks))))
+    return _counted(list(map(_read, chunks))).each()
 
 
 def _read(chunk: Words) -> tuple[int, list[Weighted]]:
@@ -129,7 +129,7 @@ def units_of(**fields: Reading) -> Iterator[Weighted]:
             yield max(int(FAINT * units), 1), faint
 
 
-def _counted(chunks: Sequence[tuple[int, Sequence[Weighted]]]) -> Iterator[TermCounts]:
+def _counted(chunks: Sequence[tuple[int, Sequence[Weighted]]]) -> CountsOfMany:
     runs = [
         (chunk << TERM_BITS + UNIT_BITS | units, terms) for chunk, (_, run) in enumerate(chunks) for units, terms in run
     ]
@@ -143,7 +143,7 @@ def packed(runs: Sequence[Weighted]) -> NDArray[np.uint64]:
     return np.asarray((ids << UNIT_BITS) | np.repeat(bases, [len(terms) for _, terms in runs]), np.uint64)
 
 
-def sum_up(occurrences: NDArray[np.uint64], lengths: Sequence[int]) -> Iterator[TermCounts]:
+def sum_up(occurrences: NDArray[np.uint64], lengths: Sequence[int]) -> CountsOfMany:
     """Chunks with the weights of equal terms added up: all are sorted at once, and summed over equal neighbours.
 
     An occurrence is the number of its chunk, the term, and its units, in one number; it is sorted where it stands.
@@ -155,9 +155,8 @@ def sum_up(occurrences: NDArray[np.uint64], lengths: Sequence[int]) -> Iterator[
     counts: NDArray[np.uint8] = np.minimum(summed, 255).astype(np.uint8)
     distinct = terms_of_chunks[begins]
     terms = distinct.astype(np.uint32)
-    ends = np.searchsorted(distinct >> TERM_BITS, np.arange(len(lengths) + 1, dtype=np.uint64)).tolist()
-    for length, begin, end in zip(lengths, ends, ends[1:], strict=False):
-        yield TermCounts(terms[begin:end], counts[begin:end], length)
+    ends = np.searchsorted(distinct >> TERM_BITS, np.arange(len(lengths) + 1, dtype=np.uint64))
+    return CountsOfMany(np.diff(ends), terms, counts, np.array(lengths, np.uint32))
 
 
 def is_word(written: str) -> bool:
@@ -185,6 +184,7 @@ class KnownWords:
         """What is read in a title or section, as one follows another."""
         self.names: Remembered[str, tuple[Reading, Reading]] = Remembered(self._read_name, most=HEADINGS)
         """And in an address: in its name, and in its folders."""
+        self._paths: Remembered[tuple[str, ...], Reading] = Remembered(self.read_tokens, most=HEADINGS)
 
     def read(self, cut: Sequence[str]) -> Reading:
         """What stands between the spaces of a composed text, as the number of its words, and their terms in a row."""
@@ -212,7 +212,7 @@ class KnownWords:
     def _read_name(self, uri: str) -> tuple[Reading, Reading]:
         name = read_name(uri)
         wholes = (0, list(map(term_id, name.wholes)), ())
-        return _together([self.read_tokens(name.tokens), wholes]), self.read_tokens(name.folders)
+        return _together([self.read_tokens(name.tokens), wholes]), self._paths[name.folders]
 
     def _meet(self, new: Sequence[str], terms: list[int]) -> Reading:
         """What is not known, beside the terms of what is. Compounds come again where they are few, as in prose."""

@@ -28,8 +28,16 @@ def read_name(uri: str) -> Name:
     """What of a URI is searched. The extension is part of the whole name alone."""
     path, _, row = _SCHEME.sub("", uri, count=1)[-LONGEST:].partition("#")
     folders, _, name = path.partition("?")[0].rstrip("/").rpartition("/")
-    folders, name, row = (normalise(unquote(part)) for part in (folders, name, row))
+    name, row = normalise(unquote(name)), normalise(unquote(row))
     bare = _EXTENSION.sub("", name)
     last = tokens(name)[-1:] if bare != name else ()
     wholes = tuple(whole for token in last for whole in split(token).wholes[:1])
-    return Name((*tokens(bare), *tokens(row)), tuple(tokens(folders)), wholes, f"{folders}/{name} {row}")
+    text, within = _read_folders(folders)
+    return Name((*tokens(bare), *tokens(row)), within, wholes, f"{text}/{name} {row}")
+
+
+@lru_cache(maxsize=256)
+def _read_folders(path: str) -> tuple[str, tuple[str, ...]]:
+    """A path as text, and its tokens: what lies in a folder comes together."""
+    text = normalise(unquote(path))
+    return text, tuple(tokens(text))

@@ -30,7 +30,7 @@ TEXT = st.one_of(
 
 
 def require_same(chunks: Sequence[Words]) -> None:
-    for counted, alone in zip(count_each(chunks), count_few(chunks), strict=True):
+    for counted, alone in zip(count_each(chunks).each(), count_few(chunks), strict=True):
         assert counted.length == alone.length
         for found, expected in ((counted.terms, alone.terms), (counted.counts, alone.counts)):
             assert (found.dtype, found.tolist()) == (expected.dtype, expected.tolist())

@@ -44,7 +44,7 @@ def require_same(chunk_set: ChunkSet) -> int:
     vectors = HashEmbedder().embed_batch(texts) if texts else None
     recalled.note(find_runs(chunk_set))
     try:
-        for counted, alone in zip(count_each(rows * WORTH_IT), count_few(rows) * WORTH_IT, strict=True):
+        for counted, alone in zip(count_each(rows * WORTH_IT).each(), count_few(rows) * WORTH_IT, strict=True):
             assert (counted.length, counted.terms.tolist()) == (alone.length, alone.terms.tolist())
             assert counted.counts.tolist() == alone.counts.tolist()
         if vectors is not None:

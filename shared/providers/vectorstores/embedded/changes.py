@@ -9,7 +9,6 @@ from embedmill.shared.providers.vectorstores.embedded import listing
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, INSERT, pack_vectors, record
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.words import counting, cutting
-from embedmill.shared.words.counts import TermCounts
 
 TOMBSTONES_KEPT = 10_000
 KEEP_WORDS = "INSERT INTO words (cutter, length, terms, counts, key) VALUES (?, ?, ?, ?, ?)"
@@ -24,7 +23,8 @@ def prepare(rows: Sequence[VectorRow]) -> Prepared:
     """What takes long of writing rows, and needs no turn at it: texts are compressed, and their words counted."""
     vectors = pack_vectors([row.vector for row in rows])
     counted = counting.count_each([cutting.Words(row.title, row.uri, row.section, row.text) for row in rows])
-    return [(record(row, vector), _words(of)) for row, vector, of in zip(rows, vectors, counted, strict=True)]
+    words = [(cutting.VERSION, length, terms, counts) for terms, counts, length in counted.kept()]
+    return list(zip(map(record, rows, vectors), words, strict=True))
 
 
 def add(connection: sqlite3.Connection, rows: Prepared) -> None:
@@ -56,11 +56,6 @@ def bury(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
     (newest,) = connection.execute("SELECT max(number) FROM tombstones").fetchone()
     if newest // TOMBSTONES_KEPT > (newest - len(keys)) // TOMBSTONES_KEPT:
         listing.prune_tombstones(connection)
-
-
-def _words(counted: TermCounts) -> tuple[Any, ...]:
-    terms, counts, length = counted.kept
-    return cutting.VERSION, length, terms, counts
 
 
 def keys_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from embedmill.shared.providers.vectorstores.embedded.codes import Codes, encode
 from embedmill.shared.providers.vectorstores.embedded.records import unpack_text, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make
 from embedmill.shared.words import counting, cutting
-from embedmill.shared.words.counts import CountsOfMany
+from embedmill.shared.words.counts import CountsOfMany, Kept
 
 ROWS = "SELECT key, id, vector FROM vectors WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
 WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN ? AND ? AND cutter = ?"
@@ -22,10 +22,8 @@ IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDE
 CUT_AT_ONCE, READ_AT_ONCE = 256, 256
 """Texts and rows that are in memory at a time."""
 
-Kept = tuple[bytes, bytes, int]
-"""The words of a row as they wait for the index: terms, counts and length."""
 UNKNOWN: Kept = b"", b"", 0
-"""Of a row that a former cutter never met."""
+"""The words of a row that a former cutter never met."""
 
 
 def read_segment(
@@ -66,7 +64,7 @@ def _cut(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, Kept]
         counted = counting.count_each(
             [cutting.Words(t, uri, section, unpack_text(text)) for _, t, uri, section, text in found]
         )
-        known |= zip((key for key, *_ in found), (one.kept for one in counted), strict=True)
+        known |= zip((key for key, *_ in found), counted.kept(), strict=True)
     return known
 
 
