@@ -21,6 +21,7 @@ import numpy as np
 
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.providers.vectorstores.embedded import listing, reading, schema
+from embedmill.shared.providers.vectorstores.embedded.codes import join_to_write
 from embedmill.shared.providers.vectorstores.embedded.listing import ENGINE, ListedSegment, WrittenFile, replace_listed
 from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, empty
 from embedmill.shared.providers.vectorstores.embedded.segment_files import (
@@ -203,7 +204,7 @@ class IndexBuilder:
         parts = self._opened(connection, plan.replaced) if plan.from_files else None
         if parts is None:
             parts = list(self._read(connection, plan))
-        return merged(connection, parts or [SegmentPart(empty(self._dimensions))]).segment
+        return merged(connection, parts or [SegmentPart(empty(self._dimensions))], join_to_write).segment
 
     def _opened(self, connection: sqlite3.Connection, listed: Sequence[ListedSegment]) -> list[SegmentPart] | None:
         """The segments without the rows that are gone; None when one of them cannot be believed."""

@@ -8,7 +8,7 @@ the row alone, so that every layout finds the same rows.
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class FileOfLevels:
 class Codes:
     """Of n rows: `signs` uint64 (words, n), `levels` int8 (n, dimensions), `scales` and `slacks` float32 (n,).
 
-    Levels that are mapped are in a `file` too.
+    Levels that are mapped are in a `file` too. Those of codes that are only to be written are still in `parts`.
     """
 
     signs: Bits
@@ -87,6 +87,15 @@ class Codes:
     scales: Floats
     slacks: Floats
     file: FileOfLevels | None = None
+    parts: "Sequence[tuple[Codes, NDArray[np.intp]]]" = ()
+
+    def level_blocks(self) -> "Iterator[NDArray[np.int8]]":
+        """All levels, some rows at a time."""
+        if not self.parts:
+            yield self.levels
+        for codes, rows in self.parts:
+            for begin in range(0, len(rows), BLOCK_ROWS):
+                yield codes.levels_of(rows[begin : begin + BLOCK_ROWS], mapped=False)
 
     def levels_of(self, rows: NDArray[np.intp], *, mapped: bool) -> NDArray[np.int8]:
         """The levels of some rows; what is mapped stays in memory."""
@@ -95,20 +104,24 @@ class Codes:
         return self.file.read(rows, self.levels.shape[1])
 
 
-def join(parts: Sequence[tuple[Codes, NDArray[np.intp]]]) -> Codes:
-    """The codes of some rows of each of several, one after the other; a block at a time is in memory twice."""
-    dimensions = parts[0][0].levels.shape[1]
-    levels, end = np.empty((sum(len(rows) for _, rows in parts), dimensions), np.int8), 0
-    for codes, rows in parts:
-        for begin in range(0, len(rows), BLOCK_ROWS):
-            block = rows[begin : begin + BLOCK_ROWS]
-            levels[end : end + len(block)] = codes.levels_of(block, mapped=False)
-            end += len(block)
+def join(parts: "Sequence[tuple[Codes, NDArray[np.intp]]]") -> Codes:
+    """The codes of some rows of each of several, one after the other; a block of levels is in memory twice."""
+    whole = join_to_write(parts)
+    levels, end = np.empty((len(whole.scales), whole.levels.shape[1]), np.int8), 0
+    for block in whole.level_blocks():
+        levels[end : end + len(block)] = block
+        end += len(block)
+    return Codes(whole.signs, levels, whole.scales, whole.slacks)
+
+
+def join_to_write(parts: "Sequence[tuple[Codes, NDArray[np.intp]]]") -> Codes:
+    """The same without the levels, the most of it by far, which are read when they are written."""
     return Codes(
         np.concatenate([codes.signs[:, rows] for codes, rows in parts], axis=1),
-        levels,
+        np.empty((0, parts[0][0].levels.shape[1]), np.int8),
         np.concatenate([codes.scales[rows] for codes, rows in parts]),
         np.concatenate([codes.slacks[rows] for codes, rows in parts]),
+        parts=parts,
     )
 
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedmill.shared.paging import batched
 from embedmill.shared.providers.vectorstores.embedded import schema
@@ -17,7 +18,8 @@ from embedmill.shared.words.counts import CountsOfMany, Kept
 ROWS = "SELECT key, id, vector FROM vectors WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
 WORDS_BETWEEN = "SELECT key, terms, counts, length FROM words WHERE key BETWEEN ? AND ? AND cutter = ?"
 TEXTS = "SELECT key, title, uri, section, text FROM vectors WHERE key IN (SELECT value FROM json_each(?))"
-IDS = "SELECT id FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
+# With the plus the ids of these rows are sorted; without it all ids there are might be passed in order.
+BY_ID = "SELECT key FROM vectors WHERE key IN (SELECT value FROM json_each(?)) ORDER BY +id"
 
 CUT_AT_ONCE, READ_AT_ONCE = 256, 256
 """Texts and rows that are in memory at a time."""
@@ -68,6 +70,9 @@ def _cut(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, Kept]
     return known
 
 
-def read_ids(connection: sqlite3.Connection, keys: Sequence[int]) -> list[str]:
-    """The ids of rows, given by ascending keys."""
-    return [id for (id,) in connection.execute(IDS, (json.dumps(keys),))]
+def read_ranks(connection: sqlite3.Connection, keys: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Of rows, given by ascending keys, the place of each one's id among all of them."""
+    found = [key for (key,) in connection.execute(BY_ID, (json.dumps(keys.tolist()),))]
+    ranks = np.zeros(len(keys), np.uint32)
+    ranks[keys.searchsorted(np.array(found, np.int64))] = np.arange(len(found), dtype=np.uint32)
+    return ranks

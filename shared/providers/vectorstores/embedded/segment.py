@@ -4,7 +4,7 @@ A row is its position here. Rows are ordered by key, terms by number, and the po
 segment tells follows from its rows. It is made from rows or from other segments, and never changes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from mmap import MADV_DONTNEED, MADV_WILLNEED, PAGESIZE, mmap
@@ -21,12 +21,14 @@ from embedmill.shared.words.weighing import LENGTH_SHARE, SATURATION
 MOST_ROWS = 2**16
 """A row's number has 16 bits; and what is summed for each row of a segment stays in a core's own cache."""
 
-MOVED_AT_ONCE = 2**18
+MOVED_AT_ONCE = 2**16
 """Postings that are on their way from segments into another at a time."""
 
 HALF = np.uint32(16)
 """Bits."""
 
+Join = Callable[[Sequence[tuple[Codes, NDArray[np.intp]]]], Codes]
+"""How the codes of some rows of several segments become one."""
 Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Where some things begin, and where they end."""
 
@@ -176,15 +178,20 @@ def _sorted(halves: NDArray[np.uint16]) -> NDArray[np.int32]:
     return np.argsort(halves, kind="stable").astype(np.int32)
 
 
-def merge(segments: Sequence[Segment], kept: Sequence[NDArray[np.bool_] | None], ids: Sequence[str]) -> Segment:
-    """One segment of the rows that are kept of several, in the order of their keys; `ids` are those of these rows."""
+def merge(
+    segments: Sequence[Segment],
+    kept: Sequence[NDArray[np.bool_] | None],
+    ranks: NDArray[np.uint32],
+    join: Join = join,
+) -> Segment:
+    """One segment of the rows that are kept of several, in the order of their keys; `ranks` are those of these rows."""
     picks = [
         np.flatnonzero(keep) if keep is not None else np.arange(len(s)) for s, keep in zip(segments, kept, strict=True)
     ]
     chosen = list(zip(segments, picks, strict=True))
     return Segment(
         np.concatenate([s.keys[pick] for s, pick in chosen]),
-        ranked(ids),
+        ranks,
         np.concatenate([s.lengths[pick] for s, pick in chosen]),
         _merge_postings([(s.postings, len(s), pick) for s, pick in chosen]),
         join([(s.codes, pick) for s, pick in chosen]),

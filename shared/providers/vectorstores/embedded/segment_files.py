@@ -7,7 +7,7 @@ that a file that is missing, torn, damaged or another's is not believed; the row
 import mmap
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from embedmill.shared.errors import SealBroken
+from embedmill.shared.errors import SealBroken, StorageFailed
 from embedmill.shared.providers.vectorstores.embedded.codes import Codes, FileOfLevels, OpenFile
 from embedmill.shared.providers.vectorstores.embedded.listing import WrittenFile
 from embedmill.shared.providers.vectorstores.embedded.read_whole import note_read_whole, was_read_whole
@@ -31,20 +31,24 @@ ALIGNMENT = 64
 CHUNK_BYTES = 2**20
 ARRAYS = ("keys", "ranks", "lengths")
 POSTINGS = ("terms", "offsets", "rows", "counts")
-CODES = ("signs", "levels", "scales", "slacks")
+LEVELS = "levels"
+CODES = ("signs", LEVELS, "scales", "slacks")
 READ_BY_EVERY_SEARCH = (("keys", "rows"), ("signs", "levels"), ("scales", ""))
 """The first array of each range of a file, and the one behind it; of the others a search reads what it asks for."""
 
 
 def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> WrittenFile:
-    """Write a segment; when this returns it is on disk, under a name that no other file ever had. Raises OSError."""
+    """Write a segment; when this returns it is on disk, under a name that no other file ever had.
+
+    Raises OSError, StorageFailed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{secrets.token_hex(8)}{SUFFIX}"
     draft = folder / f"{name}.draft"
     try:
         size, checksum = _write_parts(draft, _sealed(_bytes_of(segment), name, ring))
         draft.rename(folder / name)
-    except OSError:
+    except (OSError, StorageFailed):
         # A disk that is full has no room for what is of no use.
         draft.unlink(missing_ok=True)
         raise
@@ -52,11 +56,11 @@ def write(folder: Path, segment: Segment, ring: KeyRing = PLAIN) -> WrittenFile:
     return WrittenFile(name, size, checksum)
 
 
-def _sealed(parts: "list[bytes | memoryview]", name: str, ring: KeyRing) -> "list[bytes | memoryview]":
+def _sealed(parts: "Iterable[bytes | memoryview]", name: str, ring: KeyRing) -> "Iterable[bytes | memoryview]":
     return parts if ring.current() is None else [ring.seal(KIND, name, b"".join(parts))]
 
 
-def _write_parts(draft: Path, parts: "list[bytes | memoryview]") -> tuple[int, int]:
+def _write_parts(draft: Path, parts: "Iterable[bytes | memoryview]") -> tuple[int, int]:
     """Write the parts to the disk; returns how many bytes they are, and their checksum."""
     checksum = size = 0
     with draft.open("wb") as file:
@@ -69,14 +73,26 @@ def _write_parts(draft: Path, parts: "list[bytes | memoryview]") -> tuple[int, i
     return size, checksum
 
 
-def _bytes_of(segment: Segment) -> "list[bytes | memoryview]":
+def _bytes_of(segment: Segment) -> "Iterator[bytes | memoryview]":
     arrays = _arrays_of(segment)
-    shapes = orjson.dumps({name: [array.dtype.str, array.shape] for name, array in arrays.items()})
-    head = len(shapes).to_bytes(ALIGNMENT, "little") + shapes
-    parts: list[bytes | memoryview] = [head, _padding(len(head))]
-    for array in arrays.values():
-        parts += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, _padding(array.nbytes)]
-    return parts
+    shapes = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
+    shapes[LEVELS][1] = (len(segment), arrays[LEVELS].shape[1])
+    head = orjson.dumps(shapes)
+    yield from _padded([len(head).to_bytes(ALIGNMENT, "little") + head])
+    for name, array in arrays.items():
+        yield from _padded(map(_data_of, segment.codes.level_blocks() if name == LEVELS else [array]))
+
+
+def _data_of(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _padded(parts: "Iterable[bytes | memoryview]") -> "Iterator[bytes | memoryview]":
+    size = 0
+    for part in parts:
+        yield part
+        size += memoryview(part).nbytes
+    yield _padding(size)
 
 
 def _arrays_of(segment: Segment) -> Mapping[str, NDArray[Any]]:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
+from embedmill.shared.providers.vectorstores.embedded.codes import join
 from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, ListedSegment, Range, between, of_cutter
-from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Segment, merge
+from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Join, Segment, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
@@ -34,10 +35,9 @@ class SegmentPart:
         """Which rows are still there; None for all of them."""
         return None if self.gone is None else ~self.gone
 
-    def kept_keys(self) -> list[int]:
+    def kept_keys(self) -> NDArray[np.int64]:
         """The keys of the rows that are still there."""
-        keys: list[int] = (self.segment.keys if self.kept is None else self.segment.keys[self.kept]).tolist()
-        return keys
+        return self.segment.keys if self.kept is None else self.segment.keys[self.kept]
 
     def held(self, keys: NDArray[np.int64]) -> list[int]:
         """Those of some keys, in ascending order, whose rows are still there."""
@@ -187,10 +187,9 @@ def _added(connection: sqlite3.Connection, parts: tuple[SegmentPart, ...], new: 
     return (*before, merged(connection, last))
 
 
-def merged(connection: sqlite3.Connection, parts: Sequence[SegmentPart]) -> SegmentPart:
+def merged(connection: sqlite3.Connection, parts: Sequence[SegmentPart], join: Join = join) -> SegmentPart:
     """One part of several, of the rows that are not gone."""
     if len(parts) == 1 and parts[0].gone is None:
         return parts[0]
-    keys = [key for part in parts for key in part.kept_keys()]
-    ids = reading.read_ids(connection, keys)
-    return SegmentPart(merge([part.segment for part in parts], [part.kept for part in parts], ids))
+    ranks = reading.read_ranks(connection, np.concatenate([part.kept_keys() for part in parts]))
+    return SegmentPart(merge([part.segment for part in parts], [part.kept for part in parts], ranks, join))

@@ -31,7 +31,6 @@ from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVecto
 from embedmill.shared.providers.vectorstores.exact import counts_of
 from embedmill.shared.providers.vectorstores.rows import IndexChanged, Selection
 from embedmill.shared.words import counting, cutting
-from embedmill.shared.words.counts import TermCounts
 from embedmill.shared.words.queries import parse_query, weigh
 from embedmill.shared.words.weighing import Wording
 from tests import forked
@@ -192,14 +191,15 @@ class TestAnotherCutter:
                 store.upsert(shard, [any_row(rng, f"{shard}{n}") for n in range(start, min(start + 10, self.ROWS))])
         found = self.found(store, "w1")[0]
         store.close()
-        count_each = counting.count_each
+        count_each, count_few = counting.count_each, cutting.count_few
 
-        def count_anew(chunks: Sequence[cutting.Words]) -> list[TermCounts]:
-            return count_each([chunk._replace(text=f"{chunk.text} anew") for chunk in chunks])
+        def anew(chunks: Sequence[cutting.Words]) -> list[cutting.Words]:
+            return [chunk._replace(text=f"{chunk.text} anew") for chunk in chunks]
 
         monkeypatch.setattr(cutting, "VERSION", self.OLD + 1)
-        for place, name in ((counting, "count_each"), (cutting, "count_few"), (exact, "count_few")):
-            monkeypatch.setattr(place, name, count_anew)
+        monkeypatch.setattr(counting, "count_each", lambda chunks: count_each(anew(chunks)))
+        for place in (cutting, exact):
+            monkeypatch.setattr(place, "count_few", lambda chunks: count_few(anew(chunks)))
         monkeypatch.setattr(portions.Pass, "for_a_share", lambda _: lambda: False)
         return found
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embedmill.shared.providers.vectorstores.embedded import codes, segment
-from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make, merge
+from embedmill.shared.providers.vectorstores.embedded.segment import Segment, make, merge, ranked
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written, write
 from embedmill.shared.words.counts import CountsOfMany, TermCounts
 
@@ -55,5 +55,7 @@ def test_merged_segments_are_as_if_made_of_the_rows_that_are_left(
     ]
     left = [row for row, is_kept in pairs if is_kept]
     mapped = [open_written(tmp_path, write(tmp_path, _segment(part))) for part in parts]
-    merged = merge([one for one in mapped if one is not None], kept, [row[1] for row in left])
-    assert _arrays(merged) == _arrays(_segment(left))
+    opened, ranks = [one for one in mapped if one is not None], ranked([row[1] for row in left])
+    assert _arrays(merge(opened, kept, ranks)) == _arrays(_segment(left))
+    written = open_written(tmp_path, write(tmp_path, merge(opened, kept, ranks, codes.join_to_write)))
+    assert written is not None and _arrays(written) == _arrays(_segment(left))
