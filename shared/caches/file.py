@@ -6,6 +6,7 @@ bytes of each address, so that it stays small where there are millions. A file o
 tables of their own (`embedmill.shared.caches.former`); they move over as they are used.
 """
 
+import json
 import os
 import sqlite3
 import time
@@ -36,6 +37,9 @@ BUSY_SECONDS, AGAIN_SECONDS = 30.0, 0.05
 """How long others are waited for who write, and how soon it is tried again where SQLite does not wait."""
 KEY_BYTES, REST_BYTES = 8, 12
 """What is kept of an address, from its end: 160 bits of a hash, of which the index has the last 64."""
+
+EACH_OF = "(SELECT value FROM json_each(?))"
+"""However many there are, the statement is one, which is compiled once."""
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS held (
@@ -297,8 +301,8 @@ def _find(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> dict[by
     found: dict[bytes, HeldEntry] = {}
     for part in pages(addresses, LOOK_UP):
         by_place = {_split(address): address for address in part}
-        keys = [key for key, _ in by_place]
-        rows = connection.execute(f"SELECT id, key, rest, used_at FROM held WHERE key IN ({_marks(keys)})", keys)
+        keys = _each(key for key, _ in by_place)
+        rows = connection.execute(f"SELECT id, key, rest, used_at FROM held WHERE key IN {EACH_OF}", keys)
         for id_, key, rest, used_at in rows:
             address = by_place.get((key, rest))
             if address is not None:
@@ -312,9 +316,8 @@ def _read(connection: sqlite3.Connection, entries: Iterable[HeldEntry]) -> dict[
     for part in pages(list(entries), LOOK_UP):
         by_id = {entry.id: entry.address for entry in part}
         rows = connection.execute(
-            "SELECT held.id, coalesce(data, x'') FROM held LEFT JOIN vector USING (id) "
-            f"WHERE held.id IN ({_marks(by_id)})",
-            list(by_id),
+            f"SELECT held.id, coalesce(data, x'') FROM held LEFT JOIN vector USING (id) WHERE held.id IN {EACH_OF}",
+            _each(by_id),
         )
         found |= {by_id[id_]: data for id_, data in rows}
     return found
@@ -345,6 +348,10 @@ def _delete(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 def _holders(connection: sqlite3.Connection, addresses: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
     for part in pages(addresses, LOOK_UP):
         yield from connection.execute(f"SELECT address, owner FROM reservation WHERE address IN ({_marks(part)})", part)
+
+
+def _each(numbers: Iterable[int]) -> tuple[str]:
+    return (json.dumps(list(numbers)),)
 
 
 def _marks(values: Iterable[object]) -> str:

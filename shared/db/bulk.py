@@ -72,6 +72,8 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
     connection.execute(bulk, _as_json(rows))
 
 
+# Of one text however many there are: each other text would be compiled, and kept with a session for a while.
+_ROWS = select(column("value")).select_from(func.json_each(bindparam("rows", type_=Text())))
 MOST_ALIKE = 32
 """Kinds of rows for which a batch has a statement each; more are told apart by one statement that is run for each."""
 
@@ -87,10 +89,10 @@ def update_alike(
     if kinds is None:
         update_each(connection, query.where(of == bindparam("row")), rows, types)
         return
-    chosen = query.where(of.in_(bindparam("rows", expanding=True)))
+    chosen = query.where(of.in_(_ROWS))
     for some in kinds.values():
         given = {name: value for name, value in some[0].items() if name != "row"}
-        connection.execute(chosen, given | {"rows": [row["row"] for row in some]})
+        connection.execute(chosen, given | {"rows": orjson.dumps([row["row"] for row in some]).decode()})
 
 
 def _alike(rows: Rows) -> dict[Any, list[Mapping[str, Any]]] | None:

@@ -33,3 +33,17 @@ def read_plans(database: Database, call: Callable[[Connection], object]) -> list
             for statement, parameters in asked
             for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)
         ]
+
+
+def texts_of(tracker: Tracker, call: Callable[[Connection], object]) -> set[str]:
+    """The texts of a call's statements."""
+    texts: set[str] = set()
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        texts.add(statement)
+
+    with tracker.database.write() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        call(connection)
+        event.remove(connection, "before_cursor_execute", note)
+    return texts

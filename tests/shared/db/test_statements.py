@@ -1,11 +1,14 @@
 """Statements are per batch, never per document or chunk."""
 
+from functools import partial
+
 import pytest
 
+from embedmill.shared.db.settlement import settle
 from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome, Park
 from embedmill.shared.states import Result
-from tests.shared.db.statements import count_statements
-from tests.shared.db.tracker import Tracker
+from tests.shared.db.statements import count_statements, texts_of
+from tests.shared.db.tracker import RETRY, Tracker
 
 
 @pytest.mark.parametrize("documents", [1, 200])
@@ -21,6 +24,17 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(tracker: Tracke
     assert count_statements(tracker, lambda: claims.append(tracker.claim(ids, "index"))) <= 1
     assert count_statements(tracker, lambda: tracker.switch(claims[1])) <= 2
     assert count_statements(tracker, lambda: tracker.settle(claims[1], Complete(Result.INDEXED))) <= 3
+
+
+def test_settlements_of_batches_of_all_sizes_are_the_same_statements(tracker: Tracker) -> None:
+    texts = set[str]()
+    for documents in (40, 41, 80):
+        claim = tracker.take([f"file:///{documents}/{n}" for n in range(documents)])
+        outcomes: dict[int, Outcome] = {
+            item.id: Advance("index", {"chunks_expected": n % 2}) for n, item in enumerate(claim.items)
+        }
+        texts |= texts_of(tracker, partial(settle, claim=claim, outcomes=outcomes, retry=RETRY))
+    assert sum(text.startswith("UPDATE work") for text in texts) == 1
 
 
 def test_a_batch_of_mixed_outcomes_costs_a_statement_an_outcome(tracker: Tracker) -> None:
