@@ -73,7 +73,7 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
 
 
 # Of one text however many there are: each other text would be compiled, and kept with a session for a while.
-_ROWS = select(column("value")).select_from(func.json_each(bindparam("rows", type_=Text())))
+_ROWS: Select[Any] = select(column("value")).select_from(func.json_each(bindparam("rows", type_=Text())))
 MOST_ALIKE = 32
 """Kinds of rows for which a batch has a statement each; more are told apart by one statement that is run for each."""
 
