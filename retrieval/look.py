@@ -156,8 +156,8 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
-            spelled = ((some.parts, weight_of_spelled(some, counted)) for some in query.spelled)
-            self._spelled = [(spelling_of(parts), weight) for parts, weight in spelled if weight]
+            spelled = ((some, weight_of_spelled(some, counted)) for some in query.spelled)
+            self._spelled = [(spelling_of(some.parts, some.written), weight) for some, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             self._must_be_spelled = has_only_faint_parts(query, wording)
             if not wording.weights:

@@ -96,7 +96,8 @@ class SpelledWords:
     parts: tuple[str, ...]
     is_named: bool
     whole: tuple[int, ...] = ()
-    """The terms of the identifier as it is written; none where its words stand apart."""
+    written: str = ""
+    """The terms of the identifier as it is written, and that, folded; none where its words stand apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _spelled(
         is_lettered = asked == 1 or any(len(word.text) == 1 for word in parts)
         if is_lettered if pieces.loose else 0 < numbers < len(parts):
             named = tuple(map(fold, name_and_number(token))) or _parts_of(parts)
-            spelled.append(SpelledWords(parts, named, len(parts) > 2 or asked == 1, whole.terms))
+            spelled.append(SpelledWords(parts, named, len(parts) > 2 or asked == 1, whole.terms, whole.text))
     return tuple(spelled)
 
 

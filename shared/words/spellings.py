@@ -49,11 +49,15 @@ def in_one_form(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def spelling_of(parts: Sequence[str]) -> re.Pattern[str]:
-    """What finds an identifier of these folded parts in a folded text, together or apart, sizes without their x too."""
+def spelling_of(parts: Sequence[str], written: str = "") -> re.Pattern[str]:
+    """What finds an identifier of these folded parts in a folded text, together or apart, sizes without their x too.
+
+    As it is `written` it is found whatever signs join it, as those of v2.0-rc.1 and 00:1a:2b.
+    """
     pieces = [_TIMES if _is_times(parts, at) else _spelled(part) for at, part in enumerate(parts)]
     joined = "".join(one if _TIMES in (one, other) else one + _BETWEEN for one, other in pairwise(pieces))
-    return re.compile(f"{_BEFORE}{joined}{pieces[-1]}{_BEHIND}")
+    spelled = "|".join([joined + pieces[-1], *filter(None, [re.escape(written)])])
+    return re.compile(f"{_BEFORE}(?:{spelled}){_BEHIND}")
 
 
 def _spelled(part: str) -> str:

@@ -124,8 +124,8 @@ def take_apart(token: str) -> Pieces | None:
 
 
 def has_wholes_within(token: str) -> bool:
-    """Whether an identifier is made of others, as 3.5mm is of 3.5, which then say less than it."""
-    return len(joined(token)) > 1 or _QUANTITY.fullmatch(token) is not None
+    """Whether an identifier is made of others, as 3.5mm and -3.5 are of 3.5, which then say less than it."""
+    return len(joined(token)) > 1 or any(made.fullmatch(token) for made in (_QUANTITY, _NEGATIVE))
 
 
 def is_plain(word: str) -> bool:

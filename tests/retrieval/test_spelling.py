@@ -90,17 +90,26 @@ def test_every_spelling_finds_every_other_before_texts_with_the_parts_apart(
     assert missed == []
 
 
+@pytest.mark.parametrize(
+    ("query", "spelled"),
+    [
+        ("RFC-2616", "RFC 2616"),
+        ("v2.0.0-rc.1", "v2 0 0 rc 1"),
+        ("00:1A:2B:3C:4D:5E", "00 1A 2B 3C 4D 5E"),
+    ],
+)
 def test_as_it_is_written_it_comes_first_and_then_as_it_is_spelled(
-    filled: Searcher, store: EmbeddedVectorStore, tracker: Tracker
+    filled: Searcher, store: EmbeddedVectorStore, tracker: Tracker, query: str, spelled: str
 ) -> None:
-    write(store, tracker, make_row("spelled", text="See RFC 2616, RFC 2616, RFC 2616.", vector=angle(1)), shard="s0")
+    repeated = f"See {spelled}, {spelled}, {spelled}."
+    write(store, tracker, make_row("spelled", text=repeated, vector=angle(1)), shard="s0")
     write(
         store,
         tracker,
-        make_row("written", text="Of all that was said here, see RFC-2616.", vector=angle(9)),
+        make_row("written", text=f"Of all that was said here, see {query}.", vector=angle(9)),
         shard="s1",
     )
-    found = filled.search("RFC-2616", mode="lexical")
+    found = filled.search(query, mode="lexical")
     assert documents(found.hits)[:2] == ["written", "spelled"]
 
 

@@ -103,12 +103,16 @@ class RemoteEmbedder(Embedder):
         return replace(answer, vectors=self._checked(answer.vectors))
 
     def rows(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """The rows of an answer as one array; what is null, of the wrong size or no numbers becomes a row of NaN."""
+        """The rows of an answer as one array; what is null, of the wrong size or no numbers becomes a row of NaN.
+
+        A number too large for it becomes infinite, and the row is refused for that.
+        """
         vectors = np.full((len(rows), self.dimensions), np.nan, dtype=np.float32)
         for place, row in enumerate(rows):
             if row is not None and len(row) == self.dimensions:
                 try:
-                    vectors[place] = row
+                    with np.errstate(over="ignore"):
+                        vectors[place] = row
                 except (TypeError, ValueError):
                     continue
         return vectors

@@ -36,6 +36,7 @@ OTHERS = {f"other{number}": f"Nothing of it is in text {number}." for number in 
         ("2024-03-17", "At 2024-03-17T10:45:00Z it stopped.", "17, 03, 2024"),
         ("1.2.3", "We run v1.2.3 here.", "1, 2, 3, 2, 1"),
         ("v1.2.3", "We run v1.2.3 here.", "v1, 2, 3, 2, v1"),
+        ("-273.15", "It is -273.15 there, as was said by all of them.", "273.15, 273.15"),
         ("3.50", "It costs $3.50 or more.", "3 of 50, 50 of 3"),
         ("10000", "It costs $10,000 or more.", "10 and 000, 000"),
         ("RetryPolicy", "See retrieval.retries.RetryPolicy there.", "retry policy retry policy"),

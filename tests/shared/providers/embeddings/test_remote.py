@@ -216,6 +216,11 @@ def test_a_spoiled_vector_is_its_texts_error_and_the_others_are_kept(
     assert np.linalg.norm(result.vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
 
 
+def test_a_number_beyond_32_bits_spoils_its_vector_alone(openai: RemoteEmbedder) -> None:
+    rows = openai.rows([[1e39] * openai.dimensions, [0.5] * openai.dimensions])
+    assert np.isfinite(rows).all(axis=1).tolist() == [False, True]
+
+
 def test_an_empty_text_is_zeros_and_is_not_sent(vendor: RemoteEmbedder, servers: Servers) -> None:
     result = vendor.embed_many(["", "text", ""])
     assert result.errors == {}
