@@ -1,8 +1,8 @@
 """Owns the folding of near-copies: of rows with the same text but for a few words, the best stands for all of them.
 
 Rows that differ in what the query names are no copies: of a hundred records that differ in a part number, the one whose
-number is asked for stands alone. What is folded depends on the rows and the query; only rows that share many runs of
-bytes are compared word by word.
+number is asked for stands alone. Nor are rows of which one denies what the other says. What is folded depends on the
+rows and the query; only rows that share many runs of bytes are compared word by word.
 """
 
 import re
@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from embedmill.retrieval.quotes import NEGATION
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.cutting import count_terms
@@ -46,6 +47,7 @@ _BEFORE_A_WORD, _SIGN_OF_THREE_BYTES = 0x2F, 0xE0
 _SAME_BYTE = np.frombuffer(bytes(range(256)).lower().translate(bytes.maketrans(b"\t\n\v\f\r", b"     ")), np.uint8)
 """Small letters for capitals, and a space for every kind of it."""
 
+_NEGATIVE = re.compile(r"[-\u2212](?=[\d.]*\d)")
 _EDGES = ".,;:!?()[]{}<>\"'`*_|"
 _UNSPACED = re.compile(r"[a-z0-9.+/_-]+|\S")
 _SIGNS_PER_WORD = 20
@@ -187,7 +189,29 @@ def alike(one: ComparedWords, other: ComparedWords) -> bool:
     shared = _shared_words(one, other) if (AROUND_FIELD + 1) * shorter >= AROUND_FIELD * longer else 0
     if (AROUND_FIELD + 1) * shared < AROUND_FIELD * longer:
         return False
-    return 10 * shared >= ALIKE_TENTHS * longer or _differ_in_one_field(one.listed, other.listed)
+    if 10 * shared < ALIKE_TENTHS * longer and not _differ_in_one_field(one.listed, other.listed):
+        return False
+    return not _deny_each_other(one.counts - other.counts, other.counts - one.counts)
+
+
+def _deny_each_other(one: Counter[str], other: Counter[str]) -> bool:
+    """Whether of two texts that differ in these words one says no more often, or a number with the other sign."""
+    if _negations(one) != _negations(other):
+        return True
+    return not (_negatives(one).isdisjoint(_unsigned(other)) and _negatives(other).isdisjoint(_unsigned(one)))
+
+
+def _negations(words: Counter[str]) -> int:
+    return sum(count for word, count in words.items() if NEGATION.fullmatch(word.replace("\u2019", "'")))
+
+
+def _negatives(words: Iterable[str]) -> set[str]:
+    """The numbers among some words that are below zero, without their sign."""
+    return {word[1:] for word in words if _NEGATIVE.match(word)}
+
+
+def _unsigned(words: Iterable[str]) -> set[str]:
+    return {word.removeprefix("+") for word in words}
 
 
 def _shared_words(one: ComparedWords, other: ComparedWords) -> int:

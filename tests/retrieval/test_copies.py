@@ -50,6 +50,8 @@ def test_the_best_of_identical_texts_stands_for_all_of_them() -> None:
         (NOTICE, NOTICE.replace("first of May", "second of June")),
         (LONG, LONG.replace("word7 ", "another ").replace("word200", "and one more")),
         (record(1), record(2)),
+        (NOTICE.replace("is due", "does not apply"), NOTICE.replace("is due", "doesn\u2019t apply")),
+        (NOTICE.replace("of May", "at -18 degrees"), NOTICE.replace("of May", "at -19 degrees")),
         (
             "年度锅炉检查定于五月一日进行，钥匙由管理员保管，请提前预约。",
             "年度锅炉检查定于六月一日进行，钥匙由管理员保管，请提前预约。",
@@ -68,6 +70,10 @@ def test_texts_that_differ_little_are_copies(one: str, other: str) -> None:
         (NOTICE, NOTICE + " " + NOTICE.upper().replace("THE", "no") + " and much more of it"),
         (LONG, " ".join(f"other{n}" for n in range(150)) + LONG[: len(LONG) // 2]),
         ("", "something"),
+        (NOTICE.replace("is due", "does apply"), NOTICE.replace("is due", "does not apply")),
+        (NOTICE.replace("keeps", "may keep"), NOTICE.replace("keeps", "must never keep")),
+        (NOTICE.replace("of May", "at 18 degrees"), NOTICE.replace("of May", "at -18 degrees")),
+        (NOTICE.replace("of May", "at \u22121.5 degrees"), NOTICE.replace("of May", "at +1.5 degrees")),
     ],
 )
 def test_texts_that_differ_in_more_than_that_are_none(one: str, other: str) -> None:
