@@ -43,7 +43,7 @@ class Leaving:
         They are for want of a flag, or because the documents may lie in what could not be read.
         """
         database, scan = self.reading.database, self.scan
-        missing = self._find_missing(has_unmet=has_unmet) if self.is_whole else []
+        missing = self._find_missing_by_name() if self.is_whole else []
         if not has_unmet and not missing:
             return 0
         kept = self._count_kept() if self.is_whole and self.unread else Counter()
@@ -60,7 +60,7 @@ class Leaving:
         for some in self._walk_unmet():
             self._end_claims(claims.not_met_by(scan), [one.id for one in some if self._has_left(one)])
         for ids in pages(missing, claims.PAGE):
-            self._end_claims(claims.of_files(self.reading.collection.id), ids)
+            self._end_claims(claims.by_name(self.reading.collection.id), ids)
         return kept.total()
 
     def _walk_unmet(self) -> Iterator[Sequence[Unmet]]:
@@ -114,27 +114,17 @@ class Leaving:
             for one in left
         ]
 
-    def _find_missing(self, *, has_unmet: bool) -> list[str]:
-        """Files of this folder or in its archives that are gone, and that other sources of files claim too.
-
-        They were named one by one, as nobody will again, or lie in a folder above or below that was read by itself.
-        """
+    def _find_missing_by_name(self) -> list[str]:
+        """Files of this folder or in its archives that were named one by one, as nobody will again, and are gone."""
         if not isinstance(self.source, FolderSource):
             return []
         prefix = path_to_uri(self.source.root).rstrip("/") + "/"
 
         def find(after: str) -> list[tuple[str, str]]:
             return self.reading.database.query(
-                lambda connection: claims.list_elsewhere(connection, self.scan, prefix=prefix, after=after)
+                lambda connection: claims.list_named(connection, self.scan, prefix=prefix, after=after)
             )
 
         missing = Missing()
-
-        def is_gone(uri: str) -> bool:
-            return missing.has(uri) and not self.unread.place_of(uri)
-
-        unmet = (one for some in self._walk_unmet() for one in some) if has_unmet else ()
-        gone = dict.fromkeys(one.id for one in unmet if one.is_shared and is_gone(one.uri))
-        elsewhere = (one for some in walk(find, key=lambda one: one[0]) for one in some)
-        gone |= dict.fromkeys(id_ for id_, uri in elsewhere if is_gone(uri))
-        return list(gone)
+        found = walk(find, key=lambda one: one[0])
+        return [id_ for some in found for id_, uri in some if missing.has(uri) and not self.unread.place_of(uri)]

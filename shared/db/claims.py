@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exist
 
 from embedmill.shared.db.bulk import among, upsert_each
 from embedmill.shared.db.documents import is_broken, lock_documents
-from embedmill.shared.db.scans import FILES, NAMED, Scan, kind_of, names_places
+from embedmill.shared.db.scans import NAMED, Scan, kind_of, names_places
 from embedmill.shared.db.schema import claim, document, scan, source, work
 from embedmill.shared.db.submitting import submit_removals
 from embedmill.shared.states import State
@@ -197,10 +197,10 @@ def of_source(source_id: int) -> Which:
     return lambda table: table.c.source_id == source_id
 
 
-def of_files(collection_id: int) -> Which:
-    """The claims of sources that read folders and files of this host."""
-    some = select(source.c.id).where(source.c.collection_id == collection_id, kind_of(source).in_(FILES))
-    return lambda table: table.c.source_id.in_(some.scalar_subquery())
+def by_name(collection_id: int) -> Which:
+    """The claims of sources that name single files."""
+    named = select(source.c.id).where(source.c.collection_id == collection_id, kind_of(source).in_(NAMED))
+    return lambda table: table.c.source_id.in_(named.scalar_subquery())
 
 
 def of_anybody(_table: Any) -> ColumnElement[bool]:
@@ -265,15 +265,11 @@ FAR = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """A document that a source claims and a scan of it has not met; `leaves` when it is there for that claim alone.
-
-    It `is_shared` when it is there and other sources claim it too.
-    """
+    """A document that a source claims and a scan of it has not met; `leaves` when it is there for that claim alone."""
 
     id: str
     uri: str
     leaves: bool
-    is_shared: bool
 
 
 def list_unmet(connection: Connection, current: Scan, *, after: str = "") -> list[Unmet]:
@@ -287,20 +283,14 @@ def find_unmet(connection: Connection, current: Scan, ids: Sequence[str]) -> lis
 
 
 def _unmet(connection: Connection, current: Scan, which: ColumnElement[bool]) -> list[Unmet]:
-    alone, there = _is_alone(current.source_id).label("alone"), _may_leave().label("there")
     query = (
-        select(claim.c.document_id, document.c.uri, alone, there)
+        select(claim.c.document_id, document.c.uri, and_(_is_alone(current.source_id), _may_leave()).label("leaves"))
         .join_from(claim, document, document.c.id == claim.c.document_id)
         .where(not_met_by(current)(claim), which)
         .order_by(claim.c.document_id)
         .limit(PAGE)
     )
-    return [
-        Unmet(
-            row.document_id, row.uri, leaves=bool(row.there and row.alone), is_shared=bool(row.there and not row.alone)
-        )
-        for row in connection.execute(query)
-    ]
+    return [Unmet(row.document_id, row.uri, bool(row.leaves)) for row in connection.execute(query)]
 
 
 def list_leaving(connection: Connection, source_id: int, *, after: str = "") -> list[Unmet]:
@@ -328,16 +318,12 @@ def list_claimed(connection: Connection, which: Which, *, after: str = "", limit
     return list(connection.execute(query.order_by(claim.c.document_id).limit(limit)).scalars())
 
 
-def list_elsewhere(
+def list_named(
     connection: Connection, current: Scan, *, prefix: str, after: str = "", limit: int = PAGE
 ) -> list[tuple[str, str]]:
-    """(id, URI) of files below a URI, by id, that a scan has not met: other sources name them, or folders below it."""
+    """(id, URI) of files below a URI, by id, that sources claim by their names and a scan has not met."""
     collection_id = select(source.c.collection_id).where(source.c.id == current.source_id).scalar_subquery()
-    is_below = func.substr(source.c.spec["uri"].as_string(), 1, len(prefix)) == prefix
-    others = select(source.c.id).where(
-        source.c.collection_id == collection_id,
-        or_(kind_of(source).in_(NAMED), and_(kind_of(source).in_(FILES), is_below)),
-    )
+    named = select(source.c.id).where(source.c.collection_id == collection_id, kind_of(source).in_(NAMED))
     met = exists().where(
         _other.c.document_id == claim.c.document_id,
         _other.c.source_id == current.source_id,
@@ -347,7 +333,7 @@ def list_elsewhere(
         select(claim.c.document_id, document.c.uri)
         .distinct()
         .join_from(claim, document, document.c.id == claim.c.document_id)
-        .where(claim.c.source_id.in_(others.scalar_subquery()), claim.c.document_id > after)
+        .where(claim.c.source_id.in_(named.scalar_subquery()), claim.c.document_id > after)
         .where(func.substr(document.c.uri, 1, len(prefix)) == prefix, ~met, ~_awaits_removal(claim))
         .order_by(claim.c.document_id)
         .limit(limit)

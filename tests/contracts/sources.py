@@ -304,7 +304,7 @@ class SourceContract:
         assert (again.identity, type(again)) == (source.identity, type(source))
 
     def test_what_another_source_has_too_stays(self, desk: Desk, shelf: Shelf) -> None:
-        """As a claim is a row of its own; of a file that is gone, only who has it as a row can still have it."""
+        """As a claim is a row of its own, whatever kind the other is."""
         expected = self.fill(shelf)
         desk.ingest(shelf.open())
         _claim_elsewhere(desk, document_id("default", shelf.uri(NAMES[0])))
@@ -373,7 +373,7 @@ def _claim_elsewhere(desk: Desk, document: str) -> None:
             connection,  # type: ignore[arg-type]
             collection_id=desk.tracker.collection.id,
             identity="another",
-            spec={"kind": "jsonl", "uri": "file:///another.jsonl"},
+            spec={"kind": "folder", "uri": "file:///another"},
         ).id
         (scan,) = scans.begin_scans(connection, desk.tracker.job, [source])  # type: ignore[arg-type]
         claims.record_claims(connection, scan, [Sighting(document, "")], newest=scan.id)  # type: ignore[arg-type]
