@@ -128,21 +128,21 @@ def pause(job: JobId, as_json: AsJson = False) -> None:
 @app.command()
 def resume(job: JobId, as_json: AsJson = False) -> None:
     """Let a paused job go on."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import controlling
 
-    with opened() as runtime:
-        _say(controlling.resume(runtime, job), as_json=as_json)
+    with opened() as runtime, heard(quiet=True) as listener:
+        _say(controlling.resume(runtime, job, listener=listener), as_json=as_json)
 
 
 @app.command()
 def cancel(job: JobId, as_json: AsJson = False) -> None:
     """End a job; what is indexed stays."""
-    from embedmill.console.cli.session import opened
+    from embedmill.console.cli.session import heard, opened
     from embedmill.console.services import controlling
 
-    with opened() as runtime:
-        _say(controlling.cancel(runtime, job), as_json=as_json)
+    with opened() as runtime, heard(quiet=True) as listener:
+        _say(controlling.cancel(runtime, job, listener=listener), as_json=as_json)
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from embedmill.console.listening import NOBODY, Listener
+from embedmill.console.listening import NOBODY, Listener, Notice
 from embedmill.console.services.lanes import tell_obstacles
+from embedmill.console.services.progress import name_re_encryption, tell_unstaffed
 from embedmill.console.services.reach import in_job
 from embedmill.console.services.serving import serves
 from embedmill.console.services.states import job_state
@@ -44,15 +45,22 @@ def pause(runtime: Runtime, job_id: int) -> JobControl:
 
 
 @serves("jobs.resume", Right.OPERATE, in_job(), told=("job_id",), state=job_state)
-def resume(runtime: Runtime, job_id: int) -> JobControl:
-    """Let a paused job go on; raises NotFound, IllegalTransition."""
-    return _control(runtime, job_id, jobs.resume_job)
+def resume(runtime: Runtime, job_id: int, *, listener: Listener = NOBODY) -> JobControl:
+    """Let a paused job go on, and say what it takes where nobody does its work; raises NotFound, IllegalTransition."""
+    done = _control(runtime, job_id, jobs.resume_job)
+    tell_unstaffed(runtime, [job_id], listener)
+    return done
 
 
 @serves("jobs.cancel", Right.OPERATE, in_job(), told=("job_id",), state=job_state)
-def cancel(runtime: Runtime, job_id: int) -> JobControl:
-    """End a job; what is indexed stays. Raises NotFound, IllegalTransition."""
-    return _control(runtime, job_id, jobs.cancel_job)
+def cancel(runtime: Runtime, job_id: int, *, listener: Listener = NOBODY) -> JobControl:
+    """End a job; what is indexed stays, and what is written anew. Raises NotFound, IllegalTransition."""
+    done = _control(runtime, job_id, jobs.cancel_job)
+    job = runtime.database.query(jobs.get_job, job_id)
+    if (found := job.rewriting) is not None:
+        command = name_re_encryption(job.collection, decrypts=found.decrypts)
+        listener.on_notice(Notice(f"{job.collection} is written anew in part, and this writes the rest: {command}"))
+    return done
 
 
 def _control(runtime: Runtime, job_id: int, order: Callable[[Connection, int], None]) -> JobControl:

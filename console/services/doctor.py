@@ -19,6 +19,7 @@ from embedmill.console.services.doctor_models import (
 )
 from embedmill.console.services.opening import find_refusing, open_to_read
 from embedmill.console.services.reach import installation
+from embedmill.console.services.resealing import find_in_part
 from embedmill.console.services.serving import Trace, serves
 from embedmill.console.services.transit import find_plain
 from embedmill.shared.access.principals import Right
@@ -154,6 +155,8 @@ def _keys(runtime: Runtime) -> str:
     for key in stored:
         runtime.keys.unwrap(key)
     opened = f"{len(stored)}, all open under root key {', '.join(sorted({key.root_name or '' for key in stored}))}"
+    if rest := runtime.database.query(partial(find_in_part, runtime)):
+        return f"{opened}; warning: documents are under former keys or open to read: {'; '.join(rest)}"
     if runtime.keys.leans_on_own_root():
         return f"{opened}; warning: not all under EMBEDMILL_KEY: `embedmill keys rotate` wraps them by it"
     unused = runtime.keys.unused_own_root()

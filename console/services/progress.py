@@ -75,13 +75,14 @@ def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Jo
         scaled=frozenset(pool.queue for pool in wanted if pool.desired == 0),
         # Workers come before chores do when a fleet is started.
         has_chores=waited < silent or presence.were_chores_done(connection, seconds=silent),
-        rewriter=_find_rewriter(runtime, connection)
+        rewriter=find_rewriter(runtime, connection)
         if any(job.rewriting is not None and job.finished_at is None for job in of)
         else None,
     )
 
 
-def _find_rewriter(runtime: Runtime, connection: Connection) -> str | None:
+def find_rewriter(runtime: Runtime, connection: Connection) -> str | None:
+    """The process that writes stored objects anew now."""
     holder = presence.find_chore_holder(connection, presence.REWRITING)
     return None if holder is None or is_gone(runtime.run_folder, holder) else holder
 
@@ -228,8 +229,13 @@ def find_hindrances(
     return [*unstaffed, *waits_for] if _is_any_ready(progress) else [*waits_for, *unstaffed]
 
 
+def name_re_encryption(collection: str, *, decrypts: bool) -> str:
+    """The command that writes what is left of a collection."""
+    return f"embedmill keys re-encrypt {shlex.quote(collection)}" + (" --decrypt" if decrypts else "")
+
+
 def _tell_cut_short(job: jobs.Job, rewriting: jobs.Rewriting) -> Hindrance:
-    command = f"embedmill keys re-encrypt {shlex.quote(job.collection)}" + (" --decrypt" if rewriting.decrypts else "")
+    command = name_re_encryption(job.collection, decrypts=rewriting.decrypts)
     left = rewriting.of - rewriting.documents
     return Hindrance("cut_short", None, left, "the re-encryption was cut short, and this takes it up", command)
 

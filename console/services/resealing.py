@@ -1,10 +1,12 @@
 """Re-encryption: a collection under a new key, one that was open to read encrypted, or one decrypted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from embedmill.console.listening import NOBODY, Listener, Teller
-from embedmill.console.services.progress import measure_job_progress
+from embedmill.console.services.progress import find_rewriter, measure_job_progress, name_re_encryption
 from embedmill.console.services.reach import in_collection
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
@@ -14,7 +16,7 @@ from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.jobs import Rewriting
 from embedmill.shared.db.resealing import count_ids
-from embedmill.shared.errors import UsageError, UserError
+from embedmill.shared.errors import ScanStopped, UsageError, UserError
 from embedmill.shared.providers.vectorstores.table import require_encrypting
 from embedmill.shared.runtime import Runtime
 
@@ -53,12 +55,31 @@ def reseal_collection(
         for _ in resealer.steps():
             go_on()
             done = replace(begun, documents=resealer.documents)
-            runtime.database.transact(lambda c, done=done: jobs.note_rewritten(c, job_id, done))  # type: ignore[misc]
+            with _hinting(name, decrypts=decrypts):
+                runtime.database.transact(lambda c, done=done: jobs.note_rewritten(c, job_id, done))  # type: ignore[misc]
             teller.tell(lambda: measure_job_progress(runtime, runtime.database.query(jobs.get_job, job_id)))
-        runtime.database.transact(lambda connection: _end(connection, name, job_id))
+        with _hinting(name, decrypts=decrypts):
+            runtime.database.transact(lambda connection: _end(connection, name, job_id))
     runtime.forget_collections()
     key = runtime.vault.current_key(found.id)
     return Resealed(job_id, name, not decrypts, key.id if key else None, resealer.documents)
+
+
+def find_in_part(runtime: Runtime, connection: Connection) -> list[str]:
+    """What writes the rest of each collection that is written anew in part, and by nobody now."""
+    if find_rewriter(runtime, connection) is not None:
+        return []
+    found = ((each.name, read_collection_settings(each.settings)) for each in collections.list_collections(connection))
+    return [name_re_encryption(name, decrypts=not its.encrypt) for name, its in found if its.resealing]
+
+
+@contextmanager
+def _hinting(name: str, *, decrypts: bool) -> Iterator[None]:
+    try:
+        yield
+    except ScanStopped as stopped:
+        rest = f"{name} is written anew in part; {name_re_encryption(name, decrypts=decrypts)} writes the rest"
+        raise ScanStopped(str(stopped), hint=rest) from None
 
 
 def _begin(runtime: Runtime, name: str, *, decrypts: bool) -> tuple[Collection, int, Rewriting]:

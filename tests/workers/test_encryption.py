@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text as sql
 
-from embedmill.console.listening import Listener
+from embedmill.console.listening import Listener, Notice
 from embedmill.console.services import (
     collections,
     controlling,
@@ -339,7 +339,9 @@ def test_what_was_cut_short_is_taken_up_under_the_same_key(
     controlling.pause(sealed, job.id)
     with pytest.raises(UserError, match=f"job {job.id} is paused"):
         resealing.reseal_collection(sealed, "sealed")
-    controlling.resume(sealed, job.id)
+    notices: list[Notice] = []
+    controlling.resume(sealed, job.id, listener=Listener(on_notice=notices.append))
+    assert [notice.text.rpartition(": ")[2] for notice in notices] == ["embedmill keys re-encrypt sealed"]
     told: list[JobProgress] = []
     done = resealing.reseal_collection(sealed, "sealed", listener=Listener(on_progress=told.append, every_seconds=0))
     assert (done.key, done.job) == (begun.id, job.id)
@@ -352,14 +354,20 @@ def test_what_was_cut_short_is_taken_up_under_the_same_key(
 
 def test_a_re_encryption_that_somebody_cancels_ends_between_two_steps_and_is_begun_anew(sealed: WorkerRuntime) -> None:
     def cancel(progress: JobProgress) -> None:
-        controlling.cancel(sealed, progress.job)
+        controlling.cancel(sealed, progress.job, listener=Listener(on_notice=told.append))
 
-    with pytest.raises(ScanStopped, match="is cancelled"):
+    told: list[Notice] = []
+    rest = "embedmill keys re-encrypt sealed"
+    with pytest.raises(ScanStopped, match="is cancelled") as stopped:
         resealing.reseal_collection(sealed, "sealed", listener=Listener(on_progress=cancel, every_seconds=0))
+    assert stopped.value.hint == f"sealed is written anew in part; {rest} writes the rest"
+    assert [notice.text for notice in told] == [f"sealed is written anew in part, and this writes the rest: {rest}"]
+    assert sealed.database.query(lambda c: resealing.find_in_part(sealed, c)) == [rest]
     sealed.forget_collections()
     assert "zebrafinch" in search(sealed, "zebrafinch contracts")[0].text
     first, second = (each.id for each in reports.list_jobs(sealed).jobs[:2])
     assert resealing.reseal_collection(sealed, "sealed").job not in {first, second}
+    assert sealed.database.query(lambda c: resealing.find_in_part(sealed, c)) == []
 
 
 def test_vectors_that_were_paid_for_come_along(
