@@ -40,6 +40,7 @@ Connection: TypeAlias = sqlalchemy.Connection
 
 # Longest pause between two attempts to reach a server.
 PAUSE_SECONDS = 1.0
+LOCKED_HINT = "Run the command again. If this stays so, look for a stopped process: embedmill workers list"
 TOO_LARGE = "a number is larger than any that there can be: more than 64 bits"
 NUMERIC_OUT_OF_RANGE = "22003"
 # The row is the transaction's own: the same session writes it again with its next number. Only writers need one.
@@ -356,6 +357,8 @@ def _translate(error: DBAPIError, url: str) -> EmbedmillError:
             f"the tracking database is damaged ({cause})",
             hint="Restore it from a copy, or move it away and ingest the sources again.",
         )
+    if "locked" in cause:
+        return StorageFailed("another process writes to the tracking database and does not end", hint=LOCKED_HINT)
     if is_server(url) and postgres.is_refused(error):
         return StorageFailed(f"the tracking database refused: {cause}", hint=postgres.LOOK_AT_URL)
     return StorageFailed(f"the tracking database refused: {cause}")

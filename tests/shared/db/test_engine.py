@@ -174,8 +174,9 @@ def test_a_lock_that_is_never_freed_is_a_storage_failure(tmp_path: Path, monkeyp
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(StorageFailed, match="locked"), opened.write():
+        with pytest.raises(StorageFailed, match="another process writes") as refused, opened.write():
             pass
+        assert "again" in refused.value.hint
     finally:
         other.close()
         opened.close()

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from embedmill.shared.errors import StorageFailed
-from embedmill.shared.providers.vectorstores.embedded.shard_file import LOCK
+from embedmill.shared.files import REFUSED
+from embedmill.shared.providers.vectorstores.embedded.shard_file import ACCESS_HINT, LOCK
 
 OWNER = "owner"
 
@@ -18,7 +19,7 @@ def read_marks(folder: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     except OSError as error:
-        raise StorageFailed(f"cannot read {folder / OWNER}: {error.strerror}") from None
+        raise StorageFailed(f"cannot read {folder / OWNER}: {error.strerror}", hint=_hint(error)) from None
 
 
 def remove_marks(folder: Path) -> None:
@@ -40,4 +41,8 @@ def leave_mark(folder: Path, name: str) -> None:
             os.link(draft, folder / OWNER)
         draft.unlink()
     except OSError as error:
-        raise StorageFailed(f"cannot write {folder / OWNER}: {error.strerror}") from None
+        raise StorageFailed(f"cannot write {folder / OWNER}: {error.strerror}", hint=_hint(error)) from None
+
+
+def _hint(error: OSError) -> str:
+    return ACCESS_HINT if error.errno in REFUSED else StorageFailed.hint

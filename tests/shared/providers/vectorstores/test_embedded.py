@@ -18,6 +18,7 @@ import pytest
 from embedmill.shared.errors import ShardDamaged, StorageFailed
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes
+from embedmill.shared.providers.vectorstores.embedded.marks import read_marks
 from embedmill.shared.providers.vectorstores.embedded.store import EmbeddedVectorStore
 from embedmill.shared.providers.vectorstores.places import Owner
 from embedmill.shared.providers.vectorstores.rows import Found
@@ -297,6 +298,14 @@ def test_a_read_only_folder_is_a_typed_failure(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageFailed, match=r"s\.db|creating") as caught:
         opened(tmp_path).upsert("s", [make_row()])
+    assert "permissions" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+def test_whose_folder_it_is_may_be_refused_too(tmp_path: Path) -> None:
+    tmp_path.chmod(0o000)
+    with pytest.raises(StorageFailed, match="owner") as caught:
+        read_marks(tmp_path)
     assert "permissions" in caught.value.hint
 
 
