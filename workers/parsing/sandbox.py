@@ -33,6 +33,8 @@ MEMORY_BLAME_SHARE = 0.7
 PLAIN_BYTES = 4 * 1024 * 1024
 READ_BYTES = 1 << 20
 START_SECONDS = 60.0
+UNCOUNTED_BYTES = 8 * MIB
+"""By how much two readings of the same memory may differ: each processor counts some of its own."""
 
 # A process that reads hostile bytes gets no credentials, which the environment of a worker holds.
 _PASSED_ON = (
@@ -130,9 +132,9 @@ class _Child:
     def __init__(self, limits: ParserLimits) -> None:
         self._limits = limits
         self._owner = os.getpid()
-        # A process has its parent's peak for its own until it needs more.
-        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
         self._process = _start(limits)
+        # A process has its parent's peak, as it was when it was started, for its own until it needs more.
+        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
         self.asked = 0
         assert self._process.stdin
         assert self._process.stdout
@@ -223,7 +225,7 @@ class _Child:
                 f"parsing used more than {self._limits.seconds:g} s of processor time",
                 setting="EMBEDMILL_PARSER_SECONDS",
             )
-        blamed_bytes = max(MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB, self._inherited_bytes)
+        blamed_bytes = max(MEMORY_BLAME_SHARE * self._limits.memory_mb * MIB, self._inherited_bytes + UNCOUNTED_BYTES)
         if code < 0 and peak_bytes > blamed_bytes:
             return ParserLimitExceeded(
                 f"parsing needed more than {self._limits.memory_mb} MB of memory", setting="EMBEDMILL_PARSER_MEMORY_MB"
