@@ -7,6 +7,7 @@ the row alone, so that every layout finds the same rows.
 """
 
 import os
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,9 @@ class OpenFile:
         self._path = path
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self.descriptor)
-        # What lies around a place is not read with it.
-        os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+        if sys.platform == "linux":
+            # What lies around a place is not read with it.
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         self._was_read = False
 
     def read_each(self, places: Sequence[int], size: int) -> bytes:
@@ -53,7 +55,7 @@ class OpenFile:
 
     def _read_ahead(self, places: Sequence[int], size: int) -> None:
         """Have the disk look for all places at once the first time, when hardly any is in memory."""
-        if not self._was_read:
+        if sys.platform == "linux" and not self._was_read:
             self._was_read = True
             for place in places:
                 os.posix_fadvise(self.descriptor, place, size, os.POSIX_FADV_WILLNEED)
