@@ -27,6 +27,7 @@ _FUNCTION_WORDS = {
     "it": "il di che la e un una per è in non con del le si da della sono dei i come alla più gli",
     "pt": "o a os as de e que do da em um uma para com não por dos se na no mais como ao é",
     "nl": "de het een van en in is dat op te zijn voor met die niet aan er om ook als bij door",
+    "pl": "i w na z do się nie jest to że o za od po dla jak przez oraz lub tym był były są ze który która przy pod",
 }
 _LANE_BITS = 12
 """Of the votes for one language, of which a sample has fewer than it has characters."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from unicodedata import category, combining
 
+from embedmill.workers.chunking.abbreviations import MONTHS, OPENERS, REFERENCES, TITLES, WITHIN
 from embedmill.workers.chunking.chunk import Span
-from embedmill.workers.chunking.languages import language_of
+from embedmill.workers.chunking.languages import ENGLISH, language_of
 
 Boundary = Callable[[str, int, int], list[int]]
 """Where a text may be cut between two places: behind each boundary. A part of it is cut as if it stood alone."""
@@ -33,8 +34,17 @@ LINE = _by(r"\n")
 CELL = _by(r" \| ")
 WORD = _by(r"\s+")
 
-_STOPPED = re.compile(r"(?<![\w.])([^\W\d_]{1,8}|\d{1,8})\.\s*\Z")
-_STOPPED_CHARACTERS = 16
+_STOPPED = re.compile(r"(?<![\w.])((?:[^\W\d_]{1,3}\.){0,4}[^\W\d_]{1,9}|\d{1,8})\.\s*\Z")
+_STOPPED_CHARACTERS = 32
+_LONGEST_TITLE = 8
+"""Letters of a word that none of `TITLES` is longer than."""
+_COUNTED = re.compile(r"(?:\d|\b[IVXLCDM]+)\s?[^\W\d_]\.\s*\Z")
+"""A unit behind a number, or a century's: `XX w.`"""
+_REFERENCE = re.compile(r"([^\W\d_]{1,9}|§)\.?\s\d+\.\s*\Z")
+_SIGNS = "$€£§("
+_SHORT = 5
+"""Letters of a word that a number is rarely the beginning of a sentence behind."""
+_NEXT_WORD = re.compile(r"[^\W\d_]+")
 
 JOINERS = frozenset("\u200d\ufe0e\ufe0f" + "".join(map(chr, range(0x1F3FB, 0x1F400))))
 """Zero-width joiner, variation selectors and skin tones: they belong to the character before them."""
@@ -57,7 +67,7 @@ def sentences_of(language: str) -> Boundary:
     """Where sentences end in a language; English's abbreviations are known in every other."""
     from sentencex import segment
 
-    known = language != "de"  # what goes on is behind an initial or before a number, or nothing does
+    is_english, titles = language == ENGLISH, _titles(language)
 
     def cuts(text: str, start: int, end: int) -> list[int]:
         places: list[int] = []
@@ -72,7 +82,8 @@ def sentences_of(language: str) -> Boundary:
             places += [
                 start + place
                 for part, place in zip(parts, found, strict=False)
-                if (known and part.rstrip()[-3:-2].isalnum() and not window[place : place + 1].isdecimal())
+                if (is_english and part.rstrip()[-3:-2].isalpha() and window[place : place + 1].isupper())
+                or _ends(part, window[place : place + 1], titles)
                 or not _goes_on(window, place, language)
             ]
             start += found[-1] if found else len(window)
@@ -81,15 +92,50 @@ def sentences_of(language: str) -> Boundary:
     return cuts
 
 
+def _ends(part: str, following: str, titles: frozenset[str]) -> bool:
+    """Whether the last word is one that ends a sentence before a capital letter, without a look at what precedes it."""
+    word = part.rstrip()[-_LONGEST_TITLE - 2 : -1].rpartition(" ")[2]
+    return following.isupper() and len(word) > 1 and word.isalpha() and word not in titles
+
+
 def _goes_on(text: str, place: int, language: str) -> bool:
-    """Whether a stop ends no sentence: behind an initial, a short word before a number, or a German ordinal number."""
-    found = _STOPPED.search(text, max(0, place - _STOPPED_CHARACTERS), place)
+    """Whether a stop ends no sentence: behind an initial, an abbreviation, a short word before a number, an ordinal."""
+    since = max(0, place - _STOPPED_CHARACTERS)
+    found = _STOPPED.search(text, since, place)
     if found is None:
         return False
-    word = found[1]
+    word, following = found[1], text[place : place + 1]
     if word.isdecimal():
-        return language == "de" and len(word) <= 2
-    return len(word) == 1 or (len(word) <= 5 and text[place : place + 1].isdecimal())
+        return len(word) <= 2 and _is_ordinal(text, since, place, language)
+    if len(word) == 1:
+        return not (word.islower() and following.isupper() and _COUNTED.search(text, since, place))
+    if "." in word:
+        return following.islower()
+    if word in _titles(language):
+        return True
+    if following.isdecimal() and len(word) <= _SHORT:
+        return True
+    return not following.isupper() and (following.isalnum() or following in _SIGNS) and word.lower() in WITHIN
+
+
+def _is_ordinal(text: str, since: int, place: int, language: str) -> bool:
+    """Whether a number with a stop says which one: before a small letter or a month, and before German nouns."""
+    following = _NEXT_WORD.match(text, place)
+    if following is None:
+        return language == "de"
+    if following[0][0].islower() or following[0] in MONTHS:
+        return True
+    if language != "de":
+        return False
+    counted = _REFERENCE.search(text, since, place)
+    return not (counted and counted[1].lower() in REFERENCES and following[0] in OPENERS)
+
+
+@cache
+def _titles(language: str) -> frozenset[str]:
+    """What no sentence ends with, as it is written within one and at its beginning."""
+    words = TITLES.get(language, "").split()
+    return frozenset(words) | frozenset(map(str.capitalize, words)) | frozenset(map(str.upper, words))
 
 
 def spans(text: str, span: Span, boundary: Boundary) -> list[Span]:

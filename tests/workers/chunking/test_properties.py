@@ -135,4 +135,4 @@ def test_chunks_reach_the_minimum_and_pass_the_target_only_for_a_whole_paragraph
     check(text, chunks, ChunkSettings())
 
 
-EXPECTED_IDS = ["b1923b667e96373d389c54c1", "b88f297b0b451b3adf2a17fe", "2b15c681d7111e74a61d32af"]
+EXPECTED_IDS = ["006a8b01421baeb1dbf803be", "703049e35ebfc7d4760880b1", "1cd55ba8a433cb3255074a4c"]

@@ -190,4 +190,4 @@ def test_sizes_without_meaning_are_refused(target: int, overlap: int | None) -> 
 
 
 def test_the_fingerprint_names_every_size() -> None:
-    assert ChunkSettings().fingerprint() == "chunker-2/cl100k_base/384-256-1024-32"
+    assert ChunkSettings().fingerprint() == "chunker-3/cl100k_base/384-256-1024-32"
