@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import among
@@ -18,15 +18,20 @@ from embedmill.shared.states import State
 
 
 def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) -> dict[str, int]:
-    """Of documents whose newest version readers do not see, those that died as just that, each with its newest letter.
+    """Of documents that are submitted as readers do not see them, those that died as just that, each with its letter.
 
-    A discarded letter settles its document's content for good, whatever the settings: those of another release are
-    others. An open one settles it under its settings, until there is another release. What was gone when a worker came
-    is there again, or nobody would submit it.
+    A discarded letter settles its document's content for good, whatever the settings, as those of another release are
+    others, and whatever the document was meanwhile: until somebody had the same content tried once more. An open one
+    is of the newest work, and settles it under its settings, until there is another release. What was gone when a
+    worker came is there again, or nobody would submit it.
     """
     still_holds = or_(
-        dead_letter.c.resolution == "discarded",
-        and_(dead_letter.c.resolved_at.is_(None), dead_letter.c.code_version == VERSION),
+        and_(dead_letter.c.resolution == "discarded", ~_was_tried_since()),
+        and_(
+            dead_letter.c.resolved_at.is_(None),
+            dead_letter.c.code_version == VERSION,
+            work.c.generation == document.c.generation,
+        ),
     )
     query = (
         select(
@@ -39,9 +44,7 @@ def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) ->
             dead_letter.c.resolution,
             dead_letter.c.id.label("letter"),
         )
-        .join_from(
-            document, work, and_(work.c.document_id == document.c.id, work.c.generation == document.c.generation)
-        )
+        .join_from(document, work, work.c.document_id == document.c.id)
         .join(dead_letter, dead_letter.c.work_id == work.c.id)
         .where(among(connection, document.c.id, list(tried)))
         .where(document.c.active_version.is_distinct_from(work.c.version))
@@ -51,6 +54,17 @@ def find_dead_before(connection: Connection, tried: Mapping[str, Submission]) ->
     )
     rows = connection.execute(query).all()
     return {row.id: row.letter for row in rows if _is_same(row, tried[row.id])}
+
+
+def _was_tried_since() -> ColumnElement[bool]:
+    """Whether there is later work on the same content, or the same state, of the document."""
+    later = work.alias("later")
+    is_alike = case(
+        (work.c.content_hash != "", later.c.content_hash == work.c.content_hash),
+        else_=later.c.source_state == work.c.source_state,
+    )
+    is_later = and_(later.c.document_id == work.c.document_id, later.c.generation > work.c.generation)
+    return exists(select(later.c.id).where(is_later, is_alike))
 
 
 def _is_same(row: Row[*tuple[Any, ...]], tried: Submission) -> bool:

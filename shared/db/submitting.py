@@ -88,7 +88,7 @@ def submit_batch(
     by_id = {s.document_id: _as_read(s, known.get(s.document_id)) for s in submissions}
     if erased := find_erased(connection, list(by_id.values())):
         raise WereErased(erased)
-    tried = {id_: by_id[id_] for id_, row in known.items() if _is_unseen(row)}
+    tried = {id_: by_id[id_] for id_, row in known.items() if _may_be_dead(by_id[id_], row)}
     dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
     changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]
     if any(s.is_held and s.origin.get("ref") is None for s in changed):
@@ -142,9 +142,14 @@ def _as_read(submission: Submission, known: Any) -> Submission:
     return replace(submission, content_hash=known.content_hash, version=version)
 
 
-def _is_unseen(known: Any) -> bool:
-    """Whether another job was the last that had to make something of a document, and readers do not see that."""
-    return bool(known.generation > known.active_generation and known.done_version is None)
+def _may_be_dead(submission: Submission, known: Any) -> bool:
+    """Whether other jobs may have tried what is submitted of a document in vain.
+
+    Readers do not see what was made of it last, or it was something else before that.
+    """
+    if known.done_version is not None:
+        return False
+    return known.generation > known.active_generation or (known.generation > 1 and _needs_work(submission, known))
 
 
 def _needs_work(submission: Submission, known: Any) -> bool:

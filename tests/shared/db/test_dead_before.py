@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from embedmill.shared.addresses import digest, version_id
-from embedmill.shared.db import dead_before, dead_letters, scan_notes, submitting
+from embedmill.shared.db import dead_before, dead_letters, scan_notes
 from embedmill.shared.db.dead_before import DeadBefore
 from embedmill.shared.db.schema import dead_letter, document, scan_note
 from embedmill.shared.db.submitting import SubmittedBatch
 from embedmill.shared.errors import SourceGone, UnreadableDocument, is_document_fault
 from embedmill.shared.letters import LetterFilter
-from embedmill.shared.outcomes import Advance, Fail
-from embedmill.shared.states import State
-from tests.shared.db.tracker import Tracker, submission
+from embedmill.shared.outcomes import Advance, Complete, Fail
+from embedmill.shared.states import Result, State
+from tests.shared.db.tracker import Tracker
 
 TORN, ODD = "file:///torn.pdf", "file:///odd.txt"
 
@@ -98,16 +98,34 @@ def test_what_changed_is_tried_again(tracker: Tracker, second: int, first: Calla
     assert tracker.states(second) == [State.PENDING] * 2
 
 
+@pytest.mark.parametrize("settle", ["died", "indexed", "left"])
+def test_what_was_discarded_stays_so_whatever_its_document_was_meanwhile(tracker: Tracker, settle: str) -> None:
+    tracker.settle(tracker.take([TORN], text="torn", max_attempts=1), Fail(UnreadableDocument("torn")))
+    discard(tracker)
+    if settle == "left":
+        tracker.settle(tracker.remove_all(), Complete(Result.DELETED))
+    else:
+        second = tracker.create_job("second")
+        tracker.submit([TORN], text="another", job=second)
+        claim = tracker.claim(tracker.queue(job=second))
+        tracker.settle(claim, Fail(UnreadableDocument("torn, too"))) if settle == "died" else tracker.index(claim)
+    done = tracker.submit([TORN], text="torn", job=tracker.create_job("third"))
+    assert (done.queued, list(done.dead_before)) == (0, [1])
+
+
+def test_what_was_discarded_and_tried_again_since_is_tried_again(tracker: Tracker) -> None:
+    tracker.settle(tracker.take([TORN], text="torn", max_attempts=1), Fail(UnreadableDocument("torn")))
+    discard(tracker)
+    for text in ("torn", "another"):
+        job = tracker.create_job(text)
+        tracker.submit([TORN], text=text, job=job, passes_over_dead=False)
+        tracker.index(tracker.claim(tracker.queue(job=job)))
+    done = tracker.submit([TORN], text="torn", job=tracker.create_job("last"))
+    assert (done.queued, list(done.dead_before)) == (1, [])
+
+
 def test_what_is_asked_for_is_tried_again_and_its_letter_closes(tracker: Tracker, second: int) -> None:
-    with tracker.database.write() as connection:
-        done = submitting.submit_batch(
-            connection,
-            [submission(TORN)],
-            job_id=second,
-            collection_id=tracker.collection.id,
-            max_attempts=3,
-            passes_over_dead=False,
-        )
+    done = tracker.submit([TORN], job=second, passes_over_dead=False)
     assert (done.queued, list(done.dead_before)) == (1, [])
     assert tracker.row(1, dead_letter)["resolution"] == "superseded"
 

@@ -84,7 +84,13 @@ class Tracker:
             )
 
     def submit(
-        self, uris: Iterable[str], *, text: str = "text", job: int | None = None, max_attempts: int = 3
+        self,
+        uris: Iterable[str],
+        *,
+        text: str = "text",
+        job: int | None = None,
+        max_attempts: int = 3,
+        passes_over_dead: bool = True,
     ) -> SubmittedBatch:
         with self.database.write() as connection:
             return submitting.submit_batch(
@@ -93,6 +99,7 @@ class Tracker:
                 job_id=job or self.job,
                 collection_id=self.collection.id,
                 max_attempts=max_attempts,
+                passes_over_dead=passes_over_dead,
             )
 
     def scan(self, job: int | None = None, source: int | None = None) -> Scan:
