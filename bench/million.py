@@ -1,10 +1,10 @@
 """The embedded store at size, beside its goals: `python -m bench million`.
 
 Pace, disk, first answer, memory, time and recall of searches, with filters, and beside somebody who writes. `--rows` is
-how many chunks, `--shards` on how many shards, one layout after the other; `--small` is how many a small store has.
-What was filled before in `--folder` is used again. Texts are of the judged collections in `--data`, cut and mixed to
-120 words, or the lines of `--texts`; vectors are those of `local`. What is measured is the searcher, with a tracker
-that knows all documents; each part is a process of its own, and layouts are filled side by side.
+how many chunks, `--shards` on how many shards, one layout after the other; `--small` is how many a small store has, 0
+for none. What was filled before in `--folder` is used again. Texts are of the judged collections in `--data`, cut and
+mixed to 120 words, or the lines of `--texts`; vectors are those of `local`. What is measured is the searcher, with a
+tracker that knows all documents; each part is a process of its own, and layouts are filled side by side.
 """
 
 import argparse
@@ -74,15 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="embedmill-bench-") as made:
         folder = options.folder or Path(made)
         print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-        small = _layout(options, folder, rows=options.small, shards=1)
+        small = [_layout(options, folder, rows=options.small, shards=1)] if options.small else []
         large = [_layout(options, folder, rows=options.rows, shards=shards) for shards in options.shards]
-        for layout in (small, *large):
+        for layout in (*small, *large):
             layout.folder.mkdir(parents=True, exist_ok=True)
         filled = [(layout, _begun("fill", layout)) for layout in large if not (layout.folder / VECTORS).exists()]
         for layout, process in filled:
             _tell(layout, process)
-        for layout in (small, *large):
-            parts = ("ask", "sift", "beside") if layout is not small else ("ask",)
+        for layout in (*small, *large):
+            parts = ("ask",) if layout in small else ("ask", "sift", "beside")
             for part in parts if (layout.folder / VECTORS).exists() else ("fill", *parts):
                 _tell(layout, _begun(part, layout))
 

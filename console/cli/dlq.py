@@ -184,7 +184,7 @@ def discard(
     with opened() as runtime:
         done = dead_letters.discard_letters(runtime, chosen, messages=messages, reason=reason)
     print_result(done, print_discarded, as_json=as_json)
-    require_any(wanted, done.discarded)
+    require_any(wanted, done.discarded, done.refused)
 
 
 @app.command()
@@ -233,7 +233,7 @@ def _preview(wanted: LetterFilter, *, as_json: bool) -> None:
     with opened() as runtime:
         found = replaying.preview_replay(runtime, wanted)
     print_result(found, print_preview, as_json=as_json)
-    require_any(wanted, found.would_replay)
+    require_any(wanted, found.would_replay, found.refused)
 
 
 def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bool, as_json: bool) -> int:
@@ -246,7 +246,7 @@ def send_again(wanted: LetterFilter, *, rate: float | None, work: bool, wait: bo
     with opened_to_work() if work else opened() as runtime, heard(quiet=as_json) as listener:
         done = replaying.replay_letters(runtime, wanted, rate=rate, work=work, wait=wait, listener=listener)
     print_result(done, lambda done: print_replayed(done, rate=rate, is_awaited=is_awaited), as_json=as_json)
-    require_any(wanted, done.replayed)
+    require_any(wanted, done.replayed, done.refused)
     return replay_status(done.outcomes) if is_awaited else DONE
 
 

@@ -75,33 +75,33 @@ def print_message(message: "KeptMessage") -> None:
 
 def print_explanation(found: "ExplainedLetter") -> None:
     """One dead letter."""
-    print_line(f"letter {found.id}: {found.uri}")
-    print_line(f"  job {found.job}, collection {found.collection}, document {found.document}")
+    print_wrapped(f"letter {found.id}: {found.uri}")
+    print_wrapped(f"  job {found.job}, collection {found.collection}, document {found.document}")
     died = _ago(found.created_at, time.time())
     print_wrapped(f"  died at {found.stage} {died}: {found.error_class}: {found.error}")
     if found.resolution is None:
         print_wrapped(f"  next: {found.hint}")
-    print_line(f"  {found.attempts} of {found.max_attempts} attempts, {found.crashes} crashes")
-    print_line(f"  root cause {found.fingerprint}, open letters with it: {found.same_cause}")
-    print_line(
+    print_wrapped(f"  {found.attempts} of {found.max_attempts} attempts, {found.crashes} crashes")
+    print_wrapped(f"  root cause {found.fingerprint}, open letters with it: {found.same_cause}")
+    print_wrapped(
         f"  code {found.code_version}, settings {found.settings}, index version {found.index_version}, "
         f"epoch {found.epoch}"
     )
     _print_resolution(found)
     _print_sample(found.sample)
     if found.resolution is None:
-        print_line(f"to send it again: {describe_cost(found.cost)}")
+        print_wrapped(f"to send it again: {describe_cost(found.cost)}")
     for step in found.next:
         print_line(f"  {step}")
     _print_past(found)
 
 
 def _print_past(found: "ExplainedLetter") -> None:
-    print_line("attempts:")
+    print_wrapped("attempts:")
     columns = ("stage", "epoch", "attempt", "outcome", "seconds", "error_class", "error", "worker")
     print_table(found.history, columns, empty="none recorded")
     if len(found.letters) > 1:
-        print_line("every letter of this document in this job:")
+        print_wrapped("every letter of this document in this job:")
         print_table(found.letters, ("id", "stage", "error_class", "resolution", "replay_id", "outcome"), empty="")
 
 
@@ -113,12 +113,12 @@ def _print_resolution(found: "ExplainedLetter") -> None:
     again = f" as letter {found.next_letter}" if found.next_letter else ""
     by = f", by job {found.superseded_by}" if found.superseded_by else ""
     outcome = f"; {found.outcome}{again}" if found.outcome else ""
-    print_line(f"  {found.resolution}{replay}{why}{by}{outcome}")
+    print_wrapped(f"  {found.resolution}{replay}{why}{by}{outcome}")
 
 
 def _print_sample(sample: "Sample") -> None:
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sample.facts.items())
-    print_line(f"sample, from {sample.source}: {facts}")
+    print_wrapped(f"sample, from {sample.source}: {facts}")
     for line in sample.excerpt.splitlines():
         print_line(f"  | {line}")
 
@@ -166,11 +166,12 @@ def _print_refusals(refused: "Sequence[Refusal]") -> None:
         print_line(f"… and {len(refused) - SHOWN_REFUSALS} more left alone")
 
 
-def require_any(wanted: "LetterFilter", done: int) -> None:
+def require_any(wanted: "LetterFilter", done: int, refused: "Sequence[Refusal]") -> None:
     """End with an error where letters were named and none of them can be taken."""
     if wanted.ids and not done:
         numbers = ", ".join(map(str, wanted.ids[:SHOWN_REFUSALS]))
-        print_error(f"there is no open letter to take: {numbers}", "embedmill dlq list")
+        why = f": {refused[0].reason}" if len(refused) == len(wanted.ids) == 1 else ""
+        print_error(f"there is no open letter to take: {numbers}{why}", "embedmill dlq list --resolved --flat")
         raise typer.Exit(FAILED)
 
 

@@ -113,12 +113,25 @@ def describe_documents(report: "JobReport") -> str:
     documents = report.documents
     # What left is no part of the total.
     ends = [name for name in COUNTS if name not in {"total", "deleted"}]
-    # Work that ends as cancelled in a job that was not was discarded with its dead letter.
-    named = {} if report.state == JobState.CANCELLED else {"cancelled": "discarded"}
-    told = ", ".join(f"{count} {named.get(name, name)}" for name in ends if (count := getattr(documents, name)))
+    told = ", ".join(f"{count} {_name_end(report, name)}" for name in ends if (count := getattr(documents, name)))
     left = f", {documents.deleted} deleted" if documents.deleted else ""
     none = "none done yet" if documents.total and report.state not in FINAL else "none"
     return f"{documents_of(documents.total)} ({told or none}){left}"
+
+
+def _name_end(job: "JobSummary", name: str) -> str:
+    """What people call a count of a job."""
+    if is_rewriting(job) and name == "completed":
+        return "written anew"
+    # Work that ends as cancelled in a job that was not was discarded with its dead letter.
+    return "discarded" if name == "cancelled" and job.state != JobState.CANCELLED else name
+
+
+def is_rewriting(job: "JobSummary") -> bool:
+    """Whether a job writes stored documents anew, and makes none."""
+    from embedmill.console.services.jobs import RE_ENCRYPTING_SOURCE
+
+    return not job.sources and job.source == RE_ENCRYPTING_SOURCE
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:
@@ -128,6 +141,9 @@ def describe_counts(counts: Mapping[str, int]) -> str:
 
 def _print_spend(report: "JobReport") -> None:
     chunks, spend = report.chunks, report.spend
+    if is_rewriting(report):
+        print_line(f"nothing is asked of a model; {report.seconds:.1f} s")
+        return
     print_line(
         f"chunks: {chunks.indexed} indexed, {chunks.rejected} rejected, {chunks.embedded} embedded anew; "
         f"{spend.tokens_in} tokens, {format_usd(spend.usd)}, {report.seconds:.1f} s"
@@ -178,19 +194,22 @@ def print_jobs(jobs: "Sequence[JobSummary]") -> None:
     """Jobs for people: what none of them has gets no column."""
     rows = [_row(job) for job in jobs]
     fixed = {"job", "created", "collection", "state", "total"}
-    columns = ("job", "name", "created", "collection", "state", *COUNTS, "in part", "seconds", "source")
+    columns = ("job", "name", "created", "collection", "state", *COUNTS, "discarded", "in part", "seconds", "source")
     shown = [column for column in columns if column in fixed or any(row[column] for row in rows)]
     print_table(rows, shown, empty="no jobs: embedmill ingest FOLDER")
 
 
 def _row(job: "JobSummary") -> dict[str, Any]:
+    discarded = _name_end(job, "cancelled") == "discarded"
+    counts = {name: getattr(job.documents, name) or None for name in COUNTS}
     return {
         "job": job.job,
         "name": job.name,
         "created": format_time(job.created.timestamp()),
         "collection": job.collection,
         "state": job.state if job.activity == "working" else job.activity,
-        **{name: getattr(job.documents, name) or None for name in COUNTS},
+        **counts,
+        **({"cancelled": None, "discarded": counts["cancelled"]} if discarded else {"discarded": None}),
         "in part": job.noted or None,
         "seconds": job.seconds,
         "source": job.source,
@@ -228,7 +247,8 @@ def print_waiting(report: "JobExplanation") -> None:
         for found in report.waiting
     ]
     columns = ("stage", "documents", "reason", "waits for", "next_in_seconds", "last_error")
-    print_table(rows, columns, empty="nothing waits")
+    if rows or not is_rewriting(report):
+        print_table(rows, columns, empty="nothing waits")
     if report.bulk:
         print_lane(report.bulk)
     if report.rate and report.seconds_left is not None:

@@ -11,9 +11,15 @@ from embedmill.console.cli.progress import Display
 from embedmill.console.listening import HandBack, Listener, Notice, Severity
 from embedmill.console.services.opening import open_runtime, open_to_read
 from embedmill.shared.configuration import load_settings, unknown_variables
+from embedmill.shared.errors import DatabaseAway
 from embedmill.shared.logs import configure_logs
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+
+READING_SECONDS = 5.0
+"""At most so long a command that only reads waits for a database server that is away."""
+BRING_BACK = "Bring the database server back, or correct EMBEDMILL_DATABASE_URL; embedmill doctor tries it"
+WORKERS_WAIT = "workers and commands that write wait EMBEDMILL_DATABASE_OUTAGE_SECONDS"
 
 
 def read_settings() -> Settings:
@@ -43,9 +49,18 @@ def opened_to_work() -> Iterator[Runtime]:
 
 @contextmanager
 def opened_to_read() -> Iterator[Runtime]:
-    """A runtime for a command that only reads: a home that cannot be written is read as it stands."""
-    with open_to_read(read_settings(), Listener(on_notice=print_told)) as runtime:
-        yield runtime
+    """A runtime for a command that only reads: a home that cannot be written is read as it stands.
+
+    Whoever asks is there to hear that the database is away, and asks again: it is not waited for as workers do.
+    """
+    settings = read_settings()
+    seconds = min(settings.database_outage_seconds, READING_SECONDS)
+    impatient = settings.model_copy(update={"database_outage_seconds": seconds})
+    try:
+        with open_to_read(impatient, Listener(on_notice=print_told)) as runtime:
+            yield runtime
+    except DatabaseAway as away:
+        raise DatabaseAway(str(away), hint=f"{BRING_BACK} (waited {seconds:g} s; {WORKERS_WAIT}).") from None
 
 
 @contextmanager

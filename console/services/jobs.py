@@ -43,7 +43,8 @@ from embedmill.shared.states import JobState, WaitReason
 REPORTED_NOTES = 1000
 REPORTED_REASONS = 100
 # By the option that such a job has: what it was made by, in the place of a source.
-WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review", RE_ENCRYPTION: "keys re-encrypt"}
+RE_ENCRYPTING_SOURCE = "keys re-encrypt"
+WITHOUT_SOURCE = {"repair": "verify --repair", "revalidation": "review", RE_ENCRYPTION: RE_ENCRYPTING_SOURCE}
 
 
 @dataclass(frozen=True, slots=True)

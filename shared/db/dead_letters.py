@@ -56,6 +56,7 @@ class StoredLetter:
     content_hash: str
     max_attempts: int
     work_state: str
+    work_stage: str
     is_superseded: bool
     uri: str
     document: str
@@ -135,6 +136,7 @@ def _select() -> Any:
             dead_letter,
             *(work.c[name] for name in names.split()),
             work.c.state.label("work_state"),
+            work.c.stage.label("work_stage"),
             (work.c.generation < document.c.generation).label("is_superseded"),
             document.c.uri,
             document.c.id.label("document"),

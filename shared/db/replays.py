@@ -22,6 +22,7 @@ from embedmill.shared.db.dead_letters import (
 from embedmill.shared.db.engine import Database
 from embedmill.shared.db.schema import dead_letter, document, job, replay, work
 from embedmill.shared.db.transitions import move_jobs, move_work
+from embedmill.shared.durations import format_duration
 from embedmill.shared.errors import NotFound
 from embedmill.shared.letters import LetterFilter, Refusal, Replay
 from embedmill.shared.states import JobState, State, WaitReason
@@ -158,19 +159,28 @@ def refuse_named(connection: Connection, wanted: LetterFilter, *, batch: int | N
     letters = list_letters(connection, LetterFilter(ids=ids, resolved=True), limit=len(ids))
     matching = set(connection.execute(select(dead_letter.c.id).where(*conditions_of(wanted))).scalars())
     reasons = dict.fromkeys(ids, "there is no such dead letter")
-    reasons |= {letter.id: _how_resolved(letter) if letter.resolution else LEFT_OUT for letter in letters}
+    now = read_clock(connection)
+    reasons |= {letter.id: _how_resolved(letter, now) if letter.resolution else LEFT_OUT for letter in letters}
     own = {letter.id for letter in letters if batch is not None and letter.replay_id == batch}
     return [Refusal(id_, reason) for id_, reason in reasons.items() if id_ not in matching | own]
 
 
-def _how_resolved(letter: StoredLetter) -> str:
+def _how_resolved(letter: StoredLetter, now: float) -> str:
     match letter.resolution:
         case "replayed":
-            again = f" as letter {letter.next_letter}" if letter.next_letter else ""
-            return f"it was replayed already: {letter.outcome}{again}"
+            ago = format_duration(max(now - (letter.resolved_at or now), 0.0))
+            return f"it was replayed already, {ago} ago by replay {letter.replay_id}: {_what_became(letter)}"
         case "superseded":
             return ALTERED
     return f"it was discarded: {letter.resolution_reason}"
+
+
+def _what_became(letter: StoredLetter) -> str:
+    """The end of a replayed letter, or where its work is."""
+    if letter.outcome == "running":
+        where = f"{letter.work_state} at {letter.work_stage}"
+        return f"running, {where} in job {letter.job_id}: embedmill jobs show {letter.job_id}"
+    return f"{letter.outcome} as letter {letter.next_letter}" if letter.next_letter else str(letter.outcome)
 
 
 _FRESH: dict[str, Any] = {"attempt": 0, "crashes": 0, "failing_since": None, "reason": None}

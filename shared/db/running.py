@@ -14,15 +14,18 @@ from sqlalchemy import (
     Text,
     bindparam,
     select,
+    update,
 )
 
 from embedmill.shared import VERSION
 from embedmill.shared.db.bulk import Rows, insert_each, update_alike
 from embedmill.shared.db.clock import clock
-from embedmill.shared.db.schema import STAGE_LETTERS, collection, dead_letter, job, work
+from embedmill.shared.db.schema import STAGE_LETTERS, collection, dead_letter, document, job, work
 from embedmill.shared.db.transitions import move_work
 from embedmill.shared.fingerprints import fingerprint
 from embedmill.shared.states import State
+
+SUBMITTED_AGAIN = "the document was submitted again"
 
 # Types of the parameters that are not columns of `work`; those that are begin with `v_`.
 PARAMETERS: dict[str, Any] = {
@@ -63,6 +66,22 @@ def bury(connection: Connection, letters: Sequence[Letter]) -> None:
     circumstances = _find_circumstances(connection, [letter.work_id for letter in letters])
     rows = [_letter_row(letter, circumstances[letter.work_id]) | {"code_version": VERSION} for letter in letters]
     insert_each(connection, dead_letter, rows, created_at=clock())
+    _supersede_overtaken(connection, [letter.work_id for letter in letters])
+
+
+def _supersede_overtaken(connection: Connection, works: Sequence[int]) -> None:
+    """Close what a document's older work left, and what it leaves when it dies last: the newest speaks for it."""
+    theirs = select(work.c.document_id).where(work.c.id.in_(works))
+    overtaken = (
+        select(work.c.id)
+        .join_from(work, document)
+        .where(work.c.document_id.in_(theirs.scalar_subquery()), work.c.generation < document.c.generation)
+    )
+    connection.execute(
+        update(dead_letter)
+        .where(dead_letter.c.work_id.in_(overtaken.scalar_subquery()), dead_letter.c.resolved_at.is_(None))
+        .values(resolved_at=clock(), resolution="superseded", resolution_reason=SUBMITTED_AGAIN)
+    )
 
 
 def _find_circumstances(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:

@@ -21,6 +21,7 @@ from embedmill.shared.db.bulk import among, each_of, upsert_each
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_before import find_dead_before
 from embedmill.shared.db.documents import is_broken
+from embedmill.shared.db.running import SUBMITTED_AGAIN
 from embedmill.shared.db.schema import dead_letter, document, job, work
 from embedmill.shared.db.submission import Submission
 from embedmill.shared.db.tombstones import Barred
@@ -96,7 +97,7 @@ def submit_batch(
     if changed:
         generations = _want(connection, changed, known, collection_id=collection_id)
         again = [s.document_id for s in changed if s.document_id in known and known[s.document_id].has_letters]
-        _supersede_letters(connection, again, "the document was submitted again")
+        _supersede_letters(connection, again, SUBMITTED_AGAIN)
         rows = [_work_row(s, generations[s.document_id]) for s in changed]
         begin_work(connection, rows, job_id=job_id, max_attempts=max_attempts, deletes=False, stage=stages.first())
     passed_over = known.keys() - dead.keys() - {s.document_id for s in changed} - set(counted)

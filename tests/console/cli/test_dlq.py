@@ -67,7 +67,8 @@ def test_named_letters_of_which_none_is_open_are_an_error(
     assert _run(["dlq", *arguments], debug=False) == 1
     out, err = capsys.readouterr()
     assert f"letter {arguments[1]} left alone" in out
-    assert f"error: there is no open letter to take: {arguments[1]}" in err
+    why = "there is no such dead letter" if arguments[1] == "9999" else "it was discarded: not ours"
+    assert f"error: there is no open letter to take: {arguments[1]}: {why}" in err
 
 
 def test_a_rehearsed_replay_ends_as_the_replay_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +87,8 @@ def test_what_was_sent_and_given_up_is_said(capsys: pytest.CaptureFixture[str]) 
     assert "fingerprint=" not in told(capsys, "replays")
     done = told(capsys, "discard", "1", "2", "m1", "--reason", "not ours")
     assert "2 discarded" in done and "letter 1 left alone: it was replayed already" in done
+    assert _run(["dlq", "replay", "1"], debug=False) == 1
+    assert "by replay 1: running, pending at chunk in job 1: embedmill jobs show 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

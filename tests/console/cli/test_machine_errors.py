@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from embedmill.console.cli import app
+from embedmill.console.cli import app, session
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,14 @@ def test_an_error_of_the_machine_names_its_file(
     monkeypatch.setattr(app, "command_line", refuse)
     assert app._run(["jobs", "list"], debug=False) == 1
     assert f"the machine refused: {said}" in capsys.readouterr().err
+
+
+def test_a_command_that_reads_says_soon_that_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "READING_SECONDS", 0.0)
+    monkeypatch.setenv("EMBEDMILL_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert app._run(["jobs", "list"], debug=False) == 1
+    err = capsys.readouterr().err
+    assert "error: the database server cannot be reached" in err
+    assert "EMBEDMILL_DATABASE_URL" in err and "waited 0 s" in err and "EMBEDMILL_DATABASE_OUTAGE_SECONDS" in err

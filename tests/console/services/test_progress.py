@@ -6,14 +6,16 @@ from dataclasses import replace
 import pytest
 
 from embedmill.console.cli.progress import format_pace
-from embedmill.console.cli.reports import print_report, print_waiting
+from embedmill.console.cli.reports import print_jobs, print_report, print_waiting
 from embedmill.console.services import doctor
 from embedmill.console.services.jobs import explain_job, list_jobs
 from embedmill.console.services.progress import TELLING, Pace
 from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.db.clock import clock
+from embedmill.shared.db.dead_letters import discard_letters
 from embedmill.shared.db.schema import worker
 from embedmill.shared.errors import BlobMissing, EmbedmillError, NotFound, ProviderUnavailable, SourceGone
+from embedmill.shared.letters import LetterFilter
 from embedmill.shared.outcomes import Advance, Fail, Park
 from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
@@ -293,3 +295,28 @@ def test_a_circuit_that_is_open_is_named_with_the_time_at_which_it_goes_on(
     assert "openai:embed does not answer and is left alone" in capsys.readouterr().out
     print_waiting(replace(report, circuits=[replace(circuit, seconds_left=0.0)]))
     assert "openai:embed does not answer and is tried again now" in capsys.readouterr().out
+
+
+def test_what_was_discarded_and_what_was_written_anew_are_called_so(
+    runtime: Runtime, tracker: Tracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracker.settle(tracker.take(["file:///a"]), Fail(SourceGone("it is gone")))
+    tracker.end_scan()
+    tracker.complete_jobs()
+    discard_letters(tracker.database, LetterFilter(), reason="known")
+    with tracker.database.write() as connection:
+        half = jobs.Rewriting(5, 10, decrypts=False, process=runtime.process_id)
+        rewriting = jobs.open_rewriting(connection, tracker.collection.id, half)
+    (anew, discarded) = list_jobs(runtime).jobs
+    print_jobs([discarded])
+    shown = capsys.readouterr().out
+    assert "discarded" in shown and "cancelled" not in shown
+    assert discarded.documents.cancelled == 1, "what is published stays"
+    print_jobs([anew])
+    assert "keys re-encrypt" in capsys.readouterr().out
+    report = explain_job(runtime, rewriting)
+    print_report(report, [])
+    print_waiting(report)
+    shown = capsys.readouterr().out
+    assert "10 documents (5 written anew)" in shown
+    assert "chunks" not in shown and "nothing waits" not in shown

@@ -170,17 +170,35 @@ def test_a_letter_whose_document_was_submitted_again_is_left_alone(tracker: Trac
     assert tracker.states() == [State.DEAD]
 
 
-def test_a_document_that_died_after_it_was_submitted_again_is_left_alone(tracker: Tracker) -> None:
-    claim = tracker.take(URIS[:1])
+@pytest.mark.parametrize("dies_last", ["the newest", "the one before"])
+def test_a_document_that_died_after_it_was_submitted_again_has_the_letter_of_its_newest_work(
+    tracker: Tracker, dies_last: str
+) -> None:
+    bury(tracker, URIS[:1])
+    replay(tracker)
     later = tracker.create_job("later")
-    tracker.submit(URIS[:1], text="mended", job=later)
+    tracker.submit(URIS[:1], job=later)
+    claims = [tracker.claim(tracker.queue(job=job)) for job in (tracker.job, later)]
+    for claim in claims if dies_last == "the newest" else reversed(claims):
+        tracker.settle(claim, TORN)
+    assert [row["job_id"] for row in tracker.rows(dead_letter) if row["resolution"] is None] == [later]
+    assert outcomes(tracker)[0][0] == "dead again"
+    assert len(replay(tracker).letters) == 1
+
+
+def test_a_letter_that_was_open_beside_newer_work_closes_when_that_dies(tracker: Tracker) -> None:
+    claim = tracker.take(URIS[:1])
     tracker.settle(claim, TORN)
+    later = tracker.create_job("later")
+    tracker.submit(URIS[:1], job=later, passes_over_dead=False)
+    tracker.write(1, dead_letter, resolved_at=None, resolution=None, resolution_reason=None)
     with tracker.database.read() as connection:
         foretold = replays.find_refusals(connection, LetterFilter())
     (refusal,) = replay(tracker).refused
     assert "submitted again" in refusal.reason
     assert foretold == ([], [refusal])
-    assert tracker.states() == [State.DEAD]
+    tracker.settle(tracker.claim(tracker.queue(job=later)), TORN)
+    assert [row["resolution"] for row in tracker.rows(dead_letter)] == ["superseded", None]
 
 
 def test_what_is_asked_for_by_number_and_not_open_is_refused_with_its_story(tracker: Tracker) -> None:
@@ -194,7 +212,9 @@ def test_what_is_asked_for_by_number_and_not_open_is_refused_with_its_story(trac
     assert foretold == (done.refused, [])
     assert batch(tracker, done.id).refused == 3
     reasons = {refusal.id: refusal.reason for refusal in done.refused}
-    assert "replayed already: running" in reasons[1]
+    assert re.search(
+        r"replayed already, \d+ s ago by replay 1: running, pending at chunk in job 1: .* show 1$", reasons[1]
+    )
     assert "discarded: not ours" in reasons[2]
     assert "no such" in reasons[99]
 

@@ -26,12 +26,16 @@ def was_read_whole(path: Path, stat: os.stat_result, checksum: int) -> bool:
 def note_read_whole(path: Path, stat: os.stat_result, checksum: int) -> None:
     """Note that the file had this checksum, and forget the files that are gone; nothing where that cannot be written.
 
-    `stat` is from before the file was read. Of two processes that note at once one may lose its note.
+    `stat` is from before the file was read. Of two processes that note at once one may lose its note. What one that was
+    killed had begun to write goes: its file was not noted, so whoever opens that next comes here.
     """
     if time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
         return
     with suppress(OSError):
         there = set(os.listdir(path.parent))
+        for begun in there:
+            if begun.startswith(f"{NOTES}."):
+                (path.parent / begun).unlink(missing_ok=True)
         notes = {name: said for name, said in _notes(path.parent).items() if name in there}
         draft = path.parent / f"{NOTES}.{secrets.token_hex(8)}"
         draft.write_bytes(orjson.dumps(notes | {path.name: _said(stat, checksum)}))

@@ -145,8 +145,11 @@ def test_a_file_that_was_read_whole_is_read_so_again_once_it_changed_or_everythi
     read_whole.note_read_whole(file, file.stat(), checksum)
     assert not read_whole.was_read_whole(file, file.stat(), checksum), "it may change again in the same instant"
     monkeypatch.setattr(read_whole, "SETTLED_NS", 0)
+    begun = file.parent / f"{read_whole.NOTES}.0123"
+    begun.write_bytes(b"{")
     read_whole.note_read_whole(file, file.stat(), checksum)
     assert read_whole.was_read_whole(file, file.stat(), checksum)
+    assert not begun.exists(), "a note that was cut short"
     assert not read_whole.was_read_whole(file, file.stat(), checksum + 1)
     before = file.stat()
     time.sleep(0.01)  # the file system's clock has ticks
