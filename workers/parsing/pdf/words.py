@@ -3,12 +3,12 @@
 import ctypes
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate, chain, count, islice, repeat, takewhile
-from operator import add
+from itertools import accumulate, chain, count, groupby, islice, repeat, takewhile
+from operator import add, itemgetter
 from struct import iter_unpack
 from typing import Any, NamedTuple
 
@@ -17,13 +17,12 @@ from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
 from embedmill.workers.parsing.pdf.scripts import (
-    HOLDS_SCRIPT,
-    MAY_FOLLOW,
+    MAY_HOLD,
     MAY_OPEN,
+    SHORT_WORD,
     SMALLER,
-    is_script,
-    is_stacked,
-    written,
+    Run,
+    apart,
 )
 from embedmill.workers.parsing.pdf.signs import readable
 
@@ -31,14 +30,15 @@ from embedmill.workers.parsing.pdf.signs import readable
 _LINE = re.compile("[^\r\n\0\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]")
 _WORD = re.compile(r"\S+")
 _MAYBE_HYPHEN = re.compile("\ufffe")
-_DIGIT = re.compile(r"\d")
-_TAIL = re.compile("[^\\W\\d_]|[+\u2212]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UPRIGHT = 0.02  # radians
 _SAME_BASE = 0.01  # points
 _FEW = 4
+_CONTEXT = 8  # characters
 NARROW = 0.7
 """Of a line's height: gaps between words that are narrower part nothing by themselves."""
+BESIDE = 0.1
+"""Of that height: a gap that is narrower is none."""
 PARTING = 0.45
 """Of that height: gaps that are narrower are blanks; wider ones part cells where other lines show it."""
 
@@ -56,6 +56,9 @@ _Edges = tuple[float, float, float, float]
 
 _EDGES = "=4f"
 _EDGES_BYTES = 16
+
+
+_FIRST: Callable[[tuple[int, int, _Edges, _Edges]], int] = itemgetter(0)
 
 
 class Break(NamedTuple):
@@ -163,6 +166,7 @@ class _Places:
         self._text = text
         self._is_plain = text.isascii()
         self._goes_back = not self._is_plain and _RIGHT_TO_LEFT.search(text) is not None
+        self._suspects = [found.start() for found in MAY_HOLD.finditer(text)][::-1]
         self._visible = box
         self._walls = sorted(walls)
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
@@ -200,17 +204,55 @@ class _Places:
         """The visible words of a line, or all of them as one."""
         if self.angle:
             return [self._turned(place) for place in self._upright(words)]
-        start, end = words[0][0], words[-1][1]
-        text, has_scripts = self._text, self._may_hold_scripts(start, end)
         pieces = self._pieces(words)
-        if pieces and not (has_scripts and self._with_scripts(text, start, end) != text[start:end]):
+        told = self._scripted(words, is_even=bool(pieces))
+        if pieces and not told:
             return pieces
-        places = self._upright(words)
-        if any(first_edges[1] != last_edges[1] for _, _, first_edges, last_edges in words):
-            return [_word(self._with_tail(place[0], place[1]), place) for place in places]
-        if not has_scripts:
-            return [_word(text[place[0] : place[1]], place) for place in places]
-        return [_word(self._with_scripts(text, place[0], place[1]), place) for place in places]
+        text = self._text
+        return [_word(told.get(place[0]) or text[place[0] : place[1]], place) for place in self._upright(words)]
+
+    def _scripted(self, words: Sequence[_Found], *, is_even: bool) -> dict[int, str]:
+        """The words of a line that have scripts, by their first characters, with these apart."""
+        text, start, end = self._text, words[0][0], words[-1][1]
+        suspects = [start] if text[start].isdecimal() and MAY_OPEN.match(text, start) else []
+        while self._suspects and self._suspects[-1] < end:
+            suspects.append(self._suspects.pop())
+        uneven = [] if is_even else [begin for begin, _, first, last in words if _are_uneven(first, last)]
+        if uneven:
+            suspects += [*uneven, *[found.start() for found in SHORT_WORD.finditer(text, start, end)]]
+        told: dict[int, str] = {}
+        for suspect in suspects:
+            begin, behind = words[bisect_right(words, suspect, key=_FIRST) - 1][:2]
+            if begin not in told and len(runs := self._runs(begin, behind)) > 1:
+                written = apart(runs, self._right_before(begin) if begin == start else "")
+                if written != text[begin:behind]:
+                    told[begin] = written
+        return told
+
+    def _runs(self, begin: int, behind: int) -> list[Run]:
+        """A word by the baselines of its signs; nothing where all are of one height."""
+        edges = list(self._edges(range(begin, behind)))
+        first = edges[0]
+        if all(one[1] == first[1] and one[3] == first[3] for one in edges):
+            return []
+        runs: list[Run] = []
+        for base, group in groupby(zip(range(begin, behind), edges, strict=True), key=self._base_of_sign):
+            signs = list(group)
+            size = max(top - bottom for _, (_, top, _, bottom) in signs)
+            runs.append(Run(self._text[signs[0][0] : signs[-1][0] + 1], size, base))
+        return runs
+
+    def _base_of_sign(self, sign: tuple[int, _Edges]) -> float:
+        return self._base_of(sign[0])
+
+    def _right_before(self, begin: int) -> str:
+        """The word that the one which begins a line goes on with: pdfium breaks lines where baselines change."""
+        behind = len(self._text[max(0, begin - 4) : begin].rstrip()) + max(0, begin - 4)
+        if not 0 < behind < begin:
+            return ""
+        _, top, right, bottom = self._edges_of(behind - 1)
+        left = self._edges_of(begin)[0]
+        return self._text[max(0, behind - _CONTEXT) : behind] if abs(left - right) < BESIDE * (top - bottom) else ""
 
     def _pieces(self, words: Sequence[_Found]) -> list[Word]:
         """A line whose words stand on one baseline and in one order, in pieces without wide gaps; else nothing."""
@@ -275,65 +317,10 @@ class _Places:
             for wall in takewhile(lambda wall: wall.at <= right + 1, islice(self._walls, first, None))
         )
 
-    def _may_hold_scripts(self, start: int, end: int) -> bool:
-        return bool(HOLDS_SCRIPT.search(self._text, start, end) or MAY_OPEN.match(self._text, start, end))
-
-    def _with_tail(self, begin: int, behind: int) -> str:
-        """The text of a word with its scripts written apart, also such as end it and are letters."""
-        at, text = behind - 1, self._text
-        base, last = (self._base_of(begin), self._base_of(at)) if at > begin else (0.0, 0.0)
-        if base == last or not is_stacked(self._size_of(at), last, of_size=self._size_of(begin), of_base=base):
-            return self._with_scripts(text, begin, behind)
-        while at - 1 > begin and self._base_of(at - 1) == last:
-            at -= 1
-        if not _TAIL.search(text, at, behind):
-            return self._with_scripts(text, begin, behind)
-        told = self._with_scripts(text, begin, at)
-        return told + written(told, text[at:behind], raised=last > base)
-
-    def _with_scripts(self, text: str, begin: int, behind: int) -> str:
-        """The text of a word with its scripts written apart."""
-        if not _DIGIT.search(text, begin, behind):
-            return text[begin:behind]
-        told, since = self._mark(text, begin)
-        for found in MAY_FOLLOW.finditer(text, max(since, begin + 1), behind):
-            raised = self._raised(found.start())
-            if raised is not None:
-                told += text[since : found.start()]
-                told += written(told, found[0], raised=raised)
-                since = found.end()
-        return told + text[since:behind]
-
-    def _mark(self, text: str, begin: int) -> tuple[str, int]:
-        """A footnote's mark at the beginning, and where the text goes on."""
-        found = MAY_OPEN.match(text, begin)
-        if not found:
-            return "", begin
-        base, above = self._base_of(found.end()), self._base_of(begin)
-        if base == above:
-            return "", begin
-        size, own = self._size_of(found.end()), self._size_of(begin)
-        is_mark = is_script(own, above, of_size=size, of_base=base)
-        return (f"[{found[0]}] ", found.end()) if is_mark else ("", begin)
-
-    def _raised(self, index: int) -> bool | None:
-        """Whether a character is a superscript of the one before, or a subscript; None if it is neither."""
-        base, before = self._base_of(index), self._base_of(index - 1)
-        if base == before:
-            return None
-        size, own = self._size_of(index - 1), self._size_of(index)
-        if not is_script(own, base, of_size=size, of_base=before):
-            return None
-        return base > before
-
     def _base_of(self, index: int) -> float:
         """The height of a character's baseline."""
         self._ask_origin(index, *self._origin)
         return self._y.value
-
-    def _size_of(self, index: int) -> float:
-        _, top, _, bottom = self._edges_of(index)
-        return top - bottom
 
     def _upright(self, words: Sequence[_Found]) -> Iterator[_Place]:
         """The visible words of a line, one by one."""
@@ -392,6 +379,12 @@ class _Places:
     def _turn(self, x: float, y: float) -> tuple[float, float]:
         sine, cosine = math.sin(self.angle), math.cos(self.angle)
         return x * cosine + y * sine, y * cosine - x * sine
+
+
+def _are_uneven(first: _Edges, last: _Edges) -> bool:
+    """Whether a word's last sign is smaller than its first, or the other way round."""
+    height, other = first[1] - first[3], last[1] - last[3]
+    return min(height, other) < SMALLER * max(height, other)
 
 
 def _lefts(piece: _Piece, words: Sequence[_Found]) -> Sequence[float]:

@@ -173,6 +173,26 @@ def test_scripts_stand_apart_from_what_they_stand_by() -> None:
     assert texts(read(page)) == ["It is 10^-3 of H_2O, as a note[4]", "[4] The note.", "Names[4], more"]
 
 
+@pytest.mark.parametrize(
+    ("signs", "text"),
+    [
+        ("x:i:y:j: and e:^-kt:, CO:2:-free or 2:^n+1:k", "x_iy_j and e^-kt, CO_2-free or 2^(n+1)k"),
+        ("of SO:4::^2-:, of :^14:C and K:m:-values", "of SO_4^2-, of ^14C and K_m-values"),
+        ("x:i::^2:y, m:^3:s:^-1:, a well-known, 1/2 and 2,000", "x_i^2y, m^3s^-1, a well-known, 1/2 and 2,000"),
+    ],
+)
+def test_scripts_within_words_stand_apart(signs: str, text: str) -> None:
+    """Each second part is one, raised behind `^`."""
+    drawn = [
+        f"{4 if part[0] == '^' else -3} Ts /F0 8 Tf ({part.lstrip('^')}) Tj 0 Ts /F0 12 Tf"
+        if number % 2
+        else f"({part}) Tj"
+        for number, part in enumerate(signs.split(":"))
+        if part
+    ]
+    assert texts(read(Page().draw(f"BT /F0 12 Tf 72 700 Td {' '.join(drawn)} ET"))) == [text]
+
+
 def test_scripts_that_are_letters_or_stand_over_one_another_stay_in_the_line_of_their_base() -> None:
     page = Page().draw("BT /F0 12 Tf 72 700 Td (Let x) Tj -3 Ts /F0 7 Tf (i+1) Tj 0 Ts /F0 12 Tf ( be the 5) Tj ET")
     page.content[-1] = page.content[-1][:-2] + "4 Ts /F0 7 Tf (th) Tj ET"
