@@ -52,7 +52,7 @@ def ask(
     from embedmill.console.services import asking
     from embedmill.retrieval.view import EVERY_SAYING, EXPLAINED_SAYING
 
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         reply = asking.ask(
             runtime,
             question,

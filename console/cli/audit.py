@@ -55,7 +55,7 @@ def verify(collection: Collection = None, as_json: AsJson = False) -> None:
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import auditing
 
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         found = auditing.verify_records(runtime, collection=collection)
     print_result(found, _print_verification, as_json=as_json)
     raise typer.Exit(DONE if found.ok else FAILED)
@@ -75,7 +75,7 @@ def export(
     from embedmill.console.services import auditing
 
     begin = None if since is None else parse_since(since)
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         print_json_lines(auditing.export_records(runtime, collection=collection, since=begin, form=form))
 
 

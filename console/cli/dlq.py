@@ -208,7 +208,7 @@ def export(
     from embedmill.console.services import dead_letters
 
     wanted = LetterFilter(None, job, collection, stage, error_class, fingerprint, older_than, newer_than, resolved)
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         lines = dead_letters.export_letters(runtime, wanted)
         if str(output) == "-":
             print_json_lines(lines)

@@ -44,7 +44,7 @@ def evaluate(
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import evaluating
 
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         choices = evaluating.Choices(gain, rank=rank, tune=tune)
         report = evaluating.evaluate(runtime, queries, qrels, collection=collection, against=against, choices=choices)
     for warning in report.warnings:

@@ -79,7 +79,7 @@ def export(
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services.feedback import export_feedback
 
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         found = export_feedback(runtime, collection)
     if found.left_out:
         print_notice(f"{found.left_out} judged queries are left out: their texts were not kept")

@@ -135,7 +135,7 @@ def export(
     from embedmill.console.cli.session import opened_to_read
     from embedmill.console.services import exporting
 
-    with opened_to_read() as runtime:
+    with opened_to_read(takes_long=True) as runtime:
         if rejected:
             print_json_lines(exporting.export_rejected(runtime, collection))
         else:

@@ -17,9 +17,9 @@ from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
 
 READING_SECONDS = 5.0
-"""At most so long a command that only reads waits for a database server that is away."""
+"""At most so long a command that reads and answers at once waits for a database server that is away."""
 BRING_BACK = "Bring the database server back, or correct EMBEDMILL_DATABASE_URL; embedmill doctor tries it"
-WORKERS_WAIT = "workers and commands that write wait EMBEDMILL_DATABASE_OUTAGE_SECONDS"
+WORKERS_WAIT = "what works, writes or takes long waits EMBEDMILL_DATABASE_OUTAGE_SECONDS"
 
 
 def read_settings() -> Settings:
@@ -48,13 +48,16 @@ def opened_to_work() -> Iterator[Runtime]:
 
 
 @contextmanager
-def opened_to_read() -> Iterator[Runtime]:
+def opened_to_read(*, takes_long: bool = False) -> Iterator[Runtime]:
     """A runtime for a command that only reads: a home that cannot be written is read as it stands.
 
-    Whoever asks is there to hear that the database is away, and asks again: it is not waited for as workers do.
+    Whoever asks is there to hear that the database is away, and asks again: it is not waited for as workers do. What
+    takes long, or was paid for, is not thrown away for a restart of the server.
     """
     settings = read_settings()
-    seconds = min(settings.database_outage_seconds, READING_SECONDS)
+    seconds = settings.database_outage_seconds
+    if not takes_long:
+        seconds = min(seconds, READING_SECONDS)
     impatient = settings.model_copy(update={"database_outage_seconds": seconds})
     try:
         with open_to_read(impatient, Listener(on_notice=print_told)) as runtime:

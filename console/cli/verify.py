@@ -30,7 +30,7 @@ def verify(
     from embedmill.console.cli.session import heard, opened_to_read, opened_to_work
     from embedmill.console.services import verifying
 
-    with opened_to_work() if repair else opened_to_read() as runtime, heard(quiet=as_json) as listener:
+    with opened_to_work() if repair else opened_to_read(takes_long=True) as runtime, heard(quiet=as_json) as listener:
         report = verifying.verify(runtime, collection, repair=repair, listener=listener)
     print_result(report, print_verification, as_json=as_json)
     raise typer.Exit(DONE if report.ok else FAILED)

@@ -22,12 +22,16 @@ def test_an_error_of_the_machine_names_its_file(
     assert f"the machine refused: {said}" in capsys.readouterr().err
 
 
-def test_a_command_that_reads_says_soon_that_the_database_is_away(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("command", "seconds"), [(["jobs", "list"], "0"), (["export"], "0.1")])
+def test_a_command_that_answers_at_once_says_soon_that_the_database_is_away(
+    command: list[str], seconds: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(session, "READING_SECONDS", 0.0)
     monkeypatch.setenv("EMBEDMILL_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    assert app._run(["jobs", "list"], debug=False) == 1
+    monkeypatch.setenv("EMBEDMILL_DATABASE_OUTAGE_SECONDS", "0.1")
+    assert app._run(command, debug=False) == 1
     err = capsys.readouterr().err
     assert "error: the database server cannot be reached" in err
-    assert "EMBEDMILL_DATABASE_URL" in err and "waited 0 s" in err and "EMBEDMILL_DATABASE_OUTAGE_SECONDS" in err
+    assert (
+        "EMBEDMILL_DATABASE_URL" in err and f"waited {seconds} s" in err and "EMBEDMILL_DATABASE_OUTAGE_SECONDS" in err
+    )
