@@ -19,6 +19,7 @@ from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import (
     QueryWord,
+    asks_for_usual,
     has_only_faint_parts,
     most_of_words,
     names_identifier,
@@ -92,6 +93,8 @@ class Look:
         self._met: dict[str, bool] = {}
         self.most_of_words = 0.0
         """What a row with all of the words would score by them; 0 where words are not looked at."""
+        self.are_usual = False
+        """Whether most rows hold all words that are asked for."""
         self._is_named = False
         self._holding: Mapping[int, int] = {}
         self._spelled: list[tuple[re.Pattern[str], float]] = []
@@ -156,6 +159,7 @@ class Look:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
+            self.are_usual = asks_for_usual(query, counted)
             spelled = ((some, weight_of_spelled(some, counted)) for some in query.spelled)
             self._spelled = [(spelling_of(some.parts, some.written), weight) for some, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))

@@ -1,8 +1,9 @@
 """Owns what is asked: the text, what its signs mean, and what that asks of every row that a search may find."""
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 from embedmill.retrieval.expansion.expansion import AddedName
@@ -13,8 +14,8 @@ from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
+from embedmill.shared.words.telling import ENOUGH_TOGETHER, may_tell_nothing, tell_in
 
-AsWritten = Callable[[VectorRow], bool]
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -63,17 +64,19 @@ class SearchQuestion:
         fields = _fields(row)
         return _hold_all(self.words.phrases, fields) and not _hold_any(self.words.excluded_phrases, fields)
 
-    @property
-    def as_written(self) -> AsWritten:
-        """What tells rows that hold all of the query as it is written."""
-        whole = Phrase(self.words.plain)
+    def as_written(self, row: VectorRow) -> bool:
+        """Whether a row holds all of the query as it is written."""
+        whole = _phrase(self.words.plain)
+        if whole.held_by(row.title, row.section, row.text):
+            return True
+        return whole.may_be_named(row.uri) and whole.held_by(read_name(row.uri).text)
 
-        def holds(row: VectorRow) -> bool:
-            if whole.held_by(row.title, row.section, row.text):
-                return True
-            return whole.may_be_named(row.uri) and whole.held_by(read_name(row.uri).text)
-
-        return holds
+    def tells_in(self, row: VectorRow) -> bool:
+        """Whether holding the words says anything of a row: function words, a letter or a digit alone say nothing."""
+        words = may_tell_nothing(self.words.plain)
+        if not words or tell_in(words, row.text):
+            return True
+        return len(words) >= ENOUGH_TOGETHER and self.as_written(row)
 
     def shows(self, row: VectorRow) -> bool:
         """Whether a row may stand beside a hit: the filter and what is excluded hold for it too."""
@@ -88,6 +91,9 @@ def ask(text: str, *, mode: Mode = "hybrid", where: Condition | None = None) -> 
     if mode not in MODES:
         raise UsageError(f"{mode!r} is no search mode", hint=f"Use {', '.join(MODES[:-1])} or {MODES[-1]}.")
     return SearchQuestion(text, parse_query(text), mode, where)
+
+
+_phrase = lru_cache(maxsize=8)(Phrase)
 
 
 def _fields(row: VectorRow) -> tuple[str, ...]:

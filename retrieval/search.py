@@ -235,7 +235,7 @@ class Searcher:
 
     def _find_judge(self, question: SearchQuestion, vector: Vector | None, look: Look, steps: Steps) -> RelevanceJudge:
         embedding = None if vector is None else self._open_embedder().name
-        judge = find_judge(embedding, question, most_of_words=look.most_of_words)
+        judge = find_judge(embedding, question, most_of_words=look.most_of_words, are_usual=look.are_usual)
         with steps.step(JUDGE) as step:
             step.ran, step.why = bool(judge.by), judge.why
         return judge

@@ -13,6 +13,7 @@ from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
 from embedmill.shared.words.spellings import in_one_form, name_and_number, other_wholes
 from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, split, take_apart, tokens
+from embedmill.shared.words.telling import is_name
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
 
 MOST_WORDS = 1000
@@ -27,8 +28,6 @@ SHOUTED = 4
 """So many words in capitals are a sentence; fewer are names, as DIN EN 12."""
 _RUN_OF_WORDS = re.compile(r"(?<![^\s(\[\"'])[^\W_]+(?:\+\+|#)?(?:\s[^\W_]+(?:\+\+|#)?)+(?![^\s.,;:!?)\]\"'])")
 """Words of letters and digits alone, one space between; a language's name may end with signs."""
-_NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
-"""Function words that are written large by others than names."""
 _NO_LETTERS = frozenset("aiI")
 """Words of one letter."""
 FEW_WORDS = 3
@@ -56,6 +55,8 @@ SPELLED_SHARE, HELD_SHARE = 2.0, 0.4
 some row holds it as the query writes it: behind that one, and before its parts apart."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
+USUAL_SHARE, ENOUGH_ROWS = 0.5, 100
+"""A word that more of the rows hold, where there are enough of them, tells none from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,16 +302,9 @@ def _functional(cut: Sequence[str]) -> frozenset[str]:
         token
         for at, token in enumerate(cut)
         if any(token.lower() in language.words for language in spoken)
-        and (shouted or not _is_name(token, is_first=not at))
+        and (shouted or not is_name(token, is_first=not at))
     )
     return functional if len(functional) < len(cut) else frozenset()
-
-
-def _is_name(word: str, *, is_first: bool) -> bool:
-    """Whether a function word is written as a name is: IT, The Who, vitamin A."""
-    if word in _NO_NAMES or not word[0].isupper():
-        return False
-    return not is_first or (len(word) > 1 and word.isupper())
 
 
 def _exclusions(parts: Iterable[QueryPart]) -> tuple[tuple[QueryWord, ...], tuple[Phrase, ...]]:
@@ -369,6 +363,14 @@ def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
     parts = (word for word in query.words if word.part_of and word.part_share == PART_SHARE)
     named = (term for some in query.adjoined if some.is_named for term in some.terms)
     return any(map((counted.holding or {}).get, chain((term for word in parts for term in word.part_of), named)))
+
+
+def asks_for_usual(query: WordQuery, counted: WordCounts) -> bool:
+    """Whether all that is asked for is in most rows: holding it says little of one."""
+    holding = counted.holding or {}
+    telling = [word for word in query.words if not word.functional]
+    usual = (sum(map(holding.get, word.terms, repeat(0))) > USUAL_SHARE * counted.rows for word in telling)
+    return counted.rows >= ENOUGH_ROWS and bool(telling) and all(usual)
 
 
 def weight_of(word: QueryWord, counted: WordCounts) -> float:

@@ -150,6 +150,42 @@ def test_the_model_that_is_the_default_tells_what_is_there(tmp_path: Path, query
         assert held.search(query).relevance == expected
 
 
+IN_EVERY_TEXT = (
+    "the", "the the the", "The", "THE", "of the", "is it", "a", "7", "2 2", "x", "und und", "的", "のの"
+)  # fmt: skip
+IN_SOME = (
+    "The caretaker has the key of the pump, and what is it worth? Is it a 7 or an x? 2 2, it says, in all of them.",
+    "Und wer hat den Schlüssel? Das weiß der Hausmeister und nicht die Mieterin, und auch nicht ihr Sohn.",
+    "我們的貼紙。日本の天気の話",
+    "To be or not to be, that is what he asks himself.",
+    "IT says who may have which computer.",
+    "Plain C was enough for it.",
+    "Use a car to get there.",
+)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_words_that_every_text_of_a_language_has_say_nothing(tmp_path: Path, mode: Mode) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        for number, note in enumerate((*IN_SOME, *NOTES)):
+            held.add(f"n{number}", note)
+        told = {query: held.search(query, mode=mode).relevance for query in IN_EVERY_TEXT}
+        assert [query for query, said in told.items() if said is Relevance.GOOD] == []
+        for query in ("to be or not to be", "IT", "C", "car"):
+            assert (query, held.search(query, mode=mode).relevance) == (query, "good")
+
+
+def test_a_word_that_most_rows_hold_makes_no_hit_a_good_one(held: Held) -> None:
+    for number in range(120):
+        held.add(f"n{number}", f"Boiler {number} stands in house {number * 7}, and is looked at in {2000 + number}.")
+    held.add("rare", "The chimney of a boiler was swept.")
+    assert {query: held.search(query, mode="lexical").relevance for query in ("boiler", "boiler chimney")} == {
+        "boiler": Relevance.WEAK,
+        "boiler chimney": Relevance.GOOD,
+    }
+
+
 PARTS = " ".join(f"Step {n}: take the lid off, look whether it is worn, and put it back." for n in range(12))
 MANUAL = f"{PARTS} ERR-2041 is shown when the inlet is blocked. Firmware 2.11.3 is needed; see RFC 7231. {PARTS}"
 
@@ -178,6 +214,9 @@ def test_texts_in_a_script_that_the_model_does_not_read_are_judged_by_their_word
         assert (found.relevance, found.judged_by) == ("weak", "words")
         assert all((hit.similarity or 0) < WEAK for hit in found.hits)
         assert held.search("пон третий этаж").relevance == held.search("प्याज").relevance == "good"
+        by_meaning = held.search(query, mode="dense")
+        assert (by_meaning.judged_by, by_meaning.relevance, by_meaning.hits[0].similarity) == ("", None, None)
+        assert any("of such a script" in step.why for step in by_meaning.steps)
 
 
 @pytest.mark.parametrize(
