@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from embedmill.workers.parsing.xml import Element, attribute, local_name
 
 _ATOM = re.compile(r"[^\W_]+(?:[.,]\d+)?|.|", re.DOTALL)
+_PRODUCT = re.compile(r"\d[\d.,]*[^\W\d_]+")
 _WORD_END = re.compile(r"[\w)\]}]\Z")
 _WORD_START = re.compile(r"[\w(\[{√∑∫∏]")
 _INVISIBLE = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b"))
@@ -19,8 +20,9 @@ def atom(text: str) -> str:
 
 
 def fraction(over: str, under: str) -> str:
-    """`(a+b)/c`."""
-    return f"{atom(over)}/{atom(under)}"
+    """`(a+b)/c`; what is divided by a product is divided by all of it: `a/(2c)`."""
+    under = under.strip()
+    return f"{atom(over)}/{f'({under})' if _PRODUCT.fullmatch(under) else atom(under)}"
 
 
 def scripted(base: str, *, below: str = "", above: str = "") -> str:
@@ -57,7 +59,7 @@ def _script(mark: str, text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    is_signed = re.fullmatch(r"[-+−–±]?[\w.,]+|['′″*†‡∗]+", text)
+    is_signed = re.fullmatch(r"[-+−–±]?[^\W_][^\W_.,]*(?:[.,][^\W_]+)*|['′″*†‡∗]+", text)
     return f"{mark}{text}" if is_signed else f"{mark}{atom(text)}"
 
 

@@ -15,6 +15,7 @@ from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.html import read_message
 from embedmill.workers.parsing.parse import parse
 from embedmill.workers.parsing.replies import read_body, unflowed
+from embedmill.workers.parsing.uuencode import split_files
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
 _READ_HEADERS = frozenset({"subject", "content-type", "content-disposition", *(name.lower() for name in SHOWN_HEADERS)})
@@ -153,31 +154,37 @@ class _MailReader:
             self._behind.append(partial(self._read_attachment, part, name or kind, level=level))
             return
         try:
-            self._read_body(part, kind)
+            self._read_body(part, kind, level=level)
         except UnsupportedDocument:
             self._draft.note("a body in an unknown encoding was left out")
 
-    def _read_body(self, part: Message, kind: str) -> None:
+    def _read_body(self, part: Message, kind: str, *, level: int) -> None:
         if not (payload := _payload(part)):
             return
         text = self._draft.decode(payload, declared=_charset(part))
         self._note_damage(part, "a body")
         if kind == "text/html":
             read_message(text, self._draft)
-        elif str(part.get_param("format", "")).lower() == "flowed":
+            return
+        text, files = split_files(text)
+        for found in files:
+            if not found.is_whole:
+                self._draft.note(f"the attachment {found.name} is cut short: some of it is missing")
+            self._behind.append(partial(self._read_file, found.data, found.name, level=level))
+        if str(part.get_param("format", "")).lower() == "flowed":
             read_body(unflowed(text, keeps_blanks=str(part.get_param("delsp", "")).lower() != "yes"), self._draft)
         else:
             read_body(text, self._draft)
 
     def _read_attachment(self, part: Message, name: str, *, level: int) -> None:
-        """Under its name, as the document that it is; what cannot be read is named, and costs nothing else."""
-        payload = _payload(part)
         self._note_damage(part, f"the attachment {name}")
+        self._read_file(_in_unicode(_payload(part), part), name, level=level)
+
+    def _read_file(self, data: bytes, name: str, *, level: int) -> None:
+        """Under its name, as the document that it is; what cannot be read is named, and costs nothing else."""
         try:
             self._require_within_limits()
-            document = parse(
-                _in_unicode(payload, part), name=name, limits=self._draft.room, depth=self._draft.depth + 1
-            )
+            document = parse(data, name=name, limits=self._draft.room, depth=self._draft.depth + 1)
         except DocumentError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise

@@ -13,7 +13,7 @@ MarkedPiece = tuple[str, str]
 """A mark, \"\" for none, and the text that has it."""
 
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|ème|o|a|os|as)\Z", re.IGNORECASE)
-_ONE_WORD = re.compile(r"[-+−–±]?[\w.,]*\w[-+−–]?|[^\w\s()\[\]]+")
+_ONE_WORD = re.compile(r"[-+−–±]?(?:[^\W_]|[.,])*[^\W_][-+−–]?|[^\w\s()\[\]]+")
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)", re.DOTALL)
 
 

@@ -47,7 +47,7 @@ class ListLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class _WordList:
+class CountedList:
     """A `num`: the levels of its `abstractNum`, those it writes otherwise, and where it says that counting begins."""
 
     counted_as: str
@@ -55,17 +55,46 @@ class _WordList:
     starts: dict[int, int] = field(default_factory=dict)
 
 
-class Numbering:
+class ListCounts:
     """Counts the items of all lists of one document, in its order."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[int, int]] = {}
+        self._begun: set[tuple[str, int]] = set()
+
+    def next(self, number: str, of: CountedList, depth: int) -> str | None:
+        """The marker of the next item of a list, which is counted; None where the list has no such level."""
+        level = of.levels.get(depth)
+        if level is None:
+            return None
+        counts = self._count(number, of, depth, level)
+        if level.style == "bullet":
+            return BULLET if level.text.strip() or level.has_picture else ""
+        return _written(level, of.levels, counts)
+
+    def _count(self, number: str, of: CountedList, depth: int, level: ListLevel) -> dict[int, int]:
+        counts = self._counts.setdefault(of.counted_as, {})
+        if depth in of.starts and (number, depth) not in self._begun:
+            counts[depth] = of.starts[depth]
+        else:
+            counts[depth] = counts.get(depth, level.start - 1) + 1
+        self._begun.add((number, depth))
+        for deeper in [other for other in counts if other > depth]:
+            if deeper in of.levels and of.levels[deeper].begins_anew_after(depth + 1):
+                del counts[deeper]
+        return counts
+
+
+class Numbering:
+    """The lists of one Word document."""
 
     def __init__(self, root: Element | None, styles: Styles) -> None:
         """Numbering styles name lists, too."""
         self._styles = styles
         self._numbers = _by_id(root, "num", "numId")
         self._abstract = _by_id(root, "abstractNum", "abstractNumId")
-        self._lists: dict[str, _WordList | None] = {}
-        self._counts: dict[str, dict[int, int]] = {}
-        self._begun: set[tuple[str, int]] = set()
+        self._lists: dict[str, CountedList | None] = {}
+        self._counts = ListCounts()
 
     def level_of_style(self, number: str, style: str) -> int:
         """The level of a list whose items have this paragraph style; 0 when the list names none."""
@@ -76,15 +105,9 @@ class Numbering:
     def next(self, number: str, depth: int) -> str | None:
         """The marker of the next item of a list, which is counted; None where the document has no such list."""
         found = self._list(number)
-        level = found.levels.get(depth) if found else None
-        if found is None or level is None:
-            return None
-        counts = self._count(number, found, depth, level)
-        if level.style == "bullet":
-            return BULLET if level.text.strip() or level.has_picture else ""
-        return _written(level, found.levels, counts)
+        return None if found is None else self._counts.next(number, found, depth)
 
-    def _list(self, number: str) -> "_WordList | None":
+    def _list(self, number: str) -> CountedList | None:
         """A list, read when it is first asked for."""
         if number not in self._lists:
             element = self._numbers.get(number)
@@ -102,18 +125,6 @@ class Numbering:
             number = linked
         return None
 
-    def _count(self, number: str, of: _WordList, depth: int, level: ListLevel) -> dict[int, int]:
-        counts = self._counts.setdefault(of.counted_as, {})
-        if depth in of.starts and (number, depth) not in self._begun:
-            counts[depth] = of.starts[depth]
-        else:
-            counts[depth] = counts.get(depth, level.start - 1) + 1
-        self._begun.add((number, depth))
-        for deeper in [other for other in counts if other > depth]:
-            if deeper in of.levels and of.levels[deeper].begins_anew_after(depth + 1):
-                del counts[deeper]
-        return counts
-
 
 def _written(level: ListLevel, levels: dict[int, ListLevel], counts: dict[int, int]) -> str:
     def place(found: re.Match[str]) -> str:
@@ -125,14 +136,14 @@ def _written(level: ListLevel, levels: dict[int, ListLevel], counts: dict[int, i
     return _PLACE.sub(place, level.text).strip()
 
 
-def _read_list(number: Element, abstract: Element | None) -> _WordList:
+def _read_list(number: Element, abstract: Element | None) -> CountedList:
     levels = {} if abstract is None else dict(_read_levels(abstract.iterfind("{*}lvl")))
     starts: dict[int, int] = {}
     for override in number.iterfind("{*}lvlOverride"):
         levels.update(_read_levels(override.iterfind("{*}lvl")))
         if (start := child_value(override, "{*}startOverride")).isdecimal():
             starts[_integer(attribute(override, "ilvl"), 0)] = int(start)
-    return _WordList("" if abstract is None else attribute(abstract, "abstractNumId"), levels, starts)
+    return CountedList("" if abstract is None else attribute(abstract, "abstractNumId"), levels, starts)
 
 
 def _read_levels(elements: Iterable[Element]) -> Iterator[tuple[int, ListLevel]]:

@@ -30,6 +30,8 @@ MATRIX = (
     f"<m:m><m:mr><m:e>{run('1')}</m:e><m:e>{run('0')}</m:e></m:mr>"
     f"<m:mr><m:e>{run('0')}</m:e><m:e>{run('1')}</m:e></m:mr></m:m>"
 )
+INNER = f"<m:sSub><m:e>{run('i')}</m:e><m:sub>{run('j')}</m:sub></m:sSub>"
+NESTED = f"<m:sSub><m:e>{run('x')}</m:e><m:sub>{INNER}</m:sub></m:sSub>"
 WEB_SUM = "<munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><mi>i</mi>"
 FRACTION = f"<m:f><m:num>{run('a+b')}</m:num><m:den>{run('2c')}</m:den></m:f>"
 
@@ -37,10 +39,11 @@ FRACTION = f"<m:f><m:num>{run('a+b')}</m:num><m:den>{run('2c')}</m:den></m:f>"
 @pytest.mark.parametrize(
     ("inner", "line"),
     [
-        (run("E=") + FRACTION, "E=(a+b)/2c"),
-        (FRACTION + run("d"), "(a+b)/2c d"),
+        (run("E=") + FRACTION, "E=(a+b)/(2c)"),
+        (FRACTION + run("d"), "(a+b)/(2c) d"),
         (f"<m:sSup><m:e>{run('c')}</m:e><m:sup>{run('2')}</m:sup></m:sSup>", "c^2"),
         (SCRIPTS, "x_i^(n+1)"),
+        (NESTED, "x_(i_j)"),
         (f"<m:rad><m:deg/><m:e>{run('x')}</m:e></m:rad>", "sqrt(x)"),
         (f"<m:rad><m:deg>{run('3')}</m:deg><m:e>{run('x')}</m:e></m:rad>", "root(3, x)"),
         (SUM, "∑_(i=1)^n k"),

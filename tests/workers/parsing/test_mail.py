@@ -1,6 +1,7 @@
 """A mail is read with all that it carries: each version once, what is attached and forwarded below it."""
 
 import gzip
+from binascii import b2a_uu
 from email.message import EmailMessage
 
 import pytest
@@ -46,6 +47,18 @@ def test_archives_in_attachments_are_opened_so_deep_and_no_bomb_goes_off() -> No
     assert "deep" not in texts(document)
     assert "a.zip: left out: n.zip!/n.zip: containers in 2 others are not opened" in document.notes[0]
     assert document.notes[1].startswith("attachment left out: b.zip: it expands")
+
+
+@pytest.mark.parametrize(
+    ("end", "notes"), [(" \nend\n", ()), ("", ("the attachment a b.md is cut short: some of it is missing",))]
+)
+def test_files_in_the_text_of_a_mail_are_attachments(end: str, notes: tuple[str, ...]) -> None:
+    body = f"See below.\n\nbegin 644 a b.md\n{b2a_uu(b'# B: A walrus.').decode()}{end}"
+    document = shown(message(body + ("Yours, Ada" if end else "")))
+    assert headings(document) == [(1, "S"), (2, "a b.md"), (3, "B: A walrus.")]
+    assert ("Yours, Ada" in texts(document)) == bool(end)
+    assert document.notes == notes
+    assert "begin 100 times\nand end" in texts(shown(message("begin 100 times\nand end")))
 
 
 def test_a_mailbox_that_is_attached_is_its_messages() -> None:

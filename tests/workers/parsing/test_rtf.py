@@ -127,10 +127,41 @@ def test_a_link_keeps_its_words() -> None:
     assert shown(rb'{\field{\*\fldinst HYPERLINK "x"}{\fldrslt the words}}') == ["the words"]
 
 
-@pytest.mark.parametrize("data", [b"{\\rtf1 half of it", b"{\\rtf1 a{b}", b"{\\rtf1" + b"{" * 100_000 + b"}" * 100_000])
-def test_a_file_that_is_cut_short_or_all_braces_is_refused(data: bytes) -> None:
+def test_a_file_that_is_all_braces_is_refused() -> None:
     with pytest.raises(UnreadableDocument):
-        read(data, "a.rtf")
+        read(b"{\\rtf1" + b"{" * 100_000 + b"}" * 100_000, "a.rtf")
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (rb"{\rtf1 half of it", ["half of it"]),
+        (rb"{\rtf1 a{b}", ["ab"]),
+        (rb"{\rtf1 a\par{\trowd\cellx9\cellx99 \intbl b\cell c\cell\row}{\footnote d", ["a", "b | c", "[1]", "[1] d"]),
+    ],
+)
+def test_a_file_that_is_cut_short_is_read_to_its_end_with_a_note(data: bytes, kept: list[str]) -> None:
+    document = read(data, "a.rtf")
+    assert texts(document) == kept
+    assert document.notes == ("the file is cut short: its end is missing",)
+
+
+def test_items_whose_numbers_stand_in_the_tables_of_lists_alone_are_numbered() -> None:
+    level = rb"{\listlevel\levelnfc%d\levelstartat%d{\leveltext\leveltemplateid7\'0%s;}{\levelnumbers\'01;}}"
+    levels = level % (0, 3, rb"2\'00.") + level % (4, 1, rb"3\'00.\'01")
+    bullets = level % (23, 1, rb"1\u8226 ?")
+    tables = (
+        rb"{\*\listtable{\list" + levels + rb"\listid5}{\list" + bullets + rb"\listid6}}"
+        rb"{\*\listoverridetable{\listoverride\listid5\ls1}{\listoverride\listid6\ls2}}"
+    )
+    items = rb"\pard\ls1 a\par\ilvl1 b\par c\par\ilvl0{\listtext 4.\tab}d\par e\par\pard\ls2 f\par\pard\ls9 g\par}"
+    assert shown(tables + items) == ["3. a", "  3.a b", "  3.b c", "4. d", "5. e", "- f", "g"]
+
+
+def test_words_before_a_table_in_a_cell_stay_in_their_cell() -> None:
+    inner = rb"\itap2 a\nestcell b\nestcell{\*\nesttableprops\trowd\cellx9\cellx99\nestrow}"
+    body = rb"\trowd\cellx99\cellx999 \pard\intbl See\par" + inner + inner + rb"\pard\intbl end\cell c\cell\row}"
+    assert shown(body) == ["See end | c", "a | b", "a | b"]
 
 
 def test_what_stands_behind_the_last_brace_is_nobodys() -> None:

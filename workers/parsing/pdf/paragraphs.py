@@ -22,6 +22,8 @@ OTHER_SIZE = 0.12
 NEIGHBOURS = 12
 """Lines before and behind that tell how wide a column is."""
 
+_STAR = "* "
+"""One alone is the mark of a footnote."""
 _ENDS = frozenset(".!?:;\u3002\uff01\uff1f")
 _CLOSING = "'\")]\u201d\u2019"
 
@@ -36,6 +38,7 @@ class Paragraphs:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._lines = [part for part in parts if isinstance(part, Line)]
         self._place = {id(line): number for number, line in enumerate(self._lines)}
+        self._has_starred_items = sum([line.text.startswith(_STAR) for line in self._lines]) > 1
         self._spans = [(line.left, line.right) for line in self._lines]
         gaps = [above.base - line.base for above, line in pairwise(self._lines) if _is_below(above, line)]
         self._leading = median(gaps) if gaps else 0.0
@@ -59,6 +62,8 @@ class Paragraphs:
         found = MARKER.match(f"{line.text} ")
         if not found or (found["bullet"] and found["bullet"] in BULLETS):
             return found
+        if found[0].startswith(_STAR) and not (in_item or self._has_starred_items):
+            return None
         if before is None or in_item or not self.goes_on(before, line):
             return found
         in_text = not _ends_sentence(before.text) and line.left < before.left + INDENT * line.size

@@ -48,7 +48,16 @@ class RtfGroup:
             self.is_markup,
             self.is_struck,
             self.mark,
-            Paragraph(outer.level, outer.depth, outer.indent, outer.is_code, outer.is_caption, outer.in_table),
+            Paragraph(
+                outer.level,
+                outer.depth,
+                outer.indent,
+                outer.is_code,
+                outer.is_caption,
+                outer.in_table,
+                outer.list,
+                outer.nesting,
+            ),
         )
 
 

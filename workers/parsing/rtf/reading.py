@@ -15,6 +15,7 @@ from embedmill.workers.parsing.page_numbers import says_more
 from embedmill.workers.parsing.rtf.fonts import ALL, RtfFonts, RtfStyle, page
 from embedmill.workers.parsing.rtf.forms import shown_field
 from embedmill.workers.parsing.rtf.groups import TARGETS, RtfGroup, RtfTarget
+from embedmill.workers.parsing.rtf.lists import RtfLists
 from embedmill.workers.parsing.rtf.math import shown_equation
 from embedmill.workers.parsing.rtf.stories import Alternative, Body, Paragraph, Story
 from embedmill.workers.parsing.rtf.tables import RowDefinition
@@ -30,7 +31,7 @@ _SIGNS = {
     "\t": "\t",
 }  # fmt: skip
 _SKIPPED = frozenset(
-    "colortbl objclass objname themedata colorschememapping datastore listtable listoverridetable rsidtbl "
+    "colortbl objclass objname themedata colorschememapping datastore rsidtbl "
     "generator latentstyles datafield bkmkstart bkmkend shprslt nonshppict nonesttables xe "
     "tc atrfstart atrfend atndate atnref atntime atnicon atnid atnparent filetbl revtbl xmlnstbl userprops ftnsep "
     "ftnsepc ftncn aftnsep aftnsepc aftncn htmltag mhtmltag pnseclvl keycode blipuid wgrffmtfilter mmathPr "
@@ -40,7 +41,7 @@ _HEADERS = frozenset("header headerl headerr headerf footer footerl footerr foot
 _BOXES = frozenset(("shptxt", "dptxbxtext"))
 _KNOWN = frozenset(
     "shpinst shppict picprop nesttableprops objdata annotation atnauthor footnote ud fldinst fldrslt shptxt dptxbxtext "
-    "do moMath".split()
+    "do moMath listtable listoverridetable".split()
 )
 """Destinations that `\\*` marks as optional, and that hold text, or say what is here."""
 # What a picture or a shape is called for those who do not see it.
@@ -52,9 +53,9 @@ _MOVED = {"up": (SUPER, 4), "dn": (SUB, 2)}
 
 
 def read(data: bytes, draft: Draft) -> None:
-    """UnreadableDocument when the closing brace is missing, or groups are nested too deeply."""
+    """UnreadableDocument when groups are nested too deeply; a file whose last brace is missing is read to its end."""
     if not _RtfReader(data, draft).read():
-        raise UnreadableDocument("the file is cut short")
+        draft.note("the file is cut short: its end is missing")
 
 
 class _RtfReader:
@@ -76,6 +77,7 @@ class _RtfReader:
         self._running: list[Story] = []
         self._objects: list[bytes] = []
         self._row = RowDefinition()
+        self._lists = RtfLists()
 
     def read(self) -> bool:
         """Whether the outermost group was closed; what stands behind it is nobody's."""
@@ -93,6 +95,10 @@ class _RtfReader:
                     return True
             else:
                 self._control(token)
+        self._flush()
+        while self._outer:
+            self._close()
+        self._finish()
         return False
 
     def _open(self) -> None:
@@ -237,6 +243,10 @@ class _RtfReader:
                 self._state.paragraph.depth = number or 0
             case "li":
                 self._state.paragraph.indent = number or 0
+            case "ls":
+                self._state.paragraph.list = number or 0
+            case "itap":
+                self._state.paragraph.nesting = number or 0
 
     def target(self, word: str, _number: int | None) -> None:
         target = TARGETS[word]
@@ -268,7 +278,7 @@ class _RtfReader:
                 self._end_paragraph()
 
     def _end_cell(self) -> None:
-        if self._marker:
+        if self._marker or self._state.paragraph.list:
             self._end_paragraph()
         self._state.story.end_cell()
 
@@ -276,7 +286,11 @@ class _RtfReader:
         marker, self._marker = " ".join(self._marker.split()), ""
         if marker and not any(map(str.isalnum, marker)):
             marker = "-"
-        self._state.story.end_paragraph(self._state.paragraph, marker)
+        paragraph = self._state.paragraph
+        if paragraph.list:
+            counted = self._lists.next(paragraph.list, paragraph.depth)
+            marker = marker or counted
+        self._state.story.end_paragraph(paragraph, marker)
 
     def define_row(self, word: str, number: int | None) -> None:
         match word:
@@ -317,6 +331,13 @@ class _RtfReader:
     def field(self, _word: str, _number: int | None) -> None:
         """What a form's field shows; the results of others stand beside them."""
         self._add(shown_field(self._tokens.take_group(), lambda text: self._fonts.decode(text, self._state.font)))
+
+    def lists(self, word: str, _number: int | None) -> None:
+        group = self._tokens.take_group()
+        if word == "listtable":
+            self._lists.define(group)
+        else:
+            self._lists.assign(group)
 
     def equation(self, _word: str, _number: int | None) -> None:
         """In a line; the picture of it beside it says nothing more."""
@@ -371,7 +392,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _RtfReader.outline: "outlinelevel",
     _RtfReader.plain: "plain",
     _RtfReader.flag: "v deleted strike striked htmlrtf super sub nosupersub up dn",
-    _RtfReader.paragraph: "pard intbl ilvl li",
+    _RtfReader.paragraph: "pard intbl ilvl li ls itap",
     _RtfReader.target: " ".join(TARGETS),
     _RtfReader.end: "par \r \n sect page column cell row nestcell nestrow nesttableprops",
     _RtfReader.define_row: "trowd cellx clmrg clvmrg trhdr",
@@ -379,6 +400,7 @@ _FOLLOWED: dict[_Follow, str] = {
     _RtfReader.object: "objdata objautlink objlink",
     _RtfReader.field: "fldinst",
     _RtfReader.equation: "moMath",
+    _RtfReader.lists: "listtable listoverridetable",
     _RtfReader.picture: f"pict {_PICTURES}",
     _RtfReader.begin_unicode: "upr ud",
 }

@@ -21,7 +21,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Paragraph:
-    """What control words say of the paragraph that is being read; `level` 0 is no heading, `indent` is in twips."""
+    """What control words say of the paragraph that is being read; `level` 0 is no heading, `indent` is in twips.
+
+    `list` is the number of the list that it is an item of, 0 for none; `nesting` counts the tables that it lies in.
+    """
 
     level: int = 0
     depth: int = 0
@@ -29,6 +32,8 @@ class Paragraph:
     is_code: bool = False
     is_caption: bool = False
     in_table: bool = False
+    list: int = 0
+    nesting: int = 0
 
 
 class Story:
@@ -88,6 +93,7 @@ class Body(Story):
         self.beside: list[Story] = []
         self._draft = draft
         self._cell: list[str] = []
+        self._inner: list[str] = []
         self._cells: list[str] = []
         self._nested: list[list[Cell]] = [[]]
         self._below: list[Callable[[], None]] = []
@@ -105,7 +111,8 @@ class Body(Story):
     def end_paragraph(self, paragraph: Paragraph, marker: str) -> None:
         text = self.take()
         if paragraph.in_table:
-            self._cell.append(" ".join(filter(None, (marker, text))))
+            cell = self._inner if paragraph.nesting > 1 else self._cell
+            cell.append(" ".join(filter(None, (marker, text))))
             return
         self._end_table()
         is_code = paragraph.is_code or self._fonts == {True} or (bool(self._code) and not text.strip())
@@ -142,7 +149,7 @@ class Body(Story):
             self._nested.append([])
 
     def _nested_text(self) -> str:
-        cell, self._cell = self._cell, []
+        cell, self._inner = self._inner, []
         return "\n".join([*cell, self.take()])
 
     def _end_nested(self) -> None:
