@@ -1,5 +1,6 @@
 """Owns the charts of office files: the title, the axes, and the numbers as the table that a chart draws."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,10 @@ from embedmill.workers.parsing.xml import Element, local_name
 _FIRST_DAY, _LAST_DAY = datetime(1899, 12, 30), 2_958_465  # noqa: DTZ001 - a sheet's days have no zone
 POINTS = 10_000
 """Most categories that are read of one chart."""
+
+
+Series = tuple[dict[int, str], dict[int, str]]
+"""Labels and values by their index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +31,27 @@ def read_chart(root: Element) -> Chart:
     series = [found for found in root.iter("{*}ser", "{*}data") if local_name(found) == "ser" or found.get("id")]
     read = [_read_series(found) for found in series]
     names = [_series_name(found) for found in root.iter("{*}ser", "{*}series")]
-    categories: dict[int, str] = {}
-    for labels, _ in read:
-        categories.update({index: label for index, label in labels.items() if index not in categories})
-    values = [values for _, values in read]
-    indexes = sorted({*categories, *(index for points in values for index in points)})[:POINTS]
-    rows = [[categories.get(index, ""), *(points.get(index, "") for points in values)] for index in indexes]
+    rows = told_rows(read)
     across, up = _axis_titles(root)
     title = " ".join(filter(None, (_title(root), f"({up})" if up else "")))
     return Chart(title, [across, *names], rows)
+
+
+def told_rows(series: Sequence[Series]) -> list[list[str]]:
+    """A row a category, with the value of each series; where series have categories of their own, each has its rows."""
+    categories: dict[int, str] = {}
+    for labels, _ in series:
+        for index, label in labels.items():
+            categories.setdefault(index, label)
+    indexes = sorted({*categories, *(index for _, values in series for index in values)})[:POINTS]
+    if all(categories[index] == label for labels, _ in series for index, label in labels.items()):
+        return [[categories.get(index, ""), *(values.get(index, "") for _, values in series)] for index in indexes]
+    rows: list[list[str]] = []
+    for number, (labels, values) in enumerate(series):
+        for index in sorted({*labels, *values})[: POINTS - len(rows)]:
+            rows.append([labels.get(index, ""), *[""] * len(series)])
+            rows[-1][1 + number] = values.get(index, "")
+    return rows
 
 
 def _title(root: Element) -> str:
@@ -65,7 +82,7 @@ def _series_name(series: Element) -> str:
     return "" if found is None else drawn_text(found)
 
 
-def _read_series(series: Element) -> tuple[dict[int, str], dict[int, str]]:
+def _read_series(series: Element) -> Series:
     """Labels and values by their index; several levels of labels are joined, the outermost first."""
     labels: dict[int, str] = {}
     values: dict[int, str] = {}
@@ -110,12 +127,14 @@ def _points(part: Element) -> dict[int, str]:
             break
         index = point.get("idx", "")
         text = point.findtext("{*}v") or point.text or ""
-        points[int(index) if index.isdecimal() else len(points)] = _shown(text.strip(), point.get("formatCode") or code)
+        points[int(index) if index.isdecimal() else len(points)] = told_value(
+            text.strip(), point.get("formatCode") or code
+        )
     return points
 
 
-def _shown(value: str, code: str) -> str:
-    """In its format; else without the noise of binary fractions: `4.3` for `4.2999999999999998`."""
+def told_value(value: str, code: str) -> str:
+    """A value in its format; else without the noise of binary fractions: `4.3` for `4.2999999999999998`."""
     try:
         number = float(value)
     except ValueError:

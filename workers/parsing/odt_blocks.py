@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 
 from embedmill.workers.parsing.archive import Archive
-from embedmill.workers.parsing.charts import Chart, add_chart
+from embedmill.workers.parsing.charts import add_chart
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.list_items import BULLET
+from embedmill.workers.parsing.odf_charts import read_odf_chart
 from embedmill.workers.parsing.odt_styles import Counter, OdtStyles
 from embedmill.workers.parsing.odt_tables import cells_of, rows_of, span
 from embedmill.workers.parsing.odt_text import OdtLine, OdtMarks, read_odt_line
@@ -207,7 +208,7 @@ class OdtBlocks:
 
     def _read_document(self, root: Element, folder: str) -> None:
         if (chart := next(root.iter("{urn:oasis:names:tc:opendocument:xmlns:chart:1.0}chart"), None)) is not None:
-            add_chart(_chart(chart), self._draft)
+            add_chart(read_odf_chart(chart, root), self._draft)
             return
         inner = OdtBlocks(self._archive, self._draft, styles=OdtStyles(root), marks=self._marks, folder=folder)
         for body in root.iterfind("{*}body/*"):
@@ -281,23 +282,3 @@ class _Item:
             return "", self.depth
         start, self._start = self._start, None
         return self.counter.next(self.depth, start), self.depth - 1
-
-
-def _chart(chart: Element) -> Chart:
-    """The table that a chart keeps of its own values, and the titles of its axes."""
-    titles = {
-        attribute(axis, "dimension"): _words(axis.find("{*}title")) for axis in chart.iterfind("{*}plot-area/{*}axis")
-    }
-    rows = [
-        [_words(cell) for cell in cells_of(row)] for table in chart.iterfind("{*}table") for row, _ in rows_of(table)
-    ]
-    up = titles.get("y", "")
-    title = " ".join(filter(None, (_words(chart.find("{*}title")), f"({up})" if up else "")))
-    head = [titles.get("x", ""), *rows[0][1:]] if rows else []
-    return Chart(title, head, rows[1:])
-
-
-def _words(element: Element | None) -> str:
-    if element is None:
-        return ""
-    return " ".join(all_text(part) for part in element.iterfind("{*}p")).strip()

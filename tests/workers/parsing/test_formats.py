@@ -182,7 +182,6 @@ def test_pdf_bookmarks_make_headings() -> None:
         (b"%PDF-1.7 nothing more", "a.pdf"),
         (word(word_paragraph("x" * 500))[:300], "a.docx"),
         (workbook(("S", [["a"]]))[:-200], "a.xlsx"),
-        (b"{\\rtf1 half of it", "a.rtf"),
         (word("<w:p><w:r>"), "a.docx"),
     ],
 )

@@ -230,6 +230,60 @@ def test_drawings_are_read_as_what_they_hold() -> None:
     assert found.notes == ("embedded objects left out",)
 
 
+def number(value: str) -> str:
+    kind = f'office:value-type="float" office:value="{value}"'
+    return f"<table:table-cell {kind}><text:p>{value}</text:p></table:table-cell>"
+
+
+def series(values: str, domain: str = "") -> str:
+    across = f'<chart:domain table:cell-range-address="local-table.${domain}$2:.${domain}$3"/>' if domain else ""
+    address = f'chart:values-cell-range-address="local-table.${values}$2:.${values}$3"'
+    return f"<chart:series {address}>{across}</chart:series>"
+
+
+DATES = '<chart:axis chart:dimension="x" chart:axis-type="date"/>'
+SHARES = '<chart:axis chart:dimension="y" chart:style-name="c"/>'
+PERCENT = """<office:automatic-styles><number:percentage-style xmlns:number="urn:x" style:name="N1"><number:number
+number:decimal-places="1"/></number:percentage-style><style:style style:name="c" style:data-style-name="N1"/>
+</office:automatic-styles>"""
+
+
+@pytest.mark.parametrize(
+    ("plot", "head", "rows", "told"),
+    [
+        (
+            DATES + SHARES,
+            ("", "Share"),
+            (("45292", ".215"), ("45323", "NaN")),
+            [" | Share", "2024-01-01 | 21.5%", "2024-02-01"],
+        ),
+        (
+            series("B", "C") + series("D", "E"),
+            ("", "A", "x", "B", "y"),
+            (("0", "2.5", "1", "7", "2"), ("0", "3", "1.5", "9", "4")),
+            [" | A | B", "1 | 2.5", "1.5 | 3", "2 |  | 7", "4 |  | 9"],
+        ),
+        (
+            series("B", "D") + series("C"),
+            ("", "A", "B", "x"),
+            (("0", "2.5", "7", "1"), ("0", "3", "9", "1.5")),
+            [" | A | B", "1 | 2.5 | 7", "1.5 | 3 | 9"],
+        ),
+    ],
+)
+def test_values_of_a_chart_stand_at_their_places_as_its_axes_show_them(
+    plot: str, head: tuple[str, ...], rows: tuple[tuple[str, ...], ...], told: list[str]
+) -> None:
+    table = row(*map(cell, head)) + "".join(row(*map(number, values)) for values in rows)
+    chart = (
+        f"<office:document-content {SPACES}>{PERCENT}<office:body><office:chart><chart:chart><chart:plot-area>{plot}"
+        f"</chart:plot-area><table:table>{table}</table:table></chart:chart></office:chart></office:body>"
+        "</office:document-content>"
+    )
+    drawn = '<text:p><draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></text:p>'
+    assert texts(read(made(drawn, parts={"Object 1/content.xml": chart}), "a.odt")) == told
+
+
 STRUCK = """<office:styles><style:style style:name="S"><style:text-properties style:text-line-through-style="solid"/>
 </style:style><style:style style:name="T" style:parent-style-name="S"/><style:style style:name="N">
 <style:text-properties style:text-line-through-style="none" style:text-line-through-type="none"/></style:style>

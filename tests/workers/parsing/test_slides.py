@@ -5,7 +5,7 @@ import zipfile
 from typing import Any
 
 from pptx import Presentation
-from pptx.chart.data import CategoryChartData
+from pptx.chart.data import CategoryChartData, XyChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
@@ -99,6 +99,16 @@ def test_a_chart_is_read_as_its_table_and_its_workbook_is_not_read_again() -> No
         "February |  | 50.0% | 16.03.2023",
     ]  # fmt: skip
     assert document.notes == ()
+
+
+def test_series_with_places_of_their_own_have_rows_of_their_own() -> None:
+    made, data = deck(), XyChartData()  # type: ignore[no-untyped-call]
+    for name, points in (("A", ((1, 2.5), (1.5, 3))), ("B", ((2, 7),))):
+        series = data.add_series(name)  # type: ignore[no-untyped-call]
+        for x, y in points:
+            series.add_data_point(x, y)
+    blank(made).shapes.add_chart(XL_CHART_TYPE.XY_SCATTER, 0, 0, Inches(2), Inches(2), data)
+    assert texts(read(saved(made.save), "a.pptx")) == [" | A | B", "1 | 2.5", "1.5 | 3", "2 |  | 7"]
 
 
 def test_groups_alternative_texts_and_footers() -> None:

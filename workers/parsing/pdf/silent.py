@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from embedmill.shared.errors import NoText
 from embedmill.workers.parsing.draft import Draft, ranges
 from embedmill.workers.parsing.pdf.ocr import UNSURE, Ocr, OcrFailed
 from embedmill.workers.parsing.pdf.pages import PdfPage
@@ -27,9 +28,14 @@ OFF = "OCR is off: EMBEDMILL_OCR=auto reads such pages from their picture, with 
 
 
 def read_silent_pages(document: "PdfDocument", pages: Sequence[PdfPage | None], draft: Draft) -> None:
-    """Puts what OCR reads into the pages that want it, and notes which pages hold no text, or none that can be read."""
+    """Puts what OCR reads into the pages that want it, and notes which pages hold no text, or none that can be read.
+
+    NoText, with the reason, where OCR is on and failed, and no page has any.
+    """
     wanting = [index for index, page in enumerate(pages) if page and _wants_ocr(page)]
     notes = _read(document, pages, wanting, draft) if wanting else []
+    if notes and draft.limits.ocr_pages and all(page is None or _is_silent(page) for page in pages):
+        raise NoText(f"it was read and holds no text: {notes[-1]}")
     _note(draft, pages, "hold no text", [page is not None and _is_silent(page) for page in pages])
     _note(draft, pages, "hold text that cannot be read", [page is not None and page.garbled for page in pages])
     _note(draft, pages, "could not be read", [page is None for page in pages])

@@ -214,6 +214,14 @@ def test_an_accent_that_is_drawn_over_a_letter_is_part_of_it(drawn: str, text: s
     assert texts(read(Page().draw(f"BT /F0 12 Tf 72 700 Td {drawn} ET"))) == [text]
 
 
+def test_a_star_alone_is_the_mark_of_a_footnote_and_two_are_bullets() -> None:
+    lone = Page().lines(72, 700, "It grew by 5 %.*", "", "* Estimated.")
+    both = Page().lines(72, 700, "Buy:", "* bread", "* milk")
+    assert [block.kind for block in read(lone, both).blocks][-4:] == [
+        BlockKind.PARAGRAPH, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.LIST_ITEM,
+    ]  # fmt: skip
+
+
 def test_bullets_that_are_drawn_after_the_text_stand_before_it() -> None:
     page = Page().text(90, 700, "open it").text(104, 686, "slowly").text(90, 672, "shut it")
     page.text(76, 700, "\x95").text(92, 686, "\x95").text(76, 672, "\x95")

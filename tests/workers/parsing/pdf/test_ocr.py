@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from embedmill.shared.errors import NoText
 from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.pdf import ocr
 from embedmill.workers.parsing.pdf.silent import OFF
@@ -98,6 +99,8 @@ def test_it_ends_when_the_document_s_time_does(program: Path, monkeypatch: pytes
 def test_a_language_that_is_missing_is_said(program: Path) -> None:
     program.write_text("#!/bin/sh\ncat > /dev/null\necho \"Failed loading language 'deu'\" >&2\nexit 1\n")
     assert read(TEXT, scan(), limits=LIMITS).notes[1] == "OCR lacks one of its languages (Debian: tesseract-ocr-…)"
+    with pytest.raises(NoText, match="holds no text: OCR lacks one of its languages"):
+        read(scan(), limits=LIMITS)
 
 
 def test_text_that_cannot_be_read_is_noted_and_read_from_its_picture(program: Path) -> None:
