@@ -9,6 +9,7 @@ from embedmill.console.listening import Listener, Notice
 from embedmill.shared import stages
 from embedmill.shared.db import jobs, pools, presence, tallies, waits
 from embedmill.shared.db.engine import Connection
+from embedmill.shared.durations import format_duration
 from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.states import JobState, State, WaitReason, WorkerState
@@ -30,6 +31,8 @@ WAITING: Mapping[str, str] = {
 }
 # What ends by itself within a while, so that a rate still tells something.
 _PASSING = frozenset({WORKING, SCANNING, RE_ENCRYPTING, WAITING[WaitReason.RATE], WAITING[WaitReason.RETRY]})
+QUIET = 0.4
+"""Of the time after which a worker counts as lost; it says that it is there three times as often at least."""
 TELLING = 10
 """So many documents have to be done before a rate says when the rest will be."""
 
@@ -37,6 +40,7 @@ TELLING = 10
 NO_CHORES = "nobody runs the chores, so that no work is handed out and no job ends"
 START_CHORES = "embedmill workers start --only-chores"
 START_WORKERS = "embedmill workers start"
+LIST = "embedmill workers list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,17 @@ class Staffing:
     """Whether somebody does the chores, or nobody for a short time only."""
     rewriter: str | None = None
     """The process that writes stored objects anew, if one does."""
+    last_sign: float | None = None
+    """Seconds since any worker was heard of, also of those that are lost and not forgotten yet; None for never."""
+    counts_as_lost: float = 0.0
+    """Seconds of silence after which a worker counts as lost."""
+    is_supervised: bool = False
+    """Whether there is no worker, and somebody who starts others."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether workers count as alive that have all missed more than one of their signs of life."""
+        return bool(self.served) and self.last_sign is not None and self.last_sign > QUIET * self.counts_as_lost
 
     def moves(self, queue: str) -> bool:
         """Whether work of a queue is taken up by somebody."""
@@ -62,10 +77,14 @@ NOBODY_SERVES = Staffing(frozenset(), frozenset(), frozenset())
 def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Job] = ()) -> Staffing:
     """Who serves the queues now, and who does what some jobs ask of no queue."""
     silent = runtime.settings.silent_seconds
+    known = presence.list_workers(connection, include_stopped=True)
     alive = [
         row
-        for row in presence.list_workers(connection)
-        if row["age"] < silent and row["state"] not in _NOT_SERVING and not is_gone(runtime.run_folder, row["id"])
+        for row in known
+        if row["stopped_at"] is None
+        and row["age"] < silent
+        and row["state"] not in _NOT_SERVING
+        and not is_gone(runtime.run_folder, row["id"])
     ]
     waited = max((row["age"] + row["heartbeat_at"] - row["started_at"] for row in alive), default=0.0)
     wanted = pools.read_pools(connection).values()
@@ -78,7 +97,15 @@ def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Jo
         rewriter=find_rewriter(runtime, connection)
         if any(job.rewriting is not None and job.finished_at is None for job in of)
         else None,
+        last_sign=min((row["age"] for row in known), default=None),
+        counts_as_lost=silent,
+        is_supervised=not alive and _find_supervised(runtime, connection),
     )
+
+
+def _find_supervised(runtime: Runtime, connection: Connection) -> bool:
+    rows = presence.list_supervisors(connection, silent_seconds=runtime.settings.silent_seconds)
+    return any(row["pools"] and not is_gone(runtime.run_folder, row["id"]) for row in rows)
 
 
 def find_rewriter(runtime: Runtime, connection: Connection) -> str | None:
@@ -221,6 +248,7 @@ def find_hindrances(
         return [] if job.rewriting.process == staffing.rewriter else [_tell_cut_short(job, job.rewriting)]
     unstaffed = [
         *_find_chores(progress, staffing),
+        *_find_quiet(progress, staffing),
         *_find_unserved(progress, staffing),
         *_find_crowded(progress, staffing),
     ]
@@ -327,7 +355,23 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[H
             reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
         yield Hindrance(reason, stage, left, says, name_command(stage, staffing))
     if without_workers:
-        yield Hindrance("unserved", None, without_workers, "nobody serves any queue", START_WORKERS)
+        says = f"nobody serves any queue{_say_last_sign(staffing)}"
+        yield Hindrance("unserved", None, without_workers, says, LIST if staffing.is_supervised else START_WORKERS)
+
+
+def _say_last_sign(staffing: Staffing) -> str:
+    heard = (
+        "" if staffing.last_sign is None else f"; a worker was last heard of {format_duration(staffing.last_sign)} ago"
+    )
+    return heard + ("; a supervisor is there, which starts others" if staffing.is_supervised else "")
+
+
+def _find_quiet(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
+    if staffing.is_quiet and staffing.last_sign is not None:
+        left = sum(sum(states.values()) for states in progress.active.values())
+        ago, limit = map(format_duration, (staffing.last_sign, staffing.counts_as_lost))
+        says = f"no worker was heard of for {ago}; after {limit} they count as lost, and others take their work"
+        yield Hindrance("silent", None, left, says, LIST)
 
 
 def _find_crowded(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from embedmill.console.cli.progress import format_pace
 from embedmill.console.cli.reports import print_jobs, print_report, print_waiting
 from embedmill.console.services import doctor
 from embedmill.console.services.jobs import explain_job, list_jobs
 from embedmill.console.services.progress import TELLING, Pace
+from embedmill.shared import stages
 from embedmill.shared.db import jobs, pools, presence
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.dead_letters import discard_letters
@@ -320,3 +322,31 @@ def test_what_was_discarded_and_what_was_written_anew_are_called_so(
     shown = capsys.readouterr().out
     assert "10 documents (5 written anew)" in shown
     assert "chunks" not in shown and "nothing waits" not in shown
+
+
+def test_what_is_known_of_workers_that_are_gone_or_silent_is_said(runtime: Runtime, tracker: Tracker) -> None:
+    def said() -> tuple[str, str]:
+        (found,) = explain_job(runtime, tracker.job).hindrances
+        return found.says, found.command
+
+    def age(seconds: float) -> None:
+        with runtime.database.write() as connection:
+            connection.execute(update(worker).values(heartbeat_at=clock() - seconds))
+
+    tracker.submit(["file:///a"])
+    assert said() == ("nobody serves any queue", "embedmill workers start")
+    staff(runtime, *stages.names())
+    assert explain_job(runtime, tracker.job).hindrances == []
+    silent = runtime.settings.silent_seconds
+    age(0.5 * silent)
+    says, command = said()
+    assert says.startswith(f"no worker was heard of for {silent / 2:.0f} s; after {silent:.0f} s they count as lost")
+    assert command == "embedmill workers list"
+    age(10 * silent)
+    assert said()[0].startswith(f"nobody serves any queue; a worker was last heard of {10 * silent:.0f} s ago")
+    own = [{"queues": ["chunk"]}]
+    with runtime.database.write() as connection:
+        presence.lose_worker(connection, runtime.process_id)
+        presence.register_supervisor(connection, "elsewhere-1-00", host="elsewhere", pid=1, pools=own)
+    says, command = said()
+    assert says.endswith("a supervisor is there, which starts others") and command == "embedmill workers list"
