@@ -2,7 +2,8 @@
 
 Whoever has something to ask adds it and waits until all of it has an end. One of those who wait leads: it forms the
 requests, keeps the books of all, and hands on the lead when its own part is done. A request is formed when it can be
-sent, as large as the provider takes it at that moment. One that is not full waits as long as more may come.
+sent, as large as the provider takes it at that moment. One that is not full waits as long as more may come. What was
+answered is kept before more is asked: what is neither is paid for twice when the process dies.
 
 A limit that is used up is waited for here, if that is short, so that what waits still shares requests. Who comes while
 there is enough to do for longer is sent away with a time of his own.
@@ -239,7 +240,7 @@ class Stream(Sending[ItemT, FoundT, AnswerT]):
 
     @property
     def _width(self) -> int:
-        if time.monotonic() < self._resume:
+        if time.monotonic() < self._resume or not self._landed.empty():
             return 0
         # What the first answer tells of limits is to be known before the second request; and where a limit is smaller
         # than a request, what each answer tells of it: the next is as large as was granted meanwhile.

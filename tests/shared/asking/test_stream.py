@@ -35,7 +35,7 @@ class Asked:
         *,
         meter: Meter | None = None,
         concurrency: int = 1,
-        apart: bool = False,
+        apart: bool | None = None,
         headroom: Callable[[], Headroom] = Headroom,
         expects_more: Callable[[], bool] = lambda: False,
         inputs: int = 4,
@@ -43,7 +43,7 @@ class Asked:
     ) -> None:
         self.question = Numbers(answers, falls_back=False)
         around = Surroundings(lambda: concurrency, headroom, expects_more, tries_first=tries_first)
-        room, pace = Room(inputs, 1000), Pacing(1, apart=apart or concurrency > 1)
+        room, pace = Room(inputs, 1000), Pacing(1, apart=concurrency > 1 if apart is None else apart)
         self.stream: NumberStream = Stream(self.question, meter or FreeMeter(), pace, room=room, surroundings=around)
         self.kept: dict[int, str] = {}
 
@@ -103,6 +103,24 @@ def test_several_requests_are_in_flight_for_one_thread() -> None:
 
     asked = Asked(answer, concurrency=3)
     assert asked.ask(*range(12)) == {}
+
+
+def test_what_was_answered_is_kept_before_more_is_asked() -> None:
+    happened: list[str] = []
+
+    def answer(request: Request[int]) -> Said:
+        happened.append(f"asked {request.items[0]}")
+        return say_all(request)
+
+    asked = Asked(answer, concurrency=3, apart=False)
+    keep = asked._keep
+
+    def keep_loudly(found: Mapping[int, str]) -> None:
+        happened.append(f"kept {min(found)}")
+        keep(found)
+
+    assert asked.stream.obtain(dict.fromkeys(range(12), ItemSize(10)), keep_loudly) == {}
+    assert happened == [f"{what} {first}" for first in (0, 4, 8) for what in ("asked", "kept")]
 
 
 def test_whoever_is_answered_does_not_wait_for_the_others() -> None:
