@@ -93,10 +93,10 @@ class Log:
         """Those of requests whose answers left."""
         return sum(request.tokens for request in self.requests if request.left < math.inf)
 
-    def left_of(self, tokens: int) -> int:
-        """Requests that what has no answer yet of so many tokens takes at least, as large as the largest so far."""
+    def least_since(self, before: int) -> int:
+        """Requests that what was asked since the first so many takes at least, as large as the largest of all."""
         largest = max((request.tokens for request in self.requests), default=1)
-        return math.ceil((tokens - self.answered_tokens) / largest)
+        return math.ceil(sum(request.tokens for request in self.requests[before:]) / largest)
 
     @property
     def most_at_once(self) -> int:
@@ -236,14 +236,13 @@ class Bench:
                 _await(lambda: log.answered_tokens >= whole / 2 or process.poll() is not None)
                 in_flight = _kill(process, what, provider)
                 before = len(log.requests)
-                left = log.left_of(whole)
                 _await(lambda: process.poll() is not None)
             if what == "command":
                 yield f"restarted in {self._run(_ingest(corpus), environment, provider).seconds:.2f} s"
             after = len(log.requests) - before
             yield (
-                f"kill -9 of the {what}: {after} requests after it, {left} would do with what was in flight; "
-                f"paid twice {log.repeated} texts, in flight {in_flight}"
+                f"kill -9 of the {what}: {after} requests after it, {log.least_since(before)} would do "
+                f"(target <= 1.5 times); paid twice {log.repeated} texts, in flight {in_flight}"
             )
 
     @contextmanager
