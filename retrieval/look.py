@@ -1,7 +1,6 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from math import inf
 from typing import Protocol
@@ -19,6 +18,7 @@ from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import (
     QueryWord,
+    SpelledWords,
     asks_for_usual,
     has_only_faint_parts,
     most_of_words,
@@ -28,6 +28,7 @@ from embedmill.shared.words.queries import (
 )
 from embedmill.shared.words.spellings import folded, spelling_of
 from embedmill.shared.words.weighing import Wording
+from embedmill.shared.words.written import signed, written_as
 
 DENSE, LEXICAL, SPELLING, PHRASES, FUSE = "dense", "lexical", "spelling", "phrases", "fuse"
 FEEDBACK, FETCH, CONTEXT = "feedback", "fetch", "context"
@@ -37,10 +38,10 @@ FORMER_INDEX = (
     "the index of words is being made anew, as what counts as a word has changed; the one of before answers meanwhile, "
     "and what was written since is found by meaning"
 )
-NOT_SPELLED_OTHERWISE = "no identifier is asked for that may be written otherwise"
+NOT_SPELLED_OTHERWISE = "nothing is asked for that may be written otherwise, or is told by its signs"
 ONE_SIDE = "one side alone finds something"
 MOST_RESPELLED = 50
-"""The best rows by words that are read for other spellings: as many as a page reads anyway."""
+"""The best rows by words that are read for other spellings and for signs: as many as a page reads anyway."""
 MOST_READ = 8000
 """Rows that are read, of each side, for those that hold a phrase."""
 
@@ -97,7 +98,7 @@ class Look:
         """Whether most rows hold all words that are asked for."""
         self._is_named = False
         self._holding: Mapping[int, int] = {}
-        self._spelled: list[tuple[re.Pattern[str], float]] = []
+        self._spelled: list[tuple[Callable[[str], object], float]] = []
         self._must_be_spelled = False
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
@@ -161,7 +162,7 @@ class Look:
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
             self.are_usual = asks_for_usual(query, counted)
             spelled = ((some, weight_of_spelled(some, counted)) for some in query.spelled)
-            self._spelled = [(spelling_of(some.parts, some.written), weight) for some, weight in spelled if weight]
+            self._spelled = [(_finder_of(some), weight) for some, weight in spelled if weight]
             wording = weigh(query, counted, extra=weigh_added(self._question.added, query, counted))
             self._must_be_spelled = has_only_faint_parts(query, wording)
             if not wording.weights:
@@ -234,7 +235,7 @@ class Look:
         return {} if self._must_be_spelled else scores
 
     def _respelled(self, candidates: Mapping[str, Match], scores: dict[str, float]) -> dict[str, float]:
-        """The scores by words, more for rows that hold an identifier of the query's in another spelling.
+        """The scores by words, more for rows that hold an identifier of the query's in another spelling, or its signs.
 
         Where no row holds anything but parts of identifiers, these rows alone have a score.
         """
@@ -247,8 +248,8 @@ class Look:
         return {id: score + more.get(id, 0.0) for id, score in found.items()}
 
     def _weigh_spelled(self, row: VectorRow) -> float:
-        fields = [*map(folded, (row.title, row.section, row.text))]
-        return sum(weight for spelling, weight in self._spelled if any(map(spelling.search, fields)))
+        fields = row.title, row.section, row.text
+        return sum(weight for finds, weight in self._spelled if any(map(finds, fields)))
 
     def _score(self, name: str, matches: Sequence[Match]) -> dict[str, float]:
         if name == DENSE:
@@ -283,6 +284,15 @@ class Look:
         """Rows that were not read yet are read; none is read twice in a look."""
         self._rows |= self._shards.fetch(match for match in matches if match.id not in self._rows)
         return {match.id: self._rows[match.id] for match in matches if match.id in self._rows}
+
+
+def _finder_of(some: SpelledWords) -> Callable[[str], object]:
+    """What tells the texts that hold words in another spelling, or with their signs."""
+    if some.signs:
+        pattern = written_as(some.signs)
+        return lambda text: pattern.search(signed(text))
+    spelling = spelling_of(some.parts, some.written)
+    return lambda text: spelling.search(folded(text))
 
 
 def _counted(step: Running, found: list[Match]) -> list[Match]:

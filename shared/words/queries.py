@@ -15,6 +15,7 @@ from embedmill.shared.words.spellings import in_one_form, name_and_number, other
 from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, split, take_apart, tokens
 from embedmill.shared.words.telling import is_name
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
+from embedmill.shared.words.written import signed_runs
 
 MOST_WORDS = 1000
 """Distinct words that are looked for; a longer query says so in its notes."""
@@ -53,6 +54,8 @@ in a text of three times the mean length."""
 SPELLED_SHARE, HELD_SHARE = 2.0, 0.4
 """The same for rows that were read and hold it in whatever spelling, beside other words that are asked for; and where
 some row holds it as the query writes it: behind that one, and before its parts apart."""
+SIGNED_SHARE = 1.0
+"""And for rows that hold words with the signs of the query, beside other words: foo() in a question about more."""
 COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 USUAL_SHARE, ENOUGH_ROWS = 0.5, 100
@@ -99,6 +102,8 @@ class SpelledWords:
     whole: tuple[int, ...] = ()
     written: str = ""
     """The terms of the identifier as it is written, and that, folded; none where its words stand apart."""
+    signs: str = ""
+    """What is looked for with its signs, folded, where these are what its words leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,8 @@ def parse_text(text: str) -> WordQuery:
     cut = list(dict.fromkeys(tokens(normal)))
     words, count = _words_of(cut[:MOST_COUNTED])
     adjoined = _adjoined(normal, words)
-    return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=_spelled(cut, words, adjoined))
+    spelled = (*_spelled(cut, words, adjoined), *_signed(text, words))
+    return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=spelled)
 
 
 def _spelled(
@@ -180,6 +186,16 @@ def _spelled(
             named = tuple(map(fold, name_and_number(token))) or _parts_of(parts)
             spelled.append(SpelledWords(parts, named, len(parts) > 2 or asked == 1, whole.terms, whole.text))
     return tuple(spelled)
+
+
+def _signed(text: str, words: Sequence[QueryWord]) -> Iterator[SpelledWords]:
+    """What is written with signs that no word holds; it is named where nothing else is asked for."""
+    known = {word.text: word for word in words}
+    telling = {word.text for word in words if not (word.functional or word.part_of)}
+    for run, within in islice(signed_runs(text), MOST_TRIED):
+        parts = tuple(filter(None, map(known.get, dict.fromkeys(within))))
+        if parts:
+            yield SpelledWords(parts, _parts_of(parts), telling.issubset(within), signs=run)
 
 
 def _parts_of(words: Iterable[QueryWord]) -> tuple[str, ...]:
@@ -401,7 +417,7 @@ def weight_of_spelled(some: SpelledWords, counted: WordCounts) -> float:
 
     In a question about more than the identifier, a row that holds it as it is written is enough.
     """
-    share = NAMED_SHARE if some.is_named else SPELLED_SHARE
+    share = NAMED_SHARE if some.is_named else SIGNED_SHARE if some.signs else SPELLED_SHARE
     if any(map((counted.holding or {}).get, some.whole)):
         share = HELD_SHARE if some.is_named else 0.0
     return share * _weight_of_words(some.words, counted)

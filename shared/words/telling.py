@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.splitting import tokens
+from embedmill.shared.words.written import signed_runs
 
 _NO_NAMES = frozenset({"I", "AND", "OR", "NOT"})
 """Function words that are written large by others than names."""
@@ -28,7 +29,12 @@ def is_name(word: str, *, is_first: bool) -> bool:
 
 @lru_cache(maxsize=256)
 def may_tell_nothing(query: str) -> tuple[str, ...]:
-    """The different words of a query where each is a function word of some language, a letter or a digit; else none."""
+    """The different words of a query where each is a function word of some language, a letter or a digit; else none.
+
+    None either of what is told by its signs, as `x != y`.
+    """
+    if any(signed_runs(query)):
+        return ()
     cut = tuple(dict.fromkeys(tokens(normalise(query))))
     return cut if all(_is_single(token) or fold(token) in _functional() for token in cut) else ()
 

@@ -90,6 +90,54 @@ def test_every_spelling_finds_every_other_before_texts_with_the_parts_apart(
     assert missed == []
 
 
+WITH_SIGNS = (
+    ("O(n^2)", "It takes O(n\u00b2) time.", "o, n and 2, n of 2, o n 2"),
+    ("O(m\u00b3)", "It takes O(m^3) steps.", "of o m 3, m 3 o"),
+    ("what is O(n log n)?", "Sorting is O(n log n) there.", "o, n log, log n o"),
+    ("List<String>", "It gives a List<String> back.", "string of a list, list, string"),
+    ("Map<String, Integer>", "A Map<String,Integer> holds it.", "map integer string map"),
+    ("\\d+", "The pattern \\d+ matches.", "d, d, d and d"),
+    ("ptr->next", "Here ptr->next is read.", "next ptr, ptr next ptr"),
+    ("if x != y", "When x!=y it ends.", "if x and y, x = y, y x if"),
+    ("x == 9", "If x == 9 it ends.", "x and 9, x != 9, 9 x"),
+    ("a \u2265 17", "It holds for a >= 17 alone.", "a of 17, 17 a"),
+    ("frob()", "It ends when frob(2, 3) is called.", "frob and frob"),
+    ("what does frob.nicate() do", "Then frob.nicate() does it.", "what frob and nicate do, nicate frob"),
+    ("${HOME}", "Set ${HOME} before.", "home, home and home"),
+    ("--force", "Use --force there.", "force and force"),
+    ("-v", "Use -v there.", "v and v, v"),
+    ("\u00b15", "It is \u00b15 there.", "5 and 5"),
+    ("10^-3", "It is 10\u207b\u00b3 there.", "10 and -3, -3 of 10"),
+    ("arr[3]", "See arr[3] there.", "arr 3, 3 arr"),
+    ("me@host:~/path", "Copy to me@host:~/path there.", "me@host and path, path of me@host"),
+    ("C:\\Windows", "In C:\\Windows there.", "c windows, windows c"),
+    ("Ca2+", "Of Ca2+ in the cell.", "ca 2, ca2, ca2"),
+    ("<div>", "A <div> there.", "div div"),
+    ("!important", "Say !important there.", "important important"),
+    (":hover", "Of li:hover there.", "hover hover"),
+    ("1..10", "From 1..10 there.", "1 10, 10 1"),
+    ("{{ name }}", "Put {{name}} there.", "name name"),
+    ("R & B", "They play R&B there.", "r and b, b r"),
+    ("p < 0.05", "With p<0.05 it is so.", "p is 0.05, 0.05 of p"),
+    ("COUNT(*)", "Try SELECT COUNT(*) there.", "select count, count select"),
+    ("key=value", "Give key=value there.", "key value, value key"),
+)
+
+
+def test_what_is_written_with_signs_comes_before_its_words_without_them(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    before = "The readers of this page came to learn what was said of all by the others before them. " * 4
+    for n, (_, written, loose) in enumerate(WITH_SIGNS):
+        texts = {"written": before + written, "loose": loose, "often": f"{loose} " * 12}
+        rows = [make_row(f"{name}{n}", text=text, title="", vector=angle(n)) for name, text in texts.items()]
+        write(store, tracker, *rows, shard=f"s{n % 2}")
+    found = {query: searcher.search(query, mode="lexical") for query, _, _ in WITH_SIGNS}
+    first = [documents(result.hits)[:1] for result in found.values()]
+    missed = [query for n, query in enumerate(found) if first[n] != [f"written{n}"]]
+    assert (missed, [query for query, result in found.items() if result.relevance != "good"]) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("query", "spelled"),
     [
@@ -122,7 +170,16 @@ def test_parts_of_what_no_row_holds_in_any_spelling_are_found_in_none(
 
 
 @pytest.mark.parametrize(
-    "query", ["red apples", "red co-operate apples", "2024-03-17", "10-24", "parse_retry_after", "3f9a2b7c"]
+    "query",
+    [
+        "red apples",
+        "red co-operate apples",
+        "2024-03-17",
+        "10-24",
+        "parse_retry_after",
+        "3f9a2b7c",
+        'red (and green) apples, [1] say "some" - or: none!',
+    ],
 )
 def test_what_has_no_other_spelling_costs_no_reading(filled: Searcher, query: str) -> None:
     (step,) = (step for step in filled.search(query, mode="lexical").steps if step.name == look.SPELLING)
