@@ -15,6 +15,8 @@ from embedmill.workers.parsing.ole import MAGIC as OLE
 from embedmill.workers.parsing.source import LANGUAGES, PREFIX, SUFFIXES
 
 BZIP2 = "application/x-bzip2"
+CALENDAR = "text/calendar"
+CARD = "text/vcard"
 CSV = "text/csv"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 EML = "message/rfc822"
@@ -46,6 +48,7 @@ ZIP = "application/zip"
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
     XZ: "xz", ZIP: "zip",
+    CALENDAR: "calendar", CARD: "vcard",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
     **{PREFIX + language: language for language in LANGUAGES},
@@ -54,7 +57,8 @@ NAMES = {
 
 _TEXT_SUFFIXES = {
     ".csv": CSV, ".tsv": CSV,
-    ".eml": EML,
+    ".ics": CALENDAR, ".ifb": CALENDAR, ".vcs": CALENDAR, ".vcf": CARD, ".vcard": CARD,
+    ".eml": EML, ".mht": EML, ".mhtml": EML,
     ".htm": HTML, ".html": HTML, ".xhtml": HTML,
     ".json": JSON,
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
@@ -88,6 +92,7 @@ _HTML_START = re.compile(
 )
 _SRT_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+[ \t]*\r?\n[ \t]*\d{1,2}:\d\d:\d\d[,.]\d{1,3}[ \t]+-->")
 _VTT_START = re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT(?=\s)")
+_CARD_START = re.compile(rb"(?:\xef\xbb\xbf)?BEGIN:V(CALENDAR|CARD)\r?\n", re.IGNORECASE)
 _NOTEBOOK_KEY = re.compile(rb'"nbformat"\s*:\s*\d')
 _WITH_MAILBOXES = ("", ".mbox", ".mbx", ".txt")
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,60}:[ \t]?[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")
@@ -232,6 +237,8 @@ def _detect_marked(head: bytes, data: bytes) -> str:
         return SRT
     if _VTT_START.match(head):
         return VTT
+    if begun := _CARD_START.match(head):
+        return CARD if begun[1].upper() == b"CARD" else CALENDAR
     return NOTEBOOK if head.lstrip().startswith(b"{") and _NOTEBOOK_KEY.search(data) and b'"cells"' in data else ""
 
 

@@ -7,6 +7,7 @@ from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding, is_tangled
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
+from embedmill.workers.parsing.html_editors import editor_lists
 from embedmill.workers.parsing.html_furniture import furniture, has_title, main_part
 from embedmill.workers.parsing.html_walk import Walk
 
@@ -39,9 +40,9 @@ def read(data: bytes, draft: Draft) -> None:
     markup = page.decode(data, declared=declared_encoding(data))
     tree = _tree(markup, page)
     if (main := main_part(tree)) is not None:
-        Walk(page, skipped=_nodes(tree, _UNSEEN) | furniture(tree, markup), captions=_nodes(tree, _CAPTIONS)).run(
-            main, has_title=has_title(main)
-        )
+        skipped = _nodes(tree, _UNSEEN) | furniture(tree, markup)
+        walk = Walk(page, skipped=skipped, captions=_nodes(tree, _CAPTIONS), lists=editor_lists(tree, markup))
+        walk.run(main, has_title=has_title(main))
     document = page.finish()
     draft.title = draft.title or document.title
     if document.blocks and not any(_says(block, document.title) for block in document.blocks[:_TITLE_WITHIN]):
@@ -69,7 +70,8 @@ def _read_fragment(markup: str, draft: Draft, *, quotation: str) -> None:
     tree = _tree(markup, draft)
     if tree.body is not None:
         unseen = _nodes(tree, f"{_UNSEEN}, {_NAVIGATION}")
-        Walk(draft, skipped=unseen, captions=_nodes(tree, _CAPTIONS), quotation=quotation).run(tree.body)
+        captions, lists = _nodes(tree, _CAPTIONS), editor_lists(tree, markup)
+        Walk(draft, skipped=unseen, captions=captions, lists=lists, quotation=quotation).run(tree.body)
 
 
 def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":

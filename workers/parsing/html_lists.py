@@ -28,20 +28,24 @@ _INTEGER = re.compile(r"\s*([+-]?\d{1,9})")
 
 @dataclass(slots=True)
 class HtmlList:
-    """A list that is open: `style` "" is one of bullets, `number` is the next item's."""
+    """A list that is open: `style` "" is one of bullets, `number` is the next item's.
+
+    `depth` is that of its items, where it is another than that of lists around it.
+    """
 
     style: str = ""
     number: int = 1
     step: int = 1
+    depth: int | None = None
 
     @classmethod
-    def of(cls, tag: str, node: "LexborNode") -> "HtmlList":
+    def of(cls, tag: str, node: "LexborNode", depth: int | None) -> "HtmlList":
         if tag != "ol":
-            return cls()
+            return cls(depth=depth)
         attributes = node.attributes
         is_reversed = "reversed" in attributes
         first = sum(1 for child in node.iter() if child.tag == "li") if is_reversed else 1
-        return cls(_style(attributes), integer(attributes.get("start"), first), -1 if is_reversed else 1)
+        return cls(_style(attributes), integer(attributes.get("start"), first), -1 if is_reversed else 1, depth)
 
     def next(self, value: str | None) -> str:
         """The marker of the next item, which may say its own number."""

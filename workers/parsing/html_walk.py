@@ -8,6 +8,7 @@ from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.equations import mathml
+from embedmill.workers.parsing.html_editors import EditorLists
 from embedmill.workers.parsing.html_lists import HtmlList, integer
 from embedmill.workers.parsing.html_roles import tags_by_role
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
@@ -52,7 +53,9 @@ _WRITTEN = frozenset({"text", "email", "tel", "url", "number", "date", "datetime
 class Walk:
     """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
 
-    def __init__(self, draft: Draft, *, skipped: set[int], captions: set[int], quotation: str = "") -> None:
+    def __init__(
+        self, draft: Draft, *, skipped: set[int], captions: set[int], lists: EditorLists, quotation: str = ""
+    ) -> None:
         """`skipped` and `captions` name nodes by their `mem_id`: what is not read, and what stands over a table.
 
         `quotation` stands before paragraphs and items that are quoted, as often as they are.
@@ -60,7 +63,9 @@ class Walk:
         self._draft = draft
         self._quotation = quotation
         self._quoted = 0
-        self._skipped = skipped
+        self._skipped = skipped | lists.markers if lists.markers else skipped
+        self._written = lists
+        self._is_written = False
         self._captions = captions
         self._caption = ""
         self._parts: list[str] = []
@@ -166,16 +171,16 @@ class Walk:
                 self._pres += 1
             case "blockquote":
                 self._quoted += 1
+            case "p" if self._written.items and (written := self._written.items.get(node.mem_id)):
+                marker, depth = written
+                self._items.append(Item(marker, depth, depth + 1))
+                self._is_written = True
             case _ if tag in _LISTS:
-                self._lists.append(HtmlList.of(tag, node))
+                self._lists.append(HtmlList.of(tag, node, self._written.depths.get(node.mem_id)))
 
     def _leave_block(self, tag: str) -> None:
-        if tag in _HEADINGS:
-            self._is_before_title = self._is_before_title and tag != "h1"
-            self._add_heading(one_line(self._take()), _HEADINGS[tag])
-            return
-        if tag == "figcaption":
-            self._add_caption(one_line(self._take()))
+        if tag in _HEADINGS or tag == "figcaption":
+            self._leave_title(tag)
             return
         if self._parts:
             self._flush()
@@ -195,12 +200,24 @@ class Walk:
                 self._pres -= 1
             case "blockquote":
                 self._quoted -= 1
+            case "p" if self._is_written:
+                self._items.pop()
+                self._is_written = False
             case _ if tag in _LISTS:
                 self._lists.pop()
+
+    def _leave_title(self, tag: str) -> None:
+        text = one_line(self._take())
+        if tag == "figcaption":
+            self._add_caption(text)
+            return
+        self._is_before_title = self._is_before_title and tag != "h1"
+        self._add_heading(text, _HEADINGS[tag])
 
     def _enter_item(self, node: "LexborNode") -> None:
         depth = max(len(self._lists) - 1, 0)
         around = self._lists[-1] if self._lists else HtmlList()
+        depth = depth if around.depth is None else around.depth
         value = node.attributes.get("value") if around.style else None
         self._items.append(Item(around.next(value), depth, depth + 1))
 

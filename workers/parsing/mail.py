@@ -11,6 +11,7 @@ from typing import Any
 
 from embedmill.shared.encoding import decode, decode_unicode
 from embedmill.shared.errors import DocumentError, UnsupportedDocument
+from embedmill.workers.parsing.cards import read_cards
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.html import read_message
 from embedmill.workers.parsing.parse import parse
@@ -33,6 +34,7 @@ _HEADER_ERRORS = (ValueError, LookupError, AttributeError, TypeError, AssertionE
 
 # The pictures of a page: signatures and logos, mostly.
 _SHOWN_IN_BODY = "multipart/related"
+_CARDS = frozenset(("text/calendar", "text/vcard", "text/x-vcard"))
 _TAG = re.compile(rb"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _WORD_CUT = re.compile(r"\s\S{0,100}\Z")
 _DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64PaddingDefect)
@@ -165,6 +167,9 @@ class _MailReader:
         self._note_damage(part, "a body")
         if kind == "text/html":
             read_message(text, self._draft)
+            return
+        if kind in _CARDS:
+            read_cards(text, self._draft, level=level + 1)
             return
         text, files = split_files(text)
         for found in files:

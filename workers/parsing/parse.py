@@ -22,6 +22,8 @@ _READERS = {
         "embedmill.workers.parsing.containers:read",
     ),
     **dict.fromkeys(SUFFIXES.values(), "embedmill.workers.parsing.source:read"),
+    detect.CALENDAR: "embedmill.workers.parsing.cards:read",
+    detect.CARD: "embedmill.workers.parsing.cards:read",
     detect.CSV: "embedmill.workers.parsing.sheets.separated:read",
     detect.DOCX: "embedmill.workers.parsing.office:read",
     detect.EML: "embedmill.workers.parsing.mail:read",

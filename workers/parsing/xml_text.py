@@ -26,7 +26,7 @@ _SECTIONS = frozenset(
     "article book part chapter appendix preface section sect1 sect2 sect3 sect4 sect5 simplesect refentry "
     "refsect1 refsect2 refsection topic concept task reference glossary bibliography sec".split()
 )
-_TITLES = frozenset(("title", "refname", "head", "article-title"))
+_TITLES = frozenset(("title", "refname", "head", "article-title", "book-title"))
 # A title in one of these is no section's.
 _CAPTIONED = frozenset("figure example informalexample fig table-wrap equation mediaobject".split())
 _CODE = frozenset("programlisting screen literallayout synopsis codeblock pre verbatim code-block".split())
@@ -42,7 +42,8 @@ _NUMERALS = {
     "a": "letters", "upperalpha": "LETTERS", "alpha-upper": "LETTERS", "A": "LETTERS", "lowerroman": "roman",
     "roman-lower": "roman", "i": "roman", "upperroman": "ROMAN", "roman-upper": "ROMAN", "I": "ROMAN",
 }  # fmt: skip
-_EQUATIONS = frozenset(("math", "alternatives"))
+_VERSE = "lg"
+_WHOLE = frozenset(("math", "alternatives", _VERSE))
 _PICTURES = frozenset(("binary", "imagedata", "graphic"))
 _TABLES = frozenset(("table", "informaltable", "simpletable"))
 _ROWS, _CELLS = frozenset(("row", "tr", "strow", "sthead")), frozenset(("entry", "td", "th", "stentry"))
@@ -51,7 +52,9 @@ _INLINE = frozenset(
     "emphasis ulink link xref literal command filename application quote phrase code b i em strong u a span sub "
     "sup tt citetitle replaceable option userinput computeroutput envar systemitem package email acronym ph "
     "codeph filepath uicontrol term guilabel function varname parameter productname firstterm keycap trademark "
-    "subscript superscript tspan bold italic monospace underline strike sc styled-content ext-link inline-formula "
+    "subscript superscript tspan lb br break persName placeName "
+    "bold italic monospace underline strike sc styled-content ext-link "
+    "inline-formula "
     "footnote math strong alternatives tex-math".split()
 )
 _ENTRIES = frozenset(("item", "entry"))
@@ -100,8 +103,9 @@ class _XmlReader:
             self._read_captioned(element, level=level, depth=depth)
         elif name in _DEFINED:
             self._read_defined(element, level=level, depth=max(depth, 0))
-        elif name in _EQUATIONS:
-            self._draft.paragraph(self._words.flat(element))
+        elif name in _WHOLE:
+            lines = map(self._words.flat, element) if name == _VERSE else (self._words.flat(element),)
+            self._draft.paragraph("\n".join(lines))
         elif name in _CODE or (name == "code" and "\n" in (element.text or "")):
             self._draft.code("".join(_texts(element)))
         elif name in _TABLES and any(local_name(each) in _ROWS for each in element.iter()):

@@ -9,7 +9,8 @@ from embedmill.workers.parsing.xml import Element, attribute, local_name
 
 _SCRIPTS = {"superscript": SUPER, "sup": SUPER, "subscript": SUB, "sub": SUB}
 _EQUATION, _SAME_AGAIN, _NOTE, _REFERENCE = "math", "alternatives", "footnote", "xref"
-_SPECIAL = tuple(f"{{*}}{name}" for name in (*_SCRIPTS, _EQUATION, _SAME_AGAIN, _NOTE, _REFERENCE))
+_BREAKS = frozenset(("lb", "br", "break"))
+_SPECIAL = tuple(f"{{*}}{name}" for name in (*_SCRIPTS, *_BREAKS, _EQUATION, _SAME_AGAIN, _NOTE, "note", _REFERENCE))
 
 
 class XmlWords:
@@ -46,7 +47,9 @@ class XmlWords:
         name = local_name(element)
         if name == _EQUATION:
             return mathml(element)
-        if name == _NOTE:
+        if name in _BREAKS:
+            return " "
+        if name == _NOTE or (name == "note" and attribute(element, "place")):
             return self._mark(element)
         if name == _REFERENCE and attribute(element, "ref-type") == "fn":
             return f"[{''.join(map(str, element.itertext())).strip()}]"

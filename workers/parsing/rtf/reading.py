@@ -116,6 +116,8 @@ class _RtfReader:
         self._is_first = False
         if not self._outer:
             return True
+        if len(self._outer) == 1 and self._marker:
+            self._end_paragraph()
         inner, self._state = self._state, self._outer.pop()
         if inner.target is RtfTarget.VALUE and self._state.target is not RtfTarget.VALUE:
             self._end_property()
