@@ -205,10 +205,12 @@ class _Places:
         if self.angle:
             return [self._turned(place) for place in self._upright(words)]
         pieces = self._pieces(words)
+        text, suspects = self._text, self._suspects
+        if pieces and not (suspects and suspects[-1] < words[-1][1]) and not text[words[0][0]].isdecimal():
+            return pieces
         told = self._scripted(words, is_even=bool(pieces))
         if pieces and not told:
             return pieces
-        text = self._text
         return [_word(told.get(place[0]) or text[place[0] : place[1]], place) for place in self._upright(words)]
 
     def _scripted(self, words: Sequence[_Found], *, is_even: bool) -> dict[int, str]:
@@ -216,7 +218,8 @@ class _Places:
         text, start, end = self._text, words[0][0], words[-1][1]
         suspects = [start] if text[start].isdecimal() and MAY_OPEN.match(text, start) else []
         while self._suspects and self._suspects[-1] < end:
-            suspects.append(self._suspects.pop())
+            if self._rises_at(place := self._suspects.pop()):
+                suspects.append(place)
         uneven = [] if is_even else [begin for begin, _, first, last in words if _are_uneven(first, last)]
         if uneven:
             suspects += [*uneven, *[found.start() for found in SHORT_WORD.finditer(text, start, end)]]
@@ -228,6 +231,11 @@ class _Places:
                 if written != text[begin:behind]:
                     told[begin] = written
         return told
+
+    def _rises_at(self, place: int) -> bool:
+        """Whether the baseline changes at a sign or right before it."""
+        base = self._base_of(place)
+        return base != self._base_of(place - 1) or base != self._base_of(place - 2)
 
     def _runs(self, begin: int, behind: int) -> list[Run]:
         """A word by the baselines of its signs; nothing where all are of one height."""
