@@ -34,11 +34,13 @@ class Complete:
 class Fail:
     """The attempt failed; whether a retry follows depends on the error and on the attempts left.
 
-    `advice` goes before the hint of the error.
+    `advice` goes before the hint of the error. `values` are columns of the work row that say what was read, where that
+    is not what was submitted.
     """
 
     error: BaseException
     advice: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_outage(self) -> bool:

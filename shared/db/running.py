@@ -1,7 +1,7 @@
 """Work leaves `running`: by row, once its lease was found to hold; what has failed for good leaves a dead letter."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -44,7 +44,7 @@ PARAMETERS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a failure says of itself; `origin` is where a foreign error arose."""
+    """What a failure says of itself; `origin` is where a foreign error arose, `values` what was read of its work."""
 
     work_id: int
     job_id: int
@@ -55,18 +55,28 @@ class Letter:
     attempts: int
     origin: str | None = None
     crashed: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def bury(connection: Connection, letters: Sequence[Letter]) -> None:
     """Dead-letter running work, with the code and the settings under which it failed."""
     if not letters:
         return
-    said = [{"row": letter.work_id, "why": letter.error} for letter in letters]
-    move_running(connection, State.DEAD, said, reason=bindparam("why"))
+    _end_dead(connection, letters)
     circumstances = _find_circumstances(connection, [letter.work_id for letter in letters])
     rows = [_letter_row(letter, circumstances[letter.work_id]) | {"code_version": VERSION} for letter in letters]
     insert_each(connection, dead_letter, rows, created_at=clock())
     _supersede_overtaken(connection, [letter.work_id for letter in letters])
+
+
+def _end_dead(connection: Connection, letters: Sequence[Letter]) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for letter in letters:
+        said = {"row": letter.work_id, "why": letter.error} | {f"v_{name}": v for name, v in letter.values.items()}
+        groups.setdefault(tuple(sorted(letter.values)), []).append(said)
+    for names, rows in groups.items():
+        read: dict[str, Any] = {name: bindparam(f"v_{name}") for name in names}
+        move_running(connection, State.DEAD, rows, reason=bindparam("why"), **read)
 
 
 def _supersede_overtaken(connection: Connection, works: Sequence[int]) -> None:

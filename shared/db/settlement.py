@@ -110,6 +110,7 @@ class Ended:
             hint=self.outcome.hint,
             attempts=self.item.attempt,
             origin=self.outcome.origin,
+            values=self.outcome.values,
         )
 
 

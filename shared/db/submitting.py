@@ -91,7 +91,8 @@ def submit_batch(
         raise WereErased(erased)
     tried = {id_: by_id[id_] for id_, row in known.items() if _may_be_dead(by_id[id_], row)}
     dead = find_dead_before(connection, tried) if tried and passes_over_dead else {}
-    changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_))]
+    revived = _find_dead(connection, job_id, list(known)) if known and not passes_over_dead else set()
+    changed = [s for id_, s in by_id.items() if id_ not in dead and _needs_work(s, known.get(id_), revived)]
     if any(s.is_held and s.origin.get("ref") is None for s in changed):
         raise TextWanted
     if changed:
@@ -153,13 +154,20 @@ def _may_be_dead(submission: Submission, known: Any) -> bool:
     return known.generation > known.active_generation or (known.generation > 1 and _needs_work(submission, known))
 
 
-def _needs_work(submission: Submission, known: Any) -> bool:
+def _find_dead(connection: Connection, job_id: int, ids: Sequence[str]) -> set[str]:
+    """Documents that died in this very job, whatever became of their letters."""
+    query = select(work.c.document_id).where(work.c.job_id == job_id, among(connection, work.c.document_id, ids))
+    return set(connection.execute(query.where(work.c.state.in_((State.DEAD, State.CANCELLED)))).scalars())
+
+
+def _needs_work(submission: Submission, known: Any, revived: Ids[str] = ()) -> bool:
     if known is None:
         return True
     wanted = known.wanted_version == submission.version
     if wanted and known.active_version == submission.version and not known.is_broken:
         return False
-    return not (wanted and _is_done(submission, known) and not known.done_deletes)
+    is_done = _is_done(submission, known) and not known.done_deletes and known.id not in revived
+    return not (wanted and is_done)
 
 
 def _is_done(submission: Submission, known: Any) -> bool:

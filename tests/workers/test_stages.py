@@ -1,5 +1,6 @@
 """The stages as plain functions over a real home folder: what each leaves, and what running it again costs."""
 
+import hashlib
 import re
 import threading
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from embedmill.shared.addresses import version_id
 from embedmill.shared.caches.embeddings import DOCUMENT, KINDS, Size
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document, index_version, usage
@@ -104,6 +106,26 @@ def test_documents_go_through_every_stage_and_are_seen(runtime: WorkerRuntime, t
     expected = sum(row["chunks_expected"] for row in tracker.rows())
     assert len(stored(runtime)) == expected > 3
     assert {row["active_version"] for row in tracker.rows(document)} == {row.version for row in stored(runtime)}
+
+
+@pytest.mark.parametrize("submitted_by", ["content", "state"])
+def test_what_could_not_be_read_is_what_was_read_and_not_what_was_submitted(
+    runtime: WorkerRuntime, tracker: Tracker, folder: Path, submitted_by: str
+) -> None:
+    file, uri = folder / "0.txt", uris(folder)[0]
+    whole = file.read_bytes()
+    claim = tracker.take([uri], text=whole.decode())
+    if submitted_by == "state":
+        claim = replace(claim, items=(replace(claim.items[0], content_hash=""),))
+    file.write_bytes(b"%PDF-1.4 in the midst of being written")
+    tracker.settle(claim, chunk(runtime, claim))
+    assert tracker.states() == [State.DEAD]
+    found = tracker.row(1)
+    assert found["content_hash"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found["version"] == version_id(found["content_hash"], found["settings_hash"])
+    file.write_bytes(whole)
+    again = tracker.submit([uri], text=whole.decode(), job=tracker.create_job("again"))
+    assert (again.queued, again.dead_before) == (1, [])
 
 
 def test_a_stage_that_runs_twice_leaves_the_same(runtime: WorkerRuntime, tracker: Tracker, folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from embedmill.shared import stages
 from embedmill.shared.access.labels import Labels, labelled
@@ -18,7 +18,7 @@ from embedmill.shared.erasing import explain
 from embedmill.shared.errors import StorageFailed
 from embedmill.shared.loading.loaders import Loaded, Loading, Located
 from embedmill.shared.notes import join_notes
-from embedmill.shared.outcomes import Advance, Complete, Outcome
+from embedmill.shared.outcomes import Advance, Complete, Fail, Outcome
 from embedmill.shared.privacy.document_seals import METADATA, DocumentSeals, open_metadata
 from embedmill.shared.providers.embeddings.table import most_chunk_tokens
 from embedmill.shared.states import Result
@@ -44,6 +44,11 @@ class Read:
     state: str | None
 
     @property
+    def values(self) -> dict[str, Any]:
+        """The columns of its work that say what it is."""
+        return {"content_hash": self.content_hash, "source_state": self.state, "version": self.version}
+
+    @property
     def version(self) -> str:
         """What it is when it is done with as its settings say."""
         return version_id(self.content_hash, labelled(self.item.settings_hash, Labels.of_origin(self.item.origin)))
@@ -67,6 +72,7 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
     loading = Loading(runtime, [Located(item.uri, item.origin) for item in claim.items])
     indexed = _find_indexed(runtime, claim)
     for item in claim.items:
+        read = None
         try:
             read = _read(runtime, item, loading)
             if reason := _find_erased(runtime, read):
@@ -78,13 +84,20 @@ def chunk(runtime: WorkerRuntime, claim: Lease) -> dict[int, Outcome]:
         except StorageFailed:
             raise
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit too are this document's outcome
-            outcomes[item.id] = outcome_of(error)
+            outcomes[item.id] = _failed(outcome_of(error), read)
     _record_hidden(runtime, prepared)
     sealed = [runtime.vault.seal_blob(p.read.item.collection_id, p.encoded) for p in prepared]
     for p, reference in zip(prepared, runtime.blobs.put_pack(sealed), strict=True):
         runtime.handed_on.put(reference, p.chunk_set)
         outcomes[p.read.item.id] = _advance(runtime, claim.stage, p, reference)
     return outcomes
+
+
+def _failed(outcome: Outcome, read: Read | None) -> Outcome:
+    """What fails is what was read: it may have changed since it was submitted."""
+    if not isinstance(outcome, Fail) or read is None or read.content_hash == read.item.content_hash:
+        return outcome
+    return replace(outcome, values=read.values)
 
 
 def _record_hidden(runtime: WorkerRuntime, prepared: Sequence[Prepared]) -> None:
@@ -173,9 +186,7 @@ def _advance(runtime: WorkerRuntime, stage: str, prepared: Prepared, reference: 
             "chunks_rejected": 0,
             "chunks_split": 0,
             "size": max(1, sum(c.tokens for c in prepared.chunk_set.chunks)),
-            "content_hash": prepared.read.content_hash,
-            "source_state": prepared.read.state,
-            "version": prepared.read.version,
+            **prepared.read.values,
             "title": seals.title(prepared.chunk_set.title),
             "reason": None if count else prepared.read.loaded.left_out or EMPTY,
             "notes": seals.notes(join_notes(prepared.notes)),

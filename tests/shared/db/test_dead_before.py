@@ -130,6 +130,19 @@ def test_what_is_asked_for_is_tried_again_and_its_letter_closes(tracker: Tracker
     assert tracker.row(1, dead_letter)["resolution"] == "superseded"
 
 
+@pytest.mark.parametrize("settle", [lambda _: None, discard], ids=["open", "discarded"])
+def test_what_is_asked_for_is_tried_again_in_the_very_job_in_which_it_died(
+    tracker: Tracker, settle: Callable[[Tracker], None]
+) -> None:
+    tracker.settle(tracker.take([TORN, ODD], max_attempts=1), Fail(UnreadableDocument("torn")))
+    settle(tracker)
+    tracker.control("begin_enumeration")
+    assert tracker.submit([TORN, ODD]).queued == 0
+    assert tracker.submit([TORN, ODD], passes_over_dead=False).queued == 2
+    assert tracker.states() == [State.PENDING] * 2
+    assert all(row["resolution"] for row in tracker.rows(dead_letter))
+
+
 def test_another_release_tries_again_unless_it_was_discarded(tracker: Tracker, second: int) -> None:
     dead_letters.discard_letters(tracker.database, LetterFilter(ids=[2]), reason="known")
     for letter in (1, 2):
