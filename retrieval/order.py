@@ -93,11 +93,8 @@ class Order:
         for ids in batched(scores, WINDOW):
             rows = self.look.fetch([ranking.candidates[id] for id in ids])
             there = [rows[id] for id in ids if id in rows]
-            for row in self._fold(there, partial(self._find_terms, ranking)):
+            for row in self._fold(there, partial(_find_terms, self.look, ranking)):
                 yield RankedPlace(ranking.candidates[row.id], row, scores[row.id], ranking)
-
-    def _find_terms(self, ranking: Ranking, ids: Sequence[str], terms: Sequence[int]) -> Mapping[str, frozenset[int]]:
-        return self.look.find_terms([ranking.candidates[id] for id in ids], terms)
 
     def _fold(self, rows: list[VectorRow], find_terms: FindTerms) -> list[VectorRow]:
         if self._copies is None:
@@ -125,6 +122,13 @@ class Order:
                 yield place
             else:
                 self._left_out.setdefault(document, []).append(place.row)
+
+
+def _find_terms(
+    look: Looking, ranking: Ranking, ids: Sequence[str], terms: Sequence[int]
+) -> Mapping[str, frozenset[int]]:
+    """Which of some terms the candidates hold; no method, so that an order is gone with its rows when it was read."""
+    return look.find_terms([ranking.candidates[id] for id in ids], terms)
 
 
 def _after(placed: Collection[str], lowest: float, scores: Mapping[str, float]) -> Mapping[str, float]:

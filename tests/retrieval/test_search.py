@@ -1,5 +1,6 @@
 """The searcher over a real embedded store, with vectors and versions set by hand."""
 
+import gc
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -312,3 +313,20 @@ def test_nothing_is_looked_up_of_rows_that_were_seen_until_a_document_changes(
     del tracker.active["d0"]
     remembered[0] = set()
     assert documents(searcher.search("apple 9").hits) == [name for name in first if name != "d0"]
+
+
+def test_what_a_search_has_read_is_gone_with_its_result(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    def rows() -> int:
+        return sum(isinstance(one, VectorRow) for one in gc.get_objects())
+
+    fruit(store, tracker)
+    gc.collect()
+    gc.disable()
+    try:
+        before = rows()
+        assert searcher.search("apple 0").hits
+        assert rows() == before
+    finally:
+        gc.enable()
