@@ -19,6 +19,7 @@ from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import ShardDescription, StoreOptions, VectorStore
 from embedmill.shared.providers.vectorstores.embedded import changes, marks, schema, vector_search, word_search
 from embedmill.shared.providers.vectorstores.embedded.best import keys_by_shard
+from embedmill.shared.providers.vectorstores.embedded.counted_terms import CountedTerms
 from embedmill.shared.providers.vectorstores.embedded.cutters import former_cutter
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion, select
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, unpack_vectors
@@ -66,6 +67,7 @@ class EmbeddedVectorStore(VectorStore):
         self._place = Place(root.name, owner)
         self._dimensions = dimensions
         self._shards: dict[tuple[str, str], Shard] = {}
+        self._counted = CountedTerms()
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -184,7 +186,7 @@ class EmbeddedVectorStore(VectorStore):
         under_way = Pass(deadline)
         former = self._former(shards, under_way)
         portions = self._portions(shards, Selection(within), former=former, under_way=under_way)
-        counts = word_search.count(portions, terms, under_way=under_way)
+        counts = self._counted.count(portions, terms, under_way=under_way)
         return Counted(replace(counts, former=former), under_way.failed)
 
     def _former(self, shards: Sequence[str], under_way: Pass) -> int | None:
