@@ -7,6 +7,7 @@ from itertools import islice
 from embedmill.shared.redaction.checks import IBAN_LENGTHS, is_iban
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.numbers import closes_at, opens_at
 
 GAP = r"[ \t.\-/_]?(?:\r?\n[ \t]{0,3})?"
@@ -15,24 +16,25 @@ _SEPARATORS = str.maketrans("", "", " \t.-/_\r\n")
 
 
 _WIDE = r"[ \t.\-/_]{0,2}(?:\r?\n[ \t]{0,3})?"
-_ACCOUNT = re.compile(rf"[0-9]{{2}}(?:{_WIDE}[A-Za-z0-9]){{11,30}}")
+_ACCOUNT = late(rf"[0-9]{{2}}(?:{_WIDE}[A-Za-z0-9]){{11,30}}")
 """From its check digits on; its country stands before."""
 ACCOUNT_HEADS = frozenset(f"{country.lower()}{digit}" for country in IBAN_LENGTHS for digit in range(10))
-_ACCOUNT_SPACED = re.compile(
+_ACCOUNT_SPACED = late(
     rf"[0-9](?:(?<=[A-Z]{{2}}.)|(?<=[A-Z]{{2}}[ \t].)|(?<=[A-Z]{{2}}[ \t]{{2}}.))[0-9](?:{GAP}[A-Z0-9]){{11,30}}",
     re.IGNORECASE,
 )
 _APART = " \t._/-"
+_NAMED = frozenset({"iban"})
 _JOINING = ("-", "_")
 """What joins it with the rest of a file's name; its check digits are evidence enough."""
 MOST_LETTERS = 0.4
 """What share of an account's number in small letters is letters: most are all digits, or have a bank of four."""
-ACCOUNT_PARTED = re.compile(
+ACCOUNT_PARTED = late(
     rf"\b(?i:{'|'.join(IBAN_LENGTHS)})[ \t._/-]{{1,2}}(?P<digits>[0-9]{{2}})"
     r"(?:[ \t._/-]?[A-Za-z]){0,4}(?:[ \t._/-]?[0-9]){8}"
 )
 """One whose country stands apart, to where it goes on with digits as no words do."""
-_SIGN = re.compile("[A-Za-z0-9]")
+_SIGN = late("[A-Za-z0-9]")
 
 
 def bare(text: str) -> str:
@@ -42,13 +44,15 @@ def bare(text: str) -> str:
 
 def find_accounts(glance: Glance) -> Iterator[Finding]:
     """IBANs, to the length that their country has; parted from its country where the text speaks of one."""
+    if not glance.words:
+        return
     text, end = glance.text, 0
     for place in sorted(glance.words.of(ACCOUNT_HEADS)):
         match = _ACCOUNT.match(text, place + 2) if place >= end else None
         if match and (found := _account(text, match)):
             yield found
             end = found.end
-    for span in glance.words.around(("iban",), before=0, after=80):
+    for span in glance.words.around(_NAMED, before=0, after=80):
         yield from _spaced_accounts(text, span)
 
 

@@ -3,7 +3,7 @@
 All literals of all detectors are found in one pass (Aho-Corasick).
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -40,6 +40,10 @@ class Anchors:
         """Whether a literal stands anywhere."""
         return literal in self._places
 
+    def __bool__(self) -> bool:
+        """Whether any stands somewhere."""
+        return bool(self._places)
+
     def __iter__(self) -> Iterator[str]:
         """The literals that stand somewhere."""
         return iter(self._places)
@@ -48,11 +52,13 @@ class Anchors:
         """Where one begins."""
         return self._places.get(literal, ())
 
-    def of(self, literals: Container[str]) -> list[int]:
+    def of(self, literals: frozenset[str]) -> list[int]:
         """Where each of the literals begins."""
+        if literals.isdisjoint(self._places):
+            return []
         return [place for literal, places in self._places.items() if literal in literals for place in places]
 
-    def around(self, literals: Container[str], *, before: int, after: int) -> Iterable[tuple[int, int]]:
+    def around(self, literals: frozenset[str], *, before: int, after: int) -> Iterable[tuple[int, int]]:
         """Spans of so many characters around the literals, in order; those that touch are one."""
         places = self.of(literals)
         return merged([(place - before, place + after) for place in places], self._length) if places else ()

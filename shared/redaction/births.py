@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.folding import fold_words
 from embedmill.shared.redaction.glance import Glance
+from embedmill.shared.redaction.late import late
 
 WORDS = tuple(
     map(
@@ -113,8 +114,9 @@ _HINTS = fold_words(
     r"""|(?:תאריך )?לידה|생년월일|ngay sinh|(?:tanggal )?lahir))(?=[^0-9]{0,100}+[0-9])"""
 )
 """A date has digits: where none follow soon, no form of one is tried."""
-_BIRTH = re.compile(rf"{_HINTS}[^0-9\n]{{0,42}}+(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}+)?+({_DATE})(?![0-9])")
-_BIRTH_MONTH_FIRST = re.compile(
+_HINT = late(_HINTS)
+_BIRTH = late(rf"{_HINTS}[^0-9\n]{{0,42}}+(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}+)?+({_DATE})(?![0-9])")
+_BIRTH_MONTH_FIRST = late(
     rf"{_HINTS}[^0-9\n]{{0,30}}?(?:\n\s{{0,8}}+[^0-9\n]{{0,12}}?)?(?<![a-z])({_MONTH}\.?[ \t\-]{{0,2}}{_DAY}[ \t,.\-]{{1,3}}{_SHORT_YEAR})(?![0-9])"
 )
 _UNITS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
@@ -129,15 +131,19 @@ _DAY_IN_WORDS = (
     r"|primo|due|tres?|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici"
     r"|diciassette|diciotto|diciannove|vent(?:i[a-z]{0,7}|uno|otto)|trent(?:a|uno))"
 )
-_BIRTH_IN_WORDS = re.compile(
+_BIRTH_IN_WORDS = late(
     rf"{_HINTS}[^0-9\n]{{0,30}}?(?<![a-z])({_DAY_IN_WORDS} (?:de |of |di )?{_MONTH},? (?:de |del )?{_YEAR})(?![0-9])"
 )
-_BEFORE_WORD = re.compile(rf"(?<![0-9])({_DATE})[ \t]?(?:に?生|出生|dogumlu)")
+_BEFORE_WORD = late(rf"(?<![0-9])({_DATE})[ \t]?(?:に?生|出生|dogumlu)")
 
 
 def find_births(glance: Glance) -> Iterator[Finding]:
     """Dates beside a word of birth."""
+    if not glance.words:
+        return
     for start, end in glance.words.around(_WORDS, before=24, after=90):
+        if not glance.has_digit(start, end) or not _HINT.search(glance.lowered, start, end):
+            continue
         for pattern in (_BIRTH, _BIRTH_MONTH_FIRST, _BIRTH_IN_WORDS):
             yield from _births(pattern, glance, start, end)
     for start, end in glance.words.around(_AFTER, before=24, after=12):

@@ -15,6 +15,7 @@ from embedmill.shared.redaction.country_numbers import is_whole_number
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.hints import NO_VALUE, Before, Hint, hint
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.numbers import closes_at, opens_at
 
 
@@ -33,6 +34,8 @@ class Code:
     hint: Hint | None = None
     certainty: Certainty = Certainty.CHECKED
     names_things: bool = False
+    spells_digits: bool = False
+    """Whether letters may stand in the place of all digits."""
 
     def judge(self, match: re.Match[str], lowered: str) -> Iterator[Finding]:
         """It, if what its pattern found is one."""
@@ -54,13 +57,18 @@ class Code:
         return not NO_VALUE.precedes(before)
 
     @cached_property
+    def anchors(self) -> frozenset[str]:
+        """Its words."""
+        return frozenset(self.words)
+
+    @cached_property
     def in_any_case(self) -> re.Pattern[str]:
         """The pattern for small letters, too."""
-        return re.compile(self.pattern.pattern, re.IGNORECASE)
+        return late(self.pattern.pattern, re.IGNORECASE)
 
 
 def _code(*parts: str) -> re.Pattern[str]:
-    return re.compile(GAP.join(parts))
+    return late(GAP.join(parts))
 
 
 def _holds_digits(code: str) -> bool:
@@ -104,6 +112,7 @@ CODES = (
         _code("[A-Z]{3}", "[A-Z]{3}", f"{_DIGIT}{{2}}{GAP}{_MONTH}{GAP}{_DIGIT}{{2}}", f"[A-Z]{_DIGIT}{{3}}", "[A-Z]"),
         stdnum("it.codicefiscale"),
         ("fisc", "c.f.", "cf:", "cf "),
+        spells_digits=True,
     ),
     Code(
         "ES_NIF", _code("[0-9]{2}", "[0-9]{3}", "[0-9]{3}", "[A-HJ-NP-TV-Z]"), stdnum("es.dni"), ("dni", "d.n.i", "nif")
@@ -128,22 +137,22 @@ CODES = (
     ),
     Code(
         "FI_PERSONAL_IDENTITY_CODE",
-        re.compile("[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]"),
+        late("[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]"),
         _is_hetu,
         ("hetu", "henkilotunnus"),
     ),
     Code(
         "CN_RIC",
-        re.compile("[1-9][0-9]{5}(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}X"),
+        late("[1-9][0-9]{5}(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}X"),
         stdnum("cn.ric"),
         ("身份", "公民", "id card", "id no", "identity"),
     ),
-    Code("MX_CURP", re.compile("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"), stdnum("mx.curp"), ("curp",)),
+    Code("MX_CURP", late("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"), stdnum("mx.curp"), ("curp",)),
 )
 ODD_CODES = (
     Code(
         "UK_NINO",
-        re.compile("[a-ceghj-pr-tw-z][a-ceghj-npr-tw-z](?:[ -][0-9]{2}){3}[ -][a-d]"),
+        late("[a-ceghj-pr-tw-z][a-ceghj-npr-tw-z](?:[ -][0-9]{2}){3}[ -][a-d]"),
         _is_spaced_nino,
         (),
         certainty=Certainty.FORMED,
@@ -151,7 +160,7 @@ ODD_CODES = (
     ),
     Code(
         "CREDIT_CARD",
-        re.compile(
+        late(
             rf"[2-9][0-9]{{3}}(?:{_ODD}[0-9]{{4}}{_SOME}[0-9]{{4}}{_SOME}|{_SOME}[0-9]{{4}}{_ODD}[0-9]{{4}}{_SOME}"
             rf"|{_SOME}[0-9]{{4}}{_SOME}[0-9]{{4}}{_ODD})[0-9]{{4}}|3[0-9]{{3}}{_ODD}[0-9]{{6}}{_ODD}[0-9]{{4,5}}"
         ),
@@ -160,34 +169,34 @@ ODD_CODES = (
     ),
     Code(
         "US_SSN",
-        re.compile("[0-8][0-9]{2}_[0-9]{2}_[0-9]{4}"),
+        late("[0-8][0-9]{2}_[0-9]{2}_[0-9]{4}"),
         is_ssn,
         (),
         certainty=Certainty.FORMED,
         names_things=True,
     ),
-    Code("PHONE_NUMBER", re.compile(r"\+[1-9][0-9]{0,2}(?:_[0-9]{2,4}){2,5}"), _is_plus_number, ()),
-    Code("IT_VAT_CODE", re.compile("(?:IT[ .-]?|it)[0-9]{11}"), stdnum("it.iva"), (), names_things=True),
+    Code("PHONE_NUMBER", late(r"\+[1-9][0-9]{0,2}(?:_[0-9]{2,4}){2,5}"), _is_plus_number, ()),
+    Code("IT_VAT_CODE", late("(?:IT[ .-]?|it)[0-9]{11}"), stdnum("it.iva"), (), names_things=True),
     Code(
         "FR_NIR",
-        re.compile("[12378]_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{3}_[0-9]{3}_[0-9]{2}"),
+        late("[12378]_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{3}_[0-9]{3}_[0-9]{2}"),
         stdnum("fr.nir"),
         (),
     ),
-    Code("ES_NIF", re.compile("[0-9]{2}[.][0-9]{3}[.][0-9]{3}[ -]?[a-z]"), stdnum("es.dni"), ()),
+    Code("ES_NIF", late("[0-9]{2}[.][0-9]{3}[.][0-9]{3}[ -]?[a-z]"), stdnum("es.dni"), ()),
     Code(
         "IT_FISCAL_CODE",
-        re.compile("[a-z]{3} ?[a-z]{3} ?[0-9]{2}[abcdehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z]"),
+        late("[a-z]{3} ?[a-z]{3} ?[0-9]{2}[abcdehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z]"),
         stdnum("it.codicefiscale"),
         (),
     ),
-    Code("ES_NIE", re.compile("[x-z][ -]?[0-9][.]?[0-9]{3}[.]?[0-9]{3}[ -]?[a-z]"), stdnum("es.nie"), ()),
+    Code("ES_NIE", late("[x-z][ -]?[0-9][.]?[0-9]{3}[.]?[0-9]{3}[ -]?[a-z]"), stdnum("es.nie"), ()),
 )
 """In small letters, or with separators of their own; their forms are narrower, as no word says what they are."""
 _HINTED_CODES = (
     Code(
         "UK_NINO",
-        re.compile("[A-Z]{2}(?:[ -]?[0-9]){6}[ -]?[A-D]"),
+        late("[A-Z]{2}(?:[ -]?[0-9]){6}[ -]?[A-D]"),
         _is_nino,
         ("nino", "national insurance", "ni n"),
         hint("nino", "national insurance*", "ni no", "ni number"),
@@ -195,7 +204,7 @@ _HINTED_CODES = (
     ),
     Code(
         "DE_ID_CARD",
-        re.compile("[CFGHJKLMNPRTVWXYZ0-9]{8}[0-9][0-9](?:D|<<)?|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}"),
+        late("[CFGHJKLMNPRTVWXYZ0-9]{8}[0-9][0-9](?:D|<<)?|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}"),
         _holds_digits,
         ("ausweis", "perso"),
         hint("personalausweis*", "ausweis*", "perso", "id card", "identity card"),
@@ -203,7 +212,7 @@ _HINTED_CODES = (
     ),
     Code(
         "SG_NRIC_FIN",
-        re.compile("[STFGM][0-9]{7}[A-Z]"),
+        late("[STFGM][0-9]{7}[A-Z]"),
         _holds_digits,
         ("nric", "fin"),
         hint("nric", "fin"),
@@ -211,7 +220,7 @@ _HINTED_CODES = (
     ),
     Code(
         "IN_PAN",
-        re.compile("[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]"),
+        late("[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]"),
         _holds_digits,
         ("pan", "permanent account"),
         hint("pan", "permanent account"),
@@ -219,42 +228,42 @@ _HINTED_CODES = (
     ),
     Code(
         "MX_RFC",
-        re.compile("[A-Z&]{3,4}[ -]?[0-9]{6}[ -]?[A-Z0-9]{3}"),
+        late("[A-Z&]{3,4}[ -]?[0-9]{6}[ -]?[A-Z0-9]{3}"),
         stdnum("mx.rfc"),
         ("rfc", "registro federal"),
         hint("rfc", "registro federal*"),
     ),
     Code(
         "IE_PPSN",
-        re.compile("[0-9]{7}[A-W][A-IW]?"),
+        late("[0-9]{7}[A-W][A-IW]?"),
         stdnum("ie.pps"),
         ("pps", "personal public service"),
         hint("pps", "ppsn", "pps no*", "personal public service*"),
     ),
     Code(
         "CL_RUT",
-        re.compile("[0-9]{1,2}[.]?[0-9]{3}[.]?[0-9]{3}-?K"),
+        late("[0-9]{1,2}[.]?[0-9]{3}[.]?[0-9]{3}-?K"),
         stdnum("cl.rut"),
         ("rut", "rol unico"),
         hint("rut", "rol unico*"),
     ),
     Code(
         "HK_ID",
-        re.compile(r"[A-Z]{1,2}[0-9]{6}[ ]?(?:\([0-9A]\)|[0-9A])"),
+        late(r"[A-Z]{1,2}[0-9]{6}[ ]?(?:\([0-9A]\)|[0-9A])"),
         is_hkid,
         ("hkid", "hong kong id", "identity card", "id card", "身份"),
         hint("hkid", "hong kong id*", "id card", "identity card", "身份證", "身份证"),
     ),
     Code(
         "IT_VAT_CODE",
-        re.compile("IT[ .-]?[0-9]{11}"),
+        late("IT[ .-]?[0-9]{11}"),
         stdnum("it.iva"),
         ("iva", "vat"),
         hint("p iva", "partita iva", "iva", "vat", "vatin", "piva"),
     ),
     Code(
         "PASSPORT",
-        re.compile("[A-Z]{0,3}[0-9][0-9A-Z]{5,8}"),
+        late("[A-Z]{0,3}[0-9][0-9A-Z]{5,8}"),
         _holds_digits,
         ("passport", "reisepass", "pasaporte", "passeport", "passaport"),
         hint("passport*", "reisepass*", "pasaporte", "passeport", "passaporto"),
@@ -297,6 +306,11 @@ def _near(any_of: Any, ascii_text: bytes) -> Iterator[tuple[int, int]]:
     return merged([(start, end + _LONGEST) for start, end in spans], len(ascii_text))
 
 
+_PASSES: tuple[tuple[tuple[Code, ...], tuple[str, ...]], ...] = ((CODES, ()), (ODD_CODES, (ACCOUNT_PARTED.pattern,)))
+_EVERY = ((*CODES, *ODD_CODES), ACCOUNT_PARTED.pattern)
+"""Codes that are found together, with other forms; and all of them, which most texts have none of."""
+
+
 def find_codes(glance: Glance) -> Iterator[Finding]:
     """Every other number with letters, and numbers in forms of their own.
 
@@ -304,7 +318,7 @@ def find_codes(glance: Glance) -> Iterator[Finding]:
     """
     text, lowered = glance.text, glance.lowered
     ascii_text = text.encode("ascii", "replace")
-    for codes, others in ((CODES, ()), (ODD_CODES, (ACCOUNT_PARTED.pattern,))):
+    for codes, others in _PASSES if _any_of(*_EVERY).search(ascii_text) else ():
         which = _which_of(codes)
         for span in _near(_any_of(codes, *others), ascii_text):
             for number in sorted(which.Match(ascii_text[slice(*span)]) or range(len(codes))):
@@ -313,7 +327,9 @@ def find_codes(glance: Glance) -> Iterator[Finding]:
             if others:
                 yield from parted_accounts(text, span)
     for code in {code: None for word in glance.words for code in _BY_WORD.get(word, ())}:
-        for span in glance.words.around(code.words, before=0, after=70):
+        for span in glance.words.around(code.anchors, before=0, after=70):
+            if not code.spells_digits and not glance.has_digit(*span):
+                continue
             for match in code.in_any_case.finditer(text, *span):
                 yield from code.judge(match, lowered)
 

@@ -49,6 +49,8 @@ def country_code(number: str) -> str | None:
 
 @cache
 def _country_of(number: str) -> str | None:
+    if number.startswith("0"):
+        return None
     codes = _codes()
     return next((number[:size] for size in (1, 2, 3) if number[:size] in codes), None)
 

@@ -7,6 +7,7 @@ from socket import AF_INET6, inet_pton
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.hints import MACHINE, SECTION, VERSION, Before
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.numbers import is_word, opens_at
 
 SHORTEST = 7
@@ -20,18 +21,18 @@ MOST_OCTET, LOOPBACK = 255, 127
 _OWN = (bytes(16), bytes(15) + b"\1")
 """`::` and `::1`."""
 
-_LOCAL = re.compile(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
+_LOCAL = late(r"""(?:"[^"\n]{1,62}"|[\w.+%'#&*~!$^-]{1,64})\Z""")
 _POINT = r"(?:\.|%2e|=2e|&period;|&#46;)"
-_POINTS = re.compile(_POINT, re.IGNORECASE)
+_POINTS = late(_POINT, re.IGNORECASE)
 _LABEL = r"[\w-]{1,63}(?:(?:(?<=-)|=)\r?\n[\w-]{1,63})?"
 """Of a domain; it may be parted by a hyphen at the end of a line, or by the sign of one that goes on."""
 _NAMED_DOMAIN = rf"(?:{_LABEL}{_POINT}){{1,10}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,63}})(?!\w)"
 _LITERAL_DOMAIN = r"\[(?:[0-9]{1,3}\.){3}[0-9]{1,3}\]|\[ipv6:[0-9a-f:.]{2,45}\]"
-_DOMAIN = re.compile(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
-_AT = re.compile(r"[@%=&\\](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);|(?<=\\)u0040)")
-_QUOTED_LOCAL = re.compile(r"(?:[\w.+%'~-]|=[0-9A-F]{2}){1,64}\Z")
+_DOMAIN = late(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
+_AT = late(r"[@%=&\\](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);|(?<=\\)u0040)")
+_QUOTED_LOCAL = late(r"(?:[\w.+%'~-]|=[0-9A-F]{2}){1,64}\Z")
 """Before the sign in quoted-printable."""
-_SPOKEN = re.compile(
+_SPOKEN = late(
     r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2}|@)"
     r"((?:[\w-]{1,63}(?:[ \t]{0,2}[\[({<][ \t]?(?:dot|\.)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}"
     r"[a-z]{2,24})(?!\w)",
@@ -39,11 +40,11 @@ _SPOKEN = re.compile(
 )
 _DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
 _ANY_DISGUISE = frozenset(_DISGUISES)
-_POINTING = re.compile(
+_POINTING = late(
     r"\s{1,2}at\s{1,2}(?:th(?:is|at|ese|ose|e|eir)|an?|any|some|each|every|its|my|our|your|his|her)\s", re.IGNORECASE
 )
 """Prose, as "look at this dot com"."""
-_PLAIN_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
+_PLAIN_LOCAL = late(r"[\w.+-]{1,64}\Z")
 _NO_MAIL = frozenset(
     "service timer socket target mount setter getter png jpg jpeg gif svg webp bmp ico tif tiff avif css js mjs ts tsx "
     "jsx html htm json xml yaml yml txt log pdf csv".split()
@@ -54,12 +55,12 @@ _LOOSE_TAIL = frozenset(
     "bg gr tr ru ua jp cn kr tw in au nz br mx ar cl za ca us example".split()
 )
 """Ends of domains that are believed where blanks stand beside the sign: `x @ w.weight` is a product of matrices."""
-_WITHIN_NAME = re.compile(
+_WITHIN_NAME = late(
     rf"(?:[a-z0-9-]{{1,63}}\.){{0,9}}(?=[0-9-]{{0,62}}[a-z])[a-z0-9-]{{1,63}}\.(?:{'|'.join(_LOOSE_TAIL)})(?=[._-])",
     re.IGNORECASE,
 )
 """A domain at whose end the name of a file goes on, as in `jane@example.com_old.pdf`."""
-_LOOSE_LOCAL = re.compile(r"[\w.+-]{0,63}[\w](?=([ \t]?\n|[ \t]{1,2})\Z)")
+_LOOSE_LOCAL = late(r"[\w.+-]{0,63}[\w](?=([ \t]?\n|[ \t]{1,2})\Z)")
 _APART = frozenset(" \t\n")
 _SOFTWARE = frozenset({"git", "hg", "svn"})
 
@@ -150,24 +151,24 @@ def _is_disguised(written: str) -> bool:
     )
 
 
-_V4 = re.compile(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
+_V4 = late(r"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
 _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
-_TITLE = re.compile(r"[ \t]{1,4}[A-Z][a-z]{2,}(?:[ \t][A-Za-z]|\n|\Z)")
-_V4_DEFANGED = re.compile(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
-_DOTS = re.compile(_DOT)
+_TITLE = late(r"[ \t]{1,4}[A-Z][a-z]{2,}(?:[ \t][A-Za-z]|\n|\Z)")
+_V4_DEFANGED = late(rf"[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}{_DOT}[0-9]{{1,3}}(?:{_DOT}|\.)[0-9]{{1,3}}(?![0-9])")
+_DOTS = late(_DOT)
 _DISGUISED_DOTS, _LONGEST_DEFANGED = frozenset({"[.]", "(.)", "[dot"}), 27
 """One of these is in each such address, and so many characters are the most."""
-_V4_DASHED = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})(?![\w-])")
+_V4_DASHED = late(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})(?![\w-])")
 """As clouds name their machines."""
-_COLONS = re.compile(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
-_COLON_TOKEN = re.compile("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
+_COLONS = late(":(?<![^0-9A-Fa-f:]:)[0-9A-Fa-f]{0,4}:|::")
+_COLON_TOKEN = late("[0-9A-Fa-f:]{2,39}(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?")
 _HEX_OR_COLON = frozenset("0123456789abcdefABCDEF:")
-_MAC_DASHED = re.compile("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?!-|[^\\W_])")
-_MAC_DOTTED = re.compile(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![^\W_]|\.[0-9A-Fa-f]{4})")
-_MAC_NAMED = re.compile(
+_MAC_DASHED = late("-(?<=[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){4}(?!-|[^\\W_])")
+_MAC_DOTTED = late(r"\.(?<=[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![^\W_]|\.[0-9A-Fa-f]{4})")
+_MAC_NAMED = late(
     r"mac(?:[ _-]?addr(?:ess)?)?[\s:=\"']{1,4}([0-9a-f]{12}|[0-9a-f]{2}(?: [0-9a-f]{2}){5})(?! ?[0-9a-f]{2}\b|[0-9a-f])"
 )
-_MAC = re.compile("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
+_MAC = late("[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?:(?::[0-9A-Fa-f]{2}){2})?\\Z")
 
 
 def find_machines(glance: Glance) -> Iterator[Finding]:
@@ -180,7 +181,7 @@ def find_machines(glance: Glance) -> Iterator[Finding]:
         for match in _V4_DEFANGED.finditer(text, *span):
             if _is_told(_DOTS.sub(".", match[0])):
                 yield Finding("IP_ADDRESS", *match.span(), Certainty.FORMED)
-    for place in glance.words.of(("ip-",)):
+    for place in glance.words.at("ip-"):
         named = _V4_DASHED.match(lowered, place)
         if named and opens_at(text, place) and _is_told(named[1].replace("-", ".")):
             yield Finding("IP_ADDRESS", *named.span(1), Certainty.FORMED)
@@ -315,7 +316,7 @@ def _mac(glance: Glance) -> Iterator[Finding]:
             before = text[start - 1 : start] if start else ""
             if not (before and (is_word(before) or before in "-.")) and any(map(str.isdigit, match[0])):
                 yield Finding("MAC_ADDRESS", start, match.end(), Certainty.CHECKED)
-    for place in glance.words.of(("mac",)):
+    for place in glance.words.at("mac"):
         if named := _MAC_NAMED.match(glance.lowered, place):
             yield Finding("MAC_ADDRESS", *named.span(1), Certainty.HINTED)
 

@@ -6,21 +6,22 @@ from ipaddress import ip_address
 from socket import AF_INET6, inet_ntop, inet_pton
 
 from embedmill.shared.redaction.folding import fold
+from embedmill.shared.redaction.late import late
 
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
-_SEPARATORS = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
+_SEPARATORS = late(r"[\x00-/:-@\[-`{-\x7f]+")
 _NO_SIGNS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
-_AT = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|\\u0040|&(?:#64|#x40|commat);", re.IGNORECASE)
-_DOT = re.compile(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
-_PLAIN_MAIL = re.compile("[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
-_PLAIN_V4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
-_PLAIN_IP = re.compile("[0-9A-Fa-f.:]+")
-_PLAIN_PHONE = re.compile("[0-9 +().-]+")
-_DIGITS = re.compile("[^0-9]+")
-_HYPHENATED = re.compile(r"[-=]\r?\n")
+_AT = late(r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+|[%=]40|\\u0040|&(?:#64|#x40|commat);", re.IGNORECASE)
+_DOT = late(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*|\s+dot\s+|[%=]2e|&(?:period|#46);", re.IGNORECASE)
+_PLAIN_MAIL = late("[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+_PLAIN_V4 = late(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
+_PLAIN_IP = late("[0-9A-Fa-f.:]+")
+_PLAIN_PHONE = late("[0-9 +().-]+")
+_DIGITS = late("[^0-9]+")
+_HYPHENATED = late(r"[-=]\r?\n")
 EXTENSIONS = r"ext(?:n|ension)?\.?|x|#|dw\.?|durchwahl|app(?:arat)?\.?|nebenstelle|poste|int(?:erno)?\.?|anexo|toestel"
 """Words between a number and its extension."""
-_EXTENSION = re.compile(rf"[\s,;]*(?:{EXTENSIONS}).*\Z", re.IGNORECASE | re.DOTALL)
+_EXTENSION = late(rf"[\s,;]*(?:{EXTENSIONS}).*\Z", re.IGNORECASE | re.DOTALL)
 
 
 def normal_form(type_: str, written: str) -> str:

@@ -1,6 +1,5 @@
 """Runs of digits and how they are grouped: one pass over a text finds them, and rules by length and grouping judge."""
 
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +9,22 @@ from typing import Any
 
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, NOTHING, Before, Hint
+from embedmill.shared.redaction.late import late
 
 FEWEST_DIGITS = 7
 MOST_DIGITS = 19
 
-_RUN = re.compile(r"[0-9](?<![0-9][0-9])(?=[0-9 \t.\-/()\r\n]{6})[0-9]*+(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
+_RUN = late(r"[0-9](?<![0-9][0-9])(?=[0-9 \t.\-/()\r\n]{6})[0-9]*+(?:[ \t.\-/()\r\n]{1,5}+[0-9]++)*+")
 """Groups of digits, seven characters or more."""
-_DIGITS = re.compile("[0-9]+")
+_DIGITS = late("[0-9]+")
 _PARTING = frozenset(" -")
-_ACCOUNT_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[ -][A-Z]{4}[ -]\Z")
-_FOURS = re.compile("[0-9]{4}(?:[ -][0-9]{4}){1,5}(?:[ -][0-9]{1,3})?")
-_LIKE_A_CODE = re.compile("[0-9]{2}(?: [0-9]++){3,}+")
+_ACCOUNT_HEAD = late(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[ -][A-Z]{4}[ -]\Z")
+_FOURS = late("[0-9]{4}(?:[ -][0-9]{4}){1,5}(?:[ -][0-9]{1,3})?")
+_LIKE_A_CODE = late("[0-9]{2}(?: [0-9]++){3,}+")
 _SHAPE = "".join("0" if chr(code) in "123456789" else chr(code) for code in range(128))
 _ONLY_DIGITS = "".join(chr(code) if chr(code).isdigit() else " " for code in range(128))
 """Tables for `translate`; those of ASCII that are texts take a third of the time of dictionaries."""
-_GROUP = re.compile("0+")
+_GROUP = late("0+")
 _WITHOUT_BLANKS = "\u0e00"
 """From here on are scripts in which no blank parts a number from a word."""
 _PLAIN = frozenset({" ", "-", "."})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from embedmill.shared.redaction.country_numbers import country_code, is_given_out, is_valid_somewhere, sizes_of
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, hint
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.normal import EXTENSIONS
 from embedmill.shared.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
 
@@ -24,28 +25,28 @@ PHONE = hint(
     *"dien thoai gsm tfno cep telefonu tlf tlfn puh tel. komorka telep".split(),
     "wa me",
 )
-_EXTENSION = re.compile(rf"[ ,;]{{0,2}}(?:{EXTENSIONS})[ :.]{{0,2}}[0-9]{{1,6}}(?![0-9])", re.IGNORECASE)
-_VANITY = re.compile(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[A-Z0-9-]{6,9}[A-Z0-9]")
-_BEFORE_VANITY = re.compile(r"(?:\+?1[-. ])?\(?\Z")
+_EXTENSION = late(rf"[ ,;]{{0,2}}(?:{EXTENSIONS})[ :.]{{0,2}}[0-9]{{1,6}}(?![0-9])", re.IGNORECASE)
+_VANITY = late(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[A-Z0-9-]{6,9}[A-Z0-9]")
+_BEFORE_VANITY = late(r"(?:\+?1[-. ])?\(?\Z")
 
 FEWEST, MOST = 7, 15
 FEWEST_SPOKEN, MOST_NATIONAL = 9, 12
 _EVEN = frozenset({"", "-", ".", ")", "(", ") -", ")-", ").", ") ("})
 
 _FORMS: dict[Lengths, re.Pattern[str]] = {
-    (3, 3, 4): re.compile("[2-9][0-9]{9}"),
-    (1, 3, 3, 4): re.compile("1[2-9][0-9]{9}"),
-    (1, 3, 7): re.compile("1[2-9][0-9]{9}"),
-    (1, 3, 3, 2, 2): re.compile("[78][3-9][0-9]{9}"),
-    (2, 2, 2, 2, 2): re.compile("0[1-9][0-9]{8}"),
-    (2, 3, 2, 2): re.compile("[6-9][0-9]{8}"),
-    (3, 2, 2, 2): re.compile("[6-9][0-9]{8}"),
-    (3, 4, 4): re.compile("1[3-9][0-9]{9}|0[1-9][0-9]{9}"),
+    (3, 3, 4): late("[2-9][0-9]{9}"),
+    (1, 3, 3, 4): late("1[2-9][0-9]{9}"),
+    (1, 3, 7): late("1[2-9][0-9]{9}"),
+    (1, 3, 3, 2, 2): late("[78][3-9][0-9]{9}"),
+    (2, 2, 2, 2, 2): late("0[1-9][0-9]{8}"),
+    (2, 3, 2, 2): late("[6-9][0-9]{8}"),
+    (3, 2, 2, 2): late("[6-9][0-9]{8}"),
+    (3, 4, 4): late("1[3-9][0-9]{9}|0[1-9][0-9]{9}"),
 }
 """Groupings that stand on themselves, with the digits that they need."""
 _WITH_AREA: dict[Lengths, re.Pattern[str]] = {
-    (3, 7): re.compile("[2-9][0-9]{9}"),
-    (3, 3, 4): re.compile("[0-9]{10}"),
+    (3, 7): late("[2-9][0-9]{9}"),
+    (3, 3, 4): late("[0-9]{10}"),
 }
 
 

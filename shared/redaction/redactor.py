@@ -111,6 +111,8 @@ class Redactor:
         self._keep = keep
         self._keys = keys
         self._collection = collection
+        self._plain_folder: str | None = None
+        """The last one of an address in which nothing was found, as of a thousand files in a row."""
 
     @property
     def is_on(self) -> bool:
@@ -210,6 +212,15 @@ class Redactor:
         return found
 
     def _address(self, uri: str) -> str:
+        folder, slash, name = uri.rpartition("/")
+        if folder != self._plain_folder:
+            shown = self._parts(folder)
+            if shown != folder:
+                return shown + slash + self._parts(name)
+            self._plain_folder = folder
+        return folder + slash + self._parts(name)
+
+    def _parts(self, uri: str) -> str:
         return "".join(map(self._part, _PARTS.split(uri)))
 
     def _part(self, part: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.folding import fold_words
 from embedmill.shared.redaction.glance import Glance
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.numbers import opens_at
 
 
@@ -20,7 +21,7 @@ class VendorKey:
 
 def _key(sign: str, rest: str, before: str = r"(?<![A-Za-z0-9])") -> VendorKey:
     return VendorKey(
-        sign, re.compile(f"{re.escape(sign)}(?<={before}{re.escape(sign)}){rest}" if before else re.escape(sign) + rest)
+        sign, late(f"{re.escape(sign)}(?<={before}{re.escape(sign)}){rest}" if before else re.escape(sign) + rest)
     )
 
 
@@ -123,24 +124,24 @@ KEYS = (
     _key("ignature=", "([A-Za-z0-9%_-]{32,512})(?=[&\\s\"']|\\Z)", before=""),
 )
 
-_WORDED = re.compile("[a-z]{0,16}(?:[-_][a-z]{1,16})+|[A-Z]{0,16}(?:[-_][A-Z]{1,16})+")
+_WORDED = late("[a-z]{0,16}(?:[-_][a-z]{1,16})+|[A-Z]{0,16}(?:[-_][A-Z]{1,16})+")
 """Behind a vendor's sign, words that stand for a key: `xoxb-your-token`."""
-_PRIVATE_KEY = re.compile(
+_PRIVATE_KEY = late(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
-_URL_PASSWORD = re.compile(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
-_BEARER = re.compile(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
+_PUTTY = late(r"Private-Lines: [0-9]{1,3}\r?\n((?:[A-Za-z0-9+/=]{1,80}\r?\n?){1,60})")
+_URL_PASSWORD = late(r"://(?:[^\s/:@\[\]<>\"']{0,128}):([^\s/@\[\]<>\"']{1,256})@")
+_BEARER = late(r"(?:bearer|basic|token|apikey)[ \t]{1,2}([a-z0-9._~+/=-]{16,4000})")
 FEWEST_OF_CODE = 4
 FEWEST_RANDOM = 6
 _SIGNS = frozenset("!@#$%^&*+/=~?")
 MOST_COOKIES = 4096
 """Characters of a line of cookies that are looked at."""
-_BEARERS = ("bearer ", "basic ", "token ", "apikey ")
-_BOT = re.compile(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
-_BOT_ID = re.compile(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
-_ATLAS = re.compile(rf"{_WORD}{{14}}\.atlasv1\.{_URLSAFE}{{60,70}}")
-_THIN = re.compile(r"jdbc:oracle:thin:[^\s/@]{1,64}/([^\s@]{1,128})@")
+_BEARERS = frozenset({"bearer ", "basic ", "token ", "apikey "})
+_BOT = late(rf":AA{_URLSAFE}{{33}}(?![A-Za-z0-9_-])")
+_BOT_ID = late(r"(?<![A-Za-z0-9])[0-9]{8,10}\Z")
+_ATLAS = late(rf"{_WORD}{{14}}\.atlasv1\.{_URLSAFE}{{60,70}}")
+_THIN = late(r"jdbc:oracle:thin:[^\s/@]{1,64}/([^\s@]{1,128})@")
 _BLOCKS = (
     (_PRIVATE_KEY, "-----BEGIN "),
     (_PUTTY, "Private-Lines: "),
@@ -173,42 +174,42 @@ _NAME = (
     rf"(?:passw(?:or)?d|passwort|passphrase|(?<![a-z])pass(?![a-z])|sess(?:ion)?[_-]?id|{'|'.join(_ABROAD)}|"
     r"kennwort|contrasena|pwd|(?<![a-z])pw(?![a-z])|secret|token|key|credentials?|mot de passe|parola d'ordine|psk)[a-z0-9_.-]{0,24}"
 )
-_ASSIGNED = re.compile(
+_ASSIGNED = late(
     rf"{_NAME}[\"'`]?(?:[ \t]{{0,4}}(?::=|=>|==?|:|\|)(?:\*\*)?[ \t]{{0,4}}|[ \t]{{1,2}}(?:is|ist|lautet|est|es)(?::|[ \t])[ \t]{{0,2}}|[ \t]{{0,2}}\">)"
     r"(?:[burf]{0,2}(\"[^\"\n]{4,512}\"|'[^'\n]{4,512}'|`[^`\n]{4,512}`)|([^\s\"'`,;<>\[\](){}$][^\s\"'`,;<>\[\](){}]{5,512}))"
 )
-_OPTION = re.compile(
+_OPTION = late(
     rf"{_NAME}[ \t]{{1,2}}(?:(\"[^\"\n]{{4,512}}\"|'[^'\n]{{4,512}}')|([^\s\"'`,;<>\[\](){{}}$][^\s\"'`]{{5,512}}))"
 )
-_BEFORE_OPTION = re.compile(r"(?<![\w-])--[a-z0-9-]{0,24}\Z")
-_ELEMENT = re.compile(rf"{_NAME}>\s{{0,2}}(\Z\A)?([^\s<>]{{6,512}})\s{{0,2}}</")
-_LOGIN = re.compile(r"(?:-u|--user)[ =]?[\"']?[^\s:\"'/]{1,64}:([^\s\"'/:]{6,256})")
-_LOGINS = (" -u", " --user")
-_COOKIES = ("cookie:",)
-_COOKIE = re.compile(r"=([^\s;,=\"']{8,4000}={0,2})")
-_KEY_OF = re.compile(
+_BEFORE_OPTION = late(r"(?<![\w-])--[a-z0-9-]{0,24}\Z")
+_ELEMENT = late(rf"{_NAME}>\s{{0,2}}(\Z\A)?([^\s<>]{{6,512}})\s{{0,2}}</")
+_LOGIN = late(r"(?:-u|--user)[ =]?[\"']?[^\s:\"'/]{1,64}:([^\s\"'/:]{6,256})")
+_LOGINS = frozenset({" -u", " --user"})
+_COOKIES = "cookie:"
+_COOKIE = late(r"=([^\s;,=\"']{8,4000}={0,2})")
+_KEY_OF = late(
     r"(?:api|access|private|secret|auth|encryption|account|signing|master|shared|license|app|service|storage)[ ._-]{0,2}\Z"
 )
-_HARMLESS = re.compile(
+_HARMLESS = late(
     r"(?:none|null|true|false|undefined|changeme|change[_-]me|password|secret|token|example|redacted|your[_-].*|my[_-].*|some[_-].*|x{3,}|\*{3,}|\.{3,}|…+|%[sd(].*|.*\{.*|.*\$.*|.*<.*|.*\bself\b.*|.*\bos\.environ.*|[a-z_.]+)\Z"
 )
 
 
-_CODE = re.compile(
+_CODE = late(
     r"(?:(?:pin|otp|m?tan|cv[vc]2?|(?:verification|security|one[- ]time|confirmation|passcode|auth(?:entication)?|2fa)[ -]code"
     r"|passcode|(?:bestatigungs|sicherheits|einmal)code)"
     r"(?:[ -]?(?:code|number|nummer|no\.?|nr\.?))?(?: is| ist| lautet|: ?|=| )[ \"']{0,2})([0-9]{3,8})(?![\w-]|\.[0-9])"
 )
-_PHRASE = re.compile(
+_PHRASE = late(
     r"(?:pass|seed |recovery |mnemonic )phrase[\"']? ?(?:[:=]|is) ?(?:\"([^\"\n]{8,300})\"|'([^'\n]{8,300})'|((?:[a-z]{3,8} ){11,23}[a-z]{3,8})(?![a-z]))"
 )
-_PROMPT = re.compile(r"phrase|password|enter|your|must|match|please|invalid|wrong|[?{<]")
+_PROMPT = late(r"phrase|password|enter|your|must|match|please|invalid|wrong|[?{<]")
 _CONNECTION = r"([^;\"'\n]{4,128})(?:[;\"'\n]|\Z)"
 _PLACED = {
-    ";password=": re.compile(f";password={_CONNECTION}"),
-    ";pwd=": re.compile(f";pwd={_CONNECTION}"),
-    "login ": re.compile(r"login \S{1,64}\s{1,3}password\s(\S{4,128})"),
-    "sshpass -p": re.compile(r"sshpass -p ?[\"']?([^\s\"']{4,128})"),
+    ";password=": late(f";password={_CONNECTION}"),
+    ";pwd=": late(f";pwd={_CONNECTION}"),
+    "login ": late(r"login \S{1,64}\s{1,3}password\s(\S{4,128})"),
+    "sshpass -p": late(r"sshpass -p ?[\"']?([^\s\"']{4,128})"),
 }
 """Passwords that only their place gives away: in settings of a connection, for a machine, for a command."""
 
@@ -221,18 +222,26 @@ def find_secrets(glance: Glance) -> Iterator[Finding]:
             match = key.pattern.match(text, place)
             if match and not _WORDED.fullmatch(text, place + len(key.sign), match.end()):
                 yield _secret(*match.span(match.lastindex or 0))
+    if signs:
+        yield from _in_blocks(glance)
+    if glance.words:
+        yield from _named(glance)
+
+
+def _in_blocks(glance: Glance) -> Iterator[Finding]:
+    """Private keys, passwords in URLs, and keys that have letters before their sign."""
+    text, signs = glance.text, glance.signs
     for pattern, sign in _BLOCKS:
         for place in signs.at(sign):
             if match := pattern.match(text, place):
                 yield _secret(*match.span(match.lastindex or 0))
-    for place in signs.of((".atlasv1.",)):
+    for place in signs.at(".atlasv1."):
         if match := _ATLAS.match(text, place - 14) if place >= 14 else None:
             yield _secret(*match.span())
     for place in signs.at(":AA"):
         bot, number = _BOT.match(text, place), _BOT_ID.search(text, max(0, place - 11), place)
         if bot and number:
             yield _secret(number.start(), bot.end())
-    yield from _named(glance)
 
 
 def _secret(start: int, end: int) -> Finding:
@@ -246,10 +255,11 @@ def _named(glance: Glance) -> Iterator[Finding]:
         if match and opens_at(text, place) and _is_random(text[slice(*match.span(1))]):
             yield _secret(*match.span(1))
     for place in glance.words.of(_ANY_NAME):
+        if not _is_telling(lowered, place):
+            continue
         match = _ASSIGNED.match(lowered, place) or _given(lowered, place)
-        if match and _is_telling(lowered, place) and (found := _assigned(text, match)):
+        if match and (found := _assigned(text, match)):
             yield found
-
     for place in glance.words.of(_LOGINS):
         match = _LOGIN.match(lowered, place + 1)
         if match and _is_random(text[slice(*match.span(1))]):
@@ -260,7 +270,7 @@ def _named(glance: Glance) -> Iterator[Finding]:
 
 def _cookies(glance: Glance) -> Iterator[Finding]:
     """What the cookies of a header hold."""
-    for place in glance.words.of(_COOKIES):
+    for place in glance.words.at(_COOKIES):
         last = place + MOST_COOKIES
         end = glance.lowered.find("\n", place, last)
         for match in _COOKIE.finditer(glance.text, place, end if end > 0 else last):
@@ -334,26 +344,28 @@ def _is_code(text: str, match: re.Match[str]) -> bool:
 _BY_SIGN = {sign: [key for key in KEYS if key.sign == sign] for sign in {key.sign for key in KEYS}}
 SIGNS = (":AA", ".atlasv1.", *(sign for _, sign in _BLOCKS), *(key.sign for key in KEYS))
 _ANY_NAME = frozenset(_NAMES)
-_CODES = (
-    "pin",
-    "otp",
-    "tan",
-    "mtan",
-    "cvv",
-    "cvc",
-    "verification code",
-    "security code",
-    "one-time code",
-    "one time code",
-    "confirmation code",
-    "auth code",
-    "authentication code",
-    "2fa code",
-    "passcode",
-    "bestatigungscode",
-    "sicherheitscode",
-    "einmalcode",
+_CODES = frozenset(
+    {
+        "pin",
+        "otp",
+        "tan",
+        "mtan",
+        "cvv",
+        "cvc",
+        "verification code",
+        "security code",
+        "one-time code",
+        "one time code",
+        "confirmation code",
+        "auth code",
+        "authentication code",
+        "2fa code",
+        "passcode",
+        "bestatigungscode",
+        "sicherheitscode",
+        "einmalcode",
+    }
 )
-_PHRASES = ("passphrase", "seed phrase", "recovery phrase", "mnemonic phrase")
-WORDS = (*_BEARERS, *_NAMES, *_LOGINS, *_COOKIES, *_CODES, *_PHRASES, *_PLACED)
+_PHRASES = frozenset({"passphrase", "seed phrase", "recovery phrase", "mnemonic phrase"})
+WORDS = (*_BEARERS, *_NAMES, *_LOGINS, _COOKIES, *_CODES, *_PHRASES, *_PLACED)
 """What no secret is without: in its form, or before it."""

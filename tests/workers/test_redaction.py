@@ -29,6 +29,7 @@ from embedmill.shared.redaction.finding import Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.workers.chores.dispatcher import dispatch
 from embedmill.workers.runtime import WorkerRuntime
+from embedmill.workers.stages.chunk import TOGETHER
 from tests.workers.working import work_through
 
 MAIL, OTHER = "jane.doe@example.com", "kim@example.net"
@@ -185,11 +186,14 @@ def test_a_text_that_cannot_be_redacted_goes_no_further(
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.txt").write_text(f"mail {MAIL}", encoding="utf-8")
+    for number in range(TOGETHER + 2):
+        (folder / f"b{number}.txt").write_text(f"letter {number}", encoding="utf-8")
     monkeypatch.setattr(scanning, "PATTERNS", (fail,))
 
     job = ingest(redacting, folder)
 
-    assert describe_job(redacting, job).documents.dead == 1
+    documents = describe_job(redacting, job).documents
+    assert (documents.dead, documents.completed) == (1, TOGETHER + 2)
     with pytest.raises(RedactionFailed, match=r"redaction failed \(ValueError\)"):
         redacting.redactor(ensure_collection(redacting, "default").id).redact(f"mail {MAIL}")
 

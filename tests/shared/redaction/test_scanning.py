@@ -1,8 +1,16 @@
 """What the patterns find, and what they leave alone; values are invented, with check digits that are right."""
 
+import importlib
+from collections.abc import Iterable, Iterator
+from pkgutil import iter_modules
+
 import pytest
 
+from embedmill.shared import redaction
+from embedmill.shared.redaction.codes import Code
+from embedmill.shared.redaction.late import LatePattern
 from embedmill.shared.redaction.scanning import scan
+from embedmill.shared.redaction.secrets import VendorKey
 
 _LONG = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ"
 _HEX = "0123456789abcdef" * 4
@@ -394,3 +402,29 @@ def test_what_only_looks_like_a_value_is_left_alone(text: str) -> None:
 
 def test_a_digit_of_another_kind_beside_an_address_is_no_part_of_it() -> None:
     assert scan("\u00b2142.178.236.201") == []
+
+
+def test_every_pattern_that_waits_to_be_asked_is_one() -> None:
+    modules = [
+        importlib.import_module(f"{redaction.__name__}.{each.name}") for each in iter_modules(redaction.__path__)
+    ]
+
+    waiting = [each for module in modules for each in late_patterns(vars(module).values())]
+
+    assert len(waiting) > 200
+    for each in waiting:
+        each.search("")
+
+
+def late_patterns(values: Iterable[object]) -> Iterator[LatePattern]:
+    """Those among some values, in collections of them and in what stands for a rule."""
+    for value in values:
+        match value:
+            case LatePattern():
+                yield value
+            case dict():
+                yield from late_patterns(value.values())
+            case tuple() | list():
+                yield from late_patterns(value)
+            case Code() | VendorKey():
+                yield from late_patterns([value.pattern])
