@@ -11,7 +11,7 @@ import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from embedmill.shared.errors import KeyUnavailable, SettingsError
@@ -20,6 +20,8 @@ from embedmill.shared.sealing.envelope import DataKey, seal, unseal
 
 LEAST_BYTES = 32
 FILE_MODE = 0o600
+_UNNAMED: int = getattr(os, "O_TMPFILE", os.O_RDONLY)
+"""Of a folder: makes a file in it without a name. Elsewhere a folder cannot be written."""
 FORMS = "32 bytes: as they are, as 64 hex digits, or in base64"
 _HEX = re.compile(rb"[0-9a-fA-F]{64}")
 
@@ -84,12 +86,8 @@ def open_root(url: str) -> Root:
 
 def make_key_file(path: Path) -> bytes:
     """A new key in a file of its own that only its owner reads; the one that is there, where another came first."""
-    staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_whole(staged, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
-        with suppress(FileExistsError):
-            os.link(staged, path)
-        staged.unlink()
+        _place(path, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
     except OSError as error:
         raise KeyUnavailable(f"the key file {path} cannot be made: {error.strerror}") from None
     return _read_file(path)
@@ -100,11 +98,41 @@ def find_key_file(path: Path) -> bytes | None:
     return _read_file(path) if path.exists() else None
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _place(path: Path, data: bytes) -> None:
+    """Have a whole file under a name, unless something has it."""
+    with suppress(FileExistsError):
+        try:
+            _link_unnamed(path, data)
+        except FileExistsError:
+            raise
+        except OSError:
+            _link_staged(path, data)
+
+
+def _link_unnamed(path: Path, data: bytes) -> None:
+    """The file has no name before: a process that is killed meanwhile leaves no copy of a key."""
+    unnamed = os.open(path.parent, _UNNAMED | os.O_WRONLY, FILE_MODE)
+    with os.fdopen(unnamed, "wb") as stream:
+        _write_whole(stream, data)
+        # With a folder's descriptor, which a whole path has no use for, it is the call that follows the link.
+        os.link(f"/proc/self/fd/{unnamed}", path, src_dir_fd=unnamed)
+
+
+def _link_staged(path: Path, data: bytes) -> None:
+    """Where the system has no files without names."""
+    staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE), "wb") as stream:
+        _write_whole(stream, data)
+    try:
+        os.link(staged, path)
+    finally:
+        staged.unlink()
+
+
+def _write_whole(stream: BinaryIO, data: bytes) -> None:
+    stream.write(data)
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _read_file(path: Path) -> bytes:
