@@ -100,9 +100,9 @@ class Look:
         self._holding: Mapping[int, int] = {}
         self._spelled: list[tuple[Callable[[str], object], float]] = []
         self._must_be_spelled = False
+        self.words = question.words.words
         self._wording = self._weigh()
         self._skip_what_has_nothing_to_do()
-        self.words = question.words.words
         self.vanished = False
         """Whether a row went away between its ranking and the fetching of its text."""
 
@@ -159,6 +159,8 @@ class Look:
         with self._steps.step(LEXICAL) as step:
             counted = self._shards.count_words(self._question.terms)
             self._holding = counted.holding or {}
+            query = query.as_held(counted)
+            self.words = query.words
             self.most_of_words, self._is_named = most_of_words(query, counted), names_identifier(query, counted)
             self.are_usual = asks_for_usual(query, counted)
             spelled = ((some, weight_of_spelled(some, counted)) for some in query.spelled)

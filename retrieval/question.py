@@ -36,9 +36,9 @@ class SearchQuestion:
 
     @property
     def terms(self) -> tuple[int, ...]:
-        """All terms that may add to a score, be they the user's or added."""
+        """All terms that may add to a score, be they the user's, of other spellings, or added."""
         added = (term for name in self.added for word in name.words for term in word.terms)
-        return tuple(dict.fromkeys((*self.words.terms, *added)))
+        return tuple(dict.fromkeys((*self.words.counted_terms, *added)))
 
     @property
     def asks(self) -> bool:
@@ -69,7 +69,7 @@ class SearchQuestion:
         whole = _phrase(self.words.plain)
         if whole.held_by(row.title, row.section, row.text):
             return True
-        return whole.may_be_named(row.uri) and whole.held_by(read_name(row.uri).text)
+        return whole.may_be_named(row.uri) and whole.held_by(*_named(row))
 
     def tells_in(self, row: VectorRow) -> bool:
         """Whether holding the words says anything of a row: function words, a letter or a digit alone say nothing."""
@@ -97,7 +97,12 @@ _phrase = lru_cache(maxsize=8)(Phrase)
 
 
 def _fields(row: VectorRow) -> tuple[str, ...]:
-    return row.title, read_name(row.uri).text, row.section, row.text
+    return row.title, *_named(row), row.section, row.text
+
+
+def _named(row: VectorRow) -> tuple[str, str]:
+    name = read_name(row.uri)
+    return name.text, name.bare_text
 
 
 def texts_of(words: Iterable[QueryWord]) -> list[str]:

@@ -7,7 +7,7 @@ into pairs of signs (docs/decisions).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
@@ -293,8 +293,26 @@ def _stemmed(word: str, shown: str, language: Language) -> list[str]:
 
 @lru_cache(maxsize=2048)
 def alternatives(word: str, shown: str) -> tuple[int, ...]:
-    """All terms by which a text of any language may hold a word."""
+    """All terms by which a text of any language may hold a word.
+
+    The cutter leaves words of two letters as they are, and makes them of their plurals: TV and TVs find each other.
+    """
     terms = [word]
     for language in of_script(script_of(word)) if may_be_inflected(word) else ():
         terms += _stemmed(word, shown, language)
+    if _is_short(word):
+        terms += _stemmed(f"{word}s", f"{word}s", languages()["en"])
+    elif word[-1:] == "s" and _is_short(word[:-1]):
+        terms.append(word[:-1])
     return tuple(map(term_id, terms))
+
+
+def terms_in(word: str, codes: Collection[str]) -> tuple[int, ...]:
+    """The terms by which texts of some languages alone hold a folded word: nothing that other texts hold."""
+    inflected = (_stemmed(word, word, languages()[code]) for code in codes) if may_be_inflected(word) else ()
+    return tuple(map(term_id, chain.from_iterable(inflected)))
+
+
+def _is_short(word: str) -> bool:
+    """Whether it is a word of two letters that says something in most texts, as TV and PC, and not of, in or is."""
+    return len(word) == 2 and word.isalpha() and word not in languages()[DEFAULTS["latin"]].words

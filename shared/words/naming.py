@@ -15,12 +15,16 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The tokens of a name and of its folders, the name as it is written, with its extension, and all of it as text."""
+    """The tokens of a name and of its folders, the name as it is written, with its extension, and all of it as text.
+
+    `bare_text` is that without what stands behind the last stop of a name with an extension.
+    """
 
     tokens: tuple[str, ...]
     folders: tuple[str, ...]
     wholes: tuple[str, ...]
     text: str
+    bare_text: str
 
 
 @lru_cache(maxsize=1024)
@@ -33,7 +37,8 @@ def read_name(uri: str) -> Name:
     last = tokens(name)[-1:] if bare != name else ()
     wholes = tuple(whole for token in last for whole in split(token).wholes[:1])
     text, within = _read_folders(folders)
-    return Name((*tokens(bare), *tokens(row)), within, wholes, f"{text}/{name} {row}")
+    stem = name.rpartition(".")[0] if bare != name else name
+    return Name((*tokens(bare), *tokens(row)), within, wholes, f"{text}/{name} {row}", f"{text}/{stem} {row}")
 
 
 @lru_cache(maxsize=256)

@@ -2,16 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, pairwise, repeat
 
-from embedmill.shared.words.cutting import alternatives, term_id
+from embedmill.shared.words.cutting import alternatives, term_id, terms_in
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
 from embedmill.shared.words.signs import QueryPart, parts_of
-from embedmill.shared.words.spellings import in_one_form, name_and_number, other_wholes
+from embedmill.shared.words.spellings import drawn_together, in_one_form, name_and_number, other_wholes, written_out
 from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, split, take_apart, tokens
 from embedmill.shared.words.telling import is_name
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, rarity
@@ -29,6 +29,7 @@ SHOUTED = 4
 """So many words in capitals are a sentence; fewer are names, as DIN EN 12."""
 _RUN_OF_WORDS = re.compile(r"(?<![^\s(\[\"'])[^\W_]+(?:\+\+|#)?(?:\s[^\W_]+(?:\+\+|#)?)+(?![^\s.,;:!?)\]\"'])")
 """Words of letters and digits alone, one space between; a language's name may end with signs."""
+WITH_UMLAUTS = ("de", "sv", "da", "no", "fi")
 _NO_LETTERS = frozenset("aiI")
 """Words of one letter."""
 FEW_WORDS = 3
@@ -46,6 +47,8 @@ CLOSED_SHARE = 0.5
 """Of an identifier, for its form without hyphens, which PX1098C holds as PX-1098-C does; the rest is for the latter."""
 MOST_ADJOINED = 5
 """Words side by side that may be an identifier whose hyphens are left out: CVE 2021 44228."""
+LONGEST_NAMED = 100
+_NUMERAL = re.compile(r"[A-Z]|[IVXLC]{2,5}")
 MOST_TRIED = 100
 """Such identifiers that are looked for in a query."""
 ADJOINED_SHARE, NAMED_SHARE = 0.5, 4.0
@@ -77,6 +80,8 @@ class QueryWord:
     part_of: tuple[int, ...] = ()
     part_share: float = 1.0
     functional: bool = False
+    spare: tuple[int, ...] = ()
+    """Terms of other spellings that may be other words too: they stand for it where no row has it as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,20 @@ class WordQuery:
         adjoined = (term for some in self.adjoined for term in some.terms)
         return tuple(dict.fromkeys((*(term for word in self.words for term in word.terms), *adjoined)))
 
+    @property
+    def counted_terms(self) -> tuple[int, ...]:
+        """These, and those of other spellings, of which it has to be known whether some row holds them."""
+        return tuple(dict.fromkeys((*self.terms, *(term for word in self.words for term in word.spare))))
+
+    def as_held(self, counted: WordCounts) -> "WordQuery":
+        """The query with other spellings of those of its words that no row holds."""
+        held = counted.holding or {}
+        words = (
+            replace(word, terms=word.spare) if word.spare and not any(map(held.get, word.terms)) else word
+            for word in self.words
+        )
+        return replace(self, words=tuple(words)) if any(word.spare for word in self.words) else self
+
 
 def parse_query(text: str) -> WordQuery:
     """The parts of a query. One that only excludes is text: there is nothing from which to exclude."""
@@ -163,6 +182,7 @@ def parse_text(text: str) -> WordQuery:
     words, count = _words_of(cut[:MOST_COUNTED])
     adjoined = _adjoined(normal, words)
     spelled = (*_spelled(cut, words, adjoined), *_signed(text, words))
+    spelled += tuple(_side_by_side_as_asked(normal, words, {some.parts for some in spelled}))
     return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=spelled)
 
 
@@ -192,10 +212,31 @@ def _signed(text: str, words: Sequence[QueryWord]) -> Iterator[SpelledWords]:
     """What is written with signs that no word holds; it is named where nothing else is asked for."""
     known = {word.text: word for word in words}
     telling = {word.text for word in words if not (word.functional or word.part_of)}
-    for run, within in islice(signed_runs(text), MOST_TRIED):
-        parts = tuple(filter(None, map(known.get, dict.fromkeys(within))))
+    for run in islice(signed_runs(text), MOST_TRIED):
+        parts = tuple(filter(None, map(known.get, dict.fromkeys(run.words))))
         if parts:
-            yield SpelledWords(parts, _parts_of(parts), telling.issubset(within), signs=run)
+            is_named = telling.issubset((*run.words, *run.wholes))
+            yield SpelledWords(parts, _parts_of(parts), is_named, signs=run.written)
+
+
+def _side_by_side_as_asked(
+    text: str, words: Sequence[QueryWord], known: Collection[tuple[str, ...]]
+) -> Iterator[SpelledWords]:
+    """All of a query of a few words of which one is a number, a letter or a numeral: these mean little elsewhere."""
+    if len(text) > LONGEST_NAMED:
+        return
+    cut = tokens(text)
+    if not 2 <= len(cut) <= MOST_ADJOINED + 1 or not any(map(_is_number_of, cut[1:], cut)):
+        return
+    parts = tuple(chain.from_iterable(split(token).atoms for token in cut))
+    telling = tuple(word for word in words if not word.functional)
+    if telling and parts not in known:
+        yield SpelledWords(telling, parts, is_named=True, written=fold(text))
+
+
+def _is_number_of(token: str, before: str) -> bool:
+    """Whether one of two words side by side numbers the other: 5 and B, and 5 of 5 km."""
+    return any(map(str.isdecimal, token + before)) or _NUMERAL.fullmatch(token) is not None
 
 
 def _parts_of(words: Iterable[QueryWord]) -> tuple[str, ...]:
@@ -288,7 +329,26 @@ def _words_of_token(token: str, pieces: Pieces) -> Iterator[QueryWord]:
     else:
         yield from wholes
     for word, shown in zip(pieces.words, pieces.shown, strict=True):
-        yield QueryWord(word, alternatives(word, shown), part_weight, part_of=part_of, part_share=part_share)
+        terms = (*alternatives(word, shown), *_other_letters(word, shown))
+        spare = _spare(word) if not part_of and word == shown else ()
+        yield QueryWord(word, terms, part_weight, part_of=part_of, part_share=part_share, spare=spare)
+
+
+def _other_letters(word: str, shown: str) -> tuple[int, ...]:
+    """The terms of a word with its umlauts as two letters; of one without, those with them where these are usual."""
+    if word != shown:
+        out = written_out(shown)
+        return alternatives(out, out) if out != word else ()
+    drawn = drawn_together(word)
+    return terms_in(drawn, WITH_UMLAUTS) if drawn != word else ()
+
+
+def _spare(word: str) -> tuple[int, ...]:
+    """What a plain word may be written as too: a name with an umlaut in a text of any language, or a tag."""
+    if not word.isalpha():
+        return ()
+    drawn = drawn_together(word)
+    return (term_id(f"#{word}"), *(alternatives(drawn, drawn) if drawn != word else ()))
 
 
 def _wholes_of(pieces: Pieces) -> Iterator[QueryWord]:

@@ -13,6 +13,13 @@ _TOGETHER = re.compile(
     r"|(\d+)(?![ai]\Z)([^\W\d_]{1,3}\d?)"  # 24h, 20m2; not 1a
 )
 _QUANTITY = re.compile(r"(?P<number>[-+]?\d+(?:[.,]\d+)*)-?(?:(?P<degree>°?)(?P<scale>[cf])|(?P<unit>[^\W\d_]{1,4}))")
+_DATE = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})")
+_AMOUNT = re.compile(
+    r"(?P<number>\d{4,12}|\d{1,3}(?:,\d{3})+(?=\.)|\d{1,3}(?:\.\d{3})+(?=,))(?P<sign>[.,])(?P<cents>\d{1,2})"
+)
+_RANGE = re.compile(r"(?<=\d)[\u2012-\u2015](?=\d)")
+_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+_DRAWN = re.compile(r"(?<![aeouq])(?:ae|oe|ue)|(?<!a)aa")
 _SIGNED_NAME = re.compile(r"(?<=[^\W\d_])(\+\+)(?=\d)")
 _INITIALS = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}(?!\w)")
 _TIMES = r"\s?[x×]\s?"
@@ -33,7 +40,9 @@ def name_and_number(token: str) -> tuple[str, ...]:
 
 
 def other_wholes(whole: str) -> tuple[str, ...]:
-    """How a folded quantity is written as one word too: 40°c for 40c, and 3.5-mm for 3.5mm."""
+    """How a folded quantity, a date or an amount is written as one word too: 40°c for 40c, 3.5-mm for 3.5mm."""
+    if others := (*_other_dates(whole), *_other_amounts(whole)):
+        return others
     found = _QUANTITY.fullmatch(whole)
     if not found:
         return ()
@@ -42,9 +51,41 @@ def other_wholes(whole: str) -> tuple[str, ...]:
     return tuple(other for other in written if other != whole)
 
 
+def _other_dates(whole: str) -> tuple[str, ...]:
+    """A date with zeros before day and month and without: 7.3.2024 and 07.03.2024."""
+    found = _DATE.fullmatch(whole)
+    if not found:
+        return ()
+    first, second, year, sign = int(found["first"]), int(found["second"]), found["year"], found["sign"]
+    written = {
+        f"{one}{sign}{other}{sign}{year}" for one in (first, f"{first:02}") for other in (second, f"{second:02}")
+    }
+    return tuple(sorted(written - {whole}))
+
+
+def _other_amounts(whole: str) -> tuple[str, ...]:
+    """An amount with its thousands apart and not: 1234.56 and 1,234.56, 1234,56 and 1.234,56."""
+    found = _AMOUNT.fullmatch(whole)
+    if not found:
+        return ()
+    digits, sign, cents = re.sub(r"\D", "", found["number"]), found["sign"], found["cents"]
+    apart = f"{int(digits):,}".replace(",", "," if sign == "." else ".")
+    return tuple(other for other in (f"{digits}{sign}{cents}", f"{apart}{sign}{cents}") if other != whole)
+
+
+def written_out(shown: str) -> str:
+    """A word with its umlauts as two letters, as where keys for them are missing: mueller for müller."""
+    return fold(shown.translate(_OUT))
+
+
+def drawn_together(word: str) -> str:
+    """A word that may be written so, without the second letters, as umlauts are folded: muller for mueller."""
+    return _DRAWN.sub(lambda found: found[0][0], word)
+
+
 def in_one_form(text: str) -> str:
-    """A query with its words as they are told apart: C++ 17 for C++17, 5 pm for 5 p.m., sizes with an x."""
-    initials = _INITIALS.sub(lambda found: found[0].replace(".", ""), text)
+    """A query with its words as they are told apart: C++ 17 for C++17, 5 pm for 5 p.m., sizes with x, plain ranges."""
+    initials = _INITIALS.sub(lambda found: found[0].replace(".", ""), _RANGE.sub("-", text))
     return _SIGN_OF_TIMES.sub(" x ", _SIGNED_NAME.sub(r"\1 ", initials))
 
 
@@ -56,13 +97,13 @@ def spelling_of(parts: Sequence[str], written: str = "") -> re.Pattern[str]:
     """
     pieces = [_TIMES if _is_times(parts, at) else _spelled(part) for at, part in enumerate(parts)]
     joined = "".join(one if _TIMES in (one, other) else one + _BETWEEN for one, other in pairwise(pieces))
-    spelled = "|".join([joined + pieces[-1], *filter(None, [re.escape(written)])])
+    spelled = "|".join([joined + pieces[-1], *filter(None, [re.escape(written).replace(r"\ ", r"\s+")])])
     return re.compile(f"{_BEFORE}(?:{spelled}){_BEHIND}")
 
 
 def _spelled(part: str) -> str:
     if part.isalpha() and 1 < len(part) <= LONGEST_INITIALS:
-        return r"\.?".join(part)
+        return r"\.?".join(part) + r"\.?"
     return re.escape(part)
 
 

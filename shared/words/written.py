@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.splitting import split, tokens
@@ -29,16 +30,24 @@ _PAUSES = ".,;:!?…"
 _PART = re.compile(r"[^\W_][\w\u0300-\u036f]*|_\w*|\S")
 
 
-def signed_runs(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The pieces of a query with signs that its words leave out, folded, each with its folded words and identifiers."""
+class SignedRun(NamedTuple):
+    """A piece with its signs, folded, and the words and identifiers in it."""
+
+    written: str
+    words: tuple[str, ...]
+    wholes: tuple[str, ...]
+
+
+def signed_runs(text: str) -> Iterator[SignedRun]:
+    """The pieces of a query with signs that its words leave out."""
     if not _ANY_SIGN.search(text):
         return
     for run in _joined_by_operators(_PIECE.findall(_signs_told(text))):
         if _ANY_SIGN.search(run) and _has_signs(run):
-            pieces = map(split, tokens(run))
-            words = tuple(word for some in pieces for word in (*some.wholes, *some.words))
+            pieces = list(map(split, tokens(run)))
+            words = tuple(word for some in pieces for word in some.words)
             if words:
-                yield fold(run), words
+                yield SignedRun(fold(run), words, tuple(whole for some in pieces for whole in some.wholes))
 
 
 @lru_cache(maxsize=256)

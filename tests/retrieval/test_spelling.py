@@ -120,11 +120,18 @@ WITH_SIGNS = (
     ("R & B", "They play R&B there.", "r and b, b r"),
     ("p < 0.05", "With p<0.05 it is so.", "p is 0.05, 0.05 of p"),
     ("COUNT(*)", "Try SELECT COUNT(*) there.", "select count, count select"),
+    ("+49 30 123456", "Call +49 30 123456 at night.", "49 of 30, 123456 of 49"),
+    ("chapter XIV", "In Chapter XIV of it.", "chapter of XIV, chapter XIII, XIV"),
+    ("Art. 6 (1) (k)", "Under Art. 6(1)(k) it is so.", "art of 6, 1, k; k 1 6"),
+    ("1 3/4 cups", "Add 1 3/4 cups of it.", "1 cup, 1, 3, 4 cups"),
+    ("B-MW 1234", "The car B-MW 1234 was seen.", "b of 1234 mw, b"),
+    ("10:45 am", "It leaves at 10:45 AM sharp.", "10 of 45, am, 45 am"),
+    ("vitamin K", "Take vitamin K daily.", "vitamin and K, K of vitamin"),
     ("key=value", "Give key=value there.", "key value, value key"),
 )
 
 
-def test_what_is_written_with_signs_comes_before_its_words_without_them(
+def test_what_is_written_with_signs_or_numbers_comes_before_its_words_apart(
     store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
 ) -> None:
     before = "The readers of this page came to learn what was said of all by the others before them. " * 4

@@ -12,6 +12,7 @@ def rank(query: str, texts: Mapping[str, str]) -> list[str]:
     """The names of the texts that hold any word of the query, best first."""
     rows = {name: count_terms(text=text) for name, text in texts.items()}
     holding = Counter(term for row in rows.values() for term in row.terms.tolist())
-    wording = weigh(parse_query(query), WordCounts(len(rows), sum(row.length for row in rows.values()), holding))
+    counted = WordCounts(len(rows), sum(row.length for row in rows.values()), holding)
+    wording = weigh(parse_query(query).as_held(counted), counted)
     scores = {name: score(row, wording) for name, row in rows.items()}
     return sorted((name for name in rows if scores[name]), key=lambda name: (-scores[name], name))

@@ -95,6 +95,20 @@ def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: s
         ("cafe", "cafe\u0301"),
         ("windows", "WINDOWS™"),
         ("footnote", "a footnote¹ below"),
+        ("Muellabfuhr", "Die Müllabfuhr kommt."),
+        ("Mueller", "They asked Müller then."),
+        ("Müller", "They asked Mueller then."),
+        ("Strasse", "Die Straße ist zu."),
+        ("smoerrebroed", "Smørrebrød"),
+        ("Århus", "It was in Aarhus then."),
+        ("blackfriday", "Tagged #BlackFriday by all."),
+        ("TV", "Two TVs were sold."),
+        ("TVs", "A TV was sold."),
+        ("27.8.2029", "Am 27.08.2029 war es."),
+        ("27/08/2029", "Of 27/8/2029 there."),
+        ("1234.56", "It costs $1,234.56 or more."),
+        ("7.234,56", "Es kostet 7234,56 Euro."),
+        ("123–145", "Pages 123-145 are torn."),
         ("24 mm", "It is 24mm wide."),
         ("7.25GB", "It takes 7.25 GB of room."),
         ("5 ms", "It took 5ms."),
@@ -125,6 +139,8 @@ def test_what_is_written_otherwise_is_found_behind(query: str, first: str, then:
     assert rank(query, {"a": then, "b": first} | OTHERS) == ["b", "a"]
 
 
-@pytest.mark.parametrize(("query", "text"), [("1a", "Section 1 a"), ("20240317", "On 2024-03-17.")])
+@pytest.mark.parametrize(
+    ("query", "text"), [("1a", "Section 1 a"), ("20240317", "On 2024-03-17."), ("quelle", "qulle")]
+)
 def test_what_means_something_else_is_not_the_same(query: str, text: str) -> None:
     assert rank(query, {"written": text} | OTHERS) == []

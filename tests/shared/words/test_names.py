@@ -61,3 +61,9 @@ def test_a_name_adds_no_length() -> None:
 
 def test_a_count_ends_with_its_byte() -> None:
     assert count_terms(text="more " * 1000).counts.tolist() == [255]
+
+
+def test_a_name_is_held_as_it_is_written_with_its_extension_and_without() -> None:
+    name = read_name("file:///in/report_v1.2.3.final.txt")
+    for phrase in ("report_v1.2.3.final.txt", "report_v1.2.3.final"):
+        assert any(map(Phrase(phrase).held_by, (name.text, name.bare_text))), phrase
