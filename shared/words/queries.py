@@ -144,7 +144,7 @@ class WordQuery:
         """The query with other spellings of those of its words that no row holds."""
         held = counted.holding or {}
         words = (
-            replace(word, terms=word.spare) if word.spare and not any(map(held.get, word.terms)) else word
+            word if any(map(held.get, word.terms)) else replace(word, terms=(*word.terms, *word.spare))
             for word in self.words
         )
         return replace(self, words=tuple(words)) if any(word.spare for word in self.words) else self
