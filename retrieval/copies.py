@@ -100,7 +100,7 @@ def _without_edges(word: str) -> str:
     return word.strip(_EDGES) or word
 
 
-_BARE = Remembered(_without_edges, most=8_192)
+_BARE = Remembered(_without_edges, most=32_768)
 """Words without what stands at their edges: nearly all of them come again."""
 
 
@@ -267,10 +267,9 @@ def _shared(holds: NDArray[np.bool_]) -> NDArray[np.uint64]:
     rows, columns = holds.shape
     padded = np.zeros((rows, -(-columns // 64) * 64), np.bool_)
     padded[:, :columns] = holds
-    bits = np.packbits(padded, axis=1).view(np.uint64)
     found = np.zeros((rows, rows), np.uint64)
-    for place, one in enumerate(bits):
-        found[place] = np.bitwise_count(bits & one).sum(axis=1)
+    for bits in np.packbits(padded, axis=1).view(np.uint64).T:
+        found += np.bitwise_count(bits[:, None] & bits)
     return found
 
 
@@ -282,8 +281,10 @@ def _sampled_runs(texts: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[n
     signs = _SAME_BYTE[np.frombuffer(b"".join(texts) + bytes(RUN_BYTES), np.uint8)]
     begins = np.flatnonzero((signs <= _BEFORE_A_WORD) | (signs >= _SIGN_OF_THREE_BYTES))
     ends = np.cumsum([len(text) for text in texts])
-    owners = np.searchsorted(ends, begins, side="right")
-    whole = begins + RUN_BYTES <= np.append(ends, 0)[owners]
+    upto = begins.searchsorted(ends)
+    owners = np.repeat(np.arange(len(texts)), np.diff(upto, prepend=0))
+    begins = begins[: len(owners)]
+    whole = begins + RUN_BYTES <= ends[owners]
     begins, owners = begins[whole], owners[whole]
     windows = np.ndarray((len(signs) - RUN_BYTES + 1,), "<u8", signs, strides=(1,))
     hashes = windows[begins] * _MIX

@@ -8,6 +8,9 @@ compared, and the figures, are in docs/quality.md.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+
+_ID, _SCORE = itemgetter(0), itemgetter(1)
 
 FOLLOWERS = 10
 """The lead is how far the best is above the one that many places behind, as a share of itself."""
@@ -64,7 +67,7 @@ def lead(scores: Sequence[float]) -> float:
 
 def ranked(scores: Mapping[str, float]) -> dict[str, float]:
     """The same scores, best first, ties by id."""
-    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(sorted(scores.items(), key=_ID), key=_SCORE, reverse=True))
 
 
 def _stretch(cosines: Sequence[float]) -> float:

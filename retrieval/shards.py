@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from embedmill.shared.errors import EmbedmillError, StorageFailed
 from embedmill.shared.filtering.conditions import Condition
 from embedmill.shared.providers.vectorstores.base import VectorStore
+from embedmill.shared.providers.vectorstores.exact import best
 from embedmill.shared.providers.vectorstores.rows import Found, IndexChanged, Match, Selection, VectorRow
 from embedmill.shared.words.weighing import WordCounts, Wording
 
@@ -157,7 +158,8 @@ class Shards:
             return list(matches)
         self._heard.update({match.shard for match in matches})
         places = {name: place for place, name in enumerate(self._names)}
-        return sorted(matches, key=lambda match: (-match.score, match.id, places[match.shard]))
+        by_place = sorted(matches, key=lambda match: places[match.shard])
+        return best(by_place, len(by_place))
 
     def _deadline(self) -> float:
         return time.monotonic() + self._seconds

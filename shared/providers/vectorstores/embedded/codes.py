@@ -175,11 +175,14 @@ def distances(signs: Bits, query: Bits) -> NDArray[np.uint16]:
 
 def weighed_distances(signs: Bits, query: Bits, planes: Bits) -> NDArray[np.uint32]:
     """The same when each bit counts what the query's component weighs, by its planes."""
-    total = np.zeros(signs.shape[1], np.uint32)
+    often = np.zeros((len(planes), signs.shape[1]), np.uint16)
     for word, wanted, weights in zip(signs, query[:, 0], planes.T, strict=True):
         differing = word ^ wanted
-        for power, plane in enumerate(weights):
-            total += np.bitwise_count(differing & plane).astype(np.uint32) << np.uint32(power)
+        for counted, plane in zip(often, weights, strict=True):
+            np.add(counted, np.bitwise_count(differing & plane), out=counted)
+    total = np.zeros(signs.shape[1], np.uint32)
+    for power, counted in enumerate(often):
+        total += counted.astype(np.uint32) << np.uint32(power)
     return total
 
 

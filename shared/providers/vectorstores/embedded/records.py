@@ -1,6 +1,5 @@
 """Owns how a row is kept in a shard's file: texts compressed, vectors in the least width that loses nothing."""
 
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +79,7 @@ def pack_text(text: str) -> str | bytes:
 
 def unpack_text(kept: str | bytes) -> str:
     """The text of `pack_text`."""
-    return kept if isinstance(kept, str) else zlib.decompress(kept, -zlib.MAX_WBITS).decode()
+    return kept if isinstance(kept, str) else isal_zlib.decompress(kept, -isal_zlib.MAX_WBITS).decode()
 
 
 def pack_vectors(vectors: Sequence[NDArray[np.float32]]) -> list[bytes]:

@@ -94,8 +94,9 @@ class Postings:
         begins, ends = self.spans(terms)
         wanted = rows.astype(np.uint16)
         at = np.zeros((len(terms), len(rows)), np.int64)
-        for place in np.flatnonzero(begins < ends).tolist():
-            at[place] = self.rows[begins[place] : ends[place]].searchsorted(wanted)
+        for place, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
+            if begin < end:
+                at[place] = self.rows[begin:end].searchsorted(wanted)
         at += begins[:, None]
         is_there = at < ends[:, None]
         at[~is_there] = 0
@@ -137,10 +138,14 @@ class Segment:
 
     def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
         """The rows that have some keys, which are in ascending order."""
-        at = np.searchsorted(self.keys, keys)
-        keys, at = keys[at < len(self)], at[at < len(self)]
+        keys = keys[: keys.searchsorted(self.keys[-1], side="right")] if len(self.keys) else keys[:0]
+        at = self.keys.searchsorted(keys)
         rows: NDArray[np.intp] = at[self.keys[at] == keys]
         return rows
+
+
+PlacedRows = tuple[Segment, NDArray[np.intp]]
+"""Some rows of a segment."""
 
 
 def make(keys: Sequence[int], ids: Sequence[str], words: CountsOfMany, codes: Codes) -> Segment:

@@ -25,7 +25,7 @@ from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Port
 from embedmill.shared.providers.vectorstores.embedded.records import EACH_OF, unpack_vectors
 from embedmill.shared.providers.vectorstores.embedded.records import row as row_of
 from embedmill.shared.providers.vectorstores.embedded.records import select as rows_select
-from embedmill.shared.providers.vectorstores.embedded.segment import Segment
+from embedmill.shared.providers.vectorstores.embedded.segment import PlacedRows
 from embedmill.shared.providers.vectorstores.embedded.shard import Shard
 from embedmill.shared.providers.vectorstores.embedded.shard_file import ShardFile, folder_of_store, path_of
 from embedmill.shared.providers.vectorstores.embedded.statements import (
@@ -39,7 +39,7 @@ from embedmill.shared.providers.vectorstores.embedded.statements import (
     VECTORS_OF,
     VERSION_COUNTS,
 )
-from embedmill.shared.providers.vectorstores.embedded.view import held_by
+from embedmill.shared.providers.vectorstores.embedded.view import place
 from embedmill.shared.providers.vectorstores.exact import cosines, selects
 from embedmill.shared.providers.vectorstores.places import Owner, Place
 from embedmill.shared.providers.vectorstores.rows import (
@@ -216,31 +216,34 @@ class EmbeddedVectorStore(VectorStore):
         return {id: score for (id, _), score in zip(found, scores, strict=True)}
 
     def score_words(self, shard: str, ids: Sequence[str], wording: Wording) -> dict[str, float]:
-        keys, segments = self._rows_in_segments(shard, ids, former=wording.former)
-        scores = word_search.scores_of(segments, list(keys.values()), wording)
+        keys, placed = self._placed(shard, ids, former=wording.former)
+        scores = word_search.scores_of(placed, wording)
         return {id: scores[key] for id, key in keys.items() if scores.get(key)}
 
     def find_terms(self, shard: str, ids: Sequence[str], terms: Sequence[int]) -> dict[str, frozenset[int]]:
         if self._shard(shard).lags():
             return {}
-        keys, segments = self._rows_in_segments(shard, ids)
-        held = word_search.terms_of(segments, list(keys.values()), terms)
+        keys, placed = self._placed(shard, ids)
+        held = word_search.terms_of(placed, terms)
         return {id: held[key] for id, key in keys.items() if key in held}
 
-    def _rows_in_segments(
+    def _placed(
         self, shard: str, ids: Sequence[str], *, former: int | None = None
-    ) -> tuple[dict[str, int], list[Segment]]:
-        """The keys of rows that are there, and the segments that hold them."""
+    ) -> tuple[dict[str, int], list[PlacedRows]]:
+        """The keys of rows that are there, and where segments have them."""
         opened = self._shard(shard)
         with opened.viewed(lambda: True, former=former) as viewed:
             if viewed is None or not ids:
                 return {}, []
             connection, parts = viewed
             known = opened.names.find(ids)
-            there = held_by(parts, list(known.values()))
+            placed = place(parts, known.values())
+            there = {key for segment, rows in placed for key in segment.keys[rows].tolist()}
+            if len(there) == len(ids):
+                return known, placed
             keys = {id: key for id, key in known.items() if key in there}
             keys |= changes.keys_by_id(connection, [id for id in ids if id not in keys])
-        return keys, [part.segment for part in parts]
+            return keys, place(parts, keys.values())
 
     def _named(self, shard: str, select: str, keys: Sequence[int], under_way: Pass) -> list[Any]:
         """The rows of some keys, each with key and id first, which are remembered."""

@@ -6,7 +6,7 @@ is read anew. New rows become a small segment in memory, and small segments of l
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embedmill.shared.providers.vectorstores.embedded import reading, schema
 from embedmill.shared.providers.vectorstores.embedded.codes import join
 from embedmill.shared.providers.vectorstores.embedded.listing import NO_END, ListedSegment, Range, between, of_cutter
-from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Join, Segment, merge
+from embedmill.shared.providers.vectorstores.embedded.segment import MOST_ROWS, Join, PlacedRows, Segment, merge
 from embedmill.shared.providers.vectorstores.embedded.segment_files import open_written
 from embedmill.shared.sealing.ring import PLAIN, KeyRing
 
@@ -39,11 +39,10 @@ class SegmentPart:
         """The keys of the rows that are still there."""
         return self.segment.keys if self.kept is None else self.segment.keys[self.kept]
 
-    def held(self, keys: NDArray[np.int64]) -> list[int]:
-        """Those of some keys, in ascending order, whose rows are still there."""
+    def held(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The rows that have some keys, in ascending order, and are still there."""
         rows = self.segment.rows_of(keys)
-        held: list[int] = self.segment.keys[rows if self.gone is None else rows[~self.gone[rows]]].tolist()
-        return held
+        return rows if self.gone is None else rows[~self.gone[rows]]
 
     def without(self, keys: NDArray[np.int64]) -> "SegmentPart":
         """The same part when these keys are gone too."""
@@ -62,10 +61,11 @@ class SegmentPart:
         return replace(self, gone=gone)
 
 
-def held_by(parts: Sequence[SegmentPart], keys: Sequence[int]) -> set[int]:
-    """Those of some keys whose rows the parts hold and are not gone."""
+def place(parts: Sequence[SegmentPart], keys: Iterable[int]) -> list[PlacedRows]:
+    """The rows of some keys that the parts hold and that are not gone."""
     wanted = np.array(sorted(keys), np.int64)
-    return {key for part in parts for key in part.held(wanted)}
+    held = [(part.segment, part.held(wanted)) for part in parts]
+    return [(segment, rows) for segment, rows in held if len(rows)]
 
 
 class ShardView:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cutoff, first
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
-from embedmill.shared.providers.vectorstores.embedded.segment import Segment
+from embedmill.shared.providers.vectorstores.embedded.segment import PlacedRows, Segment
 from embedmill.shared.words.counts import UNITS
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, impacts
 
@@ -145,49 +145,47 @@ def _looked_up(segment: Segment, rows: NDArray[np.intp], query: WeighedQuery, pl
 
 def best_scores(chosen: Sequence[Chosen], wording: Wording, *, top_k: int) -> dict[str, dict[int, float]]:
     """What the best `top_k` of some rows score, and those that tie with the last of them, by shard and key."""
-    scored = [(portion, rows, true_scores(portion.segment, rows, wording)) for portion, rows in chosen]
-    every = sorted((score for *_, scores in scored for score in scores if score), reverse=True)
+    scores = true_scores([(portion.segment, rows) for portion, rows in chosen], wording)
+    every = sorted(filter(None, scores), reverse=True)
     bar = every[min(top_k, len(every)) - 1] if every else 0.0
     found: dict[str, dict[int, float]] = {}
-    for portion, rows, scores in scored:
-        keys = portion.segment.keys[rows].tolist()
-        of_shard = found.setdefault(portion.shard, {})
-        of_shard.update((key, score) for key, score in zip(keys, scores, strict=True) if score and score >= bar)
+    left = iter(scores)
+    for portion, rows in chosen:
+        scored = zip(portion.segment.keys[rows].tolist(), left, strict=False)
+        found.setdefault(portion.shard, {}).update((key, score) for key, score in scored if score and score >= bar)
     return found
 
 
-def scores_of(segments: Sequence[Segment], keys: Sequence[int], wording: Wording) -> dict[int, float]:
-    """What rows with given keys score."""
-    wanted = np.array(sorted(keys), np.int64)
-    found: dict[int, float] = {}
-    for segment in segments:
-        rows = segment.rows_of(wanted)
-        found.update(zip(segment.keys[rows].tolist(), true_scores(segment, rows, wording), strict=True))
-    return found
+def scores_of(placed: Sequence[PlacedRows], wording: Wording) -> dict[int, float]:
+    """What some rows score, by their keys."""
+    keys = chain.from_iterable(segment.keys[rows].tolist() for segment, rows in placed)
+    return dict(zip(keys, true_scores(placed, wording), strict=True))
 
 
-def terms_of(segments: Sequence[Segment], keys: Sequence[int], terms: Sequence[int]) -> dict[int, frozenset[int]]:
-    """Which of some terms the rows with given keys hold."""
-    wanted, asked = np.array(sorted(keys), np.int64), np.array(terms, np.uint32)
+def terms_of(placed: Sequence[PlacedRows], terms: Sequence[int]) -> dict[int, frozenset[int]]:
+    """Which of some terms the rows hold, by their keys."""
+    asked = np.array(terms, np.uint32)
     found: dict[int, frozenset[int]] = {}
-    for segment in segments:
-        rows = segment.rows_of(wanted)
-        if len(rows):
-            held = segment.postings.counts_of(asked, rows) > 0
-            found.update(
-                (key, frozenset(asked[of].tolist())) for key, of in zip(segment.keys[rows].tolist(), held, strict=True)
-            )
+    for segment, rows in placed:
+        held = segment.postings.counts_of(asked, rows) > 0
+        found.update(
+            (key, frozenset(asked[of].tolist())) for key, of in zip(segment.keys[rows].tolist(), held, strict=True)
+        )
     return found
 
 
-def true_scores(segment: Segment, rows: NDArray[np.intp], wording: Wording) -> list[float]:
-    """The score of each of some rows as `weighing.score` has it."""
-    if not len(rows):
+def true_scores(placed: Sequence[PlacedRows], wording: Wording) -> list[float]:
+    """The score of each of some rows as `weighing.score` has it, those of all segments together."""
+    if not placed:
         return []
     query = WeighedQuery.of(wording)
-    counts = segment.postings.counts_of(query.terms, rows)
-    added = query.weights * impacts(counts, segment.lengths[rows][:, None], query.mean_length)
-    return [math.fsum(row) for row in added.tolist()]
+    counts = np.concatenate([segment.postings.counts_of(query.terms, rows) for segment, rows in placed])
+    lengths = np.concatenate([segment.lengths[rows] for segment, rows in placed])
+    # Most rows hold few of the terms, and what a term adds that is not there is nothing.
+    rows, terms = np.nonzero(counts)
+    added = (query.weights[terms] * impacts(counts[rows, terms], lengths[rows], query.mean_length)).tolist()
+    borders = rows.searchsorted(np.arange(len(counts) + 1)).tolist()
+    return [math.fsum(added[begin:end]) for begin, end in pairwise(borders)]
 
 
 def give_back(portions: Sequence[Portion]) -> None:
