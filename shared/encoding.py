@@ -130,7 +130,7 @@ def show_encoding(encoding: str) -> str:
 def is_mostly_control(text: str) -> bool:
     """Whether more than `CONTROL_SHARE` of the beginning are control characters, which text is not made of."""
     sample = text[:SAMPLE_BYTES]
-    controls = len(plain := sample.encode("ascii", "ignore")) - len(plain.translate(None, _CONTROLS))
+    controls = len(data := sample.encode("utf-8", "surrogatepass")) - len(data.translate(None, _CONTROLS))
     return controls > CONTROL_SHARE * max(len(sample), 1)
 
 

@@ -49,6 +49,32 @@ here, there = Place("Quay"), Place("Quay", number=2)
 assert (repr(here), repr(there)) == ("Place(street='Quay', number=1)", "Place(street='Quay', number=2)")
 assert here == Place("Quay") != there and {here: 1}[Place("Quay")] == 1 and here not in {there}
 assert Counted(1, seen=[1]) == Counted(1) < Counted(2) and Counted(1) != Place("Quay")
+@dataclasses.dataclass(frozen=True, slots=True)
+class House(Place):
+    names: tuple = dataclasses.field(default_factory=tuple)
+    def __post_init__(self):
+        object.__setattr__(self, "street", self.street.title())
+@dataclasses.dataclass(frozen=True)
+class Loose(Place):
+    floor: int = 0
+class Named(House):
+    def __init__(self, name):
+        super().__init__("lane", 3, names=(name,))
+first = House.__init__
+assert [House("quay", names=("a",)), House("quay", 1, ("a",))] == [House(street="Quay", names=("a",))] * 2
+assert (Named("b").street, Named("b").number, Named("b").names) == ("Lane", 3, ("b",))
+assert Loose("Quay", floor=2).floor == 2 and Loose("Quay").floor == 0 and Loose("Quay").street == "Quay"
+assert House.__init__ is not first and House.__init__.__qualname__ == "House.__init__", "it is written once"
+again = House.__new__(House)
+first(again, "kay")
+assert again == House("kay")
+for wrong in (lambda: House(), lambda: House("Quay", 1, (), 2), lambda: Place("Quay", nothing=1)):
+    try:
+        wrong()
+    except TypeError as error:
+        assert "__init__()" in str(error)
+    else:
+        raise AssertionError
 for change in (lambda: setattr(here, "number", 3), lambda: delattr(here, "number")):
     try:
         change()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared import stages
@@ -202,9 +203,14 @@ def parse(loaded: Loaded, parser: "Parser", *, name: str) -> ParsedDocument:
 
 def split(parsed: ParsedDocument, settings: CollectionSettings, *, title: str) -> ChunkSet:
     """A parsed document's chunks as its collection wants them; `title`, if any, goes before the document's own."""
-    most = most_chunk_tokens(settings.embedding)
-    sizes = ChunkSettings.from_target(settings.chunk_tokens, overlap=settings.chunk_overlap, most=most)
+    sizes = _sizes(settings.embedding, settings.chunk_tokens, settings.chunk_overlap)
     return build_chunk_set(normalise(parsed), sizes, title=title or parsed.title, media_type=parsed.media_type)
+
+
+@lru_cache(maxsize=64)
+def _sizes(embedding: str, tokens: int, overlap: int) -> ChunkSettings:
+    """Of every document of a collection the same, and looked up by the model's name."""
+    return ChunkSettings.from_target(tokens, overlap=overlap, most=most_chunk_tokens(embedding))
 
 
 def parse_row(text: str) -> ParsedDocument:
