@@ -14,6 +14,7 @@ from embedmill.workers.parsing.limits import ParserLimits
 from embedmill.workers.parsing.ole import MAGIC as OLE
 from embedmill.workers.parsing.source import LANGUAGES, PREFIX, SUFFIXES
 
+ASCIIDOC = "text/asciidoc"
 BZIP2 = "application/x-bzip2"
 CALENDAR = "text/calendar"
 CARD = "text/vcard"
@@ -30,6 +31,7 @@ NOTEBOOK = "application/x-ipynb+json"
 ODP = "application/vnd.oasis.opendocument.presentation"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODT = "application/vnd.oasis.opendocument.text"
+ORG = "text/org"
 PDF = "application/pdf"
 PLAIN = "text/plain"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -38,6 +40,7 @@ RTF = "application/rtf"
 SRT = "application/x-subrip"
 TAR = "application/x-tar"
 VTT = "text/vtt"
+WIKITEXT = "text/x-wiki"
 XLS = "application/vnd.ms-excel"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XML = "application/xml"
@@ -48,7 +51,7 @@ ZIP = "application/zip"
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
     XZ: "xz", ZIP: "zip",
-    CALENDAR: "calendar", CARD: "vcard",
+    ASCIIDOC: "asciidoc", CALENDAR: "calendar", CARD: "vcard", ORG: "org", WIKITEXT: "wikitext",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
     **{PREFIX + language: language for language in LANGUAGES},
@@ -56,6 +59,7 @@ NAMES = {
 }  # fmt: skip
 
 _TEXT_SUFFIXES = {
+    ".adoc": ASCIIDOC, ".asciidoc": ASCIIDOC, ".org": ORG, ".wiki": WIKITEXT, ".mediawiki": WIKITEXT,
     ".csv": CSV, ".tsv": CSV,
     ".ics": CALENDAR, ".ifb": CALENDAR, ".vcs": CALENDAR, ".vcf": CARD, ".vcard": CARD,
     ".eml": EML, ".mht": EML, ".mhtml": EML,
