@@ -219,6 +219,12 @@ def test_a_search_finds_only_what_a_filter_allows(mill: Mill, settings: Settings
         mill.search("document", where="year >")
     (note,) = mill.search("document", where="yaer > 2020 and uri != x").notes
     assert note.startswith("no document has a field 'yaer'")
+    (each,) = mill.search_each(
+        [("q", "document")], where='yaer in (2020, "b") and not (uri ~ "x*" or day > 2020-01-02)'
+    )
+    assert [" ".join(note.split()[:6]) for note in each.notes] == [
+        f"no document has a field '{name}':" for name in ("day", "yaer")
+    ]
     assert mill.search("document", where="year > 2050").notes == []
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import Self, Unpack
 
 from embedmill.console.services.fields import note_unknown
@@ -108,9 +108,7 @@ def search(
         condition = hidden_condition(searcher, where, condition)
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
         found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
-    if found.hits or condition is None or not runtime.principal.reads_every_level:
-        return found
-    return replace(found, notes=[*found.notes, *note_unknown(runtime, collection, condition)])
+    return _with_unknown(runtime, found, condition, partial(note_unknown, runtime, collection))
 
 
 @serves("search", Right.READ, in_collection(), filters=True, trace=Trace.EACH)
@@ -159,14 +157,25 @@ def answer_each(
 def _asking(
     runtime: Runtime, collection: str, searcher: Searcher, *, top_k: int, mode: Mode, view: View
 ) -> Callable[..., SearchResult]:
-    """Searches, and leaves records."""
+    """Searches, and leaves records; what a filter's fields are is looked up once for all queries that have it."""
+    unknown = cache(partial(note_unknown, runtime, collection))
 
     def ask(text: str, *, where: str | None) -> SearchResult:
         condition = hidden_condition(searcher, where, _condition(where))
         found = searcher.search(text, top_k=top_k, mode=mode, where=condition, view=view)
-        return _noted(runtime, collection, searcher, found, mode=mode, where=condition)
+        found = _noted(runtime, collection, searcher, found, mode=mode, where=condition)
+        return _with_unknown(runtime, found, condition, unknown)
 
     return ask
+
+
+def _with_unknown(
+    runtime: Runtime, found: SearchResult, condition: Condition | None, unknown: Callable[[Condition], Sequence[str]]
+) -> SearchResult:
+    """The result with a note for each field of the filter that no document has, where nothing was found."""
+    if found.hits or condition is None or not runtime.principal.reads_every_level:
+        return found
+    return replace(found, notes=[*found.notes, *unknown(condition)])
 
 
 def _noted(
