@@ -166,7 +166,7 @@ class Submitter:
                 pairs = zip(submitted.scans, submitted.uris, strict=True)
                 read = {scan.source_id: uri for scan, uri in pairs}
                 end_unread(connection, submitted.job_id, read, reopened=submitted.reopened)
-            presence.free_chore(connection, _lease(submitted.job_id), holder=self._runtime.process_id)
+            presence.free_chore(connection, presence.name_reading(submitted.job_id), holder=self._runtime.process_id)
 
         self._database.transact(end)
 
@@ -186,13 +186,15 @@ class Submitter:
 
     def is_abandoned(self, job_id: int) -> bool:
         """Whether nobody scans a job's sources any more."""
-        holder = self._database.query(lambda connection: presence.find_chore_holder(connection, _lease(job_id)))
+        holder = self._database.query(
+            lambda connection: presence.find_chore_holder(connection, presence.name_reading(job_id))
+        )
         return holder is None or bool(is_gone(self._runtime.run_folder, holder))
 
     def _give_up(self, job_id: int) -> None:
         def give_up(connection: Connection) -> None:
             scans.abandon_scans(connection, job_id)
-            presence.free_chore(connection, _lease(job_id), holder=self._runtime.process_id)
+            presence.free_chore(connection, presence.name_reading(job_id), holder=self._runtime.process_id)
 
         self._database.transact(give_up)
 
@@ -205,7 +207,7 @@ class Submitter:
         self._renewed = time.monotonic()
         return presence.seize_chore(
             connection,
-            _lease(job_id),
+            presence.name_reading(job_id),
             holder=self._runtime.process_id,
             seconds=LEASE_SECONDS,
             is_gone=partial(is_gone, self._runtime.run_folder),
@@ -230,10 +232,6 @@ def called(database: Database, collection_id: int, sources: Sequence[Source]) ->
 
 def _sample(limit: int | None) -> str:
     return "" if limit is None else f"sample of {limit}"
-
-
-def _lease(job_id: int) -> str:
-    return f"enumerate-{job_id}"
 
 
 def ensure_collection(runtime: Runtime, name: str) -> Collection:

@@ -54,6 +54,8 @@ class Staffing:
     """Whether somebody does the chores, or nobody for a short time only."""
     rewriter: str | None = None
     """The process that writes stored objects anew, if one does."""
+    left: frozenset[int] = frozenset()
+    """Jobs whose sources somebody began to read, and nobody reads any more."""
     last_sign: float | None = None
     """Seconds since any worker was heard of, also of those that are lost and not forgotten yet; None for never."""
     counts_as_lost: float = 0.0
@@ -97,9 +99,18 @@ def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Jo
         rewriter=find_rewriter(runtime, connection)
         if any(job.rewriting is not None and job.finished_at is None for job in of)
         else None,
+        left=_find_left(runtime, connection, of),
         last_sign=min((row["age"] for row in known), default=None),
         counts_as_lost=silent,
         is_supervised=not alive and _find_supervised(runtime, connection),
+    )
+
+
+def _find_left(runtime: Runtime, connection: Connection, of: Iterable[jobs.Job]) -> frozenset[int]:
+    unread = {presence.name_reading(job.id): job.id for job in of if job.enumerated_at is None and not job.finished_at}
+    holders = presence.find_last_holders(connection, list(unread)) if unread else {}
+    return frozenset(
+        unread[name] for name, (holder, holds) in holders.items() if not holds or is_gone(runtime.run_folder, holder)
     )
 
 
@@ -132,7 +143,7 @@ def name_activity(job: jobs.Job, progress: tallies.Progress, staffing: Staffing)
     if progress.waiting:
         return _name_wait(progress, staffing)
     if job.enumerated_at is None:
-        return SCANNING
+        return CUT_SHORT if job.id in staffing.left else SCANNING
     return WORKING if staffing.has_chores else FOR_CHORES
 
 
@@ -247,6 +258,7 @@ def find_hindrances(
     if job.rewriting is not None:
         return [] if job.rewriting.process == staffing.rewriter else [_tell_cut_short(job, job.rewriting)]
     unstaffed = [
+        *_find_left_unread(job, staffing),
         *_find_chores(progress, staffing),
         *_find_quiet(progress, staffing),
         *_find_unserved(progress, staffing),
@@ -266,6 +278,12 @@ def _tell_cut_short(job: jobs.Job, rewriting: jobs.Rewriting) -> Hindrance:
     command = name_re_encryption(job.collection, decrypts=rewriting.decrypts)
     left = rewriting.of - rewriting.documents
     return Hindrance("cut_short", None, left, "the re-encryption was cut short, and this takes it up", command)
+
+
+def _find_left_unread(job: jobs.Job, staffing: Staffing) -> Iterator[Hindrance]:
+    if job.id in staffing.left and job.state is JobState.RUNNING:
+        says = "its sources were read in part by a process that is gone; the same ingest or submit again takes it up"
+        yield Hindrance("cut_short", None, 0, says, f"or end it: embedmill jobs cancel {job.id}")
 
 
 def _is_any_ready(progress: tallies.Progress) -> bool:

@@ -327,6 +327,17 @@ def were_chores_done(connection: Connection, *, seconds: float) -> bool:
     return connection.execute(query).first() is not None
 
 
+def name_reading(job_id: int) -> str:
+    """The lease of whoever reads the sources of a job."""
+    return f"enumerate-{job_id}"
+
+
+def find_last_holders(connection: Connection, names: Sequence[str]) -> dict[str, tuple[str, bool]]:
+    """Who had each of some leases last and did not end it, and whether it has not run out."""
+    query = select(chore.c.name, chore.c.holder, (chore.c.lease_until > clock()).label("holds"))
+    return {row.name: (row.holder, bool(row.holds)) for row in connection.execute(query.where(chore.c.name.in_(names)))}
+
+
 def find_chore_holder(connection: Connection, name: str) -> str | None:
     """Who does a chore now, or None."""
     query = select(chore.c.holder).where(chore.c.name == name, chore.c.lease_until > clock())

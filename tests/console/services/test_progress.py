@@ -352,3 +352,21 @@ def test_what_is_known_of_workers_that_are_gone_or_silent_is_said(runtime: Runti
         presence.register_supervisor(connection, "elsewhere-1-00", host="elsewhere", pid=1, pools=own)
     says, command = said()
     assert says.endswith("a supervisor is there, which starts others") and command == "embedmill workers list"
+
+
+def test_a_reading_that_was_cut_short_is_not_said_to_go_on(runtime: Runtime, tracker: Tracker) -> None:
+    reading = presence.name_reading(tracker.job)
+    assert explain_job(runtime, tracker.job).activity == "scanning"
+    with runtime.database.write() as connection:
+        presence.take_chore(connection, reading, holder=runtime.process_id, seconds=30.0)
+    assert explain_job(runtime, tracker.job).activity == "scanning"
+    gone = runtime.process_id[:-1] + ("0" if runtime.process_id[-1] != "0" else "1")
+    with runtime.database.write() as connection:
+        presence.free_chore(connection, reading, holder=runtime.process_id)
+        presence.take_chore(connection, reading, holder=gone, seconds=30.0)
+    report = explain_job(runtime, tracker.job)
+    (found,) = report.hindrances
+    assert (report.activity, found.reason) == ("cut short", "cut_short")
+    assert found.command.endswith(f"embedmill jobs cancel {tracker.job}")
+    tracker.end_scan()
+    assert explain_job(runtime, tracker.job).activity != "cut short"
