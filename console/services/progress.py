@@ -1,8 +1,9 @@
 """What a job is doing at this moment, how quickly, and what would get it going again: the same for every command."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from embedmill.console.listening import Listener, Notice
@@ -60,8 +61,8 @@ class Staffing:
     """Seconds since any worker was heard of, also of those that are lost and not forgotten yet; None for never."""
     counts_as_lost: float = 0.0
     """Seconds of silence after which a worker counts as lost."""
-    is_supervised: bool = False
-    """Whether there is no worker, and somebody who starts others."""
+    is_supervised: Callable[[], bool] = bool
+    """Whether somebody is there who starts workers; asked where there are none."""
 
     @property
     def is_quiet(self) -> bool:
@@ -102,7 +103,7 @@ def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Jo
         left=_find_left(runtime, connection, of),
         last_sign=min((row["age"] for row in known), default=None),
         counts_as_lost=silent,
-        is_supervised=not alive and _find_supervised(runtime, connection),
+        is_supervised=partial(_find_supervised, runtime, connection),
     )
 
 
@@ -373,15 +374,15 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[H
             reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
         yield Hindrance(reason, stage, left, says, name_command(stage, staffing))
     if without_workers:
-        says = f"nobody serves any queue{_say_last_sign(staffing)}"
-        yield Hindrance("unserved", None, without_workers, says, LIST if staffing.is_supervised else START_WORKERS)
+        is_supervised = staffing.is_supervised()
+        starts = "; a supervisor is there, which starts others" if is_supervised else ""
+        says = f"nobody serves any queue{_say_last_sign(staffing)}{starts}"
+        yield Hindrance("unserved", None, without_workers, says, LIST if is_supervised else START_WORKERS)
 
 
 def _say_last_sign(staffing: Staffing) -> str:
-    heard = (
-        "" if staffing.last_sign is None else f"; a worker was last heard of {format_duration(staffing.last_sign)} ago"
-    )
-    return heard + ("; a supervisor is there, which starts others" if staffing.is_supervised else "")
+    ago = None if staffing.last_sign is None else format_duration(staffing.last_sign)
+    return "" if ago is None else f"; a worker was last heard of {ago} ago"
 
 
 def _find_quiet(progress: tallies.Progress, staffing: Staffing) -> Iterator[Hindrance]:
