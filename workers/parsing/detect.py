@@ -64,7 +64,7 @@ _TEXT_SUFFIXES = {
     ".ics": CALENDAR, ".ifb": CALENDAR, ".vcs": CALENDAR, ".vcf": CARD, ".vcard": CARD,
     ".eml": EML, ".mht": EML, ".mhtml": EML,
     ".htm": HTML, ".html": HTML, ".xhtml": HTML,
-    ".json": JSON,
+    ".json": JSON, ".jsonl": JSON, ".ndjson": JSON,
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
     ".rst": RST, ".rest": RST,
     ".ipynb": NOTEBOOK,

@@ -8,19 +8,29 @@ from embedmill.workers.parsing.text import read_text
 
 
 def read(data: bytes, draft: Draft) -> None:
-    """What does not parse, as JSON lines and JSON with comments do not, is kept as plain text."""
+    """What does not parse, as JSON with comments does not, is kept as plain text."""
     text = draft.decode(data)
-    try:
-        value: object = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    records = _records(text)
+    if records is None:
         draft.note("not valid JSON; kept as plain text")
         read_text(without_tokens(text), draft)
         return
-    for record in _records(value):
+    for record in records:
         draft.paragraph(without_tokens("\n".join(_lines(record))))
 
 
-def _records(value: object) -> list[object]:
+def _records(text: str) -> list[object] | None:
+    """Those of a list, or of a file with an object on each line; None of what is neither."""
+    try:
+        value: object = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(("{", "[")) for line in lines):
+            return None
+        try:
+            return [orjson.loads(line) for line in lines]
+        except orjson.JSONDecodeError:
+            return None
     return value if isinstance(value, list) else [value]
 
 

@@ -22,7 +22,7 @@ from tests.workers.parsing.making import LIMITS, pdf, read, word, word_paragraph
         (b"<p>x", "https://example.org/a.html?v=1.2#top", detect.HTML),
         (b"a,b", "A.CSV", detect.CSV),
         (b"{}", "a.json", detect.JSON),
-        (b"{}\n{}", "a.jsonl", detect.PLAIN),
+        (b"{}\n{}", "a.jsonl", detect.JSON),
         (b"From: a@b\nSubject: s\nDate: today\n\nhi", "message", detect.EML),
         (b"{\\rtf1 hi}", "a.txt", detect.RTF),
         (pdf([["x"]]), "report.txt", detect.PDF),

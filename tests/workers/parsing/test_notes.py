@@ -166,7 +166,7 @@ def test_slides_without_text_are_noted() -> None:
         ),
         (b"Text\n\n.. include:: other.rst\n", "a.rst", "a file that it includes was left out: other.rst"),
         (b'<p>a</p><iframe src="b.html"></iframe>', "a.html", "1 embedded page left out"),
-        (b'{"a": 1}\n{"a": 2}\n', "a.json", "not valid JSON; kept as plain text"),
+        (b'{"a": 1}\n// two\n{"a": 2}\n', "a.json", "not valid JSON; kept as plain text"),
     ],
 )
 def test_what_other_formats_leave_out_is_noted(data: bytes, name: str, note: str) -> None:
