@@ -18,7 +18,7 @@ from embedmill.retrieval.quotes import NEGATION
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.remembering import Remembered
 from embedmill.shared.words.cutting import count_terms
-from embedmill.shared.words.queries import QueryWord
+from embedmill.shared.words.query_words import QueryWord
 
 ALIKE_TENTHS = 9
 """So many tenths of the words of the longer text stand in the shorter one too, in whatever order."""

@@ -17,7 +17,6 @@ from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import (
-    QueryWord,
     SpelledWords,
     asks_for_usual,
     has_only_faint_parts,
@@ -26,6 +25,7 @@ from embedmill.shared.words.queries import (
     weigh,
     weight_of_spelled,
 )
+from embedmill.shared.words.query_words import QueryWord
 from embedmill.shared.words.spellings import folded, spelling_of
 from embedmill.shared.words.weighing import Wording
 from embedmill.shared.words.written import signed, written_as

@@ -13,7 +13,8 @@ from embedmill.shared.providers.vectorstores.exact import selects
 from embedmill.shared.providers.vectorstores.rows import Selection, VectorRow
 from embedmill.shared.words.naming import read_name
 from embedmill.shared.words.phrases import Phrase
-from embedmill.shared.words.queries import QueryWord, WordQuery, parse_query
+from embedmill.shared.words.queries import WordQuery, parse_query
+from embedmill.shared.words.query_words import QueryWord
 from embedmill.shared.words.telling import ENOUGH_TOGETHER, may_tell_nothing, tell_in
 
 Mode = Literal["dense", "lexical", "hybrid"]

@@ -10,7 +10,8 @@ from itertools import chain, zip_longest
 
 from embedmill.retrieval.expansion.thesaurus import TermMatch, Thesaurus
 from embedmill.retrieval.expansion.units import Unit, units_of_query
-from embedmill.shared.words.queries import QueryWord, WordQuery, parse_text, weight_of
+from embedmill.shared.words.queries import WordQuery, parse_text, weight_of
+from embedmill.shared.words.query_words import QueryWord
 from embedmill.shared.words.weighing import WordCounts
 
 EXPAND = "expand"

@@ -17,7 +17,8 @@ from embedmill.retrieval.steps import Steps
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.embeddings.base import Embedder
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
-from embedmill.shared.words.queries import QueryWord, parse_text
+from embedmill.shared.words.queries import parse_text
+from embedmill.shared.words.query_words import QueryWord
 
 SUBQUERIES = "subqueries"
 PARTS_SHARE = 0.5

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from embedmill.shared.words.queries import QueryWord, parse_text
+from embedmill.shared.words.queries import parse_text
+from embedmill.shared.words.query_words import QueryWord
 
 MOST_SHOWN = 60
 """So many terms are shown to a model: those with words of the question first, then those of the most documents."""

@@ -1,0 +1,93 @@
+"""Owns the words of one token of a query: its identifiers, their parts, and what else they may be written as."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from embedmill.shared.words.cutting import alternatives, term_id, terms_in
+from embedmill.shared.words.spellings import drawn_together, other_wholes, written_out
+from embedmill.shared.words.splitting import Pieces, close, has_wholes_within, take_apart
+
+PART_SHARE = 0.1
+"""Of a part's weight beside its identifier, which some row holds: parts that are loose never outweigh it."""
+LOOSE_PART_SHARE = 0.2
+"""The same for a word with a hyphen, whose parts alone mean as much: `well-known`."""
+FAINT_SHARE = 0.01
+"""Of a part of what is one word for the cutter, as A and 320 of A320, where no row holds that: it only brings up rows
+that may hold it apart."""
+WHOLE_SHARE = 0.5
+"""Of a Korean word with its particles, beside its pairs of syllables."""
+CLOSED_SHARE = 0.5
+"""Of an identifier, for its form without hyphens, which PX1098C holds as PX-1098-C does; the rest is for the latter."""
+WITH_UMLAUTS = ("de", "sv", "da", "no", "fi")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWord:
+    """One word of a query with the terms that stand for it (a stem for each language, say) and its share of weight.
+
+    A row holds one of the terms at most, but for words that are written with and without their marks. `part_of` has the
+    terms of the identifier of which it is a part: it counts little where any row holds that one. A `functional` word
+    only holds others together, in the language that the query seems to be in: it counts nothing where it is common.
+    """
+
+    text: str
+    terms: tuple[int, ...]
+    weight: float = 1.0
+    part_of: tuple[int, ...] = ()
+    part_share: float = 1.0
+    functional: bool = False
+    spare: tuple[int, ...] = ()
+    """Terms of other spellings that may be other words too: they stand for it where no row has it as it is written."""
+
+
+def words_of_token(token: str, pieces: Pieces) -> Iterator[QueryWord]:
+    """The words of a token that was split into these pieces: identifiers before their parts."""
+    wholes = [*_wholes_of(pieces)]
+    if has_wholes_within(token):
+        wholes[1:] = (replace(within, part_of=wholes[0].terms, part_share=PART_SHARE) for within in wholes[1:])
+    part_of = tuple(term for whole in wholes for term in whole.terms)
+    part_share = LOOSE_PART_SHARE if pieces.loose else PART_SHARE
+    part_weight = 1.0
+    if take_apart(token):
+        part_share, part_weight = 0.0, FAINT_SHARE
+    if pieces.grams:
+        yield from _overlapping(pieces, wholes)
+    else:
+        yield from wholes
+    for word, shown in zip(pieces.words, pieces.shown, strict=True):
+        terms = (*alternatives(word, shown), *_other_letters(word, shown))
+        spare = _spare(word) if not part_of and word == shown else ()
+        yield QueryWord(word, terms, part_weight, part_of=part_of, part_share=part_share, spare=spare)
+
+
+def _other_letters(word: str, shown: str) -> tuple[int, ...]:
+    """The terms of a word with its umlauts as two letters; of one without, those with them where these are usual."""
+    if word != shown:
+        out = written_out(shown)
+        return alternatives(out, out) if out != word else ()
+    drawn = drawn_together(word)
+    return terms_in(drawn, WITH_UMLAUTS) if drawn != word else ()
+
+
+def _spare(word: str) -> tuple[int, ...]:
+    """What a plain word may be written as too: a name with an umlaut in a text of any language, or a tag."""
+    if not word.isalpha():
+        return ()
+    drawn = drawn_together(word)
+    return (term_id(f"#{word}"), *(alternatives(drawn, drawn) if drawn != word else ()))
+
+
+def _wholes_of(pieces: Pieces) -> Iterator[QueryWord]:
+    """Identifiers as they are written; each counts as one together with its closed form."""
+    for whole in pieces.wholes:
+        weight = CLOSED_SHARE if close(whole) in pieces.closed else 1.0
+        others = tuple(map(term_id, other_wholes(whole)))
+        yield QueryWord(whole, (*alternatives(whole, whole), *others), weight)
+    yield from (QueryWord(closed, (term_id(closed),), CLOSED_SHARE) for closed in pieces.closed)
+
+
+def _overlapping(pieces: Pieces, wholes: Sequence[QueryWord]) -> Iterator[QueryWord]:
+    """Pairs of signs, which count together as the words that they are; a Korean word with its particle adds half."""
+    yield from (replace(whole, weight=WHOLE_SHARE) for whole in wholes)
+    share = pieces.length / len(pieces.grams)
+    yield from (QueryWord(gram, (term_id(gram),), share) for gram in pieces.grams)
