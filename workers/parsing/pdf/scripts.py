@@ -48,7 +48,7 @@ def written(before: str, text: str, *, raised: bool) -> str:
     return script(mark, text, before) if _SAYS.search(text) else text
 
 
-class Run(NamedTuple):
+class BaselineRun(NamedTuple):
     """Neighbouring signs on one baseline, and the height of the largest."""
 
     text: str
@@ -56,7 +56,7 @@ class Run(NamedTuple):
     base: float
 
 
-def apart(runs: Sequence[Run], before: str) -> str:
+def apart(runs: Sequence[BaselineRun], before: str) -> str:
     """A word whose scripts are written apart from what they are scripts of; `before` stands right before it."""
     of, told, following = runs[0], runs[0].text, runs[1:]
     if len(runs) > 1 and is_script(of.size, of.base, of_size=runs[1].size, of_base=runs[1].base):
@@ -64,7 +64,7 @@ def apart(runs: Sequence[Run], before: str) -> str:
         told = (
             _opening(opening, before, "".join([run.text for run in runs[1:]]), raised=opening.base > of.base) + of.text
         )
-    script: list[Run] = []
+    script: list[BaselineRun] = []
     for run in following:
         if _is_of(run, of) and (not script or (run.base > of.base) == (script[0].base > of.base)):
             script.append(run)
@@ -76,7 +76,7 @@ def apart(runs: Sequence[Run], before: str) -> str:
     return told + _told(told, script, of)
 
 
-def _opening(script: Run, before: str, rest: str, *, raised: bool) -> str:
+def _opening(script: BaselineRun, before: str, rest: str, *, raised: bool) -> str:
     """A script that begins a word: one of what stands before it, of an element, or a footnote's mark."""
     if before:
         return written(before, script.text, raised=raised)
@@ -85,7 +85,7 @@ def _opening(script: Run, before: str, rest: str, *, raised: bool) -> str:
     return f"{SUPER}{script.text}" if _ELEMENT.match(rest) else f"[{script.text}] "
 
 
-def _is_of(run: Run, of: Run) -> bool:
+def _is_of(run: BaselineRun, of: BaselineRun) -> bool:
     """Whether signs are a script of others; letters that are far smaller or lower stand behind an initial."""
     if not is_script(run.size, run.base, of_size=of.size, of_base=of.base):
         return False
@@ -94,7 +94,7 @@ def _is_of(run: Run, of: Run) -> bool:
     return run.size > SMALLEST * of.size and abs(run.base - of.base) < HALF * of.size
 
 
-def _told(before: str, script: Sequence[Run], of: Run) -> str:
+def _told(before: str, script: Sequence[BaselineRun], of: BaselineRun) -> str:
     """A script, which may have scripts of its own, behind `before`."""
     if not script:
         return ""

@@ -21,7 +21,7 @@ from embedmill.workers.parsing.pdf.scripts import (
     MAY_OPEN,
     SHORT_WORD,
     SMALLER,
-    Run,
+    BaselineRun,
     apart,
 )
 from embedmill.workers.parsing.pdf.signs import readable
@@ -237,17 +237,17 @@ class _Places:
         base = self._base_of(place)
         return base != self._base_of(place - 1) or base != self._base_of(place - 2)
 
-    def _runs(self, begin: int, behind: int) -> list[Run]:
+    def _runs(self, begin: int, behind: int) -> list[BaselineRun]:
         """A word by the baselines of its signs; nothing where all are of one height."""
         edges = list(self._edges(range(begin, behind)))
         first = edges[0]
         if all(one[1] == first[1] and one[3] == first[3] for one in edges):
             return []
-        runs: list[Run] = []
+        runs: list[BaselineRun] = []
         for base, group in groupby(zip(range(begin, behind), edges, strict=True), key=self._base_of_sign):
             signs = list(group)
             size = max(top - bottom for _, (_, top, _, bottom) in signs)
-            runs.append(Run(self._text[signs[0][0] : signs[-1][0] + 1], size, base))
+            runs.append(BaselineRun(self._text[signs[0][0] : signs[-1][0] + 1], size, base))
         return runs
 
     def _base_of_sign(self, sign: tuple[int, _Edges]) -> float:
