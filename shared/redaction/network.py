@@ -32,13 +32,19 @@ _DOMAIN = late(f"{_NAMED_DOMAIN}|{_LITERAL_DOMAIN}", re.IGNORECASE)
 _AT = late(r"[@%=&\\](?:(?<=@)|(?<=[%=])40|(?<=&)(?:#64|#x40|commat);|(?<=\\)u0040)")
 _QUOTED_LOCAL = late(r"(?:[\w.+%'~-]|=[0-9A-F]{2}){1,64}\Z")
 """Before the sign in quoted-printable."""
+_SPOKEN_AT, _SPOKEN_DOT = "(?:at|aet|arroba|chez|@)", r"(?:dot|punkt|point|punto|ponto|\.)"
+"""As they are written in brackets."""
 _SPOKEN = late(
-    r"(?:[ \t]{0,2}[\[({<][ \t]?(?:at|@)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}at[ \t]{1,2}|@)"
-    r"((?:[\w-]{1,63}(?:[ \t]{0,2}[\[({<][ \t]?(?:dot|\.)[ \t]?[\])}>][ \t]{0,2}|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}"
-    r"[a-z]{2,24})(?!\w)",
+    rf"(?:[ \t]{{0,2}}[\[({{<][ \t]?{_SPOKEN_AT}[ \t]?[\])}}>][ \t]{{0,2}}|[ \t]{{1,2}}at[ \t]{{1,2}}|@)"
+    rf"((?:[\w-]{{1,63}}(?:[ \t]{{0,2}}[\[({{<][ \t]?{_SPOKEN_DOT}[ \t]?[\])}}>][ \t]{{0,2}}"
+    r"|[ \t]{1,2}dot[ \t]{1,2}|\.)){1,6}[a-z]{2,24})(?!\w)",
     re.IGNORECASE,
 )
-_DISGUISES = ("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)")
+_FURTHER = "aet arroba chez punkt point punto ponto".split()
+_DISGUISES = (
+    *("[at", "(at", "{at", "<at", "[ at", "( at", "(@", "[@", " dot ", "[dot", "(dot", "{dot", "[.]", "(.)"),
+    *(f"{bracket}{word}" for bracket in "[({" for word in _FURTHER),
+)
 _ANY_DISGUISE = frozenset(_DISGUISES)
 _POINTING = late(
     r"\s{1,2}at\s{1,2}(?:th(?:is|at|ese|ose|e|eir)|an?|any|some|each|every|its|my|our|your|his|her)\s", re.IGNORECASE
@@ -147,7 +153,9 @@ def _disguised_mail(text: str, first: int, last: int) -> Iterator[Finding]:
 def _is_disguised(written: str) -> bool:
     """Some sign is in brackets, or both are words: "at example.com" alone is prose."""
     return bool(
-        re.search(r"[\[({<][ \t]?(?:at|@)|[ \t\])}>]dot[ \t\[({<]|[\[({<][ \t]?(?:dot|\.)", written, re.IGNORECASE)
+        re.search(
+            rf"[\[({{<][ \t]?{_SPOKEN_AT}|[ \t\])}}>]dot[ \t\[({{<]|[\[({{<][ \t]?{_SPOKEN_DOT}", written, re.IGNORECASE
+        )
     )
 
 

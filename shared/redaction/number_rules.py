@@ -108,7 +108,15 @@ RULES = NumberRules(
         NumberRule("BR_CPF", [11], stdnum("br.cpf"), hint=hint("cpf")),
         NumberRule("CA_SIN", [9], stdnum("ca.sin"), hint=hint("sin", "social insurance", "nas")),
         NumberRule("AU_TFN", [9], stdnum("au.tfn"), hint=hint("tfn", "tax file")),
-        NumberRule("IN_AADHAAR", [12], is_aadhaar, _shapes("4-4-4"), separators=frozenset(" -"), names_things=True),
+        NumberRule(
+            "IN_AADHAAR",
+            [12],
+            is_aadhaar,
+            _shapes("4-4-4"),
+            separators=frozenset(" -"),
+            names_things=True,
+            is_alone=True,
+        ),
         NumberRule("IN_AADHAAR", [12], stdnum("in_.aadhaar"), hint=hint("aadhaar", "uid", "adhar", "aadhar")),
         NumberRule("DK_CPR", [10], stdnum("dk.cpr"), hint=hint("cpr", "personnummer")),
         NumberRule(

@@ -367,10 +367,14 @@ class NumberRule:
     """Whether a word before it, such as "order", tells that it is something else."""
     is_even: bool = False
     """Whether all its groups are parted by the same sign, but for a line's end."""
+    is_alone: bool = False
+    """Whether no group as long as its own goes on with it in its line: then it is a part of what has more of them."""
 
     def may_find(self, grouping: Grouping, first: int, last: int) -> bool:
         """Whether it may be written with what stands between the groups."""
         gaps = grouping.gaps[first + 1 : last + 1]
+        if self.is_alone and _is_part_of_row(grouping, first, last):
+            return False
         if self.is_even and len({gap for gap in gaps if "\n" not in gap}) > 1:
             return False
         return self.separators.issuperset("".join(gaps))
@@ -382,6 +386,12 @@ class NumberRule:
         if not self.check(run.digits(first, last)):
             return False
         return not (self.names_things and NO_VALUE.precedes(run.before(first)))
+
+
+def _is_part_of_row(grouping: Grouping, first: int, last: int) -> bool:
+    lengths, gaps = grouping.lengths, grouping.gaps
+    further = [(beside, gaps[max(beside, first)]) for beside in (first - 1, last + 1) if 0 <= beside < len(lengths)]
+    return any(lengths[beside] == lengths[first] and "\n" not in gap for beside, gap in further)
 
 
 Ruled = tuple[int, int, NumberRule]

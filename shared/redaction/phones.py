@@ -25,6 +25,12 @@ PHONE = hint(
     *"dien thoai gsm tfno cep telefonu tlf tlfn puh tel. komorka telep".split(),
     "wa me",
 )
+_IDENTIFIER = hint("id", "ids", gap=r"[\s:.=#]{0,3}")
+"""What stands right before is no number to call, though a word for one is before that."""
+_COUNTED = late(
+    r"[ \t](?:times|bytes|bits|rows|lines|items|records|entries|users|messages|files|pages|words|characters|tokens"
+    r"|points|units|people|seconds|ms|km|kg|mal|zeilen|fois)(?![a-z])"
+)
 _EXTENSION = late(rf"[ ,;]{{0,2}}(?:{EXTENSIONS})[ :.]{{0,2}}[0-9]{{1,6}}(?![0-9])", re.IGNORECASE)
 _VANITY = late(r"8(?:00|33|44|55|66|77|88)\)?[-. ](?=[0-9-]{0,6}[A-Z]{2})[A-Z0-9-]{6,9}[A-Z0-9]")
 _BEFORE_VANITY = late(r"(?:\+?1[-. ])?\(?\Z")
@@ -293,6 +299,8 @@ def _has_area(run: DigitRun, first: int, lengths: Lengths, digits: str) -> bool:
 
 
 def _hinted(run: DigitRun, first: int) -> int | None:
+    if _IDENTIFIER.precedes(run.before(first)):
+        return None
     best = None
     for last, total, lengths in run.grouping.candidates[first]:
         broken = "\n" in run.grouping.gaps[last]
@@ -300,7 +308,7 @@ def _hinted(run: DigitRun, first: int) -> int | None:
             break
         if not _is_date(lengths, run.digits(first, last)):
             best = last
-    return best
+    return None if best == first and _COUNTED.match(run.text, run.end(first)) else best
 
 
 def _is_its_tail(run: DigitRun, first: int, last: int, total: int) -> bool:
@@ -310,6 +318,8 @@ def _is_its_tail(run: DigitRun, first: int, last: int, total: int) -> bool:
 
 
 def _is_date(lengths: Lengths, digits: str) -> bool:
+    if lengths == (4, 4) and {digits[:2], digits[4:6]} <= {"19", "20"}:
+        return True
     return lengths in {(4, 2, 2), (2, 2, 4)} and (
         "19" in (digits[:2], digits[4:6]) or "20" in (digits[:2], digits[4:6])
     )

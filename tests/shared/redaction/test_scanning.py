@@ -63,6 +63,10 @@ VENDOR_KEYS = (
 )
 
 FOUND = (
+    ("EMAIL_ADDRESS", "{}", "max[at]firma[punkt]de"),
+    ("EMAIL_ADDRESS", "schreiben an {}!", "max (ät) firma (punkt) de"),
+    ("EMAIL_ADDRESS", "{}", "ana (arroba) empresa (punto) es"),
+    ("DATE_OF_BIRTH", "Born: {}", "1984, March 12"),
     ("EMAIL_ADDRESS", "write to {} today", "jane.o'neil+tag@mail.example.co.uk"),
     ("EMAIL_ADDRESS", "mailto:{}?subject=x", "jürgen@bücher.example"),
     ("EMAIL_ADDRESS", "{}.pdf", "jane@example.com"),
@@ -308,6 +312,10 @@ FOUND = (
 )
 
 LEFT = (
+    "the phone-like id 4711/0815, and phone id: 4155550132",
+    "1111 2222 3333 4444",
+    "mobile first 2020 2021",
+    "called 1234567 times, and a ring buffer 8388608 bytes long",
     "SELECT * FROM users WHERE id BETWEEN 1000000000 AND 9999999999",
     "ticket 122-194-54903",
     "OID 1.3.6.1.4.1.30390.8",
@@ -380,6 +388,12 @@ def test_a_value_is_found_whole_and_alone(type_: str, around: str, value: str) -
     found = scan(text)
 
     assert [(f.type, text[f.start : f.end]) for f in found] == [(type_, value)]
+
+
+def test_values_of_a_list_are_hidden_though_their_neighbours_are_grouped_alike() -> None:
+    (found,) = scan("2345 6789 0124\n2345 6789 0124\n")
+
+    assert (found.type, found.start, found.end) == ("IN_AADHAAR", 0, 29)
 
 
 def test_values_side_by_side_are_two() -> None:
