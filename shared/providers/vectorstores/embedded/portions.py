@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.providers.vectorstores.embedded.field_index import FieldIndex, Selected
 from embedmill.shared.providers.vectorstores.embedded.segment import Segment
-from embedmill.shared.providers.vectorstores.embedded.shard_file import patience
+from embedmill.shared.providers.vectorstores.embedded.shard_file import Patience
 from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart
 from embedmill.shared.providers.vectorstores.exact import best
 from embedmill.shared.providers.vectorstores.rows import Found, Match, Selection
@@ -54,7 +54,7 @@ class Pass:
             self.failed[shard] = LATE
             return
         try:
-            with patience(self._share_of_time()):
+            with Patience(self._share_of_time()):
                 step()
         except EmbedmillError as error:
             self.failed[shard] = str(error)

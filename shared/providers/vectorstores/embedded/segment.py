@@ -100,7 +100,10 @@ class Postings:
         at += begins[:, None]
         is_there = at < ends[:, None]
         at[~is_there] = 0
-        counts: NDArray[np.uint8] = np.where(is_there & (self.rows[at] == wanted), self.counts[at], np.uint8(0))
+        is_there &= self.rows[at] == wanted
+        # Few rows hold a term: of the others no count is read.
+        counts = np.zeros(at.shape, np.uint8)
+        counts[is_there] = self.counts[at[is_there]]
         return counts.T
 
 

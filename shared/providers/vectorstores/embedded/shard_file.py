@@ -75,14 +75,19 @@ def path_of(folder: Path, shard: str) -> Path:
     return folder / f"{shard}.db"
 
 
-@contextmanager
-def patience(seconds: float) -> Iterator[None]:
+class Patience:
     """Have this thread wait for a file that others hold for so long meanwhile, and never longer than usual."""
-    before = _patience.set(min(seconds, BUSY_TIMEOUT_SECONDS))
-    try:
-        yield
-    finally:
-        _patience.reset(before)
+
+    __slots__ = ("_before", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = min(seconds, BUSY_TIMEOUT_SECONDS)
+
+    def __enter__(self) -> None:
+        self._before = _patience.set(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        _patience.reset(self._before)
 
 
 class ShardFile:

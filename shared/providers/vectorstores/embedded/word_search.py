@@ -124,7 +124,9 @@ def _add_up(scores: Floats, segment: Segment, query: WeighedQuery, begins: Place
         rows = np.concatenate([postings.rows[span] for span in spans]).astype(np.intp)
         added = np.concatenate([postings.counts[span] for span in spans]) * QUARTER
         added /= added + norms[rows]
-        added *= np.repeat(weights[places], sizes[places])
+        borders = pairwise([0, *np.cumsum(sizes[places]).tolist()])
+        for (begin, end), weight in zip(borders, weights[places], strict=True):
+            added[begin:end] *= weight
         np.add.at(scores, rows, added)
 
 
