@@ -82,8 +82,9 @@ def sentences_of(language: str) -> Boundary:
             places += [
                 start + place
                 for part, place in zip(parts, found, strict=False)
-                if (is_english and part.rstrip()[-3:-2].isalpha() and window[place : place + 1].isupper())
-                or _ends(part, window[place : place + 1], titles)
+                if (told := part.rstrip())[-1:] != "."
+                or (is_english and told[-3:-2].isalpha() and window[place : place + 1].isupper())
+                or _ends(told, window[place : place + 1], titles)
                 or not _goes_on(window, place, language)
             ]
             start += found[-1] if found else len(window)
@@ -92,9 +93,9 @@ def sentences_of(language: str) -> Boundary:
     return cuts
 
 
-def _ends(part: str, following: str, titles: frozenset[str]) -> bool:
+def _ends(told: str, following: str, titles: frozenset[str]) -> bool:
     """Whether the last word is one that ends a sentence before a capital letter, without a look at what precedes it."""
-    word = part.rstrip()[-_LONGEST_TITLE - 2 : -1].rpartition(" ")[2]
+    word = told[-_LONGEST_TITLE - 2 : -1].rpartition(" ")[2]
     return following.isupper() and len(word) > 1 and word.isalpha() and word not in titles
 
 
