@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from embedmill.shared.redaction.checks import IBAN_LENGTHS, is_iban
+from embedmill.shared.redaction.edges import closes_at, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.late import late
-from embedmill.shared.redaction.numbers import closes_at, opens_at
 
 GAP = r"[ \t.\-/_]?(?:\r?\n[ \t]{0,3})?"
 """At most one separator, at most one end of a line."""

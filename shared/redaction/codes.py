@@ -12,11 +12,11 @@ from embedmill.shared.redaction.accounts import ACCOUNT_HEADS, ACCOUNT_PARTED, G
 from embedmill.shared.redaction.anchors import merged
 from embedmill.shared.redaction.checks import is_card, is_hkid, is_rvnr, is_ssn, stdnum
 from embedmill.shared.redaction.country_numbers import is_whole_number
+from embedmill.shared.redaction.edges import closes_at, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.hints import NO_VALUE, Before, Hint, hint
 from embedmill.shared.redaction.late import late
-from embedmill.shared.redaction.numbers import closes_at, opens_at
 
 
 @dataclass(frozen=True, eq=False)

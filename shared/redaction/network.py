@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from socket import AF_INET6, inet_pton
 
+from embedmill.shared.redaction.edges import is_word, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.hints import MACHINE, SECTION, VERSION, Before
 from embedmill.shared.redaction.late import late
-from embedmill.shared.redaction.numbers import is_word, opens_at
 
 SHORTEST = 7
 """Characters of four numbers of one digit, which sections and versions have, and addresses of people do not."""

@@ -7,6 +7,7 @@ from itertools import accumulate, islice, pairwise
 from threading import Lock
 from typing import Any
 
+from embedmill.shared.redaction.edges import BLANK, closes_at, is_word, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, NOTHING, Before, Hint
 from embedmill.shared.redaction.late import late
@@ -25,11 +26,8 @@ _SHAPE = "".join("0" if chr(code) in "123456789" else chr(code) for code in rang
 _ONLY_DIGITS = "".join(chr(code) if chr(code).isdigit() else " " for code in range(128))
 """Tables for `translate`; those of ASCII that are texts take a third of the time of dictionaries."""
 _GROUP = late("0+")
-_WITHOUT_BLANKS = "\u0e00"
-"""From here on are scripts in which no blank parts a number from a word."""
 _PLAIN = frozenset({" ", "-", "."})
 _JOINING = frozenset("-_")
-_BLANK = frozenset({"", " ", "\n"})
 _JOINED = frozenset("-.)")
 """Separators that are within numbers only, if they stand alone."""
 
@@ -242,10 +240,10 @@ def runs(text: str, lowered: str, known: Sequence[Finding], naming: Container[st
         if known_start <= start and end <= known_end and before != "+":
             continue
         written = match[0]
-        opens = before in _BLANK or (
+        opens = before in BLANK or (
             (opens_at(text, start) and not _is_thousands(text, start, written)) or _is_joined(lowered, start, naming)
         )
-        closes = text[end : end + 1] in _BLANK or closes_at(text, end)
+        closes = text[end : end + 1] in BLANK or closes_at(text, end)
         if written[2:3] == " " and _ends_a_code(text, start, written):
             continue
         if written[4:5] in _PARTING and _ends_account(text, start, written):
@@ -308,44 +306,6 @@ def _is_thousands(text: str, start: int, written: str) -> bool:
     if text[start - 1 : start] != ",":
         return False
     return text[start - 2 : start - 1].isdigit() and written[:3].isdigit() and not written[3:4].isdigit()
-
-
-def is_word(character: str) -> bool:
-    """A letter or digit that goes on with a word or number; of scripts without blanks, none does.
-
-    An underscore parts what a file's name is made of: `call_+1-714-719-5847_2.wav`.
-    """
-    return character < _WITHOUT_BLANKS and character.isalnum()
-
-
-def opens_at(text: str, start: int) -> bool:
-    """Whether a value may begin here: it is no end of a word, of another number, or of an amount."""
-    if not start:
-        return True
-    before = text[start - 1]
-    if before in _BLANK:
-        return True
-    if is_word(before) or before in "$€£¥@":
-        return False
-    further = text[start - 2 : start - 1] if start > 1 else ""
-    if before == "-":
-        return not (further and is_word(further))
-    return not (before in ".:" and further.isdigit())
-
-
-def closes_at(text: str, end: int) -> bool:
-    """Whether a value may end here."""
-    after = text[end : end + 1]
-    if after in _BLANK:
-        return True
-    further = text[end + 1 : end + 2]
-    if is_word(after):
-        return after in "xX" and further.isdigit()
-    if after == "@":
-        return False
-    if after == "-":
-        return not (further and is_word(further))
-    return not (after == "." and further.isdigit())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

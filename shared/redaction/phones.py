@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embedmill.shared.redaction.country_numbers import country_code, is_given_out, is_valid_somewhere, sizes_of
+from embedmill.shared.redaction.edges import closes_at, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.hints import NO_VALUE, hint
 from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.normal import EXTENSIONS
-from embedmill.shared.redaction.numbers import DigitRun, Grouping, Lengths, closes_at, opens_at
+from embedmill.shared.redaction.numbers import DigitRun, Grouping, Lengths
 
 PHONE = hint(
     *"tel tele telephone* telef telefon* telefono telefone telefoon* telefax tph fon fone phone* ph".split(),

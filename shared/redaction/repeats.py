@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from embedmill.shared.redaction.anchors import Literals
+from embedmill.shared.redaction.edges import closes_at, opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
-from embedmill.shared.redaction.numbers import closes_at, opens_at
 
 FEW = 4
 """So many values are counted one by one, which costs less than looking for them together."""

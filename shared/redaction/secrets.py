@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from embedmill.shared.redaction.edges import opens_at
 from embedmill.shared.redaction.finding import Certainty, Finding
 from embedmill.shared.redaction.folding import fold_words
 from embedmill.shared.redaction.glance import Glance
 from embedmill.shared.redaction.late import late
-from embedmill.shared.redaction.numbers import opens_at
 
 
 @dataclass(frozen=True, slots=True)

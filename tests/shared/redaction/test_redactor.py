@@ -149,7 +149,11 @@ def _interrupt(do: Callable[[], object], step: int, other: Callable[[], object])
      "key=", "://a:", "born ", " at ", "dot ", "ab:", "eyJ", "token ", "\u200b1", "1\n"],
 )  # fmt: skip
 def test_hostile_texts_take_a_time_linear_in_their_length(piece: str) -> None:
-    """Twice the text is looked at by at most a little more than twice as many steps of the interpreter."""
+    """Twice the text is looked at by at most a little more than twice as many steps of the interpreter.
+
+    What is made when it is first asked is no matter of length.
+    """
+    scan(piece * 1000)
     assert _steps(piece * 1000) < 2.6 * _steps(piece * 500) + 2000
 
 
