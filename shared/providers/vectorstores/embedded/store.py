@@ -236,7 +236,7 @@ class EmbeddedVectorStore(VectorStore):
             if viewed is None or not ids:
                 return {}, []
             connection, parts = viewed
-            known = opened.names.find(ids)
+            known = opened.names.find(connection, ids)
             placed = place(parts, known.values())
             there = {key for segment, rows in placed for key in segment.keys[rows].tolist()}
             if len(there) == len(ids):
@@ -250,7 +250,8 @@ class EmbeddedVectorStore(VectorStore):
         opened = self._shard(shard)
         with opened.file.read() as connection:
             found = [] if connection is None else connection.execute(select, (_json(keys),)).fetchall()
-        opened.names.remember({id: key for key, id, *_ in found})
+            if connection is not None:
+                opened.names.remember(connection, {id: key for key, id, *_ in found})
         under_way.vanished = under_way.vanished or len(found) < len(keys)
         return found
 
@@ -260,10 +261,10 @@ class EmbeddedVectorStore(VectorStore):
         `select` makes the statement for a version of the schema.
         """
         opened = self._shard(shard)
-        known = opened.names.find(ids)
         with opened.file.read() as connection:
             if connection is None:
                 return []
+            known = opened.names.find(connection, ids)
             rows = select(schema.version_of(connection))
             named = connection.execute(f"{rows} WHERE key IN {EACH_OF}", (_json(list(known.values())),)).fetchall()
             found = [row for row in named if row[0] in known]

@@ -32,6 +32,7 @@ from tests.contracts.rows import (
     vector_of,
     without_vector,
     worded,
+    wording_of,
 )
 from tests.contracts.vectorstore import VectorStoreContract
 from tests.shared.providers.vectorstores.writer import BATCHES, ROWS, SHARED_EVERY
@@ -171,6 +172,18 @@ def test_a_shard_dropped_by_another_process_is_noticed(tmp_path: Path) -> None:
     assert [m.document for m in near(mine, "s", unit_vector(1), top_k=9)] == ["new"]
     mine.upsert("s", [make_row("newer")])
     assert other.count("s") == 2
+
+
+def test_a_shard_made_anew_by_another_process_scores_its_own_rows(tmp_path: Path) -> None:
+    mine, other = opened(tmp_path), opened(tmp_path)
+    rows = [make_row("a", text="stack"), make_row("b", text="stack stack stack and more")]
+    mine.upsert("s", rows)
+    wording = wording_of(mine, ["s"], "stack")
+    scores = {match.id: match.score for match in worded(mine, "s", "stack", top_k=9)}
+    other.drop("s")
+    other.upsert("s", rows[::-1])
+    assert len(scores) == 2
+    assert mine.score_words("s", [row.id for row in rows], wording) == scores
 
 
 def test_a_full_disk_is_a_typed_failure_and_leaves_the_shard_whole(tmp_path: Path) -> None:
