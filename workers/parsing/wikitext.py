@@ -16,7 +16,7 @@ _OPENED = re.compile(r"<ref\b[^<>]{0,200}>")
 _CLOSED = "</ref>"
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _QUOTES = re.compile(r"'{2,5}")
-_ATTRIBUTES = re.compile(r"(?:[ \t]*[\w-]+[ \t]*=[ \t]*(?:\"[^\"]*\"|'[^']*'|[\w%#-]+))+[ \t]*\|(?!\|)")
+_ATTRIBUTES = re.compile(r"(?:[ \t]*+[\w-]++[ \t]*+=[ \t]*+(?:\"[^\"]*\"|'[^']*'|[\w%#-]++))++[ \t]*+\|(?!\|)")
 _SPAN = re.compile(r"(col|row)span[ \t]*=[ \t]*[\"']?(\d{1,3})")
 _CODE = re.compile(r"<(syntaxhighlight|source|pre)\b[^>]*>")
 
@@ -76,7 +76,7 @@ def _table(lines: Sequence[str], writer: MarkupWriter) -> None:
     named: list[bool] = []
     for line in map(str.strip, lines):
         if line.startswith("|+"):
-            writer.caption(_plain(_ATTRIBUTES.sub("", line[2:])))
+            writer.caption(_cell(line[2:]).text)
         elif line.startswith("|-"):
             rows.append([])
             named.append(True)

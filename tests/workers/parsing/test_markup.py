@@ -265,3 +265,14 @@ def test_a_book_s_marks_of_notes_are_in_brackets_and_links_back_go() -> None:
     <ol><li id=n>A note. <a href="#r" role="doc-backlink">back</a></li></ol>
     <textarea>area</textarea><button>Send</button>"""
     assert texts(read(page, "a.html")) == ["Step[1] and 2", "1. A note.", "area", "Send"]
+
+
+def test_wikitext_tells_options_of_cells_and_captions_from_their_text_however_they_are_written() -> None:
+    signs = "a" + "=aaaa" * 40
+    table = f"""{{|
+|+ style="x" class=y | Pumps
+! scope=col | Name !! a=b
+|-
+| colspan=1 style='q' | one || {signs}
+|}}"""
+    assert texts(read(table.encode(), "a.wiki")) == ["Pumps", "Name | a=b", f"one | {signs}"]
