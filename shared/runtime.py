@@ -1,6 +1,7 @@
 """What a process holds open: settings, database, blobs, cache, embedders and vector stores."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from embedmill.shared.db.opening import open_database
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.tombstones import Marker
 from embedmill.shared.editions import Seen
+from embedmill.shared.errors import TokenRefused
 from embedmill.shared.homes import prepare_home
 from embedmill.shared.presence import RUN
 from embedmill.shared.providers.endpoints import EMBEDDINGS, MODELS, RERANKERS, find_endpoint
@@ -42,10 +44,16 @@ if TYPE_CHECKING:
     from embedmill.shared.spend.spender import Spender
 
 
+LOOK_SECONDS = 1.0
+"""How often what takes long looks whether the token that it was asked with still names who asked."""
+
+
 class _Call(threading.local):
     """What a thread does for whom: threads that share a runtime serve callers of their own."""
 
     caller: "Principal | None" = None
+    is_by_token = False
+    looked_at = 0.0
     is_serving = False
 
 
@@ -134,19 +142,41 @@ class Runtime:
             from embedmill.shared.access.principals import Principal
 
             return Principal.of_this_machine()
+        return self._identify()
+
+    def _identify(self) -> "Principal":
         from embedmill.shared.privacy.identities import identify
 
         file = self.settings.identity_file
         return identify(self.database, self.settings.token, file=file and file.expanduser())
 
+    @property
+    def is_called_by_token(self) -> bool:
+        """Whether it is the token of the settings that says who calls, and not a door."""
+        return bool(self.settings.token) and (self._call.caller is None or self._call.is_by_token)
+
     @contextmanager
-    def acting_for(self, principal: "Principal") -> Iterator[None]:
-        """Within, services answer this principal: whom a door has made out by itself."""
-        before, self._call.caller = self._call.caller, principal
+    def acting_for(self, principal: "Principal", *, by_token: bool = False) -> Iterator[None]:
+        """Within, services answer this principal: whom a door has made out by itself, or the token of the settings."""
+        call = self._call
+        before = call.caller, call.is_by_token
+        call.caller, call.is_by_token = principal, by_token
         try:
             yield
         finally:
-            self._call.caller = before
+            call.caller, call.is_by_token = before
+
+    def require_caller(self) -> None:
+        """Raise TokenRefused once the token of a call under way names nobody any more, or may something else.
+
+        What takes long, or has no end, asks it again and again. Whom a door has made out, that door looks after.
+        """
+        call = self._call
+        if not call.is_by_token or time.monotonic() < call.looked_at + LOOK_SECONDS:
+            return
+        if self._identify() != call.caller:
+            raise TokenRefused("what the token may was changed meanwhile")
+        call.looked_at = time.monotonic()
 
     @property
     def is_serving(self) -> bool:

@@ -115,6 +115,7 @@ def replay_letters(
     else:
         tell_unstaffed(runtime, jobs, listener)
     while wait and _read_outcomes(runtime, done.id)["running"]:
+        runtime.require_caller()
         time.sleep(LOOK_SECONDS)
     return ReplayReport(
         replay=done.id,

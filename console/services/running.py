@@ -146,7 +146,8 @@ class Workshop:
         self._chores.wake()
 
     def poll(self) -> None:
-        """Replace dead workers; raises StorageFailed when this home cannot be written any more."""
+        """Replace dead workers; raises StorageFailed when this home cannot be written any more, TokenRefused."""
+        self._runtime.require_caller()
         # A database server comes back; a full disk does not.
         if self._chores.failure is not None and self._runtime.database.is_sqlite:
             raise self._chores.failure

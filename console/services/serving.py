@@ -93,13 +93,14 @@ class Service:
         return recorder.read(serve, asked, each=self.trace is Trace.EACH)
 
     def _serve(self, runtime: Runtime, principal: Principal, bound: inspect.BoundArguments) -> Any:
+        by_token = runtime.is_called_by_token
         runtime.is_serving = True
         try:
-            with runtime.acting_for(principal):
+            with runtime.acting_for(principal, by_token=by_token):
                 answer = self.function(*bound.args, **bound.kwargs)
         finally:
             runtime.is_serving = False
-        return _streamed(runtime, principal, answer) if isinstance(answer, Generator) else answer
+        return _streamed(runtime, principal, answer, by_token=by_token) if isinstance(answer, Generator) else answer
 
     def _admit(self, runtime: Runtime, given: MutableMapping[str, Any]) -> tuple[Principal, str]:
         """Who calls, and in which chain the audit has it; whoever is refused is on record, too."""
@@ -185,12 +186,18 @@ class _Recorder:
         return self.trail.write(self.chain, self.principal, AuditEntry(self.action, outcome, target, counts, details))
 
 
-def _streamed(runtime: Runtime, principal: Principal, steps: Generator[Any, Any, Any]) -> Iterator[Any]:
-    """What a service gives piece by piece, each made for the same caller, whoever else is served meanwhile."""
+def _streamed(
+    runtime: Runtime, principal: Principal, steps: Generator[Any, Any, Any], *, by_token: bool
+) -> Iterator[Any]:
+    """What a service gives piece by piece, each made for the same caller, whoever else is served meanwhile.
+
+    Whose token was revoked is given no more, however long ago the first piece was asked for.
+    """
     try:
         while True:
-            with runtime.acting_for(principal):
+            with runtime.acting_for(principal, by_token=by_token):
                 piece = next(steps, END)
+                runtime.require_caller()
             if piece is END:
                 return
             yield piece

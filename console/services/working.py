@@ -256,6 +256,7 @@ def wait(runtime: Runtime, job_id: int, *, seconds: float = math.inf, listener: 
     deadline = time.monotonic() + seconds
     hindrances, teller = Hindrances(runtime, listener), Teller(listener)
     while True:
+        runtime.require_caller()
         job = runtime.database.query(lambda connection: jobs.get_job(connection, job_id))
         state = job.state if is_whole else describe_job(runtime, job_id).state
         if state in FINAL or time.monotonic() >= deadline:

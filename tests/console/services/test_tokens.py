@@ -1,19 +1,25 @@
 """Tokens: shown once, kept as a hash, ending in time or at once; and principals of an identity file."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from embedmill.console.services import collections, jobs, tokens
+from embedmill.console.listening import Listener
+from embedmill.console.services import collections, jobs, tokens, working
 from embedmill.console.services.doctor import _settings
 from embedmill.console.services.opening import open_runtime
-from embedmill.shared.access.principals import Principal, Role
+from embedmill.console.services.reach import every_reached
+from embedmill.console.services.running import run_workers
+from embedmill.console.services.serving import serves
+from embedmill.shared.access.principals import Principal, Right, Role
 from embedmill.shared.access.tokens import hash_token, make_token
 from embedmill.shared.db.schema import access_token
 from embedmill.shared.errors import AccessDenied, NotFound, SettingsError, TokenRefused, UsageError
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.shared.states import JobState
 from tests.logs import captured_logs
 from tests.shared.db.tracker import Tracker
 
@@ -53,6 +59,44 @@ def test_a_token_that_was_revoked_names_nobody_at_the_next_call(runtime: Runtime
     assert [each.state for each in tokens.list_tokens(runtime, ended=True).tokens] == ["revoked"]
     with pytest.raises(UsageError):
         tokens.revoke_token(runtime, made.id)
+
+
+def read_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
+    @serves("pieces", Right.READ, every_reached)
+    def pieces(runtime: Runtime) -> Iterator[int]:
+        yield 1
+        revoke()
+        yield 2
+
+    given = pieces(runtime)
+    assert next(given) == 1
+    next(given)
+
+
+def work_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
+    run_workers(runtime, [], on_started=lambda _started: revoke())
+
+
+def wait_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
+    listener = Listener(on_progress=lambda _told: revoke(), every_seconds=0.0)
+    (job,) = jobs.list_jobs(runtime).jobs
+    working.wait(runtime, job.id, seconds=30, listener=listener)
+
+
+@pytest.mark.parametrize("go_on", [read_on, work_on, wait_on])
+def test_what_takes_long_ends_with_its_token(
+    runtime: Runtime,
+    settings: Settings,
+    tracker: Tracker,
+    monkeypatch: pytest.MonkeyPatch,
+    go_on: Callable[[Runtime, Callable[[], object]], None],
+) -> None:
+    monkeypatch.setattr("embedmill.shared.runtime.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(working, "WATCH_SECONDS", 0.0)
+    assert tracker.get_job().state is JobState.RUNNING
+    made = tokens.create_token(runtime, "ops", role=Role.OPERATOR)
+    with open_runtime(settings.model_copy(update={"token": made.token})) as opened, pytest.raises(TokenRefused):
+        go_on(opened, lambda: tokens.revoke_token(runtime, made.id))
 
 
 def test_a_token_ends_when_its_time_is_over(runtime: Runtime, settings: Settings, tracker: Tracker) -> None:
