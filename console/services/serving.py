@@ -46,7 +46,7 @@ class Trace(Enum):
     NOTHING = "nothing"
     """It looks at numbers of our own: jobs, queues, money."""
     READ = "read"
-    """A record before its answer is given; of what comes piece by piece, one before the first and one at the end."""
+    """A record before its answer is given; of what comes in pieces, one before the first and one at the end."""
     EACH = "each"
     """A record before each piece of its answer is given."""
     CHANGE = "change"
@@ -58,7 +58,7 @@ class Service:
     """What a function asks: a right, which collection it is about, and whether it keeps to access levels.
 
     `whole` says why it does not, to viewers who are refused. `told` are arguments that the audit has, and `state` what
-    it compares before and after a change.
+    it compares before and after a change. Whoever gives an argument `on_…` to a read hears pieces before it is whole.
     """
 
     function: Callable[..., Any]
@@ -90,6 +90,8 @@ class Service:
         if self.trace is Trace.CHANGE:
             look = partial(self.state, runtime, bound.arguments) if self.state else None
             return recorder.change(serve, asked, look)
+        if any(name.startswith("on_") and value is not None for name, value in bound.arguments.items()):
+            return recorder.read_heard(serve, asked)
         return recorder.read(serve, asked, each=self.trace is Trace.EACH)
 
     def _serve(self, runtime: Runtime, principal: Principal, bound: inspect.BoundArguments) -> Any:
@@ -141,6 +143,17 @@ class _Recorder:
         if isinstance(answer, Iterator):
             return self._each(answer, asked) if each else self._stream(answer, asked)
         self._tell(answer, asked)
+        return answer
+
+    def read_heard(self, serve: Callable[[], Any], asked: Mapping[str, Any]) -> Any:
+        """The answer, of which the caller hears pieces before: it is on record that these are given."""
+        begun = self._write("begun", details=asked)
+        try:
+            answer = serve()
+        except BaseException as error:
+            self._write(f"failed: {type(error).__name__}", details={"of": begun})
+            raise
+        self._tell(answer, {**asked, "of": begun})
         return answer
 
     def _each(self, pieces: Iterator[Any], asked: Mapping[str, Any]) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from embedmill.console.rendering import to_json
 from embedmill.console.services import (
+    asking,
     auditing,
     budgets,
     collections,
@@ -161,6 +162,24 @@ def test_what_cannot_be_recorded_is_not_done(mute: WorkerRuntime) -> None:
     ):
         with pytest.raises(AuditUnwritten):
             read()
+    heard: list[object] = []
+    with pytest.raises(AuditUnwritten):
+        asking.ask(mute, "Whose recipe is this?", collection="north", on_claim=heard.append)
+    assert heard == [], "nor is any sentence given before"
+
+
+def test_an_answer_of_which_sentences_are_heard_is_on_record_before_the_first(
+    runtime: WorkerRuntime, document: str
+) -> None:
+    outcomes: list[list[str]] = []
+
+    def hear(_claim: object) -> None:
+        outcomes.append([each.outcome for each in records(runtime, "ask")])
+
+    asking.ask(runtime, f"What is {SECRET}?", collection="north", on_claim=hear)
+    assert outcomes == [["begun"]]
+    begun, done = records(runtime, "ask")
+    assert (done.outcome, done.record["of"], done.counts["claims"]) == ("done", begun.seq, 1)
 
 
 def test_nothing_is_recorded_where_the_audit_is_off(runtime: WorkerRuntime, settings: Settings) -> None:

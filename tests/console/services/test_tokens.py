@@ -11,7 +11,7 @@ from embedmill.console.services import collections, jobs, tokens, working
 from embedmill.console.services.doctor import _settings
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import every_reached
-from embedmill.console.services.running import run_workers
+from embedmill.console.services.running import StartedWorkers, run_workers
 from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Principal, Right, Role
 from embedmill.shared.access.tokens import hash_token, make_token
@@ -74,7 +74,10 @@ def read_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
 
 
 def work_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
-    run_workers(runtime, [], on_started=lambda _started: revoke())
+    def started(_told: StartedWorkers) -> None:
+        revoke()
+
+    run_workers(runtime, [], on_started=started)
 
 
 def wait_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
