@@ -56,13 +56,20 @@ def to_ocsf(record: Mapping[str, Any], *, version: str) -> dict[str, Any]:
             "uid": f"{record['chain']}/{record['seq']}",
             "product": {"name": "Embedmill", "vendor_name": "Embedmill", "version": version},
         },
-        "actor": {"user": {"name": record["principal"], "type": record["role"]}},
+        "actor": _actor_of(record),
         "src_endpoint": {"name": record.get("address", "local")},
         "unmapped": dict(record),
     }
     if class_uid == API:
         return event | {"api": {"operation": record["action"]}}
     return event | {"databucket": {"name": record["chain"] or "installation", "type_id": 99, "type": "collection"}}
+
+
+def _actor_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Who did it; the first record of a chain is nobody's, so it is the program's."""
+    if record["principal"]:
+        return {"user": {"name": record["principal"], "type": record["role"]}}
+    return {"app_name": "Embedmill"}
 
 
 def _class_of(action: str) -> tuple[int, int]:

@@ -87,7 +87,7 @@ NO_VALUE = hint(
     *"ticket tickets order orders part parts sku form forms model models serial s/n invoice invoices".split(),
     *"article articles art batch lot lots case cases bug bugs issue issues tracking isbn issn doi".split(),
     *"oid patent patents item items ref refs reference bestell* artikel* rechnung* pedido factura".split(),
-    *"facture commande ordine fattura".split(),
+    *"facture commande ordine fattura akte aktenzeichen".split(),
     gap=r"(?:[\s:.#=(+]| no| nr| number| id| is){0,6}",
 )
 """Numbers behind these are names of things, whatever they look like."""

@@ -69,7 +69,14 @@ RULES = NumberRules(
         NumberRule("US_SSN", [9], is_ssn, hint=SOCIAL, certainty=Certainty.HINTED),
         NumberRule("US_ITIN", [9], is_itin, hint=TAXPAYER, certainty=Certainty.HINTED),
         NumberRule("UK_NHS", [10], stdnum("gb.nhs"), hint=HEALTH),
-        NumberRule("DE_TAX_ID", [11], stdnum("de.idnr"), _shapes("11", "2-3-3-3"), separators=frozenset(" /")),
+        NumberRule(
+            "DE_TAX_ID",
+            [11],
+            stdnum("de.idnr"),
+            _shapes("11", "2-3-3-3"),
+            separators=frozenset(" /"),
+            names_things=True,
+        ),
         NumberRule(
             "DE_TAX_ID",
             [11],

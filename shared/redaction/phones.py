@@ -159,7 +159,7 @@ def _phone(run: DigitRun, first: int, place: PhonePlace, *, is_apart: bool) -> t
     if not run.grouping.opens[first] or not run.grouping.candidates[first]:
         return None
     last = _by_form(run, first, place) if is_apart or not place.goes_on else None
-    if last is not None and not NO_VALUE.precedes(run.before(first)):
+    if last is not None and not NO_VALUE.precedes(run.before(first)) and not _COUNTED.match(run.text, run.end(last)):
         return last, Certainty.FORMED
     before = run.before(first)
     if PHONE.precedes(before) and not NO_VALUE.precedes(before) and (last := _hinted(run, first)) is not None:

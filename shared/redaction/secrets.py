@@ -27,13 +27,16 @@ def _key(sign: str, rest: str, before: str = r"(?<![A-Za-z0-9])") -> VendorKey:
 
 _WORD = "[A-Za-z0-9]"
 _URLSAFE = "[A-Za-z0-9_-]"
+_ROUTED = r"(?:\.[0-9a-z]{2}\.[0-9a-z]{6,12})?"
+_LONGER = late(f"{_WORD}{{1,255}}")
+"""What a key goes on with that is longer than its vendor's were: it is no less of the key."""
 
 KEYS = (
     _key("AKIA", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _key("ASIA", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
     *(_key(f"gh{kind}_", f"{_WORD}{{30,255}}") for kind in "pousr"),
     _key("github_pat_", "[A-Za-z0-9_]{30,255}"),
-    _key("glpat-", f"{_URLSAFE}{{16,64}}"),
+    _key("glpat-", f"{_URLSAFE}{{16,300}}{_ROUTED}"),
     _key("glsa_", "[A-Za-z0-9_]{32,64}"),
     _key("xox", r"[abeoprs]-[A-Za-z0-9-]{10,250}"),
     _key("xapp-", "[A-Za-z0-9-]{10,250}"),
@@ -83,7 +86,10 @@ KEYS = (
     _key("tskey-", f"[a-z]{{3,10}}-{_WORD}{{8,24}}-{_WORD}{{20,40}}"),
     *(_key(f"lsv2_{kind}_", "[a-f0-9]{32}_[a-f0-9]{10}") for kind in ("pt", "sk")),
     _key("re_", f"{_WORD}{{8}}_{_WORD}{{24}}(?![A-Za-z0-9_])"),
-    *(_key(f"gl{kind}-", f"{_URLSAFE}{{20,64}}") for kind in ("rt", "dt", "ptt", "cbt", "ft", "soat", "agent")),
+    *(
+        _key(f"gl{kind}-", f"{_URLSAFE}{{20,300}}{_ROUTED}")
+        for kind in ("rt", "dt", "ptt", "cbt", "ft", "soat", "agent")
+    ),
     *(_key(f"nf{kind}_", f"{_WORD}{{36}}") for kind in "pcb"),
     _key("hvb.", f"{_URLSAFE}{{24,300}}"),
     _key("LTAI", f"{_WORD}{{16,22}}(?![A-Za-z0-9])"),
@@ -221,7 +227,9 @@ def find_secrets(glance: Glance) -> Iterator[Finding]:
         for place in signs.at(key.sign):
             match = key.pattern.match(text, place)
             if match and not _WORDED.fullmatch(text, place + len(key.sign), match.end()):
-                yield _secret(*match.span(match.lastindex or 0))
+                start, end = match.span(match.lastindex or 0)
+                longer = _LONGER.match(text, end)
+                yield _secret(start, longer.end() if longer else end)
     if signs:
         yield from _in_blocks(glance)
     if glance.words:

@@ -275,10 +275,11 @@ def test_records_are_given_out_as_written_and_as_events(runtime: WorkerRuntime) 
     collections.update_collection(runtime, "north", access="public")
     lines = [to_json(line) for line in auditing.export_records(runtime)]
     assert {"v", "chain", "seq", "at", "principal", "action", "outcome", "mac"} <= lines[-1].keys()
-    events = list(auditing.export_records(runtime, form="ocsf", collection="north"))
+    events = list(auditing.export_records(runtime, form="ocsf"))
     for event in events:
         assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
         assert {"severity_id", "time", "category_uid", "actor", "src_endpoint", "metadata"} <= event.keys()
+        assert event["actor"].get("user", {}).get("name") or event["actor"]["app_name"], "nobody is no actor"
         assert ("api" in event) is (event["class_uid"] == 6003)
         assert ("databucket" in event) is (event["class_uid"] == 6005)
     assert {event["unmapped"]["action"]: event["type_uid"] for event in events}["search"] == 600504
