@@ -15,6 +15,7 @@ PROVIDER, CREDENTIALS = "cohere", "CO_API_KEY"
 def make_client(*, seconds: float) -> Any:
     """A client; raises KeyRefused without a key that can be sent."""
     import cohere
+    import httpx
 
     if not os.environ.get(CREDENTIALS):
         raise KeyRefused(f"cohere has no key: {CREDENTIALS} is not set")
@@ -24,6 +25,8 @@ def make_client(*, seconds: float) -> Any:
         base_url=os.environ.get("CO_API_URL"),
         timeout=seconds,
         max_retries=0,
+        # A redirection would take texts to an address that nobody named.
+        httpx_client=httpx.Client(timeout=seconds, follow_redirects=False),
         log_warning_experimental_features=False,
     )
 

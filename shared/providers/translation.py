@@ -35,6 +35,8 @@ LIMITS = "ratelimit-"
 """Is in the names of headers that tell of limits."""
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
 NOT_NOW = frozenset({408, 409, 424})
+REDIRECTIONS = range(300, 400)
+"""Are not followed: they would take texts to an address that nobody named."""
 QUOTA_CODES = frozenset(
     {
         "billing_error",
@@ -85,6 +87,8 @@ def error_of(
     """
     shown = shown_code(code)
     told = f"{provider} answered {status}{f' ({shown})' if shown else ''}"
+    if status in REDIRECTIONS:
+        told = f"{told}: it points to another address, and nothing is sent there; check the one that is set"
     retry_after = retry_after_seconds(headers or {})
     if status == 402 or code in QUOTA_CODES or (status in (400, 403) and OUT_OF_MONEY.search(message)):
         return _wait(f"{told}: no credit is left", "budget", retry_after, BUDGET_SECONDS)
@@ -97,7 +101,7 @@ def error_of(
             return _wait(told, "rate", retry_after, RATE_SECONDS, headers)
         case _ if status == OVERLOADED or (status == 503 and retry_after is not None):
             return _wait(told, "circuit", retry_after, CIRCUIT_SECONDS)
-        case _ if status >= 500 or status in NOT_NOW:
+        case _ if status >= 500 or status in NOT_NOW or status in REDIRECTIONS:
             return ProviderUnavailable(told, may_be_billed=status == 504)
         case _ if status >= 400:
             return _refusal(

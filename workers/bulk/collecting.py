@@ -296,12 +296,24 @@ class FoundResults:
 def _numbered(
     batch: BulkBatch, results: Iterator[BatchResult], found: FoundResults
 ) -> Iterator[tuple[int, BatchResult]]:
-    """Results with the number of their request, each once; what bears no id of ours is none of ours."""
+    """Results with the number of their request, each once; what bears no id of ours is none of ours.
+
+    Where two say different things of one request, what was answered was paid for, and holds.
+    """
     numbers = {custom_id(batch.key, number): number for number in range(batch.requests)}
+    unanswered: dict[int, BatchResult] = {}
     for result in results:
         number = numbers.get(result.custom_id)
         if result.unanswered == UNREADABLE:
             found.unreadable += 1
-        elif number is not None and number not in found.seen:
+        elif number is None or number in found.seen:
+            continue
+        elif result.body is None:
+            unanswered.setdefault(number, result)
+        else:
+            found.seen.add(number)
+            yield number, result
+    for number, result in unanswered.items():
+        if number not in found.seen:
             found.seen.add(number)
             yield number, result

@@ -8,7 +8,7 @@ from typing import Any
 from embedmill.shared.asking.following import Following, Rules
 from embedmill.shared.asking.question import Request
 from embedmill.shared.db.bulk_items import BulkItem, ItemEnds
-from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused
+from embedmill.shared.errors import EmbedmillError, FlowControl, InputRefused, may_be_billed
 from embedmill.shared.fence import Fence
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.batches.base import BatchResult
@@ -38,10 +38,13 @@ class BatchBill:
         return self.unaccounted > 0 or (self.doubts > 0 and self.tokens == Tokens())
 
     def count(self, tokens: Tokens | None, *, inputs: int, at_most: Callable[[], Tokens | None]) -> None:
-        """Add an answer; `tokens` is None when the vendor did not say what it took."""
+        """Add an answer; `tokens` is None when the vendor did not say what it took.
+
+        Less than a token an input is as good as not said.
+        """
         self.answers += 1
         self.inputs += inputs
-        if tokens is None:
+        if tokens is None or tokens.prompt < max(inputs, 1):
             self.doubt(at_most())
         else:
             self.tokens += tokens
@@ -99,11 +102,13 @@ class ResultReader:
         request = self._request(items)
         # Without its text no answer can be checked; whoever waits is asked what became of it.
         self._returned |= {item.id for item in items if item.address not in self._recalled}
-        if result.body is None:
-            self._note_unanswered(request, result.error)
-            return
         is_whole = len(request.items) == len(items)
         at_most = partial(self._question.most_tokens, request) if is_whole else _unknown
+        if result.body is None:
+            if result.error is not None and may_be_billed(result.error):
+                self.bill.doubt(at_most())
+            self._note_unanswered(request, result.error)
+            return
         try:
             answer = self._question.parse(result.body)
         except EmbedmillError as error:

@@ -13,6 +13,7 @@ import orjson
 from anthropic.types.messages import MessageBatchIndividualResponse
 
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.anthropic_client import client_options
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.batches.base import (
     CANCELLED,
@@ -31,7 +32,6 @@ from embedmill.shared.providers.translation import error_of
 from embedmill.shared.vendor_codes import shown_code
 
 TIMEOUT_SECONDS = 600.0
-CONNECT_SECONDS = 5.0
 SKEW_SECONDS = 600.0
 """How far the vendor's clock may be behind ours."""
 CREDENTIALS = "ANTHROPIC_API_KEY"
@@ -149,8 +149,7 @@ class AnthropicBatches(BatchApi):
     def _client(self) -> anthropic.Anthropic:
         if self._made is None:
             require_sendable(self.provider, *KEYS)
-            timeout = anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
-            self._made = anthropic.Anthropic(max_retries=0, timeout=timeout)
+            self._made = anthropic.Anthropic(**client_options(TIMEOUT_SECONDS))
         return self._made
 
 

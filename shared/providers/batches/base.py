@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, ProviderUnavailable
-from embedmill.shared.providers.translation import read_json, was_never_sent
+from embedmill.shared.providers.translation import read_json, unreadable, was_never_sent
 
 CANCELLED, EXPIRED, UNREADABLE = "cancelled", "expired", "unreadable"
 GONE = frozenset({404, 410})
@@ -50,6 +50,11 @@ class BatchResult:
     body: Any = None
     error: EmbedmillError | None = None
     unanswered: str = ""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is neither an answer nor why there is none."""
+        return self.body is None and self.error is None and not self.unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +168,13 @@ class BatchApi(ABC):
         found: Any = None
         try:
             found = read_json(line.encode())
-            return self.read_result(found)
+            result = self.read_result(found)
+            if isinstance(result.custom_id, str):
+                return replace(result, error=unreadable(self.provider)) if result.says_nothing else result
         except (ValueError, TypeError, LookupError, AttributeError):
-            id_ = found.get("custom_id") if isinstance(found, dict) else None
-            return BatchResult(id_ if isinstance(id_, str) else "", unanswered=UNREADABLE)
+            pass
+        id_ = found.get("custom_id") if isinstance(found, dict) else None
+        return BatchResult(id_ if isinstance(id_, str) else "", unanswered=UNREADABLE)
 
     @abstractmethod
     def read_result(self, line: Any) -> BatchResult:

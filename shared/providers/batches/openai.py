@@ -26,6 +26,7 @@ from embedmill.shared.providers.batches.base import (
     Search,
 )
 from embedmill.shared.providers.credentials import require_sendable
+from embedmill.shared.providers.openai_client import make_client
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import error_of
 from embedmill.shared.vendor_codes import shown_code
@@ -136,7 +137,7 @@ class OpenAIBatches(BatchApi):
             require_sendable(self.provider, CREDENTIALS)
             timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             try:
-                self._made = openai.OpenAI(max_retries=0, timeout=timeout)
+                self._made = make_client(timeout)
             except openai.OpenAIError:
                 raise KeyRefused(f"openai has no key: {CREDENTIALS} is not set") from None
         return self._made
@@ -178,7 +179,9 @@ def _failure(batch: Any) -> EmbedmillError:
 def _result(line: dict[str, Any]) -> BatchResult:
     custom_id, response = line["custom_id"], line.get("response")
     if response is None:
-        code = str((line.get("error") or {}).get("code") or "")
+        if not line.get("error"):
+            return BatchResult(custom_id)
+        code = str(line["error"].get("code") or "")
         if code in UNANSWERED:
             return BatchResult(custom_id, unanswered=UNANSWERED[code])
         return BatchResult(custom_id, error=error_of(500, provider=PROVIDER, credentials=CREDENTIALS, code=code))

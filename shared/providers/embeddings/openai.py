@@ -40,9 +40,11 @@ class OpenAIEmbedder(RemoteEmbedder):
     def make_client(self) -> Any:
         import openai
 
+        from embedmill.shared.providers.openai_client import make_client
+
         require_sendable(self.provider, self.credentials)
         try:
-            return openai.OpenAI(max_retries=0, timeout=self.seconds_per_request)
+            return make_client(self.seconds_per_request)
         except openai.OpenAIError:
             raise KeyRefused("openai has no key: OPENAI_API_KEY is not set") from None
 

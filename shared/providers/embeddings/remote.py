@@ -113,7 +113,7 @@ class RemoteEmbedder(Embedder):
                 try:
                     with np.errstate(over="ignore"):
                         vectors[place] = row
-                except (TypeError, ValueError):
+                except (TypeError, ValueError, OverflowError):
                     continue
         return vectors
 

@@ -16,15 +16,15 @@ from anthropic.types import Message
 
 from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
 from embedmill.shared.ledger import Tokens
+from embedmill.shared.providers.anthropic_client import client_options
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import AWS_KEYS, hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop, require_model
 from embedmill.shared.providers.models.streaming import StreamPiece, Tell, follow, is_streamed
 from embedmill.shared.providers.translation import read_json, unreadable
 
 TIMEOUT_SECONDS = 180.0
-CONNECT_SECONDS = 5.0
 LIMIT_HEADERS = "anthropic-ratelimit-"
 
 _STOPS = {
@@ -80,7 +80,7 @@ class AnthropicModel(Model):
 
     def check(self) -> str:
         with self._translated():
-            self._opened().models.retrieve(self.model)
+            require_model(self._opened().models.retrieve(self.model))
         return f"{self.provider} takes the key and serves {self.model}"
 
     def parameters(self, prompt: Prompt, *, batch: bool) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class AnthropicModel(Model):
     def make_client(self) -> Any:
         """The SDK's client; it finds address and key in the SDK's own environment variables."""
         require_sendable(self.provider, *KEYS)
-        return anthropic.Anthropic(max_retries=0, timeout=_timeout())
+        return anthropic.Anthropic(**client_options(TIMEOUT_SECONDS))
 
     def close(self) -> None:
         if self._client is not None:
@@ -144,11 +144,7 @@ class BedrockModel(AnthropicModel):
 
     def make_client(self) -> Any:
         require_sendable(self.provider, *AWS_KEYS)
-        return anthropic.AnthropicBedrockMantle(max_retries=0, timeout=_timeout())
-
-
-def _timeout() -> Any:
-    return anthropic.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+        return anthropic.AnthropicBedrockMantle(**client_options(TIMEOUT_SECONDS))
 
 
 def _blocks(blocks: Sequence[PromptBlock], ttl: Mapping[str, str]) -> list[dict[str, Any]]:

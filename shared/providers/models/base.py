@@ -109,3 +109,9 @@ class Model(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have a connection to release, and not all
         """Release connections."""
+
+
+def require_model(found: Any) -> None:
+    """Raise TypeError unless a vendor's SDK was told of a model: proxies say 200 to pages and errors of their own."""
+    if not isinstance(getattr(found, "id", None), str):
+        raise TypeError("not a model")

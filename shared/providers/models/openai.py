@@ -12,8 +12,9 @@ from embedmill.shared.errors import EmbedmillError, ProviderUnavailable
 from embedmill.shared.ledger import Tokens
 from embedmill.shared.providers.counts import read_count
 from embedmill.shared.providers.credentials import hash_credentials, require_sendable
-from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop
+from embedmill.shared.providers.models.base import Model, ModelAnswer, Prompt, PromptBlock, Stop, require_model
 from embedmill.shared.providers.models.streaming import StreamPiece, Tell, follow, is_streamed
+from embedmill.shared.providers.openai_client import make_client
 from embedmill.shared.providers.openai_errors import CREDENTIALS, FORESEEN, PROVIDER, translate
 from embedmill.shared.providers.translation import read_json, unreadable
 
@@ -64,7 +65,7 @@ class OpenAIModel(Model):
 
     def check(self) -> str:
         try:
-            self._opened().models.retrieve(self.model)
+            require_model(self._opened().models.retrieve(self.model))
         except FORESEEN as error:
             raise translate(error) from None
         return f"{self.provider} takes the key and serves {self.model}"
@@ -96,7 +97,7 @@ class OpenAIModel(Model):
             if self._client is None:
                 require_sendable(self.provider, self.credentials)
                 timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
-                self._client = openai.OpenAI(max_retries=0, timeout=timeout)
+                self._client = make_client(timeout)
         return self._client
 
 

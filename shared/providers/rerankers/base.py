@@ -1,6 +1,5 @@
 """The reranker interface: a query and some texts in, a relevance for each of them out, as far as it can be believed."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +93,7 @@ def read_relevance(pairs: Iterable[tuple[Any, Any]], count: int) -> tuple[dict[i
 def _flaw(place: Any, relevance: Any, count: int, found: Mapping[int, float]) -> str | None:
     if type(place) is not int or not 0 <= place < count:
         return "foreign"
-    if type(relevance) not in (int, float) or not math.isfinite(relevance) or not 0 <= relevance <= 1:
+    if type(relevance) not in (int, float) or not 0 <= relevance <= 1:
         return "out_of_range"
     if place in found:
         return "repeated" if found[place] == relevance else "contradicted"

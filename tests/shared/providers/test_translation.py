@@ -67,6 +67,7 @@ def test_a_refusal_that_speaks_of_money_waits_and_blames_no_text(message: str) -
         (503, "", ProviderUnavailable),
         (504, "", ProviderUnavailable),
         (200, "", ProviderUnavailable),
+        (302, "", ProviderUnavailable),
     ],
 )
 def test_every_status_has_its_error(status: int, code: str, kind: type[EmbedmillError]) -> None:

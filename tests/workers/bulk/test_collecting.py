@@ -1,12 +1,15 @@
 """Batches survive whatever happens to whoever makes them: no request is paid for twice, and none is lost."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from orjson import loads
 
 from embedmill.shared.db.schema import attempt
+from embedmill.shared.json_bytes import json_bytes
 from embedmill.shared.ledger import Lane
 from embedmill.simulators.faults import Fault
 from embedmill.simulators.openai import OpenAISimulator
@@ -162,6 +165,7 @@ SPOILED = {
     "no object": first_line(lambda _: b"[1, 2]"),
     "truncated": lambda content: content[:-200],
     "another id": first_line(lambda text: text.replace(b'"custom_id": "', b'"custom_id": "x')),
+    "an id in a list": first_line(lambda text: re.sub(rb'"custom_id": ("[^"]*")', rb'"custom_id": [\1]', text)),
     "no id": first_line(lambda text: text.replace(b'"custom_id"', b'"id"')),
     "no status": first_line(lambda text: text.replace(b'"status_code"', b'"code"')),
     "a line is missing": lambda content: content.partition(b"\n")[2],
@@ -188,6 +192,55 @@ def test_good_results_are_kept_and_bad_ones_are_asked_for_at_once(
     assert [(batch.requests, batch.returned) for batch in line.batches()] == [(3, lost)]
     assert line.ledger("reserved") == []
     assert sum(row["tokens_in"] for row in line.ledger()) >= line.vendor.bill.total("tokens_in")
+
+
+@pytest.mark.parametrize("of", [first_line, lambda change: change], ids=["one", "all"])
+def test_an_answer_that_took_nothing_counts_at_its_most(
+    line: Line[OpenAISimulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Any
+) -> None:
+    line.submit(tmp_path / "docs", {"one": "A short text.", "two": "Another short text."})
+    line.park()
+    line.round()
+    spoil(line, monkeypatch, of(lambda content: re.sub(rb'"prompt_tokens": \d+', b'"prompt_tokens": 0', content)))
+    line.vendor.clock.advance(3600)
+    line.settle()
+    line.work()
+    assert line.outcomes() == {"one": "indexed", "two": "indexed"}
+    assert [row["tokens_in"] for row in line.ledger()] == [line.vendor.bill.total("tokens_in")]
+
+
+def with_lines(change: Callable[[list[Any]], list[Any]]) -> Callable[[bytes], bytes]:
+    return lambda content: b"".join(json_bytes(line) + b"\n" for line in change(list(map(loads, content.splitlines()))))
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        (lambda lines: [{**lines[0], "response": None, "error": {"code": "batch_expired"}}, *lines], 0),
+        (lambda lines: [{**lines[0], "response": {"status_code": 200, "body": None}}, *lines[1:]], 1),
+        (lambda lines: [{**lines[0], "response": None}, *lines[1:]], 1),
+        (lambda lines: [{**lines[0], "response": {"status_code": 504, "body": None}}, *lines[1:]], 1),
+    ],
+    ids=["expired and answered", "an answer of nothing", "neither answer nor error", "too late"],
+)
+def test_what_may_have_been_answered_is_paid_for(
+    line: Line[OpenAISimulator],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[list[Any]], list[Any]],
+    asked: int,
+) -> None:
+    line.submit(tmp_path / "docs", {"one": "A short text.", "two": "Another short text."})
+    line.park()
+    line.round()
+    with monkeypatch.context() as patch:
+        spoil(line, patch, with_lines(change))
+        line.vendor.clock.advance(3600)
+        line.settle()
+    line.finish()
+    assert line.outcomes() == {"one": "indexed", "two": "indexed"}
+    assert line.vendor.bill.total("inputs") == 2 + asked
+    assert line.paid() == line.vendor.bill.total("tokens_in")
 
 
 def lose_results(line: Line[OpenAISimulator]) -> None:

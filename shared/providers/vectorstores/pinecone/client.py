@@ -26,7 +26,7 @@ from embedmill.shared.errors import (
 )
 from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.endpoints import RERANKERS, find_endpoint
-from embedmill.shared.providers.translation import BUDGET_SECONDS, retry_after_seconds, was_never_sent
+from embedmill.shared.providers.translation import BUDGET_SECONDS, REDIRECTIONS, retry_after_seconds, was_never_sent
 from embedmill.shared.providers.vectorstores.persistence import Persistence
 from embedmill.shared.providers.vectorstores.pinecone.limiter import ShardLimiter, Waited
 from embedmill.shared.vendor_codes import shown_id
@@ -314,7 +314,7 @@ def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
             return DocumentError(f"Pinecone refused a record as too large {told}")
         case vendor.ServiceError() if error.status_code not in UNANSWERED:
             return limiter.failed(f"it failed {told}")
-    if error.status_code in UNANSWERED:
-        late = error.status_code == GATEWAY_TIMEOUT
-        return limiter.failed(f"the service is away {told}", may_be_billed=late)
+    if error.status_code in UNANSWERED or error.status_code in REDIRECTIONS:
+        cause = "it points to another address" if error.status_code in REDIRECTIONS else "the service is away"
+        return limiter.failed(f"{cause} {told}", may_be_billed=error.status_code == GATEWAY_TIMEOUT)
     return InternalError(f"Pinecone refused the request {told}")

@@ -85,7 +85,11 @@ def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbed
     assert books.threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("told", [None, -1_000_000_000, -1, 0.5, float("nan"), "many", [], {}])
+@pytest.mark.parametrize(
+    "told",
+    [None, -1_000_000_000, -1, 0.5, float("nan"), 2**80, 10**400, "many", [], {}],
+    ids=lambda told: str(told)[:9],
+)
 def test_nonsense_in_the_place_of_a_count_is_no_count_and_the_vectors_are_kept(
     vendor: RemoteEmbedder, servers: Servers, told: Any
 ) -> None:
@@ -183,6 +187,7 @@ def test_a_provider_that_refuses_every_text_is_not_asked_for_each(openai: Remote
         (Fault(kind="status", status=500, times=None), ProviderUnavailable, False),
         (Fault(kind="status", status=503, times=None), ProviderUnavailable, False),
         (Fault(kind="status", status=529, times=None), FlowControl, False),
+        (Fault(kind="status", status=307, headers={"location": "/elsewhere"}, times=None), ProviderUnavailable, False),
         (Fault(kind="cut", times=None), ProviderUnavailable, True),
         (Fault(kind="cut_body", times=None), ProviderUnavailable, True),
         (Fault(kind="malformed", times=None), ProviderUnavailable, True),
@@ -216,8 +221,9 @@ def test_a_spoiled_vector_is_its_texts_error_and_the_others_are_kept(
     assert np.linalg.norm(result.vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
 
 
-def test_a_number_beyond_32_bits_spoils_its_vector_alone(openai: RemoteEmbedder) -> None:
-    rows = openai.rows([[1e39] * openai.dimensions, [0.5] * openai.dimensions])
+@pytest.mark.parametrize("number", [1e39, 10**400], ids=["1e39", "10**400"])
+def test_a_number_beyond_32_bits_spoils_its_vector_alone(openai: RemoteEmbedder, number: float) -> None:
+    rows = openai.rows([[number] * openai.dimensions, [0.5] * openai.dimensions])
     assert np.isfinite(rows).all(axis=1).tolist() == [False, True]
 
 

@@ -94,10 +94,13 @@ def test_a_check_costs_nothing_and_says_how_far_it_went(model: Served) -> None:
 
 
 @pytest.mark.parametrize("name", ["anthropic/claude-opus-4-7", "openai/gpt-5-mini"])
-def test_a_check_finds_a_refused_key_and_a_model_that_there_is_not(name: str) -> None:
+def test_a_check_finds_a_refused_key_a_page_in_the_place_of_an_answer_and_a_model_that_there_is_not(name: str) -> None:
     with served(name) as found:
         found.simulator.faults.add(Fault(kind="status", status=401))
         with pytest.raises(KeyRefused, match="401"):
+            found.model.check()
+        found.simulator.faults.add(Fault(kind="status", status=200))
+        with pytest.raises(ProviderUnavailable, match="unreadable"):
             found.model.check()
         unknown = open_model(f"{name.partition('/')[0]}/no-such-model")
         with pytest.raises(ProviderRefused, match="404"):

@@ -19,6 +19,7 @@ from embedmill.shared.providers.rerankers.base import credible, read_relevance
         ([(2, 0.5), (-1, 0.5), (0, 0.5)], {0: 0.5}, {"foreign": 2}),
         ([(True, 0.5), ("0", 0.5), (0.0, 0.5), (None, 0.5)], {}, {"foreign": 4}),
         ([(0, math.nan), (1, math.inf)], {}, {"out_of_range": 2}),
+        ([(0, 10**400)], {}, {"out_of_range": 1}),
         ([(0, 1.1), (1, -0.1)], {}, {"out_of_range": 2}),
         ([(0, "0.5"), (1, None)], {}, {"out_of_range": 2}),
         ([(0, True)], {}, {"out_of_range": 1}),

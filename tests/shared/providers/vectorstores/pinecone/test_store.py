@@ -254,6 +254,7 @@ def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore,
 @pytest.mark.parametrize(
     ("status", "expected", "sent"),
     [
+        (307, ProviderUnavailable, TRIES),
         (400, InternalError, 1),
         (401, KeyRefused, 1),
         (402, FlowControl, 1),
