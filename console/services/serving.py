@@ -25,7 +25,7 @@ from embedmill.shared.access.principals import Principal, Right, Role
 from embedmill.shared.audit.trail import AuditEntry, Trail
 from embedmill.shared.db.audit import INSTALLATION
 from embedmill.shared.encoding import is_storable
-from embedmill.shared.errors import AccessDenied, NotFound
+from embedmill.shared.errors import AccessDenied, EmbedmillError, NotFound
 from embedmill.shared.runtime import Runtime
 
 P = ParamSpec("P")
@@ -114,7 +114,7 @@ class Service:
             # Of a name that nothing can have there is no chain.
             return principal, collection if collection and is_storable(collection) else INSTALLATION
         except (AccessDenied, NotFound) as error:
-            runtime.trail.write(INSTALLATION, principal, AuditEntry(self.action, f"refused: {type(error).__name__}"))
+            runtime.trail.write(INSTALLATION, principal, AuditEntry(self.action, _refused(error)))
             raise
 
     def _require(self, principal: Principal) -> None:
@@ -157,18 +157,25 @@ class _Recorder:
         return answer
 
     def _each(self, pieces: Iterator[Any], asked: Mapping[str, Any]) -> Iterator[Any]:
-        for piece in pieces:
-            self._tell(piece, asked)
-            yield piece
+        try:
+            for piece in pieces:
+                self._tell(piece, asked)
+                yield piece
+        except AccessDenied as error:
+            self._write(_refused(error), details=asked)
+            raise
 
     def _stream(self, pieces: Iterator[Any], asked: Mapping[str, Any]) -> Iterator[Any]:
-        begun, count = self._write("begun", details=asked), 0
+        begun, count, outcome = self._write("begun", details=asked), 0, "done"
         try:
             for piece in pieces:
                 count += 1
                 yield piece
+        except AccessDenied as error:
+            outcome = _refused(error)
+            raise
         finally:
-            self._write("done", counts={"given": count}, details={"of": begun})
+            self._write(outcome, counts={"given": count}, details={"of": begun})
 
     def change(self, serve: Callable[[], Any], asked: Mapping[str, Any], look: Callable[[], Any] | None) -> Any:
         """Do what was asked, once it is on record that it will be, and write down what came of it."""
@@ -216,6 +223,10 @@ def _streamed(
             yield piece
     finally:
         steps.close()
+
+
+def _refused(error: EmbedmillError) -> str:
+    return f"refused: {type(error).__name__}"
 
 
 def _article(role: str) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from embedmill.console.listening import Listener
-from embedmill.console.services import collections, jobs, tokens, working
+from embedmill.console.services import auditing, collections, jobs, tokens, working
 from embedmill.console.services.doctor import _settings
 from embedmill.console.services.opening import open_runtime
 from embedmill.console.services.reach import every_reached
 from embedmill.console.services.running import StartedWorkers, run_workers
-from embedmill.console.services.serving import serves
+from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Principal, Right, Role
 from embedmill.shared.access.tokens import hash_token, make_token
 from embedmill.shared.db.schema import access_token
@@ -61,8 +61,8 @@ def test_a_token_that_was_revoked_names_nobody_at_the_next_call(runtime: Runtime
         tokens.revoke_token(runtime, made.id)
 
 
-def read_on(runtime: Runtime, revoke: Callable[[], object]) -> None:
-    @serves("pieces", Right.READ, every_reached)
+def read_on(runtime: Runtime, revoke: Callable[[], object], trace: Trace = Trace.READ) -> None:
+    @serves("pieces", Right.READ, every_reached, trace=trace)
     def pieces(runtime: Runtime) -> Iterator[int]:
         yield 1
         revoke()
@@ -100,6 +100,18 @@ def test_what_takes_long_ends_with_its_token(
     made = tokens.create_token(runtime, "ops", role=Role.OPERATOR)
     with open_runtime(settings.model_copy(update={"token": made.token})) as opened, pytest.raises(TokenRefused):
         go_on(opened, lambda: tokens.revoke_token(runtime, made.id))
+
+
+@pytest.mark.parametrize("trace", [Trace.READ, Trace.EACH])
+def test_who_is_refused_in_the_midst_of_an_answer_is_on_record(
+    runtime: Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, trace: Trace
+) -> None:
+    monkeypatch.setattr("embedmill.shared.runtime.LOOK_SECONDS", 0.0)
+    made = tokens.create_token(runtime, "page")
+    with open_runtime(settings.model_copy(update={"token": made.token})) as opened, pytest.raises(TokenRefused):
+        read_on(opened, lambda: tokens.revoke_token(runtime, made.id), trace)
+    last, *_ = auditing.list_records(runtime, action="pieces").records
+    assert (last.principal, last.outcome) == ("page", "refused: TokenRefused")
 
 
 def test_a_token_ends_when_its_time_is_over(runtime: Runtime, settings: Settings, tracker: Tracker) -> None:
