@@ -40,7 +40,7 @@ from embedmill.shared.presence import Presence
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.runtime import WorkerRuntime
 from tests.conftest import SMALL
-from tests.console.services.world import Thing, make_world, put_in
+from tests.console.services.world import Thing, add_terms, make_world, put_in
 from tests.migrated import place_migrated
 
 
@@ -321,7 +321,9 @@ def test_scores_tell_nothing_of_what_is_out_of_reach(world: World) -> None:
     put_in(world.runtime, "south", [secret])
     with world.runtime.acting_for(principal):
         after = searching.search(world.runtime, "common cellar", collection="south", top_k=20, mode="lexical")
-    world.things.append(Thing("south", "south-more", "secret", "ann", "southmore"))
+    more = Thing("south", "south-more", "secret", "ann", "southmore")
+    world.things.append(more)
+    add_terms(world.runtime, "south", [more])
     assert [(hit.uri, hit.score) for hit in after.hits] == [(hit.uri, hit.score) for hit in before.hits]
     documents_of = [step.out for step in before.steps], [step.out for step in after.steps]
     assert documents_of[0] == documents_of[1]

@@ -69,7 +69,7 @@ def make_world(runtime: WorkerRuntime) -> list[Thing]:
             for n, (said, whose) in enumerate(SAID)
         ]
         put_in(runtime, name, [thing.as_document(*said) for thing, said in zip(made, SAID, strict=True)])
-        _add_terms(runtime, name, made)
+        add_terms(runtime, name, made)
         things += made
     return things
 
@@ -80,7 +80,7 @@ def _level(said: str | None, default: str) -> str:
     return SEALED if " " in said else said.lower()
 
 
-def _add_terms(runtime: WorkerRuntime, name: str, things: Sequence[Thing]) -> None:
+def add_terms(runtime: WorkerRuntime, name: str, things: Sequence[Thing]) -> None:
     """Terms as a model would have found them: in each document the cellar has a synonym of its own."""
     with runtime.database.write() as connection:
         collection_id = get_collection(connection, name).id
