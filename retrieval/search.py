@@ -23,6 +23,7 @@ from embedmill.retrieval.order import FOLD, Order
 from embedmill.retrieval.page import NO_PAGE, Page, make_page
 from embedmill.retrieval.paging import Cursor, begin_of, require_order, stands_for, write_cursor
 from embedmill.retrieval.question import Mode, SearchQuestion, ask, texts_of
+from embedmill.retrieval.relevance import Relevance
 from embedmill.retrieval.shards import Shards
 from embedmill.retrieval.stage_settings import StageSettings
 from embedmill.retrieval.steps import Steps
@@ -65,9 +66,10 @@ AS_BEFORE = "the page before was made without it"
 JUDGED_OTHERWISE = "documents have changed since, or the models that rank it judged otherwise"
 ENDS_EARLY = "no more is ranked; a narrower query or a filter finds what is not here"
 PHRASES_SHOWN = 200
-"""Characters of a query's phrases that a note repeats."""
+"""Characters of a query's phrases, or of its excluded words, that a note repeats."""
 NO_PHRASE = "nothing that was found holds {phrases} as it is quoted; without the quotation marks these are words"
 NO_PHRASE_BESIDE = "nothing that was found holds {phrases} as it is quoted and nothing of what is excluded"
+EXCLUDED = "what has {words} is left out, as the minus before it asks; {quoted} in quotation marks is looked for"
 NOTHING_ASKED = "nothing is asked: a query needs a word that is not excluded"
 
 
@@ -295,7 +297,16 @@ def _notes(page: Page, question: SearchQuestion, begin: Cursor) -> Iterator[str]
     phrases = " and ".join(f'"{phrase.text}"' for phrase in question.words.phrases)
     if phrases and not page.hits and not begin.offset:
         note = NO_PHRASE_BESIDE if question.words.excluded or question.words.excluded_phrases else NO_PHRASE
-        yield note.format(phrases=phrases if len(phrases) <= PHRASES_SHOWN else f"{phrases[:PHRASES_SHOWN]}…")
+        yield note.format(phrases=_shortened(phrases))
+        return
+    excluded = dict.fromkeys(texts_of(question.words.excluded))
+    if excluded and page.relevance in (Relevance.WEAK, Relevance.NONE) and not begin.offset:
+        words, quoted = " or ".join(excluded), " or ".join(f'"-{word}"' for word in excluded)
+        yield EXCLUDED.format(words=_shortened(words), quoted=_shortened(quoted))
+
+
+def _shortened(shown: str) -> str:
+    return shown if len(shown) <= PHRASES_SHOWN else f"{shown[:PHRASES_SHOWN]}…"
 
 
 def _look_for(

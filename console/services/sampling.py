@@ -4,6 +4,7 @@ A dead letter may be read by people who may not read the document. No letter and
 42.50` becomes `Xxxx xxxx 99.99`. The sample is taken when somebody looks, and is neither stored nor logged.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -13,8 +14,10 @@ from typing import TypeAlias
 from embedmill.shared.db.dead_letters import StoredLetter
 from embedmill.shared.errors import EmbedmillError
 from embedmill.shared.loading import loaders
+from embedmill.shared.privacy.document_seals import DocumentSeals
 from embedmill.shared.runtime import Runtime
 
+CHANGED = ", which is not what died any more"
 EXCERPT_CHARACTERS = 240
 # So much of a text is looked at for its script and language.
 LOOKED_AT_CHARACTERS = 4000
@@ -99,13 +102,22 @@ def _from_chunks(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, st
 
 def _from_origin(runtime: Runtime, letter: StoredLetter) -> tuple[str, Facts, str]:
     loaded = loaders.load(runtime, letter.uri, letter.origin)
-    text, facts = loaded.text, Facts()
+    text, facts, whence = loaded.text, Facts(), loaded.whence
     if text is None:
+        whence += "" if _is_what_died(runtime, letter, loaded) else CHANGED
         facts = describe_bytes(loaded.data, name=letter.uri)
         if facts["first_bad_utf8"] is not None or facts["nul_bytes"]:
-            return loaded.whence, facts, ""
+            return whence, facts, ""
         text = loaded.data.decode()
-    return loaded.whence, facts | describe_text(text), excerpt(text, _place_in(text, letter.error, starts=[]))
+    return whence, facts | describe_text(text), excerpt(text, _place_in(text, letter.error, starts=[]))
+
+
+def _is_what_died(runtime: Runtime, letter: StoredLetter, loaded: loaders.Loaded) -> bool:
+    """Whether the bytes are those that died, as far as that is known: of some documents a scan knows the state only."""
+    if loaded.as_submitted or not letter.content_hash:
+        return True
+    seals = DocumentSeals(runtime.vault, letter.collection_id)
+    return seals.content_hash(hashlib.sha256(loaded.data).hexdigest()) == letter.content_hash
 
 
 def _place_in(text: str, error: str, *, starts: list[int]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from embedmill.shared.words.cutting import alternatives, term_id, terms_in
 from embedmill.shared.words.spellings import drawn_together, other_wholes, written_out
@@ -65,16 +66,15 @@ def _other_letters(word: str, shown: str) -> tuple[int, ...]:
     if word != shown:
         out = written_out(shown)
         return alternatives(out, out) if out != word else ()
-    drawn = drawn_together(word)
-    return terms_in(drawn, WITH_UMLAUTS) if drawn != word else ()
+    return tuple(chain.from_iterable(terms_in(drawn, WITH_UMLAUTS) for drawn in drawn_together(word)))
 
 
 def _spare(word: str) -> tuple[int, ...]:
     """What a plain word may be written as too: a name with an umlaut in a text of any language, or a tag."""
     if not word.isalpha():
         return ()
-    drawn = drawn_together(word)
-    return (term_id(f"#{word}"), *(alternatives(drawn, drawn) if drawn != word else ()))
+    drawn = chain.from_iterable(alternatives(other, other) for other in drawn_together(word))
+    return (term_id(f"#{word}"), *drawn)
 
 
 def _wholes_of(pieces: Pieces) -> Iterator[QueryWord]:

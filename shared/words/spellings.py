@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 from embedmill.shared.words.folding import fold, normalise
 
@@ -29,6 +29,8 @@ _BETWEEN = rf"{_SIGN}\s?{_SIGN}"
 """What may stand between the parts of an identifier: a space, a hyphen, a degree sign with a space; no pause."""
 _BEFORE, _BEHIND = r"(?<![^\W_])(?<!\d[.,])(?<!\s[-+])", r"(?![^\W_])"
 """No other word, and no more of a number: 5 km is not in 1.5 km."""
+MOST_DRAWN = 3
+"""Pairs of letters in a word, each of which may be an umlaut by itself."""
 LONGEST_INITIALS = 3
 """Letters of what may be written with a stop behind each, as p.m."""
 
@@ -78,9 +80,17 @@ def written_out(shown: str) -> str:
     return fold(shown.translate(_OUT))
 
 
-def drawn_together(word: str) -> str:
-    """A word that may be written so, without the second letters, as umlauts are folded: muller for mueller."""
-    return _DRAWN.sub(lambda found: found[0][0], word)
+def drawn_together(word: str) -> tuple[str, ...]:
+    """What a word may be that is written so, as umlauts are folded: muller for mueller.
+
+    Each pair of letters may be one sign or two, as in noerregaard for Nørregaard; of many all are one.
+    """
+    places = [found.end() - 1 for found in _DRAWN.finditer(word)]
+    if len(places) > MOST_DRAWN:
+        return (_DRAWN.sub(lambda found: found[0][0], word),)
+    chosen = product((True, False), repeat=len(places))
+    left_out = [{place for place, is_out in zip(places, some, strict=True) if is_out} for some in chosen]
+    return tuple("".join(sign for at, sign in enumerate(word) if at not in some) for some in left_out if some)
 
 
 def in_one_form(text: str) -> str:

@@ -67,3 +67,9 @@ def test_a_phrase_that_nothing_holds_is_named(filled: Searcher) -> None:
     for query in ('"safety valve" -valve', '"safety valve" -"safety valve"'):
         (note,) = filled.search(query).notes
         assert '"safety valve" as it is quoted and nothing of what is excluded' in note, "the quoted words are there"
+
+
+def test_what_an_option_keeps_out_is_told_where_nothing_good_is_found(filled: Searcher) -> None:
+    (note,) = filled.search("blue -valve -pump 0").notes
+    assert 'what has valve or pump is left out, as the minus before it asks; "-valve" or "-pump"' in note
+    assert filled.search("the valve is for safety and the pump is blue -red 1").notes == [], "what is found is good"

@@ -1,5 +1,6 @@
 """The redacted sample: it helps to find out what is wrong, and nothing of the document can be read in it."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedmill.console.services.collections import create_collection
 from embedmill.console.services.sampling import (
     EXCERPT_CHARACTERS,
     describe_bytes,
@@ -16,6 +18,7 @@ from embedmill.console.services.sampling import (
     mask,
     take_sample,
 )
+from embedmill.shared.db.collections import get_collection
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.uris import path_to_uri
 from tests.console.letters import letter
@@ -84,6 +87,25 @@ def test_a_file_that_is_no_text_gives_facts_and_no_excerpt(runtime: Runtime, tmp
     assert sample.facts["bytes"] == len(whole) // 2
     assert sample.facts["signature"] == "50 4b 03 04"
     assert "quokka" not in str(sample)
+
+
+@pytest.mark.parametrize(
+    ("died", "said"),
+    [
+        (hashlib.sha256(b"as it died").hexdigest(), "the file"),
+        (hashlib.sha256(b"").hexdigest(), "the file, which is not what died any more"),
+        ("", "the file"),
+    ],
+)
+def test_a_file_that_changed_since_is_told_from_what_died(
+    runtime: Runtime, tmp_path: Path, died: str, said: str
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"as it died")
+    create_collection(runtime, "notes")
+    known = runtime.database.query(lambda connection: get_collection(connection, "notes"))
+    sample = take_sample(runtime, letter(uri=path_to_uri(bytes(path)), content_hash=died, collection_id=known.id))
+    assert sample.source == said
 
 
 def test_a_text_with_a_bad_byte_says_where_it_is(runtime: Runtime, tmp_path: Path) -> None:

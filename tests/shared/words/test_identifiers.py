@@ -98,6 +98,8 @@ def test_an_identifier_comes_before_its_parts(query: str, written: str, loose: s
         ("Muellabfuhr", "Die Müllabfuhr kommt."),
         ("Mueller", "They asked Müller then."),
         ("Müller", "They asked Mueller then."),
+        ("Oestergaard", "Østergaard was asked."),
+        ("Statuenbruecke", "Die Statuenbrücke ist eine von den alten."),
         ("Strasse", "Die Straße ist zu."),
         ("smoerrebroed", "Smørrebrød"),
         ("Århus", "It was in Aarhus then."),
