@@ -40,6 +40,8 @@ LONGEST_NAMED = 100
 _NUMERAL = re.compile(r"[A-Z]|[IVXLC]{2,5}")
 MOST_TRIED = 100
 """Such identifiers that are looked for in a query."""
+MOST_SPELLED = 100
+"""Parts of an identifier that is looked for as it may be written otherwise; a longer one is found as it is written."""
 ADJOINED_SHARE, NAMED_SHARE = 0.5, 4.0
 """Of the weights of its words, for such an identifier. The latter lifts it above texts that hold the words apart, also
 in a text of three times the mean length."""
@@ -169,7 +171,7 @@ def _spelled(
         parts = tuple(filter(None, map(known.get, pieces.words)))
         numbers = sum(map(str.isdecimal, pieces.words))
         whole = next(map(known.get, pieces.wholes), None)
-        if whole is None or len(parts) != len(pieces.atoms):
+        if whole is None or len(parts) != len(pieces.atoms) or len(parts) > MOST_SPELLED:
             continue
         is_lettered = asked == 1 or any(len(word.text) == 1 for word in parts)
         if is_lettered if pieces.loose else 0 < numbers < len(parts):

@@ -7,6 +7,7 @@ from embedmill.shared.words.phrases import Phrase
 from embedmill.shared.words.queries import (
     MOST_COUNTED,
     MOST_PHRASES,
+    MOST_SPELLED,
     MOST_WORDS,
     WordQuery,
     names_identifier,
@@ -243,3 +244,10 @@ def test_a_query_is_held_to_so_many_different_phrases_and_says_how_many_are_left
 def test_of_a_query_without_end_the_words_are_counted_about() -> None:
     (note,) = parse_query(" ".join(f"word{n:b}" for n in range(MOST_COUNTED + 10)).translate(LETTERS)).notes
     assert note == "the query has about 5,010 different words; the last 4,010 are not looked for"
+
+
+@pytest.mark.parametrize("sign", ["-", "'"])
+def test_an_identifier_without_end_is_looked_for_as_it_is_written_alone(sign: str) -> None:
+    for text in (f"a{sign}" * 2_000, "9".join(["ab", *[sign] * 2_000])):
+        assert all(len(some.parts) <= MOST_SPELLED for some in parse_query(text).spelled)
+    assert parse_query("rfc-2616").spelled
