@@ -86,6 +86,8 @@ def drawn_together(word: str) -> tuple[str, ...]:
     Each pair of letters may be one sign or two, as in noerregaard for Nørregaard; of many all are one.
     """
     places = [found.end() - 1 for found in _DRAWN.finditer(word)]
+    if not places:
+        return ()
     if len(places) > MOST_DRAWN:
         return (_DRAWN.sub(lambda found: found[0][0], word),)
     chosen = product((True, False), repeat=len(places))
