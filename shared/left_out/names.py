@@ -43,10 +43,10 @@ def _names(words: str) -> frozenset[bytes]:
 
 _VERSION_CONTROL = _names(".git .hg .svn .bzr .jj _darcs")
 _TOOLS = _names(
-    "node_modules bower_components jspm_packages __pycache__ __pypackages__ venv virtualenv site-packages dist- "
-    "packages elm-stuff dist-newstyle .venv .virtualenv .tox .nox .eggs .mypy_cache .pytest_cache .ruff_cache "
-    ".hypothesis .ipynb_checkpoints .cache .gradle .m2 .cargo .rustup .npm .yarn .pnpm-store .next .nuxt .svelte- "
-    "kit .parcel-cache .turbo .terraform .serverless .bundle .dart_tool .stack-work .ccls-cache"
+    "node_modules bower_components jspm_packages __pycache__ __pypackages__ venv virtualenv site-packages "
+    "dist-packages elm-stuff dist-newstyle .venv .virtualenv .tox .nox .eggs .mypy_cache .pytest_cache .ruff_cache "
+    ".hypothesis .ipynb_checkpoints .cache .gradle .m2 .cargo .rustup .npm .yarn .pnpm-store .next .nuxt "
+    ".svelte-kit .parcel-cache .turbo .terraform .serverless .bundle .dart_tool .stack-work .ccls-cache"
 )
 _TOOL_SUFFIXES = (b".dist-info", b".egg-info")
 _PYTHON = _names("pyproject.toml setup.py setup.cfg")
@@ -75,17 +75,19 @@ _KEY_NAMES = _names(
     "id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk ssh_host_rsa_key ssh_host_dsa_key "
     "ssh_host_ecdsa_key ssh_host_ed25519_key secring.gpg"
 )
-_KEY_SUFFIXES = (b".p12", b".pfx", b".jks", b".jceks", b".bks", b".keystore", b".kdbx", b".kdb", b".ppk")
+_KEY_SUFFIXES = (b".p12", b".pfx", b".jks", b".jceks", b".bks", b".keystore", b".kdbx", b".kdb", b".ppk",
+                 b".keychain", b".keychain-db")  # fmt: skip
 _CREDENTIAL_NAMES = _names(
     ".netrc _netrc .pgpass pgpass.conf .npmrc .yarnrc.yml .pypirc .my.cnf .mylogin.cnf .git-credentials .htpasswd "
     "htpasswd .dockercfg .dockerconfigjson .s3cfg .boto .vault-token .vault_pass .terraformrc terraform.rc "
     "credentials credentials.json credentials.toml credentials.yml credentials.yaml credentials.csv credentials.ini "
     "credentials.xml credentials.db access_tokens.db accesstokens.json application_default_credentials.json "
     "secrets.json secrets.toml secrets.yml secrets.yaml secrets.ini secrets.env netrc pgpass git-credentials shadow "
-    "gshadow .htdigest htdigest"
+    "gshadow .htdigest htdigest npmrc pypirc rclone.conf wp-config.php"
 )
 _CREDENTIAL_PATTERN = re.compile(
-    rb"\.env.*|.+\.env(?:\..+)?|.+\.tfstate|.+\.tfvars(?:\.json)?|client[_-]secrets?.*\.json"
+    rb"\.env.*|.+\.env(?:\..+)?|env\.(?:local|dev|development|prod|production|staging|test)"
+    rb"|.+\.ovpn|.+\.tfstate|.+\.tfvars(?:\.json)?|client[_-]secrets?.*\.json"
     rb"|service[_-]?account.*\.json|(?:.+\.)?kubeconfig(?:\.(?:ya?ml|conf|json))?"
     rb"|(?:rootkey|.*access[_-]?keys?|.*credentials)(?: ?\(\d+\))?\.csv"
 )

@@ -95,6 +95,11 @@ def test_a_folder_that_is_named_is_taken_but_not_what_is_hidden_in_it(tmp_path: 
     assert walked(tmp_path / "node_modules")[0] == {"package.json", "pyvenv.cfg"}
 
 
+def test_a_folder_with_the_end_of_a_tools_name_is_a_folder_of_documents(tmp_path: Path) -> None:
+    write(tmp_path, "packages/a.md", "kit/b.md", "dist-packages/c.md")
+    assert walked(tmp_path) == ({"packages/a.md", "kit/b.md"}, {"dist-packages": LeftOut.DEPENDENCIES})
+
+
 def test_a_file_that_is_named_or_listed_is_taken_whatever_it_is(tmp_path: Path) -> None:
     write(tmp_path, ".env", "id_rsa", data=KEY)
     (tmp_path / "list").write_text(".env\nid_rsa\n")
@@ -144,6 +149,12 @@ def test_files_for_credentials_are_known_by_name(tmp_path: Path, name: str) -> N
         "shadow.bak",
         "credentials.json~",
         "secrets.yml.1",
+        "env.production",
+        "ENV.local.bak",
+        "npmrc",
+        "rclone.conf",
+        "wp-config.php",
+        "client.ovpn",
     ],
 )
 def test_more_files_for_credentials_and_the_copies_that_people_keep(name: str) -> None:
@@ -162,6 +173,10 @@ def test_copies_of_keys_are_keys(name: str) -> None:
         "prod.env.sample",
         "app.env.local.template",
         "about.env.md",
+        "env.production.example",
+        "env.md",
+        "rclone.md",
+        "wp-config-sample.php",
         "env",
         "environment.bak",
         "report.bak",
@@ -186,7 +201,9 @@ def test_an_example_of_settings_is_only_hidden() -> None:
     assert reason_by_file_name(b".env.example") is LeftOut.HIDDEN
 
 
-@pytest.mark.parametrize("name", ["id_rsa", "ID_ED25519", "a.p12", "a.PFX", "a.jks", "a.kdbx", "a.keystore", "a.ppk"])
+@pytest.mark.parametrize(
+    "name", ["id_rsa", "ID_ED25519", "a.p12", "a.PFX", "a.jks", "a.kdbx", "a.keystore", "a.ppk", "login.keychain-db"]
+)
 def test_keys_are_known_by_name(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     assert walked(tmp_path) == (set(), {name: LeftOut.PRIVATE_KEY})
