@@ -24,6 +24,8 @@ SLOW_CHARS = 4_000_000
 _EMPTY = "\\"
 """What stands in a simple table's first cell where there is nothing."""
 _SEVERE = 5
+_ERROR = 3
+"""From here on docutils leaves out what it complains of."""
 _SETTINGS: dict[str, object] = {
     "file_insertion_enabled": False,
     "raw_enabled": False,
@@ -211,17 +213,25 @@ class _RstReader:
         return Cell(text, 1 + entry.get("morecols", 0), 1 + entry.get("morerows", 0))
 
     def _read_unknown(self, node: "nodes.Element", level: int, depth: int) -> None:
-        """A directive that docutils does not know keeps its argument as a paragraph and its body as text."""
+        """A directive that docutils does not know keeps its argument as a paragraph and its body as text.
+
+        What else docutils leaves out as an error, as a malformed table or title, is text; it keeps what it warns of.
+        """
         from docutils import nodes
 
         for child in node.children:
-            if isinstance(child, nodes.literal_block) and (found := _UNKNOWN.match(child.astext())):
-                argument, body = _split_directive(found[1])
-                self._add_text(argument)
-                if body and depth < DIRECTIVE_DEPTH:
-                    self.read(body, level=level, depth=depth + 1)
-                elif body:
-                    self._add_text(body)
+            if not isinstance(child, nodes.literal_block):
+                continue
+            if not (found := _UNKNOWN.match(child.astext())):
+                if node["level"] >= _ERROR:
+                    self._add_text(child.astext())
+                continue
+            argument, body = _split_directive(found[1])
+            self._add_text(argument)
+            if body and depth < DIRECTIVE_DEPTH:
+                self.read(body, level=level, depth=depth + 1)
+            elif body:
+                self._add_text(body)
 
 
 def _elements(node: "nodes.Element") -> "list[nodes.Element]":

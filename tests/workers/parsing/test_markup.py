@@ -276,3 +276,15 @@ def test_wikitext_tells_options_of_cells_and_captions_from_their_text_however_th
 | colspan=1 style='q' | one || {signs}
 |}}"""
     assert texts(read(table.encode(), "a.wiki")) == ["Pumps", "Name | a=b", f"one | {signs}"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["........\n| dugong", "+-----+----+\n| dugong | x |\n+-----+----+", "=====  ===\ndugong too wide\n=====  ==="],
+)
+def test_what_docutils_leaves_out_as_an_error_is_text(broken: str) -> None:
+    found = texts(read(f"Head\n====\n\nBefore.\n\n{broken}\n\nBehind.\n".encode(), "a.rst"))
+    assert [text for text in found if "dugong" in text]
+    assert found[-1] == "Behind."
+    once = texts(read(b"Head\n====\n\nToo short a line\n===\n\nBehind.\n", "a.rst"))
+    assert "".join(once).count("Too short") == 1, "what docutils warns of is not told twice"
