@@ -43,6 +43,8 @@ FORBIDDEN_SECONDS = 60.0
 """What a plan or a quota does not allow is never about a document, and is changed by a person."""
 CREDENTIALS = "PINECONE_API_KEY"
 UNANSWERED = frozenset({408, 502, 503, 504})
+TIMES_UNKNOWN = 2
+"""So often a namespace has to be unknown until it is believed; such an answer is not billed."""
 COSINE, DOT_PRODUCT = "cosine", "dotproduct"
 BAD_REQUEST, GATEWAY_TIMEOUT = 400, 504
 """What stood behind the gateway may have done the work, and billed it."""
@@ -131,11 +133,14 @@ class PineconeClient:
             ) from None
 
     def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
-        """As `call`; None when the service knows no such namespace."""
-        try:
-            return self._send(self.limiter(shard), request)
-        except vendor.NotFoundError:
-            return None
+        """As `call`; None when the service knows no such namespace.
+
+        It has to say so twice: where one replica knows less than the others, rows that should go would stay for ever.
+        """
+        for _ in range(TIMES_UNKNOWN):
+            with suppress(vendor.NotFoundError):
+                return self._send(self.limiter(shard), request)
+        return None
 
     def limiter(self, shard: str) -> ShardLimiter:
         """How many requests a shard is sent at once."""

@@ -276,6 +276,16 @@ def test_refusals_are_translated_and_only_stumbles_are_sent_again(
     assert upserts(simulator) == sent
 
 
+@pytest.mark.parametrize("path", ["/vectors/list", "/vectors/fetch"])
+def test_a_namespace_is_gone_only_when_that_is_said_twice(
+    store: PineconeVectorStore, simulator: PineconeSimulator, path: str
+) -> None:
+    store.upsert("s", [make_row()])
+    simulator.faults.add(Fault(kind="status", status=404, path=path))
+    assert store.delete_stale("s", {"d1": 5}) == 1
+    assert store.count_versions("s", {"d1": "v1"}) == {"d1": 0}
+
+
 @pytest.mark.parametrize("kind", ["malformed", "truncated", "cut"])
 def test_an_answer_that_is_none_is_the_services_failure_and_asked_for_again(
     store: PineconeVectorStore, simulator: PineconeSimulator, kind: str
