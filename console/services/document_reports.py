@@ -12,7 +12,6 @@ from embedmill.console.services.serving import serves
 from embedmill.shared.access.principals import Right
 from embedmill.shared.collections import read_collection_settings
 from embedmill.shared.db import catalogue, histories, named, sources
-from embedmill.shared.db.catalogue import MEANINGS
 from embedmill.shared.db.collections import get_collection
 from embedmill.shared.db.engine import Connection
 from embedmill.shared.db.histories import Cost, History
@@ -166,7 +165,7 @@ def _explain(runtime: Runtime, connection: Connection, row: Any, place: str) -> 
         "title": open_sealed(connection, TITLE, row.title),
         "collection": place,
         "state": state,
-        "means": MEANINGS[state],
+        "means": catalogue.meaning_of(state, row),
         "notes": split_notes(open_sealed(connection, NOTES, row.notes)),
         "stale": row.active_version is not None and row.settings_hash != fresh,
         "metadata": _read_metadata(runtime, history),

@@ -59,6 +59,8 @@ MEANINGS = {
     DocumentState.DELETED: "it was taken out of the index; `list` shows it only with `--state deleted`",
 }
 
+ALL_REJECTED = "all of its chunks were rejected: nothing of it can be found"
+
 # In which state the newest work of a document is, where that decides.
 _OF_WORK = {
     DocumentState.PENDING: State.PENDING,
@@ -86,6 +88,12 @@ def state_of(row: Any, newest: Any) -> DocumentState:
     if row.active_version is None:
         return DocumentState.DELETED
     return DocumentState.INDEXED if row.chunks_expected else DocumentState.EMPTY
+
+
+def meaning_of(state: DocumentState, row: Any) -> str:
+    """What a state means for a document, from its row."""
+    is_bare = state is DocumentState.INDEXED and row.chunks_rejected == row.chunks_expected
+    return ALL_REJECTED if is_bare else MEANINGS[state]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from typing import Any
 import orjson
 import pytest
 
+from embedmill.console.services.document_reports import show_document
 from embedmill.shared.addresses import version_id
 from embedmill.shared.caches.embeddings import DOCUMENT, KINDS, Size
+from embedmill.shared.db.catalogue import ALL_REJECTED, MEANINGS
 from embedmill.shared.db.leases import Lease
 from embedmill.shared.db.schema import document, index_version, usage
 from embedmill.shared.errors import BadVector, FlowControl, ProviderUnavailable
@@ -24,7 +26,7 @@ from embedmill.shared.providers.embeddings.hash import HashEmbedder
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
 from embedmill.shared.sharding import shard_for
-from embedmill.shared.states import Result, State
+from embedmill.shared.states import DocumentState, Result, State
 from embedmill.workers.runtime import WorkerRuntime
 from embedmill.workers.stages import index as stages_index
 from embedmill.workers.stages.chunk import chunk
@@ -218,14 +220,18 @@ def test_every_chunk_is_indexed_or_rejected_with_a_reason(
     runtime: WorkerRuntime, tracker: Tracker, folder: Path
 ) -> None:
     (folder / "1.txt").write_text(text_of(1) + "\n\n" + ". - . - " * 2000)
+    (folder / "2.txt").write_text("- . - . " * 2000)
     finish(runtime, tracker, run(runtime, tracker, tracker.take(uris(folder))))
-    row = next(row for row in tracker.rows() if row["chunks_rejected"])
+    rows = [row for row in tracker.rows() if row["chunks_rejected"]]
+    row = next(row for row in rows if row["chunks_rejected"] < row["chunks_expected"])
     assert row["rejections_ref"] is not None
     (found,) = runtime.blobs.get_pack([row["rejections_ref"]]).values()
     assert isinstance(found, bytes)
     reasons = orjson.loads(found)
     assert len(reasons) == row["chunks_rejected"] and all(reasons.values())
     assert len(stored(runtime)) == sum(r["chunks_expected"] - r["chunks_rejected"] for r in tracker.rows())
+    means = [show_document(runtime, str(folder / name)).means for name in ("1.txt", "2.txt")]
+    assert means == [MEANINGS[DocumentState.INDEXED], ALL_REJECTED]
 
 
 def test_a_store_that_does_not_answer_is_left_alone_and_embedding_goes_on(
