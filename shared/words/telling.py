@@ -33,10 +33,9 @@ def may_tell_nothing(query: str) -> tuple[str, ...]:
 
     None either of what is told by its signs, as `x != y`.
     """
-    if any(signed_runs(query)):
-        return ()
     cut = tuple(dict.fromkeys(tokens(normalise(query))))
-    return cut if all(_is_single(token) or fold(token) in _functional() for token in cut) else ()
+    are_bare = all(_is_single(token) or fold(token) in _functional() for token in cut)
+    return cut if are_bare and not any(signed_runs(query)) else ()
 
 
 def tell_in(cut: Sequence[str], text: str) -> bool:
