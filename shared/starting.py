@@ -93,12 +93,14 @@ def _write_init_later(
 
     def __init__(self: Any, /, *of: Any, **named: Any) -> None:  # noqa: N807 - it is one
         if not written:
-            owner = next(one for one in type(self).__mro__ if vars(one).get("__init__") is __init__)
-            lines, setters = _set_by_slots(owner, body)
-            made = create("__init__", parameters, lines, **options | {"locals": options["locals"] | setters})
-            made.__qualname__ = __init__.__qualname__
-            written.append(made)
-            type.__setattr__(owner, "__init__", made)
+            owner = next((one for one in type(self).__mro__ if vars(one).get("__init__") is __init__), None)
+            # None where another thread made the first object at this very moment.
+            if owner is not None:
+                lines, setters = _set_by_slots(owner, body)
+                made = create("__init__", parameters, lines, **options | {"locals": options["locals"] | setters})
+                made.__qualname__ = __init__.__qualname__
+                written.append(made)
+                type.__setattr__(owner, "__init__", made)
         written[0](self, *of, **named)
 
     return __init__

@@ -68,6 +68,23 @@ assert House.__init__ is not first and House.__init__.__qualname__ == "House.__i
 again = House.__new__(House)
 first(again, "kay")
 assert again == House("kay")
+for step in range(1, 40):
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Raced:
+        number: int
+    left = step
+    def count(*_):
+        global left
+        left -= 1
+        if not left:
+            sys.setprofile(None)
+            Raced(2)
+    sys.setprofile(count)
+    try:
+        raced = Raced(1)
+    finally:
+        sys.setprofile(None)
+    assert raced.number == 1, "another thread made the first object meanwhile"
 for wrong in (lambda: House(), lambda: House("Quay", 1, (), 2), lambda: Place("Quay", nothing=1)):
     try:
         wrong()
