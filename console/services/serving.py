@@ -147,12 +147,7 @@ class _Recorder:
 
     def read_heard(self, serve: Callable[[], Any], asked: Mapping[str, Any]) -> Any:
         """The answer, of which the caller hears pieces before: it is on record that these are given."""
-        begun = self._write("begun", details=asked)
-        try:
-            answer = serve()
-        except BaseException as error:
-            self._write(f"failed: {type(error).__name__}", details={"of": begun})
-            raise
+        begun, answer = self._begin(serve, asked)
         self._tell(answer, {**asked, "of": begun})
         return answer
 
@@ -180,17 +175,21 @@ class _Recorder:
     def change(self, serve: Callable[[], Any], asked: Mapping[str, Any], look: Callable[[], Any] | None) -> Any:
         """Do what was asked, once it is on record that it will be, and write down what came of it."""
         before = look() if look else None
-        begun = self._write("begun", details=asked)
-        try:
-            answer = serve()
-        except BaseException as error:
-            self._write(f"failed: {type(error).__name__}", details={"of": begun})
-            raise
+        begun, answer = self._begin(serve, asked)
         after = look() if look else None
         told = tell_answer(answer, self.trail)
         changed = {"before": before, "after": after} if before != after else {}
         self._write("done", told.target, told.counts, {"of": begun, **changed})
         return answer
+
+    def _begin(self, serve: Callable[[], Any], asked: Mapping[str, Any]) -> tuple[int | None, Any]:
+        """Serve once it is on record that this begins; the number of that record, and the answer."""
+        begun = self._write("begun", details=asked)
+        try:
+            return begun, serve()
+        except BaseException as error:
+            self._write(f"failed: {type(error).__name__}", details={"of": begun})
+            raise
 
     def _tell(self, answer: Any, asked: Mapping[str, Any]) -> None:
         told = tell_answer(answer, self.trail)
