@@ -42,7 +42,7 @@ PARAGRAPHS = 11
 POLL_SECONDS = 0.01
 STORED_SECONDS = 0.5
 """So long after it left an answer may not be stored."""
-LONGEST_SECONDS = 170.0
+LONGEST_SECONDS = 600.0
 ROW = np.eye(1, DIMENSIONS, dtype="<f4").tobytes()
 LIMITS = {
     "x-ratelimit-limit-tokens": "10000000",
