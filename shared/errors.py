@@ -332,7 +332,7 @@ class StorageFailed(InternalError):
     """The disk or the database refused a write; nothing was half-written."""
 
     retryable = True
-    hint = "Free disk space or mend the database's connection, then run the command again."
+    hint = "Free disk space, or mend the folder's rights or the database's connection, then run the command again."
 
 
 class ShardDamaged(StorageFailed):

@@ -48,6 +48,19 @@ FAULTY_SHARDS_HINT = (
 )
 
 
+HINTS: Mapping[str, str] = {
+    "blobs": "EMBEDMILL_BLOB_URL says where: start what answers there, or correct it; see docs/providers.md.",
+    "cache": "EMBEDMILL_CACHE_URL says where: start what answers there, or correct it; see docs/caches.md.",
+    "limits": "EMBEDMILL_LIMITS_URL says where: start what answers there, or correct it, or unset it.",
+    "vectors": "EMBEDMILL_VECTOR_URL says where: start what answers there, or correct it; see docs/vector-stores.md.",
+    **dict.fromkeys(
+        ("embedding", "validator", "queries"), "Is there a way to the vendor from here? HTTPS_PROXY names a proxy."
+    ),
+}
+"""What to do where an error does not say it itself, by the check that met it."""
+OTHERWISE = "See docs/operations.md."
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was looked at, what there is to say of it, and what to do where it is not well."""
@@ -89,20 +102,33 @@ def probe_all(runtime: Runtime) -> list[Check]:
         check = _check(name, partial(probe, runtime))
         if not check.ok:
             is_brokers = name == "limits" and "broker" in told.values() and is_at_broker(runtime.settings)
-            first = told.setdefault(check.detail, "broker" if is_brokers else name)
+            is_homes = "home" in told.values() and _is_at_home(name, runtime.settings)
+            first = "home" if is_homes else told.setdefault(check.detail, "broker" if is_brokers else name)
             check = check if first == name else Check(name, ok=False, detail=f"the same as {first}")
         checks.append(check)
     return checks
+
+
+def _is_at_home(name: str, settings: Settings) -> bool:
+    """Whether what a check looks at lies in the home folder, and can be no better than it."""
+    match name:
+        case "disk":
+            return True
+        case "broker":
+            return settings.broker_url.startswith("embedded:")
+        case "blobs":
+            return not settings.blob_url
+    return False
 
 
 def _check(name: str, probe: Callable[[], str]) -> Check:
     try:
         return Check(name, ok=True, detail=probe())
     except EmbedmillError as error:
-        return Check(name, ok=False, detail=str(error), hint=error.hint)
+        return Check(name, ok=False, detail=str(error), hint=error.hint or HINTS.get(name, OTHERWISE))
     # Whatever a library raises that nobody thought of: what is asked for is a report, and the other checks.
     except Exception as error:  # noqa: BLE001
-        return Check(name, ok=False, detail=f"{type(error).__name__}: {error}", hint="See docs/operations.md.")
+        return Check(name, ok=False, detail=f"{type(error).__name__}: {error}", hint=OTHERWISE)
 
 
 def _python() -> str:
@@ -240,7 +266,7 @@ def _service(runtime: Runtime, found: Sequence[Collection]) -> str:
 
 
 def _workers(runtime: Runtime) -> str:
-    from embedmill.console.services.progress import say_standstill
+    from embedmill.console.services.progress import START_WORKERS, say_standstill
     from embedmill.console.services.workers import list_workers
 
     found = list_workers(runtime)
@@ -254,11 +280,16 @@ def _workers(runtime: Runtime) -> str:
     pools = found.pools
     stopped = [pool.queue for pool in pools if pool.paused or pool.desired == 0]
     missing = [pool.queue for pool in pools if not pool.actual and pool.queue not in stopped]
-    told = "".join(f"; {text}" for text in say_standstill(pools))
+    told = "".join(f"; warning: {text}" for text in say_standstill(pools))
+    waiting = _count_waiting(runtime)
+    if told and waiting:
+        told += f" ({counted(waiting, 'document')} of unfinished jobs)"
     if not any(pool.actual for pool in pools):
-        waiting = _count_waiting(runtime)
-        start = f"; {waiting} documents wait for them{': embedmill workers start' * bool(missing)}" if waiting else ""
-        return f"none running; ingest brings its own, submit needs `workers start`{start}{told}"
+        if waiting and missing:
+            raise EmbedmillError(
+                f"none running, and {counted(waiting, 'document')} wait for them{told}", hint=START_WORKERS
+            )
+        return f"none running; ingest brings its own, submit needs `workers start`{told}"
     if missing:
         raise EmbedmillError(
             f"no consumer on {', '.join(missing)}", hint=f"embedmill workers start --queue {missing[0]}"

@@ -108,7 +108,20 @@ def probe_limits(runtime: Runtime) -> str:
     from embedmill.shared.spend.shared_state import is_in_redis
 
     runtime.spender.state.peek(KEYS)
-    return f"shared in {'Redis' if is_in_redis(runtime.settings) else 'the database'}"
+    unknown = [f"; warning: EMBEDMILL_LIMITS names nobody that is asked: {name}" for name in _find_unlimited(runtime)]
+    return f"shared in {'Redis' if is_in_redis(runtime.settings) else 'the database'}{''.join(unknown)}"
+
+
+def _find_unlimited(runtime: Runtime) -> Iterator[str]:
+    """The names in EMBEDMILL_LIMITS of which there is no provider: they limit nothing."""
+    from embedmill.shared.near_names import did_you_mean
+    from embedmill.shared.providers.embeddings.table import EMBEDDERS
+    from embedmill.shared.providers.models.table import MODELS
+
+    known = sorted({name.partition("/")[0] for name in (*EMBEDDERS, *MODELS)})
+    for name in runtime.settings.limits:
+        if name.partition("/")[0] not in known:
+            yield f"{name}{did_you_mean(name.partition('/')[0], known)}"
 
 
 def _list_settings(runtime: Runtime) -> Iterator[tuple[str, "CollectionSettings"]]:

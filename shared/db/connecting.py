@@ -15,6 +15,7 @@ from embedmill.shared.sqlite_files import file_uri, has_room, is_writable
 
 BUSY_TIMEOUT_MS = 30_000
 _FILE = "sqlite:///"
+URL_HINT = "Give postgresql://USER@HOST/DATABASE or sqlite:///FILE, or leave it empty for a file in the home."
 SUPPORTED = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -43,12 +44,12 @@ def _read_url(url: str) -> URL:
     """A URL of a database that there are statements for; raises SettingsError for any other."""
     try:
         parsed = postgres.normalise(parse_url(url))
-    except ArgumentError as error:
-        raise SettingsError(f"EMBEDMILL_DATABASE_URL: {error}") from None
+    except ArgumentError:
+        raise SettingsError("EMBEDMILL_DATABASE_URL is no address of a database", hint=URL_HINT) from None
     if parsed.drivername not in SUPPORTED:
         raise SettingsError(
             f"EMBEDMILL_DATABASE_URL: {parsed.drivername}:// is not supported",
-            hint="Give postgresql://USER@HOST/DATABASE or sqlite:///FILE, or leave it empty for a file in the home.",
+            hint=URL_HINT,
         )
     return parsed
 

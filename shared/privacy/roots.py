@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from embedmill.shared.errors import KeyUnavailable, SettingsError
+from embedmill.shared.errors import KeyUnavailable, SettingsError, StorageFailed
 from embedmill.shared.sealing.derivation import KEY_BYTES, derive_key
 from embedmill.shared.sealing.envelope import DataKey, seal, unseal
 
@@ -89,7 +89,7 @@ def make_key_file(path: Path) -> bytes:
     try:
         _place(path, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
     except OSError as error:
-        raise KeyUnavailable(f"the key file {path} cannot be made: {error.strerror}") from None
+        raise StorageFailed(f"the key file {path} cannot be made: {error.strerror}") from None
     return _read_file(path)
 
 

@@ -35,10 +35,14 @@ def test_a_check_that_raises_something_foreign_hides_no_other(
     assert list(checks)[-1] == "sources"
 
 
-def test_a_database_that_is_not_supported_is_one_error(settings: Settings) -> None:
-    wrong = settings.model_copy(update={"database_url": "mysql://x/y"})
+@pytest.mark.parametrize(
+    ("url", "told"), [("mysql://x/y", ": mysql:// is not supported"), ("nonsense", " is no address of a database")]
+)
+def test_a_database_that_is_not_supported_is_one_error(settings: Settings, url: str, told: str) -> None:
+    wrong = settings.model_copy(update={"database_url": url})
     (found,) = (check for check in doctor.examine(lambda: wrong).checks if not check.ok)
-    assert (found.name, found.detail) == ("settings", "EMBEDMILL_DATABASE_URL: mysql:// is not supported")
+    assert (found.name, found.detail) == ("settings", f"EMBEDMILL_DATABASE_URL{told}")
+    assert found.hint.startswith("Give postgresql://")
 
 
 def test_the_key_of_every_validator_in_use_is_tried_for_nothing(
@@ -134,7 +138,8 @@ def test_every_bad_key_of_every_embedder_in_use_is_named_with_who_needs_it(
             "no price for openai/nonsense, operation 'message'",
             "Is the name right? The nearest with a price: openai/",
         ),
-        ({"limits_url": "redis://127.0.0.1:9/0"}, "limits", "the limits' Redis cannot be reached", ""),
+        ({"limits_url": AWAY}, "limits", "the limits' Redis cannot be reached", "EMBEDMILL_LIMITS_URL says where"),
+        ({"vector_url": "postgresql://u@127.0.0.1:9/x"}, "vectors", "no answer", "EMBEDMILL_VECTOR_URL says where"),
     ],
 )
 def test_every_setting_that_work_or_a_query_would_stumble_over_is_found(
@@ -146,7 +151,7 @@ def test_every_setting_that_work_or_a_query_would_stumble_over_is_found(
     with opened(wrong) as runtime:
         found = doctor._check(check, lambda: doctor._PROBES[check](runtime))
     assert (found.ok, told in found.detail) == (False, True), found.detail
-    assert next_ in found.hint
+    assert (next_ in found.hint, found.hint != "") == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -205,11 +210,28 @@ def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
         runtime.home.chmod(0o700)
         assert doctor._home(runtime) == str(runtime.home)
     workers = next(check for check in doctor.examine(lambda: settings).checks if check.name == "workers")
-    assert "2 documents wait for them: embedmill workers start" in workers.detail
+    assert (workers.ok, workers.hint) == (False, "embedmill workers start")
+    assert "none running, and 2 documents wait for them" in workers.detail
     with opened(settings) as runtime:
         with runtime.database.write() as connection:
             for queue in stages.names():
                 pools.scale_pool(connection, queue, 0)
         told = doctor._workers(runtime)
-    assert "2 documents wait for them; the queue chunk is scaled to 0: embedmill workers scale chunk N" in told
-    assert "embedmill workers start;" not in told
+    assert "warning: the queue chunk is scaled to 0: embedmill workers scale chunk N" in told
+    assert told.endswith("(2 documents of unfinished jobs)")
+
+
+def test_a_home_on_a_full_disk_is_told_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(settings):
+        pass
+    monkeypatch.setattr("embedmill.console.services.doctor.has_room", lambda _: False)
+    monkeypatch.setattr("embedmill.console.services.doctor.LEAST_FREE_BYTES", 2**80)
+    failed = {check.name: check.detail for check in doctor.examine(lambda: settings).checks if not check.ok}
+    assert failed.pop("home").endswith("is on a full disk; what is there can be read")
+    assert failed == {"disk": "the same as home"}
+
+
+def test_a_limit_of_nobody_is_told(settings: Settings) -> None:
+    with opened(settings.model_copy(update={"limits": {"opnai/x": {"tpm": 1}, "openai": {"tpm": 1}}})) as runtime:
+        told = doctor._check("limits", lambda: doctor._PROBES["limits"](runtime))
+    assert told.detail.endswith("; warning: EMBEDMILL_LIMITS names nobody that is asked: opnai/x; did you mean openai?")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embedmill.shared.errors import KeyUnavailable
+from embedmill.shared.errors import StorageFailed
 from embedmill.shared.privacy.roots import make_key_file
 
 
@@ -33,5 +33,5 @@ def test_a_key_file_is_its_owners_and_the_first_one_stays(
     assert make_key_file(tmp_path / "root") == made
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
     assert (tmp_path / "root").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(KeyUnavailable, match="cannot be made"):
+    with pytest.raises(StorageFailed, match="cannot be made"):
         make_key_file(tmp_path / "nowhere" / "root")
