@@ -62,7 +62,7 @@ _TEXT_SUFFIXES = {
     ".adoc": ASCIIDOC, ".asciidoc": ASCIIDOC, ".org": ORG, ".wiki": WIKITEXT, ".mediawiki": WIKITEXT,
     ".csv": CSV, ".tsv": CSV,
     ".ics": CALENDAR, ".ifb": CALENDAR, ".vcs": CALENDAR, ".vcf": CARD, ".vcard": CARD,
-    ".eml": EML, ".mht": EML, ".mhtml": EML,
+    ".eml": EML, ".emlx": EML, ".mht": EML, ".mhtml": EML,
     ".htm": HTML, ".html": HTML, ".xhtml": HTML,
     ".json": JSON, ".jsonl": JSON, ".ndjson": JSON,
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,

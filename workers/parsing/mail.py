@@ -10,12 +10,21 @@ from functools import partial
 from typing import Any
 
 from embedmill.shared.encoding import decode, decode_unicode
-from embedmill.shared.errors import DocumentError, UnsupportedDocument
+from embedmill.shared.errors import DocumentError, EncryptedDocument, UnsupportedDocument
 from embedmill.workers.parsing.cards import read_cards
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.html import read_message
+from embedmill.workers.parsing.mail_versions import says_enough
 from embedmill.workers.parsing.parse import parse
 from embedmill.workers.parsing.replies import read_body, unflowed
+from embedmill.workers.parsing.signed_mail import (
+    ENCRYPTED_PGP,
+    PGP_VERSION,
+    SIGNATURES,
+    SIGNED,
+    message_within,
+    without_armour,
+)
 from embedmill.workers.parsing.uuencode import split_files
 
 SHOWN_HEADERS = ("From", "To", "Cc", "Date")
@@ -25,18 +34,18 @@ DEEPEST_MESSAGE = 10
 LONGEST_HEADER = 8192
 """In characters: what parses headers takes time that grows with the square of their length."""
 
-# Of a body's words in HTML, a plain version that says less is only a hint that there is one in HTML.
-LEAST_SAID = 0.2
-
 # What the standard library's header parser is known to raise on malformed headers.
 _HEADER_ERRORS = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
 
 
 # The pictures of a page: signatures and logos, mostly.
 _SHOWN_IN_BODY = "multipart/related"
+_VERSIONS = "multipart/alternative"
 _CARDS = frozenset(("text/calendar", "text/vcard", "text/x-vcard"))
-_TAG = re.compile(rb"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_EMLX = re.compile(rb"(\d{1,12})[ \t]*\r?\n")
+"""Apple's programs write the length of a message before it, and what they keep of it behind."""
 _WORD_CUT = re.compile(r"\s\S{0,100}\Z")
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64PaddingDefect)
 
 
@@ -44,6 +53,8 @@ def read(data: bytes, draft: Draft) -> None:
     """A message saved in UTF-16, as some programs do, is read as the text that it is."""
     text = decode_unicode(data) if not data.isascii() or b"\0" in data else None
     source = data if text is None else text.encode("utf-8", errors="replace")
+    if counted := _EMLX.match(source):
+        source = source[counted.end() :][: int(counted[1])]
     _MailReader(draft).read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), level=1)
 
 
@@ -59,11 +70,18 @@ class _Bounded(EmailPolicy):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
+        if not value.isascii() and name.lower() in _READ_HEADERS:
+            value = self._decoded(value)
         if len(value) <= LONGEST_HEADER:
             return name, value
         if name.lower() in _READ_HEADERS:
             self.draft.note(f"the header {name} is longer than {LONGEST_HEADER:,} characters: the rest was left out")
         return name, _WORD_CUT.sub("", value[:LONGEST_HEADER])
+
+    def _decoded(self, value: str) -> str:
+        """A header that is written as it should not be, in bytes of some encoding."""
+        written = value.encode("utf-8", "surrogateescape")
+        return self.draft.decode(written) if _ESCAPED.search(value) else value
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
         try:
@@ -80,6 +98,7 @@ class _MailReader:
         self._draft = draft
         self._attachments = 0
         self._behind: list[Callable[[], None]] = []
+        self._invitations: list[list[bytes]] = []
 
     def read_message(self, message: Message, *, level: int) -> None:
         self._draft.heading(self._header(message, "Subject"), level=level)
@@ -105,7 +124,7 @@ class _MailReader:
             self._draft.note("the message is cut short: the end of its parts is missing")
         if kind == "message/rfc822":
             self._behind.append(partial(self._read_nested, part, level=level))
-        elif kind == "multipart/alternative":
+        elif kind == _VERSIONS:
             self._read_alternative(_children(part), level=level)
         elif kind == "message/delivery-status":
             for told in _children(part):
@@ -128,15 +147,24 @@ class _MailReader:
     def _read_alternative(self, parts: list[Message], *, level: int) -> None:
         """The plain version when it says enough, else the last one, which the sender thinks richest.
 
-        What is attached to another version is no version of it.
+        An invitation is no version of its words, and neither is what is attached to another version.
         """
-        plain = [part for part in parts if part.get_content_type() == "text/plain" and _says_enough(part, parts)]
-        chosen = (plain or parts[-1:])[:1]
+        versions = [part for part in parts if part.get_content_type() not in _CARDS] or parts
+        within = (found for part in versions for found in part.walk())
+        marked = next((_text(found) for found in within if found.get_content_type() == "text/html"), "")
+        plain = [part for part in versions if part.get_content_type() == "text/plain"]
+        chosen = ([part for part in plain if says_enough(_text(part), marked)] or versions[-1:])[:1]
         for part in chosen:
-            self._read_part(part, level=level, around="multipart/alternative")
+            self._read_part(part, level=level, around=_VERSIONS)
         for other in parts:
             if other not in chosen and other.is_multipart():
                 self._read_attached(other, level=level)
+            elif other not in versions:
+                self._behind.append(partial(self._read_invitation, other, level=level))
+
+    def _read_invitation(self, part: Message, *, level: int) -> None:
+        self._invitations.append(_payload(part).split())
+        self._read_body(part, part.get_content_type(), level=level)
 
     def _read_attached(self, version: Message, *, level: int) -> None:
         around = version.get_content_type()
@@ -151,6 +179,11 @@ class _MailReader:
     def _read_leaf(self, part: Message, kind: str, *, level: int, around: str) -> None:
         name = _filename(part)
         if kind.startswith("image/") and around == _SHOWN_IN_BODY and not _is_attachment(part):
+            return
+        if kind in SIGNATURES or kind == PGP_VERSION:
+            return
+        if kind in SIGNED and (inner := message_within(_payload(part))) is not None:
+            self._read_part(message_from_bytes(inner, policy=_Bounded(self._draft)), level=level)
             return
         if _is_attachment(part) or name or not kind.startswith("text/"):
             self._behind.append(partial(self._read_attachment, part, name or kind, level=level))
@@ -171,6 +204,9 @@ class _MailReader:
         if kind in _CARDS:
             read_cards(text, self._draft, level=level + 1)
             return
+        text, is_encrypted = without_armour(text)
+        if is_encrypted:
+            self._draft.note("a text that is encrypted was left out")
         text, files = split_files(text)
         for found in files:
             if not found.is_whole:
@@ -182,13 +218,18 @@ class _MailReader:
             read_body(text, self._draft)
 
     def _read_attachment(self, part: Message, name: str, *, level: int) -> None:
+        payload = _payload(part)
+        if payload.split() in self._invitations:
+            return
         self._note_damage(part, f"the attachment {name}")
-        self._read_file(_in_unicode(_payload(part), part), name, level=level)
+        self._read_file(_in_unicode(payload, part), name, level=level)
 
     def _read_file(self, data: bytes, name: str, *, level: int) -> None:
         """Under its name, as the document that it is; what cannot be read is named, and costs nothing else."""
         try:
             self._require_within_limits()
+            if data.startswith(ENCRYPTED_PGP):
+                raise EncryptedDocument("it is encrypted with PGP")
             document = parse(data, name=name, limits=self._draft.room, depth=self._draft.depth + 1)
         except DocumentError as error:
             if isinstance(error.__cause__, MemoryError):
@@ -219,14 +260,12 @@ def _children(part: Message) -> list[Message]:
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
 
 
-def _says_enough(plain: Message, versions: list[Message]) -> bool:
-    words = len(_payload(plain).split())
-    marked = max((len(_TAG.sub(b" ", _payload(part)).split()) for part in versions if _is_html(part)), default=0)
-    return words > marked * LEAST_SAID
-
-
-def _is_html(part: Message) -> bool:
-    return part.get_content_type() == "text/html"
+def _text(part: Message) -> str:
+    """What a body says, as far as that tells versions apart."""
+    try:
+        return decode(_payload(part), declared=_charset(part)).text
+    except UnsupportedDocument:
+        return ""
 
 
 def _in_unicode(payload: bytes, part: Message) -> bytes:
