@@ -71,6 +71,7 @@ _TEXT_SUFFIXES = {
     ".srt": SRT, ".vtt": VTT,
     ".xml": XML, ".rss": XML, ".atom": XML, ".dbk": XML, ".docbook": XML, ".dita": XML, ".ditamap": XML, ".svg": XML,
     ".xsd": XML, ".xsl": XML, ".xslt": XML, ".wsdl": XML, ".rdf": XML, ".opml": XML, ".kml": XML, ".fb2": XML,
+    ".plist": XML,
     **SUFFIXES,
 }  # fmt: skip
 _BINARY_SUFFIXES = {

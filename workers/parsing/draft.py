@@ -24,6 +24,10 @@ DEEPEST = 8
 """Levels of nesting that a list item's indentation shows."""
 
 _PLACEHOLDERS = frozenset({"", "untitled", "powerpoint presentation", "word document"})
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B])")
+"""What turns colours on and off in a terminal."""
+_OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
+"""How pages of manuals are printed bold."""
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROLS = bytes(code for code in range(0x80) if _UNSTORABLE.match(chr(code)))
@@ -36,6 +40,10 @@ def clean(text: str) -> str:
     """Line feeds for newlines; control characters and lone surrogates gone, which no store or encoder takes."""
     if text.isprintable():
         return text
+    if "\x1b" in text:
+        text = _TERMINAL.sub("", text)
+    if "\b" in text:
+        text = _OVERSTRUCK.sub("", text)
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)
     # Each of these looks through a text some ten times as fast as an expression looks for one of many characters.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding, is_tangled
+from embedmill.workers.parsing.confluence import as_html, is_storage
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.html_editors import editor_lists
@@ -38,6 +39,8 @@ def read(data: bytes, draft: Draft) -> None:
     """A page without what its site put around it; its title opens it, unless a heading of its own says the same."""
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits, depth=draft.depth)
     markup = page.decode(data, declared=declared_encoding(data))
+    if is_storage(markup):
+        markup = as_html(markup) or markup
     tree = _tree(markup, page)
     if (main := main_part(tree)) is not None:
         skipped = _nodes(tree, _UNSEEN) | furniture(tree, markup)

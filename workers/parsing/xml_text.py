@@ -10,13 +10,17 @@ from lxml import etree
 
 from embedmill.shared.errors import UnreadableDocument
 from embedmill.shared.markup import declared_encoding
+from embedmill.workers.parsing.confluence import as_html, is_own, is_storage
 from embedmill.workers.parsing.draft import Draft, one_line
+from embedmill.workers.parsing.feeds import read_feed, read_outline
 from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.html import read_markup
+from embedmill.workers.parsing.markup_in_xml import is_markup
 from embedmill.workers.parsing.numerals import numeral
+from embedmill.workers.parsing.property_list import properties
 from embedmill.workers.parsing.spread import Spread
 from embedmill.workers.parsing.text import read_text
-from embedmill.workers.parsing.xml import Element, attribute, local_name, parse_xml
+from embedmill.workers.parsing.xml import Element, attribute, attributes, local_name, parse_xml
 from embedmill.workers.parsing.xml_words import XmlWords
 
 LONGEST_FIELD = 200
@@ -46,7 +50,7 @@ _VERSE = "lg"
 _WHOLE = frozenset(("math", "alternatives", _VERSE))
 _PICTURES = frozenset(("binary", "imagedata", "graphic"))
 _TABLES = frozenset(("table", "informaltable", "simpletable"))
-_ROWS, _CELLS = frozenset(("row", "tr", "strow", "sthead")), frozenset(("entry", "td", "th", "stentry"))
+_ROWS, _CELLS = frozenset(("row", "tr", "strow", "sthead")), frozenset(("entry", "td", "th", "stentry", "cell"))
 _HEADS = frozenset(("thead", "sthead"))
 _INLINE = frozenset(
     "emphasis ulink link xref literal command filename application quote phrase code b i em strong u a span sub "
@@ -54,11 +58,13 @@ _INLINE = frozenset(
     "codeph filepath uicontrol term guilabel function varname parameter productname firstterm keycap trademark "
     "subscript superscript tspan lb br break persName placeName "
     "bold italic monospace underline strike sc styled-content ext-link "
-    "inline-formula "
+    "inline-formula choice hi emph seg foreign "
     "footnote math strong alternatives tex-math".split()
 )
-_ENTRIES = frozenset(("item", "entry"))
-_BODIES = ("encoded", "content", "description", "summary")
+_LABEL, _REFERENCE = "label", "ref"
+_TITLED = _TITLES | {_LABEL, "subtitle", "titleabbrev"}
+_NAMING = ("name", "key")
+"""Attributes that tell fields apart which all are called the same."""
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _FEEDS = frozenset(("rss", "feed", "RDF"))
 
@@ -69,17 +75,38 @@ def read(data: bytes, draft: Draft) -> None:
     try:
         root = parse_xml(_DECLARATION.sub("", text).encode("utf-8", "replace"))
     except UnreadableDocument as error:
+        if is_storage(text) and (page := as_html(text)) is not None:
+            read_markup(page, draft)
+            return
         draft.note(f"kept as plain text: {error}")
         read_text(text, draft)
         return
     if any(True for _ in root.iter(etree.Entity)):
         draft.note("entities that the file defines were left out")
-    if local_name(root) in _FEEDS:
-        _read_feed(root, draft)
-    elif local_name(root) == "opml":
-        _read_outline(root, draft)
+    _read_root(root, text, draft)
+    if draft.is_empty:
+        _read_attributes(root, draft)
+
+
+def _read_root(root: Element, text: str, draft: Draft) -> None:
+    name = local_name(root)
+    if name in _FEEDS:
+        read_feed(root, draft)
+    elif name == "opml":
+        read_outline(root, draft)
+    elif name == "plist":
+        draft.paragraph("\n".join(properties(root)))
+    elif is_own(root) and (page := as_html(text)) is not None:
+        read_markup(page, draft)
     else:
         _XmlReader(draft).read(root, level=0)
+
+
+def _read_attributes(root: Element, draft: Draft) -> None:
+    """What has its words in attributes alone is a record an element."""
+    for element in root.iter("{*}*"):
+        name = local_name(element)
+        draft.paragraph("\n".join(f"{name}.{key}: {value}" for key, value in attributes(element).items()))
 
 
 class _XmlReader:
@@ -108,7 +135,7 @@ class _XmlReader:
             self._draft.paragraph("\n".join(lines))
         elif name in _CODE or (name == "code" and "\n" in (element.text or "")):
             self._draft.code("".join(_texts(element)))
-        elif name in _TABLES and any(local_name(each) in _ROWS for each in element.iter()):
+        elif name in _TABLES and any(local_name(each) in _CELLS for each in element.iter()):
             self._read_table(element)
         elif name in _LISTS and (name != "list" or any(local_name(child) in _ITEMS for child in element)):
             self._read_list(element, level=level, depth=depth + 1)
@@ -121,13 +148,35 @@ class _XmlReader:
 
     def _read_children(self, element: Element, *, level: int, depth: int) -> None:
         if not len(element):
-            self._draft.paragraph(self._words.flat(element))
+            self._read_leaf(element)
+        if local_name(element) == _REFERENCE and local_name(next(iter(element), element)) == _LABEL:
+            self._read_item(element, "", level=level, depth=max(depth, 0))
+            return
+        label = ""
         for child in element:
-            if local_name(child):
+            name = local_name(child)
+            if name == _LABEL and (behind := child.getnext()) is not None and local_name(behind) in _TITLES:
+                label = self._words.flat(child)
+            elif label and name in _TITLES:
+                self._draft.heading(f"{label} {self._words.flat(child)}", level=max(level, 1))
+                label = ""
+            elif name:
                 self.read(child, level=level, depth=depth)
+
+    def _read_leaf(self, element: Element) -> None:
+        """Some formats have HTML as a text in an element."""
+        text = element.text or ""
+        if not is_markup(text):
+            self._draft.paragraph(self._words.flat(element))
+            return
+        page = as_html(text.replace("]] >", "]]>")) if is_storage(text) else None
+        read_markup(page or text, self._draft)
 
     def _read_captioned(self, element: Element, *, level: int, depth: int) -> None:
         """Its title, and each of its words once: what stands for a picture may say its title again."""
+        if (table := next((child for child in element if local_name(child) in _TABLES), None)) is not None:
+            self._read_headed(element, table, level=level, depth=depth)
+            return
         said: set[str] = set()
         for child in element:
             if local_name(child) in _TITLES | {"caption", "label", "textobject", "alt-text"}:
@@ -138,6 +187,14 @@ class _XmlReader:
             elif local_name(child) == "mediaobject" and all(self._words.flat(each) in said | {""} for each in child):
                 continue
             elif local_name(child):
+                self.read(child, level=level, depth=depth)
+
+    def _read_headed(self, element: Element, table: Element, *, level: int, depth: int) -> None:
+        """What stands over a table goes with it, and its notes stand behind."""
+        over = [child for child in element if local_name(child) in _TITLES | {"caption", _LABEL}]
+        self._read_table(table, " ".join(filter(None, map(self._words.flat, over))))
+        for child in element:
+            if local_name(child) and child is not table and child not in over:
                 self.read(child, level=level, depth=depth)
 
     def _read_defined(self, element: Element, *, level: int, depth: int) -> None:
@@ -202,9 +259,9 @@ class _XmlReader:
         for child in below:
             self.read(child, level=level, depth=depth)
 
-    def _read_table(self, element: Element) -> None:
-        titles = (each for each in element if local_name(each) in ("title", "caption"))
-        title = next(map(self._words.flat, titles), "")
+    def _read_table(self, element: Element, over: str = "") -> None:
+        titles = (each for each in element if local_name(each) in _TITLES | {"caption"})
+        title = next(map(self._words.flat, titles), over)
         rows = [each for each in element.iter() if local_name(each) in _ROWS]
         columns = {attribute(each, "colname"): number for number, each in enumerate(element.iter("{*}colspec"))}
         lines = [[self._cell(cell, columns) for cell in row if local_name(cell) in _CELLS] for row in rows]
@@ -254,71 +311,39 @@ def _whole(text: str, default: int) -> int:
     return int(text) if text.isdecimal() and len(text) < 6 else default
 
 
-def _read_outline(root: Element, draft: Draft) -> None:
-    """OPML has its words in attributes."""
-    draft.title = root.findtext("head/title") or ""
-    draft.heading(draft.title, level=1)
-    for outline in root.iter("outline"):
-        depth = sum(1 for _ in outline.iterancestors("outline"))
-        text, note = outline.get("text") or outline.get("title") or "", outline.get("_note") or ""
-        link = outline.get("xmlUrl") or outline.get("url") or ""
-        draft.list_item("\n".join(filter(None, (text, note, link))), marker="-", depth=depth)
-
-
-def _read_feed(root: Element, draft: Draft) -> None:
-    """The feed's own title and words, then each entry under its title."""
-    channel = next((each for each in root if local_name(each) == "channel"), root)
-    draft.title = _child(channel, "title")
-    draft.heading(draft.title, level=1)
-    draft.paragraph(_child(channel, "description", "subtitle"))
-    for entry in root.iter():
-        if local_name(entry) in _ENTRIES:
-            draft.part()
-            _read_entry(entry, draft)
-
-
-def _read_entry(entry: Element, draft: Draft) -> None:
-    draft.heading(_child(entry, "title"), level=2)
-    about = _child(entry, "creator", "author"), _child(entry, "pubDate", "published", "updated", "date"), _link(entry)
-    draft.paragraph("\n".join(filter(None, about)))
-    found = {local_name(child): child for child in entry if local_name(child) in _BODIES}
-    body = next((found[name] for name in _BODIES if name in found), None)
-    if body is not None:
-        read_markup(_inner(body), draft)
-
-
-def _inner(body: Element) -> str:
-    """The HTML that a feed quotes, or holds as elements; plain words pass through HTML as they are."""
-    if not len(body):
-        return body.text or ""
-    return "".join(_texts(body))
-
-
-def _link(entry: Element) -> str:
-    link = next((child for child in entry if local_name(child) == "link"), None)
-    return "" if link is None else (link.text or "").strip() or attribute(link, "href")
-
-
-def _child(element: Element, *names: str) -> str:
-    return next((text for child in element if local_name(child) in names and (text := _flat(child))), "")
-
-
 def _fields(element: Element) -> list[str]:
     """`name: value` of each child, where all of them are short values under names."""
     children = [child for child in element if local_name(child)]
     if len(children) < 2 or any(len(child) for child in children) or (element.text or "").strip():
         return []
-    if any(local_name(child) in _TITLES | _TEXTS | _CODE | _ITEMS | _CELLS for child in children[1:]):
+    names = [local_name(child) for child in children]
+    if any(name in _TEXTS | _CODE | _ITEMS | _CELLS for name in names[1:]):
         return []
-    values = [(local_name(child), _flat(child)) for child in children]
-    if any(len(value) > LONGEST_FIELD for _, value in values):
+    if names[0] == _LABEL and local_name(element) == _REFERENCE:
         return []
-    return [f"{name}: {value}" for name, value in values if value]
+    if any(name in _TITLES for name in names[1:]) and (len(names) < 3 or _TITLED.issuperset(names)):
+        return []
+    values = [_flat(child) for child in children]
+    if any(len(value) > LONGEST_FIELD or is_markup(value) for value in values):
+        return []
+    names = _told_apart(children, names)
+    return [f"{name}: {value}" for name, value in zip(names, values, strict=True) if value]
+
+
+def _told_apart(children: Sequence[Element], names: list[str]) -> list[str]:
+    if len(set(names)) > 1:
+        return names
+    told = ([attribute(child, naming) for child in children] for naming in _NAMING)
+    return next((found for found in told if all(found) and len(set(found)) == len(found)), names)
 
 
 def _is_head(row: Element) -> bool:
     parent = row.getparent()
-    return local_name(row) in _HEADS or (parent is not None and local_name(parent) in _HEADS)
+    return (
+        local_name(row) in _HEADS
+        or attribute(row, "role") == "label"
+        or (parent is not None and local_name(parent) in _HEADS)
+    )
 
 
 def _is_mixed(element: Element) -> bool:

@@ -8,9 +8,13 @@ from embedmill.workers.parsing.scripts import SUB, SUPER, script
 from embedmill.workers.parsing.xml import Element, attribute, local_name
 
 _SCRIPTS = {"superscript": SUPER, "sup": SUPER, "subscript": SUB, "sub": SUB}
-_EQUATION, _SAME_AGAIN, _NOTE, _REFERENCE = "math", "alternatives", "footnote", "xref"
+_EQUATION, _SAME_AGAIN, _NOTE, _REFERENCE, _CHOICE = "math", "alternatives", "footnote", "xref", "choice"
+_CHOSEN = frozenset(("reg", "corr", "expan"))
+"""Of two spellings in TEI, the one that is looked for."""
 _BREAKS = frozenset(("lb", "br", "break"))
-_SPECIAL = tuple(f"{{*}}{name}" for name in (*_SCRIPTS, *_BREAKS, _EQUATION, _SAME_AGAIN, _NOTE, "note", _REFERENCE))
+_SPECIAL = tuple(
+    f"{{*}}{name}" for name in (*_SCRIPTS, *_BREAKS, _EQUATION, _SAME_AGAIN, _NOTE, "note", _REFERENCE, _CHOICE)
+)
 
 
 class XmlWords:
@@ -49,12 +53,15 @@ class XmlWords:
             return mathml(element)
         if name in _BREAKS:
             return " "
-        if name == _NOTE or (name == "note" and attribute(element, "place")):
+        if name == _NOTE or (name == "note" and (attribute(element, "place") or before.strip())):
             return self._mark(element)
         if name == _REFERENCE and attribute(element, "ref-type") == "fn":
             return f"[{''.join(map(str, element.itertext())).strip()}]"
         if name == _SAME_AGAIN and (drawn := element.find(f"{{*}}{_EQUATION}")) is not None:
             return mathml(drawn)
+        if name == _CHOICE:
+            chosen = next((child for child in element if local_name(child) in _CHOSEN), next(iter(element), None))
+            return "" if chosen is None else self._special(chosen, before)
         text = element.text or ""
         for child in element:
             if local_name(child):
