@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, one_line
@@ -160,7 +159,7 @@ class HtmlTable:
             inner = piece.spread(draft)
             text = in_line([[found.text for found in row] for row in inner.rows])
             if text is None:
-                spread.then(partial(inner.lay_out, draft))
+                spread.then(inner)
             yield text or ""
 
     def _is_dominated(self, cells: list[HtmlCell]) -> bool:

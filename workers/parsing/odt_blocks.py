@@ -103,7 +103,7 @@ class OdtBlocks:
         style = self._styles[attribute(element, "style-name")]
         if not line.text.strip():
             self._waiting.add_empty_line()
-        elif style.is_code:
+        elif style.is_code or (line.is_fixed and item is None and not style.level and not style.is_caption):
             self._waiting.add_code(line.text)
         elif style.is_caption:
             self._waiting.hold_caption(line.text)
@@ -263,7 +263,7 @@ class OdtBlocks:
         inner = self._spread(list(rows_of(table)), "")
         text = in_line([[cell.text for cell in row] for row in inner.rows])
         if text is None:
-            spread.then(partial(inner.lay_out, self._draft))
+            spread.then(inner)
         return text or ""
 
 

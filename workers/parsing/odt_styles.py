@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from embedmill.workers.parsing.fixed_fonts import is_fixed
 from embedmill.workers.parsing.inheriting import with_parents
 from embedmill.workers.parsing.list_items import BULLET
 from embedmill.workers.parsing.numerals import numeral
@@ -29,6 +30,7 @@ class OdtStyle:
     script: str = ""
     is_hidden: bool = False
     is_struck: bool | None = None
+    font: str = ""
 
     @property
     def level(self) -> int:
@@ -51,6 +53,7 @@ class OdtStyle:
             script=self.script or parent.script,
             is_hidden=self.is_hidden or parent.is_hidden,
             is_struck=parent.is_struck if self.is_struck is None else self.is_struck,
+            font=self.font or parent.font,
         )
 
 
@@ -82,6 +85,13 @@ class OdtStyles:
         """The levels of headings."""
         found = [found for root in self._roots for found in root.iter("{*}outline-style")]
         return dict(_read_levels(found[-1])) if found else {}
+
+    @cached_property
+    def is_typewritten(self) -> bool:
+        """Whether a fixed-width font is the document's own, and no sign of code."""
+        found = (style for root in self._roots for style in root.iter("{*}default-style"))
+        usual = next((style for style in found if attribute(style, "family") == "paragraph"), None)
+        return is_fixed(self["Standard"].font or ("" if usual is None else _read_style(usual).font))
 
     def __getitem__(self, name: str) -> OdtStyle:
         if name not in self._known:
@@ -136,6 +146,7 @@ def _read_style(style: Element) -> OdtStyle:
         script=raised(shape.get("text-position", "")),
         is_hidden=shape.get("display") == "none",
         is_struck=_is_struck(shape),
+        font=shape.get("font-name") or shape.get("font-family", ""),
     )
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from embedmill.workers.parsing.fixed_fonts import is_fixed
 from embedmill.workers.parsing.odt_styles import OdtStyles
 from embedmill.workers.parsing.scripts import STRUCK, MarkedPiece, marked
 from embedmill.workers.parsing.symbols import shown
@@ -20,10 +21,11 @@ DRAWN = frozenset({
 
 @dataclass(slots=True)
 class OdtLine:
-    """A paragraph's text, and the drawings that are anchored in it."""
+    """A paragraph's text, and the drawings that are anchored in it; `is_fixed`: it is set as code is, all of it."""
 
     text: str
     drawings: list[Element] = field(default_factory=list)
+    is_fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ def read_odt_line(
 ) -> OdtLine:
     """One `text:p` or `text:h`; `equation` gives the line of a frame that holds one, and "" for any other frame."""
     reader = _OdtReader(styles, marks, equation)
-    reader.read_spanned(paragraph, "")
-    return OdtLine(reader.text(), reader.drawings)
+    reader.read_spanned(paragraph, "", "")
+    return OdtLine(reader.text(), reader.drawings, reader.is_fixed)
 
 
 class _OdtReader:
@@ -53,19 +55,28 @@ class _OdtReader:
         self._styles = styles
         self._marks = marks
         self._pieces: list[MarkedPiece] = []
+        self._font = ""
+        self._fonts: set[str] = set()
         self.drawings: list[Element] = []
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every text is in a fixed-width font, and not because the document's own is one."""
+        return all(map(is_fixed, self._fonts)) and bool(self._fonts) and not self._styles.is_typewritten
 
     def text(self) -> str:
         return marked(self._pieces)
 
-    def read_spanned(self, element: Element, mark: str) -> None:
+    def read_spanned(self, element: Element, mark: str, font: str) -> None:
         """What is in an element that may have a style of its own."""
         style = self._styles[attribute(element, "style-name")]
         if style.is_hidden:
             self._marks.left_out["hidden text"] = None
         else:
             is_struck = mark.startswith(STRUCK) if style.is_struck is None else style.is_struck
+            self._font = style.font or font
             self._read(element, (STRUCK if is_struck else "") + (style.script or mark.lstrip(STRUCK)))
+            self._font = font
 
     def _read(self, element: Element, mark: str) -> None:
         self._add(element.text, mark)
@@ -76,11 +87,13 @@ class _OdtReader:
     def _add(self, text: str | None, mark: str) -> None:
         if text:
             self._pieces.append((mark, shown(_SPACE_RUN.sub(" ", text))))
+            if not text.isspace():
+                self._fonts.add(self._font)
 
     def _read_child(self, child: Element, name: str, mark: str) -> None:
         match name:
             case "span":
-                self.read_spanned(child, mark)
+                self.read_spanned(child, mark, self._font)
             case "s":
                 count = attribute(child, "c")
                 self._pieces.append((mark, " " * min(int(count) if count.isdecimal() else 1, _SPACES_AT_MOST)))

@@ -18,17 +18,17 @@ _NUMBER = re.compile(r"[\W\d_]*\d[\W\d_]*")
 class Spread:
     """A table's cells row by row. The first `heads` rows are its header, and None leaves that to the first row's looks.
 
-    `below` has what is to be read behind a row, such as a table in one of its cells.
+    `below` has what is to be read behind a row: tables in its cells, which the row's key heads, and other things.
     """
 
     caption: str = ""
     rows: list[list[Cell]] = field(default_factory=list)
     heads: int | None = None
-    below: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
+    below: "dict[int, list[Below]]" = field(default_factory=dict)
 
-    def then(self, read: Callable[[], None]) -> None:
+    def then(self, thing: "Below") -> None:
         """Reads something behind the row that was begun last."""
-        self.below.setdefault(len(self.rows) - 1, []).append(read)
+        self.below.setdefault(len(self.rows) - 1, []).append(thing)
 
     def lay_out(self, draft: Draft, *, page: int | None = None) -> None:
         table = draft.table(self.caption, page=page)
@@ -37,8 +37,22 @@ class Spread:
         for number, line in enumerate(lines):
             add = table.head if number < heads else table.row
             add(line)
-            for read in self.below.get(number, ()):
-                read()
+            for thing in self.below.get(number, ()):
+                if isinstance(thing, Spread):
+                    thing.caption = ": ".join(filter(None, (_key(line), thing.caption)))
+                    thing.lay_out(draft, page=page)
+                else:
+                    thing()
+
+
+Below = Spread | Callable[[], None]
+"""A table in a cell, or what reads another thing that stands there."""
+
+
+def _key(line: Sequence[str]) -> str:
+    """What a row is about: its first cell, or else a later one, unless that is a text."""
+    key = next((cell.strip() for cell in line if cell.strip()), "")
+    return key if len(key) <= HEADER_CHARS else ""
 
 
 def in_line(rows: Sequence[Sequence[str]]) -> str | None:

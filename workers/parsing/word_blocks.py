@@ -76,7 +76,7 @@ class Blocks:
         if properties.is_end_deleted:
             self._carried = line
             return
-        self._add_text(line.text, properties)
+        self._add_text(line, properties)
         for thing in line.anchored:
             self._add_anchored(thing)
 
@@ -164,21 +164,24 @@ class Blocks:
             self._add_row(row, inner)
         text = in_line(inner.texts)
         if text is None:
-            grid.later(partial(inner.finished().lay_out, self._draft))
+            grid.later(inner.finished())
         return text or ""
 
     def _behind_carried(self, line: AnchoredText) -> AnchoredText:
         """Where the mark of a paragraph's end is deleted, the next paragraph goes on with its text."""
         carried, self._carried = self._carried, AnchoredText("")
+        if not carried.text and not carried.anchored:
+            return line
         return AnchoredText(carried.text + line.text, carried.anchored + line.anchored)
 
-    def _add_text(self, text: str, properties: "_Properties") -> None:
+    def _add_text(self, line: AnchoredText, properties: "_Properties") -> None:
         marker, depth = self._marker(properties)
+        text = line.text
         if not text.strip():
             self._waiting.add_empty_line()
             return
         style = properties.style
-        if style.name in CODE:
+        if style.name in CODE or (line.is_fixed and marker is None and not properties.level):
             self._waiting.add_code(text)
         elif style.name in CAPTIONS:
             self._waiting.hold_caption(text)

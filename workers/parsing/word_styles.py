@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from embedmill.workers.parsing.archive import Archive
+from embedmill.workers.parsing.fixed_fonts import is_fixed
 from embedmill.workers.parsing.inheriting import with_parents
 from embedmill.workers.parsing.xml import Element, attribute, children, parse_xml, value
 
@@ -27,6 +29,7 @@ class Style:
     is_hidden: bool = False
     script: str = ""
     is_struck: bool | None = None
+    font: str = ""
 
     def below(self, parent: "Style") -> "Style":
         return replace(
@@ -37,6 +40,7 @@ class Style:
             is_hidden=self.is_hidden or parent.is_hidden,
             script=self.script or parent.script,
             is_struck=parent.is_struck if self.is_struck is None else self.is_struck,
+            font=self.font or parent.font,
         )
 
 
@@ -47,6 +51,17 @@ class Styles:
         found = () if root is None else root.iterfind("{*}style")
         self._elements = {attribute(style, "styleId"): style for style in found}
         self._known: dict[str, Style] = {"": Style()}
+        self._root = root
+
+    @cached_property
+    def is_typewritten(self) -> bool:
+        """Whether a fixed-width font is the document's own, and no sign of code."""
+        root = self._root
+        if root is None:
+            return False
+        usual = next((name for name, style in self._elements.items() if is_usual_paragraph(style)), "")
+        fonts = root.find("{*}docDefaults/{*}rPrDefault/{*}rPr/{*}rFonts")
+        return is_fixed(self[usual].font or font_of(fonts))
 
     @classmethod
     def of(cls, archive: Archive) -> "Styles":
@@ -77,7 +92,18 @@ def _read_style(style: Element) -> Style:
         is_hidden=is_on(run.get("vanish")),
         script=value(run.get("vertAlign")),
         is_struck=struck(run),
+        font=font_of(run.get("rFonts")),
     )
+
+
+def is_usual_paragraph(style: Element) -> bool:
+    """Whether it is what paragraphs are that name no style."""
+    return attribute(style, "type") == "paragraph" and attribute(style, "default") in {"1", "true"}
+
+
+def font_of(fonts: Element | None) -> str:
+    """The name of a font for Latin letters; "" where that is left to the theme."""
+    return "" if fonts is None else attribute(fonts, "ascii") or attribute(fonts, "hAnsi")
 
 
 def heading_level(name: str, outline: str) -> int:

@@ -1,10 +1,10 @@
 """Owns Word's tables: cells that span columns, and those that go on downwards from row to row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embedmill.workers.parsing.grid import Cell
-from embedmill.workers.parsing.spread import Spread
+from embedmill.workers.parsing.spread import Below, Spread
 from embedmill.workers.parsing.word_styles import is_on
 from embedmill.workers.parsing.xml import Element, attribute, child_value, local_name
 
@@ -30,7 +30,7 @@ class Grid:
         self._reaching: dict[int, _Reaching] = {}
         self._column = 0
         self._heads = 0
-        self._below: dict[int, list[Callable[[], None]]] = {}
+        self._below: dict[int, list[Below]] = {}
 
     @property
     def texts(self) -> list[list[str]]:
@@ -59,9 +59,9 @@ class Grid:
             self._reaching[self._column] = found
         self._append(found)
 
-    def later(self, read: Callable[[], None]) -> None:
+    def later(self, thing: Below) -> None:
         """Reads something behind the row that was begun last."""
-        self._below.setdefault(len(self._rows) - 1, []).append(read)
+        self._below.setdefault(len(self._rows) - 1, []).append(thing)
 
     def finished(self) -> Spread:
         rows = [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in self._rows]

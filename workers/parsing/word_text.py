@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.equations import omml
+from embedmill.workers.parsing.fixed_fonts import is_fixed
 from embedmill.workers.parsing.numerals import roman
 from embedmill.workers.parsing.package import relation_id
 from embedmill.workers.parsing.scripts import STRUCK, SUB, SUPER, MarkedPiece, marked
 from embedmill.workers.parsing.symbols import shown, symbol
-from embedmill.workers.parsing.word_styles import Style, Styles, is_on, struck
+from embedmill.workers.parsing.word_styles import Style, Styles, font_of, is_on, struck
 from embedmill.workers.parsing.xml import Element, attribute, child_value, children, local_name, value
 
 _SPACES = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011"}
@@ -35,10 +36,11 @@ class Anchored:
 
 @dataclass(slots=True)
 class AnchoredText:
-    """A paragraph's text, and what is anchored in it."""
+    """A paragraph's text, and what is anchored in it; `is_fixed`: it is set as code is, all of it."""
 
     text: str
     anchored: list[Anchored] = field(default_factory=list)
+    is_fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ def read_line(paragraph: Element, style: Style, styles: Styles, marks: NoteMarks
         marks.left_out["hidden text"] = None
     else:
         reader.read(paragraph)
-    return AnchoredText(reader.text(), reader.anchored)
+    return AnchoredText(reader.text(), reader.anchored, reader.is_fixed)
 
 
 class _WordReader:
@@ -76,7 +78,14 @@ class _WordReader:
         self._pieces: list[MarkedPiece] = []
         self._script = ""
         self._struck = ""
+        self._font = style.font
+        self._fonts: set[str] = set()
         self.anchored: list[Anchored] = []
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every text is in a fixed-width font, and not because the document's own is one."""
+        return all(map(is_fixed, self._fonts)) and bool(self._fonts) and not self._styles.is_typewritten
 
     def text(self) -> str:
         return marked(self._pieces)
@@ -90,6 +99,8 @@ class _WordReader:
             self._read_run(child)
         elif name == "t":
             self._pieces.append((self._struck + self._script, shown(child.text or "")))
+            if child.text and not child.text.isspace():
+                self._fonts.add(self._font)
         elif name in _SPACES:
             self._add(_SPACES[name])
         elif name in _DRAWINGS:
@@ -120,7 +131,7 @@ class _WordReader:
 
     def _read_run(self, run: Element) -> None:
         before = self._script, self._struck
-        self._script, self._struck = "", STRUCK if self._style.is_struck else ""
+        self._script, self._struck, self._font = "", STRUCK if self._style.is_struck else "", self._style.font
         first = next(iter(run), None)
         if first is None or local_name(first) != "rPr" or len(first) == 0 or not self._is_hidden(first):
             self.read(run)
@@ -132,6 +143,7 @@ class _WordReader:
         style = self._styles[value(own.get("rStyle"))]
         is_hidden = is_on(own["vanish"]) if "vanish" in own else style.is_hidden
         self._script = _SCRIPTS.get(value(own.get("vertAlign")) or style.script, "") or _moved(own)
+        self._font = font_of(own.get("rFonts")) or style.font or self._style.font
         said = (struck(own), style.is_struck, self._style.is_struck)
         self._struck = STRUCK if next((each for each in said if each is not None), False) else ""
         if is_hidden:

@@ -119,10 +119,11 @@ def test_one_odd_cell_does_not_flatten_a_table(odd: str, text: str) -> None:
     assert lines(table)[0] == f"list | {text}"
 
 
-def test_a_table_in_a_cell_follows_its_row() -> None:
+def test_a_table_in_a_cell_follows_its_row_under_the_key_of_that() -> None:
     inner = "<table><tr><th>k<th>v<tr><td>x<td>1</table>"
     table = f"<table><tr><th>Name<th>More<tr><td>Ann<td>{inner}<tr><td>Bo<td>none</table>"
-    assert lines(table) == ["Name | More", "Ann", "k | v", "x | 1", "Bo | none"]
+    assert lines(table) == ["Name | More", "Ann", "Ann", "k | v", "x | 1", "Bo | none"]
+    assert lines(table.replace("<table><tr><th>k", "<table><caption>Ages</caption><tr><th>k"))[2] == "Ann: Ages"
 
 
 @pytest.mark.parametrize(

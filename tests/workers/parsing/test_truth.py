@@ -13,6 +13,7 @@ from tests.workers.parsing.truth.made import MADE
 from tests.workers.parsing.truth.written import read_truth, written
 
 FILES = Path(__file__).parent / "truth" / "files"
+OWN = ("title: ", "-- page ")
 KEPT = sorted(path.name for path in FILES.iterdir() if path.suffix != ".truth")
 
 
@@ -27,7 +28,12 @@ def test_every_truth_has_its_file() -> None:
     assert {path.stem for path in FILES.glob("*.truth")} == {*KEPT, *MADE}
 
 
-def test_one_document_is_read_alike_from_every_format() -> None:
-    truths = {path.name: read_truth(path.read_text(encoding="utf-8")) for path in FILES.glob("same.*.truth")}
+@pytest.mark.parametrize("name", ["same", "valves"])
+def test_one_document_is_read_alike_from_every_format(name: str) -> None:
+    """But for its title and pages, which not every format has; LibreOffice saved the second one."""
+    truths = {
+        path.name: [line for line in read_truth(path.read_text(encoding="utf-8")) if not line.startswith(OWN)]
+        for path in FILES.glob(f"{name}.*.truth")
+    }
     assert len(truths) >= 5
-    assert all(truth == truths["same.html.truth"] for truth in truths.values())
+    assert all(truth == truths[f"{name}.html.truth"] for truth in truths.values())

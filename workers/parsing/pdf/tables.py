@@ -13,7 +13,7 @@ from embedmill.workers.parsing.pdf.markers import BULLETS, TICKS
 
 NUMBER = re.compile(r"^[(+\u2212-]?[$€£¥]?\s?\d[\d.,'\s]*\s?[%‰$€£¥)]*$")
 
-_BULLET = re.compile(f"(?![{TICKS}])[{BULLETS}] +(?=\\S)")
+_BULLET = re.compile(f"(?![{TICKS}])[{BULLETS}](?: +(?=\\S)|$)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DIGIT = re.compile(r"\d")
 NEARER = 0.85
@@ -43,7 +43,7 @@ def join_cells(cells: Iterable[LineCell], words: DocumentWords) -> str:
 
 def _as_listed(text: str) -> str:
     found = _BULLET.match(text)
-    return f"- {text[found.end() :]}" if found else text
+    return f"- {text[found.end() :]}".rstrip() if found else text
 
 
 def count_heads(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> int:

@@ -1,13 +1,12 @@
 """Owns the fonts of an RTF file, as far as they say how its bytes are read, and its styles that are headings."""
 
-import re
 from dataclasses import dataclass, field
 
+from embedmill.workers.parsing.fixed_fonts import is_fixed
 from embedmill.workers.parsing.symbols import private, symbol
 from embedmill.workers.parsing.word_styles import CAPTIONS, CODE, heading_level
 
 SYMBOLS = "symbols"
-_FIXED = re.compile(r"courier|consolas|menlo|monaco|mono\b|typewriter", re.IGNORECASE)
 _CHARSETS = {
     77: "mac_roman", 78: "cp932", 79: "cp949", 80: "gbk", 81: "big5", 83: "mac_greek", 88: "mac_latin2",
     89: "mac_cyrillic", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "big5", 161: "cp1253",
@@ -29,7 +28,7 @@ class RtfFont:
     @property
     def is_fixed(self) -> bool:
         """Whether it is one that programs are written in."""
-        return self.is_modern or _FIXED.search(self.name) is not None
+        return self.is_modern or is_fixed(self.name)
 
 
 @dataclass(slots=True)

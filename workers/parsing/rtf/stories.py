@@ -1,16 +1,14 @@
 """Owns the texts of an RTF file while they are read: the body as blocks, and what stands beside it as lines."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from embedmill.workers.parsing.alternatives import spoken
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
 from embedmill.workers.parsing.rtf.tables import RowDefinition, TableReader
 from embedmill.workers.parsing.scripts import MarkedPiece, marked
-from embedmill.workers.parsing.spread import Spread, in_line
+from embedmill.workers.parsing.spread import Below, Spread, in_line
 
 # A list whose numbers are text, as pandoc writes them.
 _WRITTEN_MARKER = re.compile(r"\s*([•◦▪·–-]|\w{1,4}[.)])\t\s*(?=\S)")
@@ -96,7 +94,7 @@ class Body(Story):
         self._inner: list[str] = []
         self._cells: list[str] = []
         self._nested: list[list[Cell]] = [[]]
-        self._below: list[Callable[[], None]] = []
+        self._below: list[Below] = []
         self._table = TableReader()
         self._row = RowDefinition()
         self._fonts: set[bool] = set()
@@ -159,7 +157,7 @@ class Body(Story):
             return
         text = in_line([[cell.text for cell in row] for row in rows])
         if text is None:
-            self._below.append(partial(Spread(rows=rows).lay_out, self._draft))
+            self._below.append(Spread(rows=rows))
         else:
             self._cell.insert(0, text)
 

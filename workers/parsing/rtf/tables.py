@@ -1,11 +1,10 @@
 """Owns RTF's tables: rows of cells that end where their definitions say, laid out on the edges of the whole table."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell
-from embedmill.workers.parsing.spread import Spread
+from embedmill.workers.parsing.spread import Below, Spread
 
 # In twips: edges that are nearer to each other are meant to be one.
 SAME_EDGE = 30
@@ -52,10 +51,12 @@ class TableReader:
 
     def __init__(self) -> None:
         self._rows: list[_Row] = []
-        self._below: dict[int, list[Callable[[], None]]] = {}
+        self._below: dict[int, list[Below]] = {}
 
-    def add(self, definition: RowDefinition, texts: list[str], below: list[Callable[[], None]]) -> None:
-        """`below` is what is to be read behind the row."""
+    def add(self, definition: RowDefinition, texts: list[str], below: list[Below]) -> None:
+        """`below` is what is to be read behind the row. Empty cells that it does not define are none."""
+        while len(texts) > len(definition.cells) > 0 and not texts[-1].strip():
+            texts.pop()
         if below:
             self._below[len(self._rows)] = below
         self._rows.append(_Row(list(definition.cells), texts, definition.is_head))

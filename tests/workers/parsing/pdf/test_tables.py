@@ -88,7 +88,7 @@ def test_cells_of_several_lines_are_one_cell_where_rules_part_the_rows() -> None
 
 def test_a_list_in_a_cell_has_the_signs_of_one() -> None:
     page = grid(put(Page(), [["Visit", "Paid"]], columns=(80, 180)), [705, 687, 640], columns=(80, 180, 300))
-    page.lines(80, 675, "\x95 of oil", "\x95 of air").text(180, 675, "yes")
+    page.lines(80, 675, "\x95 of oil", "\x95").text(104, 663, "of air").text(180, 675, "yes")
     assert rows(read(page)) == ["Visit | Paid", "- of oil - of air | yes"]
 
 
