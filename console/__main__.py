@@ -1,19 +1,44 @@
 """The entry of `embedmill` and of `python -m embedmill.console`: an interruption prints a line, whenever it comes."""
 
+import atexit
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
 from embedmill.shared.inherited import begin_as_usual
 
 
-def main() -> None:
+def enter() -> NoReturn:
+    """Be the command, to the end of its process."""
+    try:
+        main()
+    except SystemExit as left:
+        _end(left)
+
+
+def _end(left: SystemExit) -> NoReturn:
+    """Do what is to be done at an end, and leave the rest to the system: a twentieth of a short command was that.
+
+    An interpreter takes apart all of its modules, one object at a time. What it says of an end that is not as usual is
+    its own: a message in the place of a status, and streams that nobody reads any more.
+    """
+    if left.code is None or isinstance(left.code, int):
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what an interpreter begins its end with
+        atexit._run_exitfuncs()  # noqa: SLF001 - the same
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(left.code or 0)
+    raise left
+
+
+def main() -> NoReturn:
     """Load the command line and run it; exits with the command's status."""
     begin_as_usual()
     # A shell has its background jobs ignore Ctrl-C, and they should.
@@ -82,4 +107,4 @@ def _leave(_number: int = signal.SIGINT, _frame: FrameType | None = None) -> NoR
 
 
 if __name__ == "__main__":
-    main()
+    enter()

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.leases import Lease
+from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.settlement import RetryPolicy
 from embedmill.shared.presence import thread_name
 from embedmill.shared.runtime import Runtime
@@ -86,6 +88,10 @@ class WorkerRuntime(Runtime):
         """The model by its settings name, one for all threads."""
         with self._opening:
             return super().model(name)
+
+    @property
+    def _sizing(self) -> Sizing:
+        return replace(super()._sizing, by_batches=True)
 
     @cached_property
     def blobs(self) -> "BlobStore":

@@ -16,6 +16,8 @@ from embedmill.shared.sqlite_files import file_uri, has_room, is_writable
 BUSY_TIMEOUT_MS = 30_000
 _FILE = "sqlite:///"
 URL_HINT = "Give postgresql://USER@HOST/DATABASE or sqlite:///FILE, or leave it empty for a file in the home."
+# Else a file from 64 KB on, which a batch of documents exceeds at each of its transitions.
+IN_MEMORY = "temp_store=MEMORY"
 SUPPORTED = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -83,7 +85,7 @@ def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
     parsed = _read_url(url)
     try:
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite_engine(parsed, begin)
+            return _sqlite_engine(parsed, begin, sizing)
         # A slot needs one session; heartbeats and chores come beside it.
         return create_engine(
             parsed,
@@ -100,12 +102,13 @@ def make_engine(url: str, *, begin: str, sizing: Sizing) -> Engine:
         raise MissingExtra(f"the database URL needs the package {error.name}: {hint}") from None
 
 
-def _sqlite_engine(url: URL, begin: str) -> Engine:
+def _sqlite_engine(url: URL, begin: str, sizing: Sizing) -> Engine:
     """An engine on a file; on one that can only be read, where its folder cannot be written."""
     frozen = _frozen_file(url)
     opened = url.set(database=file_uri(frozen, mode="ro"), query={"uri": "true"}) if frozen else url
     engine = create_engine(opened, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
-    _prepare_sqlite(engine, begin, [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)])
+    pragmas = [pragma for pragma in PRAGMAS if not (frozen and "journal" in pragma)]
+    _prepare_sqlite(engine, begin, [*pragmas, *([IN_MEMORY] if sizing.by_batches else [])])
     return engine
 
 

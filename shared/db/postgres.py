@@ -29,11 +29,15 @@ LOOK_AT_URL = (
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """How a process uses the server: slots that work at once, and seconds for a statement and for an outage."""
+    """How a process uses the database: slots that work at once, and seconds for a statement and for an outage.
+
+    Where no statement changes more than a batch, what SQLite keeps to take one back may stay in memory.
+    """
 
     slots: int = 1
     statement_seconds: float = 300.0
     outage_seconds: float = 120.0
+    by_batches: bool = False
 
 
 def normalise(url: URL) -> URL:

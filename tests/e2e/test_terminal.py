@@ -83,11 +83,22 @@ def test_an_interruption_prints_no_traceback_whenever_it_comes(tmp_path: Path, m
         "swallowed": f"{IMPORT}cli._run = lambda *_, **__: (Dying() and 0, time.sleep(60))\n",
         "after": "import atexit\natexit.register(strike)\n",
     }[moment]
-    code = f"{STRIKE}{program}sys.argv[1:] = ['version']\nentry.main()"
+    code = f"{STRIKE}{program}sys.argv[1:] = ['version']\nentry.enter()"
     environment = {**os.environ, "EMBEDMILL_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     assert (done.returncode, "interrupted" in done.stderr) == (1, True)
+
+
+def test_a_command_ends_with_its_status_and_with_what_was_left_for_its_end() -> None:
+    code = (
+        "import atexit, sys, threading, time, embedmill.console.__main__ as entry\n"
+        "atexit.register(print, 'at the end')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.1), print('a thread'))).start()\n"
+        "sys.argv[1:] = ['jobs', 'shwo']\nentry.enter()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "a thread\nat the end\n")
 
 
 def test_a_home_and_what_is_in_it_are_for_their_owner_only(cli: Command, tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ def _plan(database: Database, settings: Settings) -> tuple[list[Share], Mapping[
             return [], {}
         slots = count_slots(connection, silent_seconds=settings.silent_seconds)
         window = size_window(settings, slots=slots.there)
+        if len(open_jobs) == 1 and open_jobs[0].out >= window:
+            # Who is alone has all of the window: nothing has to be counted to tell that there is no room.
+            return [], slots.meant
         ready = {found.id: queueing.count_ready(connection, found.id, limit=window) for found in open_jobs}
     is_idle = not any(found.out for found in open_jobs)
     batch = min(settings.batch_documents, window)

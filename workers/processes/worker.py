@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import psutil
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
@@ -35,6 +34,7 @@ from embedmill.workers.processes.ending import Ending
 from embedmill.workers.processes.exits import EXIT_SPENT, EXIT_STORAGE
 from embedmill.workers.processes.parents import Parents
 from embedmill.workers.processes.pools import THREADS_PER_PROCESS, PoolKind
+from embedmill.workers.processes.resident import measure_resident
 from embedmill.workers.queues import queue_name
 from embedmill.workers.runtime import WorkerRuntime
 
@@ -118,7 +118,6 @@ class Worker:
         self._told: tuple[WorkerState, int] | None = None
         self._looks_until_beat = 0.0
         self._look_seconds = min(LOOK_SECONDS, runtime.settings.lease_seconds / 8)
-        self._memory = psutil.Process()
         self._ending = Ending(process, runtime, parents, grace_seconds=options.grace, leave=self._sign_off)
 
     def run(self) -> None:
@@ -236,7 +235,7 @@ class Worker:
 
     @property
     def _rss_bytes(self) -> int:
-        return int(self._memory.memory_info().rss)
+        return measure_resident()
 
     def _report(self, state: WorkerState) -> None:
         done = process.done

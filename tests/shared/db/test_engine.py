@@ -1,6 +1,7 @@
 """Opening the database: made once, by whoever comes first, and refused with a reason when it cannot be used."""
 
 import gc
+import os
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from sqlalchemy import inspect, text
 from embedmill.shared.db import opening
 from embedmill.shared.db.engine import Database, glance
 from embedmill.shared.db.opening import HEAD, open_database
+from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, SettingsError, StorageFailed
 from tests import forked
@@ -216,3 +218,16 @@ version, origin, created_at, finished_at) VALUES (1, 'd', 1, 'chunk', 'dead', 3,
 INSERT INTO dead_letter (work_id, job_id, stage, error_class, error, hint, fingerprint, attempts, crashes,
 code_version, created_at) VALUES (1, 1, 'chunk', 'NoText', 'torn', '', 'f', 1, 0, '0', 2)
 """
+
+
+@pytest.mark.parametrize("by_batches", [False, True])
+def test_a_worker_takes_a_statement_back_without_a_file(tmp_path: Path, by_batches: bool) -> None:  # noqa: FBT001
+    database = open_database(f"sqlite:///{tmp_path}/tracking.db", sizing=Sizing(by_batches=by_batches))
+    with database.write() as connection:
+        rows = [{"name": f"{number:0900}"} for number in range(200)]
+        connection.execute(text("INSERT INTO chore VALUES (:name, 'a', 1.0)"), rows)
+    with database.write() as connection:
+        connection.execute(text("UPDATE chore SET name = name || 'b'"))
+        opened = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        assert any("etilqs" in file for file in opened) is not by_batches
+    database.close()
