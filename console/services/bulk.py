@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedmill.console.listening import Listener, Notice
+from embedmill.console.services.progress import START_CHORES
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import Trace, serves
 from embedmill.shared.access.principals import Right
-from embedmill.shared.db import bulk_batches
+from embedmill.shared.db import bulk_batches, presence
 from embedmill.shared.db.bulk_batches import BulkBatch
 from embedmill.shared.durations import moment
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
+from embedmill.shared.presence import is_gone
 from embedmill.shared.runtime import Runtime
 
 
@@ -48,6 +51,21 @@ class BatchReports:
     """Some batches, newest first."""
 
     batches: Sequence[BatchReport]
+
+
+def is_anybody_at_chores(runtime: Runtime) -> bool:
+    """Whether a process that lives does the chores now."""
+    holder = runtime.database.query(lambda connection: presence.find_chore_holder(connection, presence.CHORES))
+    return holder is not None and not is_gone(runtime.run_folder, holder)
+
+
+def tell_batches_out(runtime: Runtime, job_id: int, listener: Listener) -> None:
+    """Say which batches of a job that has ended are at their vendor, where nobody may be there to end them."""
+    found = runtime.database.query(lambda c: bulk_batches.list_batches(c, job_id=job_id, only_open=True))
+    if found:
+        which = ", ".join(str(batch.id) for batch in reversed(found))
+        text = f"batch {which} is not settled with the vendor: the chores stop it, and keep and pay what it answered"
+        listener.on_notice(Notice(f"{text}: {START_CHORES}"))
 
 
 @serves("bulk.list", Right.OPERATE, installation, trace=Trace.NOTHING)

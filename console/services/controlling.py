@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from embedmill.console.listening import NOBODY, Listener, Notice
+from embedmill.console.services.bulk import is_anybody_at_chores, tell_batches_out
 from embedmill.console.services.lanes import tell_obstacles
 from embedmill.console.services.progress import name_re_encryption, tell_unstaffed
 from embedmill.console.services.reach import in_job
@@ -60,6 +61,8 @@ def cancel(runtime: Runtime, job_id: int, *, listener: Listener = NOBODY) -> Job
     if (found := job.rewriting) is not None:
         command = name_re_encryption(job.collection, decrypts=found.decrypts)
         listener.on_notice(Notice(f"{job.collection} is written anew in part, and this writes the rest: {command}"))
+    if not is_anybody_at_chores(runtime):
+        tell_batches_out(runtime, job_id, listener)
     return done
 
 

@@ -422,7 +422,7 @@ def _find_waits(job: jobs.Job, waiting: Sequence[Mapping[str, Any]]) -> Iterator
                 says = f"{stage} waits for a provider that fails for everybody{because}"
                 command = "embedmill doctor shows whether it answers; the work goes on by itself"
             case WaitReason.BULK:
-                says = f"{stage} waits for a vendor's batch, which may take a day"
+                says = f"{stage} waits for a vendor's batch, which may take a day{because}"
                 command = f"embedmill bulk list; or embedmill jobs update {job.id} --lane live"
             case _:
                 continue

@@ -33,6 +33,8 @@ POLL_SECONDS = 0.1
 QUIET_SECONDS = 0.5
 # How long work that is done waits for audits in the end; what is left is for the next one, or for the workers.
 AUDIT_SECONDS = 60.0
+# How long a job that was cancelled waits until vendors were told to stop its batches.
+STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ class Workshop:
     def finish_audits(self) -> None:
         """Give what is due for an audit a moment; documents have not waited for it."""
         self._chores.auditor.finish(seconds=AUDIT_SECONDS)
+
+    def stop_batches(self) -> None:
+        """Give the batcher a moment to have vendors stop what nobody waits for any more."""
+        self._chores.batcher.finish(seconds=STOP_SECONDS)
 
     @property
     def supervisor_id(self) -> str:

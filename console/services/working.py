@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
+from embedmill.console.services.bulk import tell_batches_out
 from embedmill.console.services.jobs import JobReport, describe_job
 from embedmill.console.services.progress import (
     FINAL,
@@ -139,7 +140,14 @@ class Work:
             self._tell_stuck()
         elif not self._abandoned:
             self._workshop.finish_audits()
+            self._stop_batches()
         return not self._abandoned
+
+    def _stop_batches(self) -> None:
+        """Of a job that was cancelled: afterwards there may be nobody who would tell the vendor."""
+        if self._runtime.database.query(jobs.get_job, self._job_id).state is JobState.CANCELLED:
+            self._workshop.stop_batches()
+            tell_batches_out(self._runtime, self._job_id, self._listener)
 
     def _is_done(self) -> bool:
         left = self._runtime.database.query(tallies.measure_left, self._job_id)

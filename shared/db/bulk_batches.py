@@ -161,6 +161,17 @@ def list_batches(
     return [_batch(row) for row in connection.execute(query)]
 
 
+def find_trouble(connection: Connection, job_id: int) -> str | None:
+    """What the newest batch of a job met that is under way, of those that met anything."""
+    query = (
+        select(bulk_batch.c.error)
+        .where(bulk_batch.c.job_id == job_id, bulk_batch.c.ended_at.is_(None), bulk_batch.c.error.is_not(None))
+        .order_by(bulk_batch.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
 def find_known_vendor_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Which of a vendor's batches are known to be ours."""
     query = select(bulk_batch.c.vendor_id).where(bulk_batch.c.vendor_id.in_(list(ids)))

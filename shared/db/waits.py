@@ -11,6 +11,7 @@ from sqlalchemy import (
 )
 
 from embedmill.shared import stages
+from embedmill.shared.db.bulk_batches import find_trouble
 from embedmill.shared.db.clock import clock
 from embedmill.shared.db.jobs import UNFINISHED, Job, get_job
 from embedmill.shared.db.pools import read_pools
@@ -49,6 +50,8 @@ def list_waiting(connection: Connection, subject: Job) -> list[dict[str, Any]]:
         groups[key] = groups.get(key, 0) + int(row.documents)
     due = {key: _find_next(connection, subject.id, *key) for key, count in groups.items() if count}
     errors = _find_errors(connection, subject.id, why)
+    if troubled := find_trouble(connection, subject.id):
+        errors |= {key: troubled for key in groups if key[1] == WaitReason.BULK}
     return [
         {
             "stage": str(key[0]),

@@ -146,19 +146,13 @@ def test_a_job_that_is_in_a_hurry_after_all_changes_lanes(
 def test_a_cancelled_job_has_its_batch_cancelled(
     embedded: Command, openai: SimulatorServer[OpenAISimulator], folder: Path
 ) -> None:
-    embedded.json("submit", folder, "--lane", "bulk")
-    workers = embedded.start("workers", "start")
+    process = embedded.start("ingest", folder, "--lane", "bulk", "--json")
     wait_until(lambda: waits_at_vendor(embedded), "everything waits for a batch", seconds=PATIENCE)
     embedded.json("jobs", "cancel", 1)
-    wait_until(lambda: _states(embedded) == {"ended"}, "the vendor was told", seconds=PATIENCE)
+    assert finish(process).json["state"] == "cancelled"
+    with Watch(embedded.home) as watch:
+        assert watch.count("SELECT count(*) FROM bulk_batch WHERE vendor_state LIKE 'cancel%'") == 1
     assert openai.simulator.bill.total("tokens_in") == 0
-    assert spend_by_lane(embedded) == {}
-    kill_group(workers)
-
-
-def _states(command: Command) -> set[str]:
-    with Watch(command.home) as watch:
-        return {row[0] for row in watch.rows("SELECT state FROM bulk_batch")}
 
 
 MOMENTS = {

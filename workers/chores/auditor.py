@@ -1,7 +1,5 @@
 """The auditor: shows samples to the model beside the path; whatever goes wrong there holds no document."""
 
-import time
-
 from embedmill.shared.db.samples import has_due_samples
 from embedmill.shared.runtime import Runtime
 from embedmill.workers.chores.background import BackgroundChore
@@ -21,13 +19,6 @@ class Auditor(BackgroundChore):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__()
         self._runtime = runtime
-
-    def finish(self, *, seconds: float) -> None:
-        """Look at what is due, for at most `seconds`."""
-        deadline = time.monotonic() + seconds
-        self.poke()
-        while self.is_busy and time.monotonic() < deadline:
-            time.sleep(0.05)
 
     def has_work(self) -> bool:
         return self._runtime.database.query(has_due_samples)

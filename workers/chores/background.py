@@ -9,6 +9,8 @@ from embedmill.shared.logs import get_logger
 
 log = get_logger()
 
+LOOK_SECONDS = 0.05
+
 
 class BackgroundChore(ABC):
     """Works, once at a time, when it is poked and there is something to do."""
@@ -47,6 +49,17 @@ class BackgroundChore(ABC):
     def is_busy(self) -> bool:
         """Whether the thread is at work."""
         return self._thread is not None and self._thread.is_alive()
+
+    def finish(self, *, seconds: float) -> None:
+        """Do what there is to do by now, for at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        self._wait_until(deadline)  # what it does already may have begun before that
+        self.poke()
+        self._wait_until(deadline)
+
+    def _wait_until(self, deadline: float) -> None:
+        while self.is_busy and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
 
     def close(self, *, seconds: float) -> None:
         """Stop after the step in hand, and wait for that, but no longer than `seconds`."""

@@ -1,14 +1,19 @@
 """Vendors' batches as people see them."""
 
 import pytest
+from sqlalchemy import insert
 
 from embedmill.console.cli.reports import print_lane
+from embedmill.console.listening import Listener
+from embedmill.console.services import controlling
 from embedmill.console.services.bulk import describe_batch, list_batches, show_batch
 from embedmill.console.services.jobs import BatchLane
 from embedmill.shared.db.bulk_batches import BulkBatch
+from embedmill.shared.db.schema import bulk_batch
 from embedmill.shared.errors import NotFound
 from embedmill.shared.ledger import BatchState
 from embedmill.shared.runtime import Runtime
+from tests.shared.db.tracker import Tracker
 
 
 def batch(**told: object) -> BulkBatch:
@@ -43,6 +48,22 @@ def test_a_batch_that_the_vendor_did_not_take_is_told_where_none_is_open(
     batches = [describe_batch(batch(ended_at=130.0, **each)) for each in (last, {"id": 6, "state": BatchState.ENDED})]
     print_lane(BatchLane({}, {}, batches))
     assert told in capsys.readouterr().out
+
+
+def test_a_job_that_is_cancelled_where_nobody_does_the_chores_says_which_batches_are_out(
+    runtime: Runtime, tracker: Tracker
+) -> None:
+    told: list[str] = []
+    listener = Listener(on_notice=lambda notice: told.append(notice.text))
+    values = dict.fromkeys(("provider", "model", "operation", "kind", "target", "key"), "any")
+    counts = dict.fromkeys(("requests", "inputs", "tokens_in", "tokens_out", "created_at", "due_at"), 1)
+    tracker.submit(["file:///a"])
+    with runtime.database.write() as connection:
+        connection.execute(insert(bulk_batch).values(**values, **counts, job_id=tracker.job, state="prepared"))
+    controlling.cancel(runtime, tracker.job, listener=listener)
+    (text,) = told
+    assert text.startswith("batch 1 is not settled with the vendor: the chores stop it")
+    assert text.endswith(": embedmill workers start --only-chores")
 
 
 def test_a_batch_that_there_is_not_is_named(runtime: Runtime) -> None:

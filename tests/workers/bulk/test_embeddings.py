@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedmill.shared.db import budgets, bulk_batches, bulk_lane
+from embedmill.shared.db import budgets, bulk_batches, bulk_lane, jobs, waits
 from embedmill.shared.db.collections import update_settings
 from embedmill.shared.db.schema import attempt, dead_letter, usage
 from embedmill.shared.ledger import BudgetScope, Lane
@@ -231,6 +231,8 @@ def test_cancelling_a_job_stops_its_batches_at_the_vendor(line: Line[OpenAISimul
     line.park()
     line.round()
     line.tracker.control("cancel_job")
+    line.batcher.finish(seconds=60)  # as the process does that worked on the job
+    assert [batch.vendor_state for batch in line.batches()] == ["cancelled"]
     rounds(line, 3)
     (batch,) = line.batches()
     assert (batch.state, batch.vendor_state) == ("ended", "cancelled")
@@ -383,6 +385,9 @@ def test_a_key_that_is_refused_while_a_batch_is_out_leaves_it_submitted(
         line.round()
     assert (line.states(), line.reasons()) == (["submitted"], {"bulk"})
     assert refusals(line) == 1
+    with line.runtime.database.read() as connection:
+        (row,) = waits.list_waiting(connection, jobs.get_job(connection, line.tracker.job))
+    assert "it does not accept the key; check OPENAI_API_KEY" in row["last_error"]
     line.vendor.faults.clear()
     correct_key(line)
     line.finish()
