@@ -6,6 +6,7 @@ is known for every row: no row that could be among the best is lost between leve
 the row alone, so that every layout finds the same rows.
 """
 
+import math
 import os
 import sys
 import weakref
@@ -25,6 +26,8 @@ WORD_BITS = 64
 LEVELS = 127
 PLANES = 3
 MOST_WEIGHT = 2**PLANES - 1
+HEAVY = 0.6
+"""A component is heavy above this share of what each is where all are alike; of signs of normal ones, the best cut."""
 ROUNDING = 2e-5
 """What products in 32 bits may be off by, whatever the order in which they are summed."""
 BLOCK_ROWS = 2_048
@@ -148,6 +151,11 @@ def sign_words(unit: Floats) -> Bits:
     return _packed(unit > 0)
 
 
+def heavy_components(query: Floats) -> Bits:
+    """Those of a query of length 1 that tell most, as `sign_words` has them: the others' signs are more noise."""
+    return _packed(np.abs(query) > HEAVY / math.sqrt(query.shape[1]))
+
+
 def weight_planes(query: Floats) -> Bits:
     """How large each component is beside the largest, in sevenths: of shape (planes, words), a plane for each bit."""
     largest = max(float(np.abs(query).max(initial=0.0)), np.finfo(np.float32).tiny)
@@ -162,12 +170,13 @@ def _packed(bits: NDArray[np.bool_]) -> Bits:
     return np.ascontiguousarray(np.packbits(padded, axis=1).view(np.uint64).T)
 
 
-def distances(signs: Bits, query: Bits) -> NDArray[np.uint16]:
-    """In how many bits the signs of each row differ from the query's, which are of shape (words, 1)."""
+def distances(signs: Bits, query: Bits, wanted: Bits) -> NDArray[np.uint16]:
+    """In how many of the wanted bits the signs of each row differ from the query's; both are of shape (words, 1)."""
     rows = signs.shape[1]
     total, differing, often = np.zeros(rows, np.uint16), np.empty(rows, np.uint64), np.empty(rows, np.uint8)
-    for word, wanted in zip(signs, query[:, 0], strict=True):
-        np.bitwise_xor(word, wanted, out=differing)
+    for word, asked, mask in zip(signs, query[:, 0], wanted[:, 0], strict=True):
+        np.bitwise_xor(word, asked, out=differing)
+        np.bitwise_and(differing, mask, out=differing)
         np.bitwise_count(differing, out=often)
         np.add(total, often, out=total)
     return total

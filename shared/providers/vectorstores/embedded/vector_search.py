@@ -1,8 +1,9 @@
 """Owns the search for near vectors in segments: which rows can be among the best by their codes.
 
 Up to `EXACT_ROWS` rows every row is looked at, and none that belongs to the best is missed. Above that, only the rows
-whose signs are nearest to the query's are, first by how many of them differ and then by how much these weigh. All rows
-that are as far are in or out together, so that which rows are looked at depends on the documents alone.
+whose signs are nearest to the query's are: first by how many differ of those that tell most, then by how much all that
+differ weigh. All rows that are as far are in or out together, so that which rows are looked at depends on the documents
+alone.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
     Floats,
     distances,
     estimates,
+    heavy_components,
     sign_words,
     unit_rows,
     weighed_distances,
@@ -48,9 +50,9 @@ class RowShare:
         return max(self.least, size // self.one_in, self.for_each * top_k)
 
 
-NEAR = RowShare(16_000, 20, 16)
-"""Whose signs differ in the fewest bits."""
-CANDIDATES = RowShare(2_000, 320, 4)
+NEAR = RowShare(6_000, 100, 16)
+"""Whose signs differ in the fewest of the query's heavy bits."""
+CANDIDATES = RowShare(2_000, 500, 4)
 """Of these, whose differing bits weigh least."""
 
 KEPT_BYTES = 16 * 2**20
@@ -87,12 +89,12 @@ def _mapped(portions: Sequence[Portion]) -> set[int]:
 
 def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
     """At least as many rows of all as are to be looked at, by their signs."""
-    signs = sign_words(query)
+    signs, heavy = sign_words(query), heavy_components(query)
     beyond = WORD_BITS * len(signs) + 1
     measured: list[tuple[Portion, Distances]] = []
 
     def measure(portion: Portion) -> None:
-        apart = distances(portion.segment.codes.signs, signs)
+        apart = distances(portion.segment.codes.signs, signs, heavy)
         measured.append((portion, apart if portion.mask is None else np.where(portion.mask, apart, beyond)))
 
     for portion in portions:
