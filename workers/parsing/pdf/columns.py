@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Rule
-from embedmill.workers.parsing.pdf.lines import Line
-from embedmill.workers.parsing.pdf.markers import MARKER
+from embedmill.workers.parsing.pdf.lines import Line, LineCell
+from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER
 
 COLUMN_LINES = 6
 """Lines with text on both sides of a gap that two columns have at the least."""
@@ -102,7 +102,9 @@ def _columns_at(lines: list[Line], start: int, level: Sequence[Rule]) -> tuple[i
             both += _is_on_both_sides(lines[end], low, high)
             end += 1
         middle = (low + high) / 2
-        if both >= COLUMN_LINES and end > best[0] and _is_prose(lines[start:end], middle, level):
+        is_listed = _begins_item(left) and _begins_item(right)
+        enough = 1 if is_listed else COLUMN_LINES
+        if both >= enough and end > best[0] and _are_columns(lines[start:end], middle, level, is_listed=is_listed):
             best = end, middle
     return best
 
@@ -125,11 +127,18 @@ def _is_on_both_sides(line: Line, low: float, high: float) -> bool:
     return line.cells[0].right <= low and line.cells[-1].left >= high
 
 
-def _is_prose(lines: Sequence[Line], gap: float, level: Sequence[Rule]) -> bool:
-    """Whether both sides are running text, and no rule crosses the gap."""
+def _begins_item(cell: LineCell) -> bool:
+    """Whether a bullet and a text stand in a cell."""
+    return cell.text[0] in BULLETS and MARKER.match(cell.text) is not None
+
+
+def _are_columns(lines: Sequence[Line], gap: float, level: Sequence[Rule], *, is_listed: bool) -> bool:
+    """Whether both sides are running text, or lists, and no rule crosses the gap."""
     top, bottom = lines[0].base, lines[-1].base
     if any(rule.start < gap < rule.end and bottom <= rule.at <= top for rule in level):
         return False
+    if is_listed:
+        return True
     left = [cell for line in lines for cell in line.cells if cell.right <= gap]
     right = [cell for line in lines for cell in line.cells if cell.right > gap]
     return all(sum(cell.text.count(" ") + 1 for cell in side) >= COLUMN_WORDS * len(side) for side in (left, right))

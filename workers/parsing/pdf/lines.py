@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
@@ -220,11 +221,21 @@ def _line(words: Sequence[Word], text_page: Any, fonts: Fonts, walls: Sequence[R
         (word,) = words
         cells = [LineCell(word.left, word.right, word.text, word.breaks, word.lefts)]
         return Line(cells, word.base, word.size, bold=bold, fixed=fixed, backward=word.backward)
-    size = sorted([word.size for word in words])[len(words) // 2]
+    size = _size(words)
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
     walls = [wall for wall in walls if wall.start <= base + 1 and base <= wall.end] if walls else ()
     cells = cells_of(words, CELL_GAP * size, walls)
     return Line(cells, base, size, bold=bold, fixed=fixed, backward=True in [word.backward for word in words])
+
+
+def _size(words: Sequence[Word]) -> float:
+    """The height of a line: that of its letters in the middle, as an item's number may be larger than its text."""
+    heights = sorted([(word.size, len(word.text)) for word in words])
+    if heights[0][0] == heights[-1][0]:
+        return heights[0][0]
+    middle = sum([length for _, length in heights]) / 2
+    passed = accumulate([length for _, length in heights])
+    return next(size for (size, _), length in zip(heights, passed, strict=True) if length > middle)
 
 
 def _style(words: Sequence[Word], text_page: Any, fonts: Fonts) -> Font:

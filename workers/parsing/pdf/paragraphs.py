@@ -9,13 +9,18 @@ from embedmill.workers.parsing.pdf.hyphens import HYPHENS
 from embedmill.workers.parsing.pdf.lines import Line
 from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER
 from embedmill.workers.parsing.pdf.tables import Part
+from embedmill.workers.parsing.pdf.words import Box
 
 APART = 1.3
 """Of the usual distance of lines: farther apart is a new paragraph."""
 FARTHEST = 2.3
 """Of a line's height: lines of one paragraph are never farther apart."""
+WIDE = 1.6
+"""Of a line's height: lines so far apart are one paragraph only where each ends for want of room."""
 INDENT = 0.8
 """Of a line's height: so much farther right a first line begins."""
+SHIFTED = 2.0
+"""Of a line's height: lines that begin so far from each other are one paragraph only for want of room, too."""
 SHORT = 0.85
 """Of a column's width: a shorter line that ends a sentence ends its paragraph."""
 OTHER_SIZE = 0.12
@@ -35,13 +40,15 @@ def _ends_sentence(text: str) -> bool:
 class Paragraphs:
     """Judges the lines of one page by their distances and by the column in which they stand."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], box: Box) -> None:
+        """`box` is the page's visible one."""
         self._lines = [part for part in parts if isinstance(part, Line)]
         self._place = {id(line): number for number, line in enumerate(self._lines)}
         self._has_starred_items = sum([line.text.startswith(_STAR) for line in self._lines]) > 1
         self._spans = [(line.left, line.right) for line in self._lines]
         gaps = [above.base - line.base for above, line in pairwise(self._lines) if _is_below(above, line)]
         self._leading = median(gaps) if gaps else 0.0
+        self._edge = _right_edge(self._lines, box)
 
     def goes_on(self, before: Line, line: Line) -> bool:
         """Whether the paragraph of the line before goes on with this one."""
@@ -52,8 +59,10 @@ class Paragraphs:
             return False
         gap = before.base - line.base
         if gap <= 0:
-            return not ended or before.text[-1] in HYPHENS
+            return before.bold == line.bold and (not ended or before.text[-1] in HYPHENS)
         if gap > min(APART * (self._leading or FARTHEST * line.size), FARTHEST * line.size):
+            return False
+        if (gap > WIDE * line.size or _is_shifted(before, line)) and self.had_room(before, line):
             return False
         return not (ended and (self._is_indented(before, line) or self._is_short(before)))
 
@@ -73,6 +82,16 @@ class Paragraphs:
         """Whether the line begins farther right than its column."""
         return line.left > self._column(line)[0] + INDENT / 2 * line.size
 
+    def had_room(self, before: Line, line: Line) -> bool:
+        """Whether the next line's first word had room in the line before, up to the edge of its column."""
+        if before.backward != line.backward:
+            return True
+        cell = line.cells[0]
+        first = cell.text.partition(" ")[0]
+        width = (cell.right - cell.left) * (len(first) + 1) / max(len(cell.text), 1)
+        left, right = self._column(before)
+        return before.left - width > left if line.backward else before.right + width < max(right, self._edge)
+
     def _is_indented(self, before: Line, line: Line) -> bool:
         left, _ = self._column(line)
         return line.left > max(before.left, left) + INDENT * line.size
@@ -90,6 +109,19 @@ class Paragraphs:
         around = self._spans[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS]
         column = [span for span in around if span[0] < right and span[1] > left]
         return min([span[0] for span in column]), max([span[1] for span in column])
+
+
+def _right_edge(lines: Sequence[Line], box: Box) -> float:
+    """Where the text of a page of one column ends, if its margins are alike; 0 where there are more columns."""
+    left = min([line.left for line in lines], default=0.0)
+    is_one = all(line.left < (box[0] + box[2]) / 2 for line in lines)
+    return box[2] - (left - box[0]) if is_one else 0.0
+
+
+def _is_shifted(before: Line, line: Line) -> bool:
+    """Whether a line begins far from where the one before it begins, and is not centred below it."""
+    is_far = abs(line.left - before.left) > SHIFTED * line.size
+    return is_far and abs(line.left + line.right - before.left - before.right) > 2 * line.size
 
 
 def _is_below(above: Line, line: Line) -> bool:

@@ -86,9 +86,10 @@ def _write(document: "PdfDocument", pages: Sequence[PdfPage | None], draft: Draf
     headings = find_headings(told, read_outline(document), body)
     writer = PageWriter(draft, headings, words, code=not _is_typewritten(lines))
     for index, (page, parts) in enumerate(zip(pages, told, strict=True)):
-        writer.write(parts, index)
-        for comment in page.comments if page else ():
-            writer.paragraph(_told(comment))
+        if page:
+            writer.write(parts, index, page.box)
+            for comment in page.comments:
+                writer.paragraph(_told(comment))
     writer.close()
 
 

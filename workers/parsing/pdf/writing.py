@@ -9,9 +9,10 @@ from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import CAPTION, CAPTION_OF_TABLE, TICKS, has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.markers import BULLETS, CAPTION, CAPTION_OF_TABLE, TICKS, has_leaders, without_leaders
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, PdfTable
+from embedmill.workers.parsing.pdf.words import Box
 
 if TYPE_CHECKING:
     from embedmill.workers.parsing.table import Table as DraftTable
@@ -20,8 +21,11 @@ DEEPER = 0.8
 """Of a line's height: so much farther right the marker of a nested item stands."""
 HANGING = 0.3
 """Of a line's height: so much farther right than its marker the lines of an item stand."""
+FARTHEST_HANGING = 6.0
+"""The same: what begins farther right is no line of the item."""
 LONGEST_CAPTION = 600
 
+_BULLETS_BEHIND = re.compile(f"(?:(?![{TICKS}])[{BULLETS}] +)+")
 _ADDRESS = re.compile(r"\S+(?: \S+)?@\S+|(?:https?://|www\.)\S+")
 
 
@@ -41,12 +45,13 @@ class PageWriter:
         self._since = 0
         self._marker = ""
         self._markers: list[float] = []
+        self._opened = -1, 0.0
         self._table: tuple[DraftTable, PdfTable, int] | None = None
 
-    def write(self, parts: Sequence[Part], page: int) -> None:
-        """The parts of a page, whose number counts from 0."""
+    def write(self, parts: Sequence[Part], page: int, box: Box) -> None:
+        """The parts of a page, whose number counts from 0, and whose visible `box` is given."""
         self._page = page
-        paragraphs = Paragraphs(parts)
+        paragraphs = Paragraphs(parts, box)
         if not self._is_cut():
             self._flush()
         at = 0
@@ -107,11 +112,18 @@ class PageWriter:
         elif opened := paragraphs.opens_item(line, before, in_item=bool(self._marker)):
             self._flush()
             self._open_item(line, opened)
-        elif before and (self._hangs(before, line) or paragraphs.goes_on(before, line)):
+        elif before and self._goes_on(before, line, paragraphs):
             self._waiting.append(line)
         else:
             self._flush()
             self._begin(line)
+
+    def _goes_on(self, before: Line, line: Line, paragraphs: Paragraphs) -> bool:
+        """Whether what waits goes on with a line; left of an item's marker, only where its text had no room."""
+        if self._hangs(before, line):
+            return True
+        is_left = bool(self._marker and self._markers) and line.left < self._markers[-1] - DEEPER * line.size
+        return paragraphs.goes_on(before, line) and not (is_left and paragraphs.had_room(before, line))
 
     def _begin(self, line: Line) -> None:
         self._waiting, self._since = [line], self._page
@@ -120,17 +132,25 @@ class PageWriter:
 
     def _open_item(self, line: Line, opened: "re.Match[str]") -> None:
         self._waiting, self._since = [line], self._page
+        if self._rises(line):
+            self._markers = []
+        self._opened = self._page, line.base
         sign = opened["bullet"]
         self._marker = opened[0].strip() if not sign or sign in TICKS else "-"
         self._markers = [left for left in self._markers if left < line.left - DEEPER * line.size]
         self._markers.append(line.left)
+
+    def _rises(self, line: Line) -> bool:
+        """Whether an item stands as high as the one before it on its page, so that it is another column's."""
+        page, base = self._opened
+        return page == self._page and line.base > base - line.size / 2
 
     def _hangs(self, before: Line, line: Line) -> bool:
         """Whether the line goes on with an item, farther right than its marker."""
         if not self._marker or line.alone or not self._markers:
             return False
         near = 0 < before.base - line.base < 1.6 * line.size
-        return near and line.left > self._markers[-1] + HANGING * line.size
+        return near and HANGING * line.size < line.left - self._markers[-1] < FARTHEST_HANGING * line.size
 
     def _flush(self) -> None:
         """What waits becomes a block."""
@@ -141,6 +161,7 @@ class PageWriter:
         marker, self._marker = self._marker, ""
         if marker:
             _, _, text = f"{text} ".partition(" ")
+            text = text[found.end() :] if (found := _BULLETS_BEHIND.match(text)) else text
             self._draft.list_item(text.strip(), marker=marker, depth=len(self._markers) - 1, page=page)
         elif len(text) <= LONGEST_CAPTION and CAPTION.match(text):
             self._draft.caption(text, page=page)
