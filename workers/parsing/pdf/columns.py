@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
-from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER
+from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER, is_marker
 
 COLUMN_LINES = 6
 """Lines with text on both sides of a gap that two columns have at the least."""
@@ -50,7 +50,7 @@ def _with_markers(lines: list[Line]) -> list[Line]:
 
 
 def _is_marker(line: Line) -> bool:
-    return len(line.cells) == 1 and MARKER.fullmatch(f"{line.text} ") is not None
+    return len(line.cells) == 1 and is_marker(line.text)
 
 
 def _owner(marker: Line, lines: Iterable[Line]) -> Line | None:

@@ -30,7 +30,7 @@ class DocumentWords:
 
     def __init__(self, lines: Iterable[str] = (), is_listed: Callable[[str], bool] | None = None) -> None:
         self._lines = lines
-        self._is_listed = is_listed or _is_listed
+        self._is_listed = is_listed or is_in_vocabulary
 
     @cached_property
     def _seen(self) -> Counter[str]:
@@ -45,6 +45,11 @@ class DocumentWords:
         wholes = [_SIGN.sub(ligature, found[0]) for ligature in _LIGATURES]
         words = [whole for whole in wholes if self._is_known(whole.casefold())]
         return words[0] if len(words) == 1 else found[0]
+
+    def knows(self, word: str) -> bool:
+        """Whether it stands in the document, or in the list, however short it is."""
+        folded = word.casefold()
+        return self._seen[folded] > 0 or self._is_listed(folded)
 
     def _is_known(self, word: str) -> bool:
         return len(word) >= _SHORTEST and (self._seen[word] > 0 or self._is_listed(word))
@@ -76,7 +81,7 @@ class DocumentWords:
         return self._is_known(part)
 
 
-def _is_listed(word: str) -> bool:
+def is_in_vocabulary(word: str) -> bool:
     """Whether the tokenizer's vocabulary has it as a whole: some 40,000 frequent words, most of them English."""
     return b64encode(f" {word}".encode()) in _vocabulary()
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, TypeVar
 
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.fonts import Font, Fonts
+from embedmill.workers.parsing.pdf.initial_letters import is_initial
+from embedmill.workers.parsing.pdf.markers import is_marker
 from embedmill.workers.parsing.pdf.scripts import is_script, is_stacked, written
 from embedmill.workers.parsing.pdf.tags import Tag, Tags, tag_of
 from embedmill.workers.parsing.pdf.words import PARTING, Break, Stretch, Word
@@ -134,6 +135,8 @@ def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
         _take_script(before, line)
     elif _goes_on(before, line):
         gap = line.left - before.right
+        if is_marker(before.text) and len(before.cells) == 1:
+            before.size = min(before.size, line.size)
         if gap <= CELL_GAP * max(before.size, line.size) and not _parted(walls, before.right, line.left, line.base):
             before.cells[-1] = _joined(before.cells[-1], line.cells[0], line.size)
             before.cells += line.cells[1:]
@@ -147,7 +150,9 @@ def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
 def _is_beside(before: Line, line: Line) -> bool:
     """Whether one of two lines is a script of the other, right behind it."""
     size = max(before.size, line.size)
-    if before.size == line.size or not -SCRIPT_GAP * size < line.left - before.right < SCRIPT_GAP * size:
+    if before.size == line.size or is_initial(before.text, before.size, line.size):
+        return False
+    if not -SCRIPT_GAP * size < line.left - before.right < SCRIPT_GAP * size:
         return False
     small, other = (line, before) if line.size < before.size else (before, line)
     if not is_script(small.size, small.base, of_size=other.size, of_base=other.base):
@@ -208,6 +213,8 @@ def _runs(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
 def _breaks(before: Word, word: Word) -> bool:
     if before.base == word.base and word.left >= before.left:
         return False
+    if is_initial(before.text, before.size, word.size):
+        return True
     size = max(before.size, word.size)
     is_apart = word.left - before.right > CELL_GAP * size and before.size == word.size
     if abs(before.base - word.base) > (SAME_BASE if is_apart else RAISED) * size:
@@ -221,6 +228,8 @@ def _line(words: Sequence[Word], text_page: Any, fonts: Fonts, walls: Sequence[R
         (word,) = words
         cells = [LineCell(word.left, word.right, word.text, word.breaks, word.lefts)]
         return Line(cells, word.base, word.size, bold=bold, fixed=fixed, backward=word.backward)
+    if _is_mark(words[0], words[1]):
+        words = [words[0]._replace(text=f"[{words[0].text}]"), *words[1:]]
     size = _size(words)
     base = words[0].base if words[0].size >= size else max(words, key=lambda word: word.size).base
     walls = [wall for wall in walls if wall.start <= base + 1 and base <= wall.end] if walls else ()
@@ -228,14 +237,19 @@ def _line(words: Sequence[Word], text_page: Any, fonts: Fonts, walls: Sequence[R
     return Line(cells, base, size, bold=bold, fixed=fixed, backward=True in [word.backward for word in words])
 
 
+def _is_mark(word: Word, following: Word) -> bool:
+    """Whether a number that opens a line is a footnote's mark, which stands apart from its text."""
+    if not word.text.isdecimal() or word.base <= following.base:
+        return False
+    return is_script(word.size, word.base, of_size=following.size, of_base=following.base)
+
+
 def _size(words: Sequence[Word]) -> float:
-    """The height of a line: that of its letters in the middle, as an item's number may be larger than its text."""
-    heights = sorted([(word.size, len(word.text)) for word in words])
-    if heights[0][0] == heights[-1][0]:
-        return heights[0][0]
-    middle = sum([length for _, length in heights]) / 2
-    passed = accumulate([length for _, length in heights])
-    return next(size for (size, _), length in zip(heights, passed, strict=True) if length > middle)
+    """The height of a line: that of its words in the middle, without an item's number that is larger than its text."""
+    while len(words) > 1 and words[0].size > words[-1].size and is_marker(words[0].text):
+        words = words[1:]
+    sizes = sorted([word.size for word in words])
+    return sizes[len(sizes) // 2]
 
 
 def _style(words: Sequence[Word], text_page: Any, fonts: Fonts) -> Font:

@@ -24,7 +24,13 @@ CAPTION = re.compile(
 CAPTION_OF_TABLE = re.compile(r"t|表|т", re.IGNORECASE)
 """What the caption of a table, and of no other thing, begins with."""
 
+
 _LEADERS = re.compile(r"(?:(?:\. ?){4,}|\u2026{2,})\s*(?=[\dA-Za-z.-]{1,7}$)")
+
+
+def is_marker(text: str) -> bool:
+    """Whether a text is what opens an item, and nothing else."""
+    return MARKER.fullmatch(f"{text} ") is not None
 
 
 def has_leaders(text: str) -> bool:

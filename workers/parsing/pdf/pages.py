@@ -25,13 +25,14 @@ ANGLE_DIGITS = 1
 class PdfPage:
     """`lines` are those of the direction that most of its text has; `turned` are the others, direction by direction.
 
-    Where that direction is not upright, no rules are kept. `garbled`: its text says nothing; `scanned`: OCR read it;
-    `only_runs`: all its lines are running ones.
+    `angles` are these directions, in radians. Where that of `lines` is not upright, no rules are kept. `garbled`: its
+    text says nothing; `scanned`: OCR read it; `only_runs`: all its lines are running ones.
     """
 
     box: Box
     lines: list[Line]
     turned: list[list[Line]]
+    angles: list[float]
     drawings: Drawings
     fields: list[Field]
     comments: list[Comment]
@@ -64,6 +65,7 @@ def read_page(document: "PdfDocument", index: int, fonts: Fonts, *, tagged: bool
                 box,
                 lines,
                 [build_lines(stretches, text_page.raw, fonts) for stretches in turned],
+                [stretches[0].angle for stretches in turned],
                 drawings,
                 [found for found in annotations if isinstance(found, Field)],
                 [found for found in annotations if isinstance(found, Comment)],

@@ -24,6 +24,9 @@ SHIFTED = 2.0
 SHORT = 0.85
 """Of a column's width: a shorter line that ends a sentence ends its paragraph."""
 OTHER_SIZE = 0.12
+FEW = 5
+"""Lines of a page that do not tell how wide its column is; nor do more, if they are all so short a part of it:"""
+TOLD = 0.6
 NEIGHBOURS = 12
 """Lines before and behind that tell how wide a column is."""
 
@@ -90,7 +93,10 @@ class Paragraphs:
         first = cell.text.partition(" ")[0]
         width = (cell.right - cell.left) * (len(first) + 1) / max(len(cell.text), 1)
         left, right = self._column(before)
-        return before.left - width > left if line.backward else before.right + width < max(right, self._edge)
+        if line.backward:
+            return before.left - width > left
+        is_told = len(self._lines) > FEW and right - left > TOLD * (self._edge - left)
+        return before.right + width < (right if is_told else max(right, self._edge))
 
     def _is_indented(self, before: Line, line: Line) -> bool:
         left, _ = self._column(line)

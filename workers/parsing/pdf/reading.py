@@ -16,6 +16,8 @@ from embedmill.workers.parsing.pdf.fields import place_fields
 from embedmill.workers.parsing.pdf.fonts import Fonts
 from embedmill.workers.parsing.pdf.headings import body_size, find_headings
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
+from embedmill.workers.parsing.pdf.initials import with_initials
+from embedmill.workers.parsing.pdf.line_numbers import without_line_numbers
 from embedmill.workers.parsing.pdf.lines import Line
 from embedmill.workers.parsing.pdf.outline import read_outline
 from embedmill.workers.parsing.pdf.pages import PdfPage, read_page
@@ -24,10 +26,14 @@ from embedmill.workers.parsing.pdf.running import drop_running_lines
 from embedmill.workers.parsing.pdf.silent import read_silent_pages
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.tags import is_tagged
+from embedmill.workers.parsing.pdf.turned_cells import with_turned_cells
 from embedmill.workers.parsing.pdf.writing import PageWriter
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
+
+TYPEWRITTEN = 0.8
+"""Of a document's letters: with more in a fixed-width font, it is the document's own."""
 
 _WRONG_PASSWORD = 4  # FPDF_ERR_PASSWORD in fpdfview.h
 _NAMELESS = "(anonymous)"  # the title that ReportLab gives to a document without one
@@ -102,7 +108,8 @@ def _liken(lines: Sequence[Line], body: float) -> None:
 
 def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
     """A page in reading order, with its tables; text in other directions comes last."""
-    lines = with_columnwise_rows(place_fields(page.lines, page.fields))
+    lines = with_initials(without_line_numbers(with_turned_cells(page), page.drawings.level), words)
+    lines = with_columnwise_rows(place_fields(lines, page.fields))
     parts = with_ruled_tables(in_order(lines, page.drawings.level), page.drawings, words)
     parts = with_cellwise_rows(parts, page.drawings.level, words)
     mark_counters(parts)
@@ -116,7 +123,8 @@ def _parts(page: PdfPage, words: DocumentWords) -> list[Part]:
 
 def _is_typewritten(lines: Sequence[Line]) -> bool:
     """Whether a fixed-width font is the document's own, and no sign of code."""
-    return sum(line.fixed for line in lines) > len(lines) / 2
+    letters = [(len(line.text), line.fixed) for line in lines]
+    return sum(count for count, fixed in letters if fixed) > TYPEWRITTEN * sum(count for count, _ in letters)
 
 
 def _told(comment: Comment) -> str:

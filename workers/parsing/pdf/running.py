@@ -20,6 +20,8 @@ APART = 1.4
 MARGIN = 0.09
 """Of a page's height: outside, lines may run whose words change from page to page."""
 MOST_PAGES_SHARE = 0.6
+HUGE = 3.0
+"""Of the body's size: so large are words that are laid over pages."""
 LARGER = 1.12
 """Of the body's size: larger lines whose words change are headings."""
 
@@ -47,6 +49,7 @@ def drop_running_lines(pages: Sequence[PdfPage | None], body: float) -> None:
     """Takes the running lines out of `pages`, unless nothing would be left; `body` is the size of running text."""
     held = [(number, page) for number, page in enumerate(pages, start=1) if page]
     running = {id(edge.line) for slot in _slots(held) for edge in _running(slot, len(held), body)}
+    running |= {id(line) for line in _watermarks(held, body)}
     stamps = _stamps(held)
     is_all = all(id(line) in running for _, page in held for line in page.lines)
     for _, page in held:
@@ -60,6 +63,18 @@ def _stamps(pages: Sequence[tuple[int, PdfPage]]) -> set[str]:
     """Turned text that is the same on several pages."""
     texts = Counter(text for _, page in pages for text in {line.text for lines in page.turned for line in lines})
     return {text for text, count in texts.items() if count >= PAGES}
+
+
+def _watermarks(pages: Sequence[tuple[int, PdfPage]], body: float) -> Iterator[Line]:
+    """Words far larger than the text that stand at one place of most pages."""
+    if len(pages) < 2:
+        return
+    found: dict[tuple[str, int, int], list[Line]] = defaultdict(list)
+    for line in (line for _, page in pages for line in page.lines if line.size > HUGE * body):
+        found[line.text, round(line.base), round(line.left)].append(line)
+    for lines in found.values():
+        if len(lines) > MOST_PAGES_SHARE * len(pages):
+            yield from lines
 
 
 def _slots(pages: Sequence[tuple[int, PdfPage]]) -> Iterator[list[_Edge]]:

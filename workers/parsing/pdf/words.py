@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate, chain, count, groupby, islice, repeat, takewhile
+from itertools import accumulate, chain, count, groupby, islice, pairwise, repeat, takewhile
 from operator import add, itemgetter
 from struct import iter_unpack
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
+from embedmill.workers.parsing.pdf.letters import RUN, words_of
+from embedmill.workers.parsing.pdf.markers import is_marker
 from embedmill.workers.parsing.pdf.scripts import (
     MAY_HOLD,
     MAY_OPEN,
@@ -167,6 +169,7 @@ class _Places:
         self._is_plain = text.isascii()
         self._goes_back = not self._is_plain and _RIGHT_TO_LEFT.search(text) is not None
         self._suspects = [found.start() for found in MAY_HOLD.finditer(text)][::-1]
+        self._set_apart = [found.span() for found in RUN.finditer(text)][::-1]
         self._visible = box
         self._walls = sorted(walls)
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
@@ -175,6 +178,7 @@ class _Places:
         # What it answers, which every character that is there has, would cost a fifth of the call.
         self._loose_box = by_address("FPDFText_GetLooseCharBox", None, ctypes.c_int, ctypes.c_void_p)
         origin = by_address("FPDFText_GetCharOrigin", None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        self._is_generated = by_address("FPDFText_IsGenerated", ctypes.c_int, ctypes.c_int)
         self._ask_origin = partial(origin, self._page)
 
     def stretches(self) -> Iterator[Stretch]:
@@ -204,6 +208,14 @@ class _Places:
         """The visible words of a line, or all of them as one."""
         if self.angle:
             return [self._turned(place) for place in self._upright(words)]
+        if self._set_apart and self._set_apart[-1][0] < words[-1][1]:
+            words, joined = self._joined(words)
+            if joined:
+                told = self._scripted(words, is_even=True) | joined
+                return [
+                    _word(told.get(place[0]) or self._text[place[0] : place[1]], place)
+                    for place in self._upright(words)
+                ]
         pieces = self._pieces(words)
         text, suspects = self._text, self._suspects
         if pieces and not (suspects and suspects[-1] < words[-1][1]) and not text[words[0][0]].isdecimal():
@@ -212,6 +224,30 @@ class _Places:
         if pieces and not told:
             return pieces
         return [_word(told.get(place[0]) or text[place[0] : place[1]], place) for place in self._upright(words)]
+
+    def _joined(self, words: Sequence[_Found]) -> tuple[Sequence[_Found], dict[int, str]]:
+        """A line's words with those as one whose letters are set apart, and these by their first characters."""
+        kept, joined = list(words), dict[int, str]()
+        while self._set_apart and self._set_apart[-1][0] < words[-1][1]:
+            begin, behind = self._set_apart.pop()
+            first, end = (bisect_left(kept, place, key=_FIRST) for place in (begin, behind))
+            letters = kept[first:end]
+            if len(letters) < _FEW:
+                continue
+            gaps = [self._gap_behind(one, other) for one, other in pairwise(letters)]
+            size = letters[0][2][1] - letters[0][2][3]
+            spans = words_of("".join([self._text[letter[0]] for letter in letters]), gaps, size)
+            for one, other in reversed(list(spans)):
+                of = letters[one:other]
+                joined[of[0][0]] = self._text[of[0][0] : of[-1][1]].replace(" ", "")
+                kept[first + one : first + other] = [(of[0][0], of[-1][1], of[0][2], of[-1][3])]
+        return kept, joined
+
+    def _gap_behind(self, letter: _Found, following: _Found) -> float:
+        """The width of the blank between two letters; endless where the file has one."""
+        if self._is_generated(self._page, letter[1]) != 1:
+            return math.inf
+        return following[2][0] - letter[3][2]
 
     def _scripted(self, words: Sequence[_Found], *, is_even: bool) -> dict[int, str]:
         """The words of a line that have scripts, by their first characters, with these apart."""
@@ -295,6 +331,8 @@ class _Places:
         if self._walls and self._has_wall(start, right, base):
             return []
         asked = words if len(pieces) > 1 or length <= _FEW else (words[0], words[1], words[-1])
+        if size != top - bottom and is_marker(self._text[words[0][0] : words[0][1]]):
+            asked = words[1:] or words
         size = sorted([own_top - own_bottom for _, _, (_, own_top, _, own_bottom), _ in asked])[len(asked) // 2]
         places = words[length // 2][0], words[-1][0]
         if len(pieces) == 1:

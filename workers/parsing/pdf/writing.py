@@ -9,7 +9,14 @@ from embedmill.workers.parsing.pdf.code import code_from, written
 from embedmill.workers.parsing.pdf.headings import Heading, Headings
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS, DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, from_place
-from embedmill.workers.parsing.pdf.markers import BULLETS, CAPTION, CAPTION_OF_TABLE, TICKS, has_leaders, without_leaders
+from embedmill.workers.parsing.pdf.markers import (
+    BULLETS,
+    CAPTION,
+    CAPTION_OF_TABLE,
+    TICKS,
+    has_leaders,
+    without_leaders,
+)
 from embedmill.workers.parsing.pdf.paragraphs import Paragraphs
 from embedmill.workers.parsing.pdf.tables import Part, PdfTable
 from embedmill.workers.parsing.pdf.words import Box

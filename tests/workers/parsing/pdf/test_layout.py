@@ -9,6 +9,17 @@ from tests.workers.parsing.pdf.drawing import Page, read
 H, P, L, C = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.CODE
 LEFT = [f"the left side of line {number} ends" for number in range(8)]
 RIGHT = [f"on the right line {number} goes on" for number in range(8)]
+PROSE = [
+    "In the matter of the estate the court has heard",
+    "both parties and their counsel at length during the",
+    "sitting of the second week of March and finds that",
+    "the will was signed in the presence of two",
+    "witnesses who are of age and of sound mind and",
+    "that nothing in it offends against the law of this",
+    "county. The claim of the nephew is therefore not",
+    "allowed and he bears the costs of the",
+    "proceedings.",
+]
 BODY = [
     "The body of this page has lines of text that run",
     "from one side to the other, and more of them below,",
@@ -107,6 +118,12 @@ def test_code_keeps_its_lines_and_its_indentation() -> None:
     page.lines(72, 590, *BODY)
     code = [text for kind, text in shape(read(page)) if kind is C]
     assert code == ["def f():\n    return 1\n\nf()"]
+
+
+def test_code_that_is_most_of_a_short_document_is_code() -> None:
+    page = Page().text(72, 700, "The sum of two numbers is printed:")
+    page.lines(72, 670, "def add(a, b):", "    return a + b", "", "print(add(1, 2))", font="Courier")
+    assert [kind for kind, _ in shape(read(page))] == [P, C]
 
 
 def test_a_typewritten_document_is_no_code() -> None:
@@ -278,3 +295,78 @@ def test_numbers_so_wide_that_no_gap_parts_them_from_their_texts_count_on() -> N
 def test_rows_that_are_counted_below_names_of_columns_stay_rows() -> None:
     document = read(counted([(90, "#", "Name"), (90, "1", "Pump"), (90, "2", "Valve"), (90, "3", "Hose")]))
     assert texts(document, BlockKind.TABLE_ROW) == ["# | Name", "1 | Pump", "2 | Valve", "3 | Hose"]
+
+
+@pytest.mark.parametrize(
+    ("signs", "text"),
+    [
+        ("[(It was b) -300 (o) -300 (t) -300 (h) -300 (e) -300 (r) -580 (to) -280 (us)]", "It was bother to us"),
+        ("[(D) -400 (a) -400 (s) -900 (E) -400 (n) -400 (d) -400 (e.)]", "Das Ende."),
+        ("[(C) -400 (h) -400 (a) -400 (p) -400 (t) -400 (e) -400 (r) -900 (O) -400 (n) -400 (e)]", "Chapter One"),
+        ("[(A) -300 (B) -300 (C) -300 (D) -300 (E) -300 (F)]", "A B C D E F"),
+        ("[(x) -300 (y) -300 (u) -300 (v)]", "x y u v"),
+        ("[(a b c d e f g)]", "a b c d e f g"),
+    ],
+)
+def test_letters_that_are_set_apart_are_words_and_variables_are_not(signs: str, text: str) -> None:
+    assert texts(read(Page().draw(f"BT /F0 12 Tf 72 700 Td {signs} TJ ET"))) == [text]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["Valve", "  A part that opens and shuts.", "Pump", "  It moves water."], 4),
+        (["The first of two lines that reach as far as the page's margin lets", "  them go."], 1),
+    ],
+)
+def test_a_line_far_from_where_the_one_before_begins_goes_on_only_for_want_of_room(lines: list[str], told: int) -> None:
+    page = Page(box=(0, 0, 504, 792))
+    for number, line in enumerate(lines):
+        page.text(72 + 30 * line.count("  "), 700 - 14 * number, line.strip())
+    assert len(read(page).blocks) == told
+
+
+def test_single_lines_far_apart_are_paragraphs_and_double_spaced_prose_is_one() -> None:
+    single = Page().lines(72, 700, "First point", "Second one", "Third point", leading=26)
+    prose = Page(box=(0, 0, 504, 792)).lines(72, 700, *PROSE, leading=26)
+    assert texts(read(single)) == ["First point", "Second one", "Third point"]
+    assert len(read(prose).blocks) == 1
+
+
+def test_an_initial_opens_the_first_of_the_lines_beside_it() -> None:
+    page = Page(box=(0, 0, 404, 792)).text(72, 671, "T", size=40)
+    page.lines(100, 690, "he pump has two valves, of which one is open", "while the other is shut. Both are tested in")
+    assert texts(read(page.text(72, 662, "spring."))) == [
+        "The pump has two valves, of which one is open while the other is shut. Both are tested in spring."
+    ]
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_numbers_in_the_margin_that_count_lines_are_no_text(every: int) -> None:
+    page = Page()
+    for number, line in enumerate(PROSE + PROSE[:4], start=1):
+        page.text(100, 700 - 14 * number, line)
+        if number % every == 0:
+            page.text(72, 700 - 14 * number, str(number), size=8)
+    assert " ".join(texts(read(page))) == " ".join(PROSE + PROSE[:4])
+
+
+def test_words_that_are_laid_over_all_pages_are_no_text() -> None:
+    pages = [Page().lines(72, 700, *BODY, f"Page {at}.").text(150, 300, "DRAFT", size=80) for at in range(2)]
+    assert not any("DRAFT" in text for text in texts(read(*pages)))
+
+
+def test_lists_beside_each_other_are_two_and_a_larger_number_heads_nothing() -> None:
+    page = Page().text(72, 700, "Pumps and valves", size=20)
+    for at, texts_ in enumerate((("cheap", "dear"), ("quiet", "loud"))):
+        page.text(72, 660 - 14 * at, f"\x95 {texts_[0]}").text(320, 660 - 14 * at, f"\x95 {texts_[1]}")
+    page.text(72, 600, "1.", size=14).text(90, 600, "Open").text(72, 580, "2.", size=14).text(90, 580, "Shut")
+    page.lines(72, 500, *BODY)
+    assert [text for kind, text in shape(read(page)) if kind is L] == [
+        "- cheap", "- quiet", "- dear", "- loud", "1. Open", "2. Shut",
+    ]  # fmt: skip
+
+
+def test_a_footnote_s_mark_that_stands_apart_is_one() -> None:
+    page = Page().lines(72, 700, *BODY).text(72, 603, "1", size=5).text(77, 600, "Of two.", size=9)
+    assert texts(read(page))[-1] == "[1] Of two."

@@ -77,6 +77,14 @@ def test_a_grid_is_read_cell_by_cell() -> None:
     assert heads(document) == {(0, 1)}
 
 
+def test_names_of_columns_that_are_turned_upward_or_downward_head_them() -> None:
+    columns = (80, 180, 230, 280)
+    page = grid(put(Page(), [["Ann", "x", ""], ["Bob", "", "x"]], top=630), [705, 645, 627, 609], columns)
+    page.text(80, 650, "Name", font="Helvetica-Bold")
+    page.draw("BT /F1 12 Tf 0 1 -1 0 192 650 Tm (Monday) Tj 0 -1 1 0 242 700 Tm (Friday) Tj ET")
+    assert rows(read(page)) == ["Name | Monday | Friday", "Ann | x", "Bob |  | x"]
+
+
 def test_cells_of_several_lines_are_one_cell_where_rules_part_the_rows() -> None:
     page = put(Page(), [["Item", "What it is for"]], columns=(80, 180))
     page.lines(80, 670, "Long name", "of it").lines(180, 670, "It opens the", "valve.").text(80, 630, "B").text(
