@@ -1,5 +1,6 @@
 """Owns one look at the shards: both sides at a depth, what readers see of them, fused into one ranking, and texts."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from math import inf
@@ -17,7 +18,6 @@ from embedmill.retrieval.steps import Running, Steps
 from embedmill.shared.providers.vectorstores.exact import count_each
 from embedmill.shared.providers.vectorstores.rows import Match, VectorRow
 from embedmill.shared.words.queries import (
-    SpelledWords,
     asks_for_usual,
     has_only_faint_parts,
     most_of_words,
@@ -25,7 +25,7 @@ from embedmill.shared.words.queries import (
     weigh,
     weight_of_spelled,
 )
-from embedmill.shared.words.query_words import QueryWord
+from embedmill.shared.words.query_words import QueryWord, SpelledWords
 from embedmill.shared.words.spellings import folded, spelling_of
 from embedmill.shared.words.weighing import Wording
 from embedmill.shared.words.written import signed, written_as
@@ -293,7 +293,7 @@ def _finder_of(some: SpelledWords) -> Callable[[str], object]:
     if some.signs:
         pattern = written_as(some.signs)
         return lambda text: pattern.search(signed(text))
-    spelling = spelling_of(some.parts, some.written)
+    spelling = re.compile(some.pattern) if some.pattern else spelling_of(some.parts, some.written)
     return lambda text: spelling.search(folded(text))
 
 

@@ -10,7 +10,15 @@ from embedmill.shared.words.cutting import alternatives, term_id
 from embedmill.shared.words.folding import fold, normalise
 from embedmill.shared.words.languages import guess, languages
 from embedmill.shared.words.phrases import Phrase, pieces_of
-from embedmill.shared.words.query_words import FAINT_SHARE, PART_SHARE, QueryWord, words_of_token
+from embedmill.shared.words.query_forms import other_forms
+from embedmill.shared.words.query_words import (
+    FAINT_SHARE,
+    PART_SHARE,
+    AdjoinedWords,
+    QueryWord,
+    SpelledWords,
+    words_of_token,
+)
 from embedmill.shared.words.signs import QueryPart, parts_of
 from embedmill.shared.words.spellings import in_one_form, name_and_number
 from embedmill.shared.words.splitting import Pieces, split, take_apart, tokens
@@ -40,6 +48,8 @@ LONGEST_NAMED = 100
 _NUMERAL = re.compile(r"[A-Z]|[IVXLC]{2,5}")
 MOST_TRIED = 100
 """Such identifiers that are looked for in a query."""
+LONGEST_FORMED = 1000
+"""So much of a query is read for dates and numbers that have other forms."""
 MOST_SPELLED = 100
 """Parts of an identifier that is looked for as it may be written otherwise; a longer one is found as it is written."""
 ADJOINED_SHARE, NAMED_SHARE = 0.5, 4.0
@@ -54,33 +64,6 @@ COMMON_SHARE = 0.01
 """Of the rows: a function word of the query's language that fewer hold is none here, as `hat` in English texts."""
 USUAL_SHARE, ENOUGH_ROWS = 0.5, 100
 """A word that more of the rows hold, where there are enough of them, tells none from the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdjoinedWords:
-    """Words side by side in a query that may be one identifier, with the terms of that; it adds to theirs."""
-
-    words: tuple[QueryWord, ...]
-    terms: tuple[int, ...]
-    is_named: bool
-    """Whether nothing else is asked for, or it has so many parts that it can be nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpelledWords:
-    """Letters and numbers of a query that a row may hold side by side and in another spelling: RFC 2616 for RFC-2616.
-
-    No term stands for that, so rows are read for them; those that hold them are worth so much more.
-    """
-
-    words: tuple[QueryWord, ...]
-    parts: tuple[str, ...]
-    is_named: bool
-    whole: tuple[int, ...] = ()
-    written: str = ""
-    """The terms of the identifier as it is written, and that, folded; none where its words stand apart."""
-    signs: str = ""
-    """What is looked for with its signs, folded, where these are what its words leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +83,14 @@ class WordQuery:
     notes: tuple[str, ...] = field(default=())
     adjoined: tuple[AdjoinedWords, ...] = ()
     spelled: tuple[SpelledWords, ...] = ()
+    hints: tuple[int, ...] = ()
+    """Terms that bring up rows which are read for another form of what is asked for, and say nothing by themselves."""
 
     @property
     def terms(self) -> tuple[int, ...]:
         """All terms that may add to a score."""
         adjoined = (term for some in self.adjoined for term in some.terms)
-        return tuple(dict.fromkeys((*(term for word in self.words for term in word.terms), *adjoined)))
+        return tuple(dict.fromkeys((*(term for word in self.words for term in word.terms), *adjoined, *self.hints)))
 
     @property
     def counted_terms(self) -> tuple[int, ...]:
@@ -144,6 +129,7 @@ def parse_query(text: str) -> WordQuery:
         (*read.notes, *_phrase_notes(phrases, "held to"), *_phrase_notes(excluded_phrases, "excluded")),
         read.adjoined,
         read.spelled,
+        read.hints,
     )
 
 
@@ -155,7 +141,11 @@ def parse_text(text: str) -> WordQuery:
     adjoined = _adjoined(normal, words)
     spelled = (*_spelled(cut, words, adjoined), *_signed(text, words))
     spelled += tuple(_side_by_side_as_asked(normal, words, {some.parts for some in spelled}))
-    return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=spelled)
+    forms = other_forms(normal[:LONGEST_FORMED], words)
+    adjoined += tuple(some for form in forms for some in form.adjoined)
+    spelled += tuple(some for form in forms for some in form.spelled)
+    hints = tuple(dict.fromkeys(term for form in forms for term in form.hints))
+    return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=spelled, hints=hints)
 
 
 def _spelled(
@@ -340,6 +330,8 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
         weight = weight_of_adjoined(some, counted)
         for term in filter(holding.get, some.terms) if weight else ():
             weights[term] = weights.get(term, 0.0) + weight
+    for term in filter(holding.get, query.hints):
+        weights[term] = weights.get(term, 0.0) + FAINT_SHARE * rarity(holding[term], counted.rows)
     for term, weight in (extra or {}).items():
         weights[term] = weights.get(term, 0.0) + weight
     mean_length = max(counted.words / counted.rows, 1.0) if counted.rows else 1.0
@@ -347,9 +339,11 @@ def weigh(query: WordQuery, counted: WordCounts, *, extra: Mapping[int, float] |
 
 
 def has_only_faint_parts(query: WordQuery, wording: Wording) -> bool:
-    """Whether nothing that is asked for is held but parts of identifiers, which alone say nothing."""
-    faint = {term for word in query.words if word.weight == FAINT_SHARE for term in word.terms}
-    return faint.issuperset(wording.weights)
+    """Whether nothing that is asked for is held but parts of identifiers and hints, which alone say nothing."""
+    faint = {*query.hints, *(term for word in query.words if word.weight == FAINT_SHARE for term in word.terms)}
+    telling = {term for word in query.words if word.weight != FAINT_SHARE for term in word.terms}
+    telling.update(term for some in query.adjoined for term in some.terms)
+    return (faint - telling).issuperset(wording.weights)
 
 
 def names_identifier(query: WordQuery, counted: WordCounts) -> bool:
@@ -381,9 +375,11 @@ def weight_of(word: QueryWord, counted: WordCounts) -> float:
 
 def weight_of_adjoined(some: AdjoinedWords, counted: WordCounts) -> float:
     """What an identifier weighs that words side by side may be: nothing where no row holds it."""
-    if not any(map((counted.holding or {}).get, some.terms)):
+    holding = counted.holding or {}
+    if not any(map(holding.get, some.terms)):
         return 0.0
-    return (NAMED_SHARE if some.is_named else ADJOINED_SHARE) * _weight_of_words(some.words, counted)
+    share = NAMED_SHARE if some.is_named else ADJOINED_SHARE
+    return (HELD_SHARE if any(map(holding.get, some.whole)) else share) * _weight_of_words(some.words, counted)
 
 
 def most_of_words(query: WordQuery, counted: WordCounts) -> float:

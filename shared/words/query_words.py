@@ -1,4 +1,4 @@
-"""Owns the words of one token of a query: its identifiers, their parts, and what else they may be written as."""
+"""Owns the words of a query by its tokens: identifiers, their parts, and what else they may be written as."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +39,37 @@ class QueryWord:
     functional: bool = False
     spare: tuple[int, ...] = ()
     """Terms of other spellings that may be other words too: they stand for it where no row has it as it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdjoinedWords:
+    """Words side by side in a query that may be one identifier, with the terms of that; it adds to theirs."""
+
+    words: tuple[QueryWord, ...]
+    terms: tuple[int, ...]
+    is_named: bool
+    """Whether nothing else is asked for, or it has so many parts that it can be nothing else."""
+    whole: tuple[int, ...] = ()
+    """The terms of what they are as one word in the query; rows that have it so come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpelledWords:
+    """Letters and numbers of a query that a row may hold side by side and in another spelling: RFC 2616 for RFC-2616.
+
+    No term stands for that, so rows are read for them; those that hold them are worth so much more.
+    """
+
+    words: tuple[QueryWord, ...]
+    parts: tuple[str, ...]
+    is_named: bool
+    whole: tuple[int, ...] = ()
+    written: str = ""
+    """The terms of the identifier as it is written, and that, folded; none where its words stand apart."""
+    signs: str = ""
+    """What is looked for with its signs, folded, where these are what its words leave out."""
+    pattern: str = ""
+    """The regular expression that finds it in a folded text, where it has other words there: a date, a number."""
 
 
 def words_of_token(token: str, pieces: Pieces) -> Iterator[QueryWord]:

@@ -13,7 +13,6 @@ _TOGETHER = re.compile(
     r"|(\d+)(?![ai]\Z)([^\W\d_]{1,3}\d?)"  # 24h, 20m2; not 1a
 )
 _QUANTITY = re.compile(r"(?P<number>[-+]?\d+(?:[.,]\d+)*)-?(?:(?P<degree>°?)(?P<scale>[cf])|(?P<unit>[^\W\d_]{1,4}))")
-_DATE = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})")
 _AMOUNT = re.compile(
     r"(?P<number>\d{4,12}|\d{1,3}(?:,\d{3})+(?=\.)|\d{1,3}(?:\.\d{3})+(?=,))(?P<sign>[.,])(?P<cents>\d{1,2})"
 )
@@ -42,8 +41,8 @@ def name_and_number(token: str) -> tuple[str, ...]:
 
 
 def other_wholes(whole: str) -> tuple[str, ...]:
-    """How a folded quantity, a date or an amount is written as one word too: 40°c for 40c, 3.5-mm for 3.5mm."""
-    if others := (*_other_dates(whole), *_other_amounts(whole)):
+    """How a folded quantity or an amount is written as one word too: 40°c for 40c, 3.5-mm for 3.5mm."""
+    if others := _other_amounts(whole):
         return others
     found = _QUANTITY.fullmatch(whole)
     if not found:
@@ -51,18 +50,6 @@ def other_wholes(whole: str) -> tuple[str, ...]:
     number, unit = found["number"], found["scale"] or found["unit"]
     written = [f"{number}{unit}", f"{number}-{unit}", *([f"{number}°{unit}"] if found["scale"] else ())]
     return tuple(other for other in written if other != whole)
-
-
-def _other_dates(whole: str) -> tuple[str, ...]:
-    """A date with zeros before day and month and without: 7.3.2024 and 07.03.2024."""
-    found = _DATE.fullmatch(whole)
-    if not found:
-        return ()
-    first, second, year, sign = int(found["first"]), int(found["second"]), found["year"], found["sign"]
-    written = {
-        f"{one}{sign}{other}{sign}{year}" for one in (first, f"{first:02}") for other in (second, f"{second:02}")
-    }
-    return tuple(sorted(written - {whole}))
 
 
 def _other_amounts(whole: str) -> tuple[str, ...]:

@@ -145,6 +145,83 @@ def test_what_is_written_with_signs_or_numbers_comes_before_its_words_apart(
     assert (missed, [query for query, result in found.items() if result.relevance != "good"]) == ([], [])
 
 
+IN_OTHER_FORMS = (
+    ("2024-03-03", "The lease of 3 March 2024 is void.", "In 2024 all 03 of 03, 2024 and March 03"),
+    ("3/4/2023", "Signed on 2023-04-03 by both.", "3 of 4 in 2023, 2023 of 3 and 4"),
+    ("5. Mai 2021", "It was signed May 5th, 2021 by all.", "Mai and 5 and 2021, Mai of 5 in 2021 and"),
+    ("14 July 2020", "Le contrat du 14 juillet 2020 est nul.", "July 14 and 2020, 14 in July"),
+    ("31 December 2019", "The invoice of 12/31/2019 is paid.", "31 in December, 2019 of December"),
+    ("6.7.2018", "Unterzeichnet am 06.07.18 in Wien.", "6 und 7, 2018 und 6, 7 und 2018"),
+    ("20 Oct 2016", "会议于2016年10月20日召开。", "20 and oct, 2016 of oct in 20 and"),
+    ("February 2015", "The sheet of 2015-02 is lost.", "February and 2015, 2015 and February"),
+    ("DE89370400440532013000", "Pay to DE89 3704 0044 0532 0130 00 soon.", "DE89 and 3704, 0532 and 0130, 3704"),
+    ("+493012345678", "Call +49 30 1234 5678 from nine.", "49 of 30, 1234 of 5678, 30 of 1234"),
+    ("030 87654321", "Ring +49 (0)30 8765 4321 later.", "030 of 8765, 87654321 of 4321"),
+    ("01719876543", "Ring 0171/9876543 after lunch.", "0171 of 987, 6543 of 0171"),
+    ("9780306406157", "ISBN 978-0-306-40615-7 is in print.", "978 of 306, 40615 of 7, 306 of 978"),
+    ("978-3-16-148410-0", "ISBN 9783161484100 is out of print.", "978 of 3, 16 of 148410, 0 of 3"),
+    ("4111111111111111", "The card 4111 1111 1111 1111 is refused.", "4111 of 1111, 1111 of 4111, 1111"),
+    ("7654321", "Sie hat 7.654.321 Einwohner.", "7 of 654, 321 of 7, 654 of 321"),
+    ("8 765 432", "They counted 8765432 ants.", "8 of 765, 432 of 8, 765 of 432"),
+    ("3456789", "Der Umsatz war 3'456'789 Franken.", "3 of 456, 789 of 3"),
+    ("6299", "It costs €6,299.00 in total.", "6 of 299, 299 of 6"),
+    ("0a1b44113ab7", "The router is 0A:1B:44:11:3A:B7 there.", "0a of 1b, 44 of 3a, b7 of 11"),
+    ("section 19", "See Section XIX: of the whale.", "section of 19, 19 of a section, 19 sections"),
+    ("Louis XVI", "King Louis 16 built it.", "Louis and XVI, XVI of Louis, Louis"),
+    ("第23条", "第二十三条 违约责任", "条 23 第, 条 23"),
+    ("第十二章", "第12章 契約の解除", "章十二 第"),
+)
+
+
+def test_dates_and_numbers_are_found_in_other_forms_before_their_parts(
+    store: EmbeddedVectorStore, tracker: Tracker, searcher: Searcher
+) -> None:
+    before = "The readers of this page came to learn what was said of all by the others before them. " * 4
+    for n, (_, other, loose) in enumerate(IN_OTHER_FORMS):
+        texts = {"other": before + other, "loose": loose, "often": ", ".join([loose] * 12)}
+        rows = [make_row(f"{name}{n}", text=text, title="", vector=angle(n)) for name, text in texts.items()]
+        write(store, tracker, *rows, shard=f"s{n % 2}")
+    found = {query: searcher.search(query, mode="lexical") for query, _, _ in IN_OTHER_FORMS}
+    first = [documents(result.hits)[:1] for result in found.values()]
+    missed = [(query, first[n]) for n, query in enumerate(found) if first[n] != [f"other{n}"]]
+    assert (missed, [query for query, result in found.items() if result.relevance != "good"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "other"), [("2022-05-04", "4 May 2022"), ("2022-05-04", "04.05.2022"), ("1234567", "1,234,567")]
+)
+def test_a_date_or_a_number_as_it_is_written_comes_before_its_other_forms(
+    filled: Searcher, store: EmbeddedVectorStore, tracker: Tracker, query: str, other: str
+) -> None:
+    write(store, tracker, make_row("other", text=f"See {other}: {other}, {other}.", vector=angle(1)), shard="s0")
+    text = f"Of all that was said here to the readers, see {query} and no more of it."
+    write(store, tracker, make_row("written", text=text, vector=angle(9)), shard="s1")
+    assert documents(filled.search(query, mode="lexical").hits)[:2] == ["written", "other"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("1.2.18", "The file of 1 February 2018 is lost."),
+        ("vitamin C", "The vitamin 100 is none."),
+        ("192.168.10.42", "Of 1921681042 ants."),
+        ("2024-03-03", "The lease of 3 March 2025, or of 13 March 2024, or of 30.3.2024."),
+        ("030 12345678", "Call +49 30 12345679, or 130 12345678."),
+    ],
+)
+def test_what_is_another_date_or_number_is_no_other_form(
+    filled: Searcher, store: EmbeddedVectorStore, tracker: Tracker, query: str, text: str
+) -> None:
+    write(store, tracker, make_row("another", text=text, title="Page", vector=angle(9)))
+    steps = {step.name: step for step in filled.search(query, mode="lexical").steps}
+    assert not steps[look.SPELLING].out
+
+
+@pytest.mark.parametrize("sign", ["1 ", "2024-", "0/", "de ", "march ", "1.", "a1:", "第1", "1 of ", "XIX "])
+def test_a_long_query_of_what_may_have_other_forms_is_read_at_once(filled: Searcher, sign: str) -> None:
+    assert filled.search(sign * 50_000, mode="lexical").hits is not None
+
+
 @pytest.mark.parametrize(
     ("query", "spelled"),
     [
@@ -181,7 +258,7 @@ def test_parts_of_what_no_row_holds_in_any_spelling_are_found_in_none(
     [
         "red apples",
         "red co-operate apples",
-        "2024-03-17",
+        "3.17",
         "10-24",
         "parse_retry_after",
         "3f9a2b7c",
