@@ -20,9 +20,15 @@ Moment = date | datetime | time | timedelta
 BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?", 13: "# ??/??",
     18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 37: "#,##0;(#,##0)", 38: "#,##0;(#,##0)",
-    39: "#,##0.00;(#,##0.00)", 40: "#,##0.00;(#,##0.00)", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
+    39: "#,##0.00;(#,##0.00)", 40: "#,##0.00;(#,##0.00)",
+    5: '"$"#,##0;("$"#,##0)', 6: '"$"#,##0;("$"#,##0)', 7: '"$"#,##0.00;("$"#,##0.00)', 8: '"$"#,##0.00;("$"#,##0.00)',
+    41: '#,##0;(#,##0);"-"', 42: '"$"#,##0;("$"#,##0);"$-"', 43: '#,##0.00;(#,##0.00);"-"',
+    44: '"$"#,##0.00;("$"#,##0.00);"$-"', 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
 }  # fmt: skip
-"""By their numbers, which files do not spell out. Dates (14 to 17, 22) look as a reader's system has them: ISO here."""
+"""By their numbers, which files do not spell out. Dates (14 to 17, 22) look as a reader's system has them: ISO here.
+
+Sums of money are in its currency, too: dollars here, as the libraries have them that write such files.
+"""
 
 _PLAIN = frozenset({"general", "@", ""})
 """Formats that show a value as it is."""

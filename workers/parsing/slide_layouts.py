@@ -118,11 +118,42 @@ def _ordered(placed: list[tuple[int, Box]]) -> list[tuple[int, Box]]:
         return placed
     bands = _cut(placed, lambda box: (box.top, box.bottom))
     if len(bands) > 1:
-        return [found for band in bands for found in _ordered(band)]
-    columns = _cut(placed, lambda box: (box.left, box.right))
+        return list(_band_by_band(bands))
+    columns = _cut(placed, _across)
     if len(columns) > 1:
         return [found for column in columns for found in _ordered(column)]
     return sorted(placed, key=lambda pair: (pair[1].top, pair[1].left))
+
+
+def _band_by_band(bands: list[list[tuple[int, Box]]]) -> Iterator[tuple[int, Box]]:
+    """Bands from the top; low boxes above high ones of the same columns head these, and are read with them."""
+    at = 0
+    while at < len(bands):
+        if at + 1 < len(bands) and _heads(bands[at], bands[at + 1]):
+            columns = _cut(bands[at] + bands[at + 1], _across)
+            yield from (found for column in columns for found in _ordered(column))
+            at += 2
+        else:
+            yield from _ordered(bands[at])
+            at += 1
+
+
+def _heads(band: list[tuple[int, Box]], below: list[tuple[int, Box]]) -> bool:
+    """Whether two or more boxes stand over as many, each as wide as that below it, and half as high or lower."""
+    if len(band) != len(below) or len(band) < 2:
+        return False
+    pairs = zip(*(sorted([box for _, box in boxes], key=_across) for boxes in (band, below)), strict=True)
+    return all(_is_over(box, other) for box, other in pairs)
+
+
+def _is_over(box: Box, other: Box) -> bool:
+    slack = (other.right - other.left) // 10
+    is_one_column = abs(box.left - other.left) <= slack and abs(box.right - other.right) <= slack
+    return is_one_column and 2 * (box.bottom - box.top) <= other.bottom - other.top
+
+
+def _across(box: Box) -> tuple[int, int]:
+    return box.left, box.right
 
 
 def _cut(placed: list[tuple[int, Box]], side: Callable[[Box], tuple[int, int]]) -> list[list[tuple[int, Box]]]:

@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 
-from embedmill.workers.parsing.number_formats import shown
+from embedmill.workers.parsing.number_formats import shown, telling
 
 NUMBERS = [
     (0.25, "0%", "25%"), (0.12345, "0.00%", "12.35%"), (1234.5, "$#,##0.00", "$1,234.50"),
@@ -58,3 +58,18 @@ def test_a_value_is_shown_as_its_cell_shows_it(value: float, code: str, expected
 @pytest.mark.parametrize(("value", "code"), UNKNOWN)
 def test_what_is_beyond_is_left_to_the_caller(value: float, code: str) -> None:
     assert shown(value, code) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "expected"),
+    [
+        (1234.5, 43, "1,234.50"),
+        (-2, 41, "(2)"),
+        (0, 43, "-"),
+        (1234.5, 44, "$1,234.50"),
+        (-2, 7, "($2.00)"),
+        (0, 5, "$0"),
+    ],
+)
+def test_formats_that_files_name_by_number_alone_are_known(value: float, number: int, expected: str) -> None:
+    assert shown(value, telling({})[number]) == expected

@@ -49,6 +49,12 @@ def test_columns_that_no_band_cuts_are_read_one_after_the_other() -> None:
     assert reading_order([Box(0, 5, 10, 9), None, Box(0, 0, 10, 4)]) == [2, 0, 1]
 
 
+def test_a_low_box_over_a_high_one_of_its_column_heads_it() -> None:
+    heads, bodies = [Box(0, 0, 10, 2), Box(20, 0, 30, 2)], [Box(0, 3, 10, 9), Box(20, 3, 30, 9)]
+    assert reading_order([*heads, *bodies]) == [0, 2, 1, 3]
+    assert reading_order([*heads, Box(0, 3, 10, 5), Box(20, 3, 30, 5)]) == [0, 1, 2, 3]
+
+
 def test_bullets_come_from_the_layout_and_numbers_from_the_paragraph() -> None:
     made = deck()
     slide = made.slides.add_slide(made.slide_layouts[1])

@@ -12,7 +12,7 @@ from embedmill.workers.parsing.pdf.tables import Part
 
 MOST_LINES = 4
 """Of a cell."""
-LEADING = 1.6
+LEADING = 1.75
 """Of a line's height: lines of one cell are no farther apart."""
 SAME_HEIGHT = 0.15
 """Of a line's height: heights that differ less are one."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
-from embedmill.workers.parsing.pdf.initial_letters import QUOTES, is_initial, is_letter
+from embedmill.workers.parsing.pdf.initial_letters import LONGER, QUOTES, is_initial, is_letter
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
 
 ENOUGH_LINES = 2
@@ -11,7 +11,8 @@ ENOUGH_LINES = 2
 
 def with_initials(lines: list[Line], words: DocumentWords) -> list[Line]:
     """The lines without those that are initials, which open the lines that they stand beside."""
-    initials = [line for line in lines if len(line.cells) == 1 and is_letter(line.cells[0].text)]
+    initials = [line for line in lines if len(line.cells[0].text) < LONGER and len(line.cells) == 1]
+    initials = [line for line in initials if is_letter(line.text)]
     for initial in initials:
         beside = [line for line in lines if line is not initial and _is_beside(initial, line)]
         if len(beside) >= ENOUGH_LINES:

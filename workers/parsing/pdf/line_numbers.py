@@ -1,6 +1,5 @@
 """Owns numbers of lines in a page's margin, as courts, editors and listings set them: they count and are no text."""
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -15,16 +14,16 @@ SAME_EDGE = 2.0
 """Points: numbers whose left or right edges differ less stand below one another."""
 PROSE = 0.6
 """Of the lines beside them: so many fill their column and go on in the next, or the numbers are those of items."""
+LONGEST = 4
 FULL = 0.8
 """Of the column's width."""
 
-_NUMBER = re.compile(r"\d{1,4}")
 _ENDS = (".", "!", "?", ":", ";")
 
 
 def without_line_numbers(lines: list[Line], level: Sequence[Rule]) -> list[Line]:
     """The lines without numbers that count them; `level` are the page's rules, which tables have."""
-    found = [line for line in lines if _NUMBER.fullmatch(line.cells[0].text)]
+    found = [line for line in lines if line.cells[0].text.isdecimal() and len(line.cells[0].text) <= LONGEST]
     if len(found) < 2:
         return lines
     for numbers in (_aligned(found, "right"), _aligned(found, "left")):

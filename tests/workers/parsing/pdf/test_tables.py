@@ -124,7 +124,8 @@ def test_a_column_of_single_letters_that_is_drawn_alone_is_no_word() -> None:
     assert texts(read(page)) == ["B A B A B A"]
 
 
-def test_rows_whose_cells_are_centred_on_one_height_are_rows() -> None:
+@pytest.mark.parametrize("leading", [14, 22])
+def test_rows_whose_cells_are_centred_on_one_height_are_rows(leading: int) -> None:
     page = Page()
     for number, (name, texts_, price) in enumerate(
         [
@@ -133,12 +134,12 @@ def test_rows_whose_cells_are_centred_on_one_height_are_rows() -> None:
             ("2", ["Seal"], "35"),
         ]
     ):
-        middle = 690 - 27 * number
+        middle = 690 - 2 * leading * number
         page.text(80, middle, name)
         for at, text in enumerate(texts_):
-            page.text(120, middle + 7 * (len(texts_) - 1) - 14 * at, text)
+            page.text(120, middle + leading / 2 * (len(texts_) - 1) - leading * at, text)
         page.text(300, middle, price)
-    page.text(250, 616, "Sum").text(300, 616, "1,285")
+    page.text(250, 670 - 4 * leading, "Sum").text(300, 670 - 4 * leading, "1,285")
     assert rows(read(page)) == [
         *("Pos. | Description |  | Price", "1 | A pump of steel, for hot water |  | 1,250", "2 | Seal |  | 35"),
         " |  | Sum | 1,285",
