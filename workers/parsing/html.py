@@ -8,28 +8,28 @@ from embedmill.shared.markup import MOST_ATTRIBUTES, bounded, declared_encoding,
 from embedmill.workers.parsing.confluence import as_html, is_storage
 from embedmill.workers.parsing.document import Block, BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
+from embedmill.workers.parsing.html_code import drawn_code
 from embedmill.workers.parsing.html_editors import editor_lists
 from embedmill.workers.parsing.html_furniture import furniture, has_title, main_part
+from embedmill.workers.parsing.html_names import PageNames
+from embedmill.workers.parsing.html_roles import tags_by_role
+from embedmill.workers.parsing.html_unseen import unseen, with_shadows
 from embedmill.workers.parsing.html_walk import Walk
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _SKIPPED = [
-    "script", "style", "template", "noscript", "title", "iframe", "object", "embed", "canvas", "audio", "video",
-    "datalist", "rp",
+    "script", "style", "template", "noscript", "iframe", "object", "embed", "canvas", "audio", "video", "datalist",
+    "rp", "amp-ad",
 ]  # fmt: skip
-# What nobody sees, numbers of lines beside code, and equations that are drawn beside their markup.
-_UNSEEN = (
-    '[hidden]:not([hidden="until-found"]), [style*="display:none"], [style*="display: none"], td.linenos, .linenodiv, '
-    'pre .lineno, pre .linenos, .katex-html, del, [role="doc-backlink"], .footnote-back'
-)
 # What stands over a table or code and is no `caption`, as DocBook, Sphinx and WordPress write it.
 _CAPTIONS = (
     ".table > p.title, .table > div.title, .figure > p.title, .example > p.title, p.caption, div.caption, "
     ".wp-caption-text, .code-block-caption"
 )
 _NAVIGATION = 'nav, [role="navigation"]'
+_ROOT, _HEAD = "<html", 1000
 _FRAMES = "iframe[src], object[data], embed[src], frame[src]"
 _FRAME = re.compile("<(?:iframe|object|embed|frame)", re.IGNORECASE)
 _TITLE_WITHIN = 50
@@ -39,13 +39,15 @@ def read(data: bytes, draft: Draft) -> None:
     """A page without what its site put around it; its title opens it, unless a heading of its own says the same."""
     page = Draft(draft.media_type, name=draft.name, limits=draft.limits, depth=draft.depth)
     markup = page.decode(data, declared=declared_encoding(data))
-    if is_storage(markup):
+    if _ROOT not in markup[:_HEAD] and is_storage(markup):
         markup = as_html(markup) or markup
     tree = _tree(markup, page)
     if (main := main_part(tree)) is not None:
-        skipped = _nodes(tree, _UNSEEN) | furniture(tree, markup)
-        walk = Walk(page, skipped=skipped, captions=_nodes(tree, _CAPTIONS), lists=editor_lists(tree, markup))
-        walk.run(main, has_title=has_title(main))
+        names = PageNames.of(markup)
+        skipped = unseen(tree, markup, names) | furniture(tree, markup, names)
+        _walk(tree, markup, names, page, skipped).run(main, has_title=has_title(main))
+    elif (frameless := tree.css_first("noframes")) is not None:
+        read_markup(frameless.text(), page)
     document = page.finish()
     draft.title = draft.title or document.title
     if document.blocks and not any(_says(block, document.title) for block in document.blocks[:_TITLE_WITHIN]):
@@ -72,9 +74,23 @@ def read_message(markup: str, draft: Draft) -> None:
 def _read_fragment(markup: str, draft: Draft, *, quotation: str) -> None:
     tree = _tree(markup, draft)
     if tree.body is not None:
-        unseen = _nodes(tree, f"{_UNSEEN}, {_NAVIGATION}")
-        captions, lists = _nodes(tree, _CAPTIONS), editor_lists(tree, markup)
-        Walk(draft, skipped=unseen, captions=captions, lists=lists, quotation=quotation).run(tree.body)
+        names = PageNames.of(markup)
+        skipped = unseen(tree, markup, names) | _nodes(tree, _NAVIGATION)
+        _walk(tree, markup, names, draft, skipped, quotation=quotation).run(tree.body)
+
+
+def _walk(
+    tree: "LexborHTMLParser", markup: str, names: PageNames, draft: Draft, skipped: set[int], *, quotation: str = ""
+) -> Walk:
+    return Walk(
+        draft,
+        skipped=skipped,
+        captions=_nodes(tree, _CAPTIONS) if names.holds("caption", "title") else set(),
+        codes=drawn_code(tree, names),
+        roles=tags_by_role(tree) if "role=" in markup else {},
+        lists=editor_lists(tree, markup),
+        quotation=quotation,
+    )
 
 
 def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
@@ -83,7 +99,7 @@ def _tree(markup: str, draft: Draft) -> "LexborHTMLParser":
     if is_tangled(markup):
         raise UnreadableDocument("its elements are nested too deeply, or too many are not closed")
     try:
-        tree = LexborHTMLParser(_bounded(markup, draft))
+        tree = LexborHTMLParser(with_shadows(_bounded(markup, draft)))
     except SelectolaxError as error:
         # HTML has no syntax errors: Lexbor refuses a page only when it gets no more memory.
         raise MemoryError from error

@@ -2,9 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from html import unescape
 from typing import TYPE_CHECKING
+
+from embedmill.workers.parsing.html_names import PageNames, plain_values
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -26,12 +26,9 @@ _LANGUAGES_LABEL = 40
 
 _CERTAIN = 'nav, [role="navigation"], [role="contentinfo"], [role="search"], footer'
 _HINTS = (
-    "nav footer breadcrumb cookie consent gdpr sidebar toolbar prev next lang skip related pag share social menu search"
+    "nav footer breadcrumb cookie consent gdpr sidebar toolbar prev next lang skip related pag share social menu "
+    "search to-top totop to_top widget newsletter mw-panel portlet catlinks sitesub sitenotice"
 ).split()
-# Names in their markup, and whatever in a text looks like them. Expressions that begin with one word are found quickly.
-_VALUE = r"""=\s*+("[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)"""
-_CLASSES = tuple(re.compile(spelt + _VALUE) for spelt in ("class", "CLASS", "Class"))
-_IDS = tuple(re.compile(spelt + _VALUE) for spelt in ("id", "ID", "Id"))
 _WORD = re.compile(
     r"""(?:.*[-_])?
     (?: (?:site|page|top|main|sub|global|local|side|doc)?nav(?:bar|igation|header|footer|links?|list|menu|tree)?
@@ -39,13 +36,16 @@ _WORD = re.compile(
       | toolbar | prev(?:ious)?next | toplang | bottomlang | pagination | pager | menubar
       | lang(?:uage)?s?[-_]?(?:switch(?:er)?|list|select(?:or)?|menu|chooser|container|bar)
       | search[-_]?(?:box|bar|form|menu|field) | skip[-_]?(?:to[-_]?\w+|links?|nav) | social
-      | share[-_]?(?:bar|links?|buttons?)
+      | share[-_]?(?:bar|links?|buttons?) | (?:back|scroll|go)?[-_]?to[-_]?top | widget[-_]?area | newsletter
+      | mw-panel | mw-portlet | vector-menu | catlinks | site[-_]?(?:sub|notice)
     )(?:[-_].*)?
-    | (?:prev(?:ious)?|next)(?:[-_]?(?:links?|page|post|button|btn))? | related(?:[-_](?:links|posts|articles))? | menu
+    | (?:prev(?:ious)?|next)(?:[-_]?(?:links?|page|post|button|btn))? | menu
+    | related(?:[-_](?:links|posts|articles|products|items|stories|content|reading|questions|topics|videos))?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_SIGN_LINKS = 'a[href^="#"], a.headerlink, button[class*="copy" i]'
+_SIGN_LINKS = 'a[href^="#"], a.headerlink'
+_COPIES = 'button[class*="copy" i], button[aria-label*="copy" i], button[title*="copy" i]'
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ANY_HEADING = "h1, h2, h3, h4, h5, h6"
 _NO_WORD = re.compile(r"[\W_]+")
@@ -55,45 +55,42 @@ _PARTS_OF_TEXT = frozenset({
     "h3", "h4", "h5", "h6", "dt", "dd", "label", "input",
 })  # fmt: skip
 # These names are given to boxes in a text too; around navigation, most of what they hold is links.
-_BOX = re.compile(r".*(?:sidebar|toolbar|menu|social|share|related).*", re.IGNORECASE)
+_BOX = re.compile(r".*(?:sidebar|toolbar|menu|social|share|related|widget|portlet|catlinks|panel).*", re.IGNORECASE)
+_ASKING = re.compile(r".*newsletter.*", re.IGNORECASE)
+"""A text may be about one; a box that asks for an address has a field for it."""
 _LINES = frozenset({"p", "li", "dt", "dd"})
 LINKS = 0.5
 """Share of the text of such a box that must be links."""
 _SIGNS = re.compile("[¶#§†↩⏎\u2191⚓🔗\ufe0e\ufe0f\\s]*")
 
 
-def furniture(tree: "LexborHTMLParser", markup: str) -> set[int]:
+def furniture(tree: "LexborHTMLParser", markup: str, names: PageNames) -> set[int]:
     """What a site put around a page's text, by the nodes' `mem_id`; `markup` is what the tree was made of."""
     body = tree.body
     if body is None:
         return set()
     total = _characters(body)
-    named = _named(markup)
+    named = _named(names)
     called = body.css(_CERTAIN)[:MOST_NAMED]
     if named:
         called += filter(_is_called_so, body.css(named)[:MOST_NAMED])
     found = {node.mem_id for node in called if not _holds_the_text(node, total)}
-    found.update(node.mem_id for node in _language_lists(body))
+    if "hreflang" in markup:
+        found.update(node.mem_id for node in _language_lists(body))
     found.update(node.mem_id for node in body.css(_SIGN_LINKS) if _is_sign(node))
+    if "<button" in markup:
+        found.update(node.mem_id for node in body.css(_COPIES))
     return found
 
 
-def _named(markup: str) -> str:
+def _named(names: PageNames) -> str:
     """The selector of nodes that are called so; "" for none. Few names are, and most stand at many nodes."""
-    classes = {name for told in _values(_CLASSES, markup) for name in told.split()}
-    ids = set(_values(_IDS, markup))
+    if not (hints := [hint for hint in _HINTS if hint in names.written]):
+        return ""
+    classes = {name for told in plain_values(names.classes, hints) for name in told.split()}
+    ids = set(plain_values(names.ids, hints))
     wanted = [f"[class~={_quoted(name)}]" for name in sorted(classes) if _is_name(name)]
     return ", ".join(wanted + [f"[id={_quoted(name)}]" for name in sorted(ids) if _is_name(name)])
-
-
-def _values(patterns: Sequence[re.Pattern[str]], markup: str) -> Iterator[str]:
-    values = {value for pattern in patterns for value in pattern.findall(markup)}
-    # No value has the sign that parts them here; most pages have few of the hints.
-    written = "<".join(values).lower()
-    hints = [hint for hint in _HINTS if hint in written]
-    for value, lowered in zip(values, written.split("<"), strict=True) if hints else ():
-        if any(hint in lowered for hint in hints):
-            yield unescape(value.strip("\"'"))
 
 
 def _is_name(name: str) -> bool:
@@ -141,6 +138,8 @@ def _is_called_so(node: "LexborNode") -> bool:
     called = [name for name in names if _is_name(name)]
     if not called:
         return False
+    if all(map(_ASKING.fullmatch, called)):
+        return node.css_first("input, form") is not None
     is_certain = node.tag not in _LINES and not all(map(_BOX.fullmatch, called))
     return is_certain or _is_links(node)
 
@@ -160,7 +159,7 @@ def _slug(text: str) -> str:
 def _is_links(node: "LexborNode") -> bool:
     if node.tag == "table":
         return False
-    links = [node] if node.tag == "a" else node.css("a[href], select")
+    links = [node] if node.tag == "a" else node.css("a[href], select, button")
     return sum(map(_characters, links)) >= LINKS * _characters(node)
 
 
@@ -187,8 +186,6 @@ def _language_lists(body: "LexborNode") -> "list[LexborNode]":
 def _is_sign(link: "LexborNode") -> bool:
     """A link to where it stands, shown as a sign; a picture in it says something else."""
     attributes = link.attributes
-    if link.tag == "button":
-        return "copy" in (attributes.get("class") or "").lower()
     if "headerlink" in (attributes.get("class") or "").split():
         return True
     text = link.text()

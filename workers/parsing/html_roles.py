@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from embedmill.workers.parsing.html_lists import integer
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _WITH_ROLES = frozenset("div p span strong b a h1 h2 h3 h4 h5 h6".split())
 _TABLES = frozenset(("table", "grid", "treegrid"))
@@ -22,10 +22,10 @@ _TABLE_TAGS = {
 """Of what is within such a table, others included."""
 
 
-def tags_by_role(root: "LexborNode") -> dict[int, str]:
+def tags_by_role(tree: "LexborHTMLParser") -> dict[int, str]:
     """The tags that stand for elements without a meaning of their own, by their roles; cells only within a table."""
     tags: dict[int, str] = {}
-    for node in root.css(_SAID):
+    for node in tree.css(_SAID):
         role = node.attributes.get("role")
         if role == "heading" and node.tag in _WITH_ROLES:
             tags[node.mem_id] = _heading_tag(node)

@@ -10,7 +10,6 @@ from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_editors import EditorLists
 from embedmill.workers.parsing.html_lists import HtmlList, integer
-from embedmill.workers.parsing.html_roles import tags_by_role
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
 from embedmill.workers.parsing.list_items import Item
 from embedmill.workers.parsing.scripts import SUB, SUPER, script
@@ -33,12 +32,15 @@ _LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
 _LISTED = {"select": "ul", "option": "li"}
 """Boxes whose options can be seen are lists of them."""
 _LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys() | {"a"}
-_ENTERED = _LEFT | {"br", "img", "input", "math", "optgroup", "select"}
+_ENTERED = _LEFT | {"amp-img", "br", "img", "input", "math", "optgroup", "select", "svg"}
 _LABEL_WORDS = 2
 """Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
 
 _MENU = 0.7
 """Share of a line that must be links to be a menu or a path above the title."""
+
+_PRESSED = frozenset(("a", "button", "summary"))
+"""A drawing in one of these is a sign."""
 
 DEEPEST_QUOTATION = 20
 
@@ -54,9 +56,20 @@ class Walk:
     """One pass over a tree, without recursion: depth is the author's to choose and must not be our stack's."""
 
     def __init__(
-        self, draft: Draft, *, skipped: set[int], captions: set[int], lists: EditorLists, quotation: str = ""
+        self,
+        draft: Draft,
+        *,
+        skipped: set[int],
+        captions: set[int],
+        codes: dict[int, str],
+        roles: dict[int, str],
+        lists: EditorLists,
+        quotation: str = "",
     ) -> None:
-        """`skipped` and `captions` name nodes by their `mem_id`: what is not read, and what stands over a table.
+        """`skipped`, `captions`, `codes` and `roles` name nodes by their `mem_id`.
+
+        They are what is not read, what stands over a table, code that is drawn line by line, and tags that stand for
+        their own.
 
         `quotation` stands before paragraphs and items that are quoted, as often as they are.
         """
@@ -67,6 +80,8 @@ class Walk:
         self._written = lists
         self._is_written = False
         self._captions = captions
+        self._codes = codes
+        self._roles = roles
         self._caption = ""
         self._parts: list[str] = []
         self._scripts: list[tuple[int, bool]] = []
@@ -88,7 +103,7 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         add = self._parts.append
-        for tag, node in _events(root, self._skipped, self._captions, tags_by_role(root)):
+        for tag, node in _events(root, self._skipped, self._captions | self._codes.keys(), self._roles):
             if node is None:
                 self._leave(tag)
             elif tag == "-text":
@@ -106,6 +121,8 @@ class Walk:
                 self._flush()
             if self._captions and node.mem_id in self._captions:
                 self._add_caption(one_line(node.text()))
+            elif self._codes and (code := self._codes.get(node.mem_id)) is not None:
+                self._add_block(BlockKind.CODE, code)
             else:
                 self._enter_block(tag, node)
         elif tag in _SCRIPTS:
@@ -123,7 +140,7 @@ class Walk:
     def _show(self, tag: str, node: "LexborNode") -> None:
         """What says something by itself."""
         match tag:
-            case "img":
+            case "img" | "amp-img":
                 self._show_picture(node)
             case "math":
                 self._parts.append(_equation(node))
@@ -133,6 +150,9 @@ class Walk:
                 options = node.css("option")
                 self._unchosen += max(len(options) - 1, 0)
                 self._parts.append(f" {_chosen(options)} ")
+            case "svg" if node.attributes.get("role") == "img" and node.parent is not None:
+                if node.parent.tag not in _PRESSED:
+                    self._parts.append(f" {_drawn(node)} ")
             case "optgroup":
                 self._flush()
                 self._parts.append(node.attributes.get("label") or "")
@@ -383,6 +403,12 @@ def _chosen(found: "Sequence[LexborNode]") -> str:
     chosen = [pair for pair in options if "selected" in pair[1]][-1:]
     free = [pair for pair in options if "disabled" not in pair[1]]
     return next((attributes.get("label") or option.text() for option, attributes in (*chosen, *free)), "")
+
+
+def _drawn(node: "LexborNode") -> str:
+    """What a drawing says that it shows."""
+    title = node.css_first("title")
+    return one_line(node.attributes.get("aria-label") or ("" if title is None else title.text()))
 
 
 def _names_note(node: "LexborNode") -> bool:
