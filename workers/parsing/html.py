@@ -87,7 +87,7 @@ def _walk(
         skipped=skipped,
         captions=_nodes(tree, _CAPTIONS) if names.holds("caption", "title") else set(),
         codes=drawn_code(tree, names),
-        roles=tags_by_role(tree) if "role=" in markup else {},
+        roles=tags_by_role(tree) if "role=" in markup or "<button" in markup else {},
         lists=editor_lists(tree, markup),
         quotation=quotation,
     )

@@ -22,9 +22,13 @@ _TABLE_TAGS = {
 """Of what is within such a table, others included."""
 
 
+_OPENERS = ", ".join(f"h{level} > button" for level in range(1, 7))
+"""What opens the text below a heading is the heading's own words."""
+
+
 def tags_by_role(tree: "LexborHTMLParser") -> dict[int, str]:
     """The tags that stand for elements without a meaning of their own, by their roles; cells only within a table."""
-    tags: dict[int, str] = {}
+    tags = {node.mem_id: "span" for node in tree.css(_OPENERS)}
     for node in tree.css(_SAID):
         role = node.attributes.get("role")
         if role == "heading" and node.tag in _WITH_ROLES:

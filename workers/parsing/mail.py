@@ -1,7 +1,7 @@
 """Owns e-mail: the headers that people read, the bodies, and what is attached, each by the parser of its own format."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.errors import CloseBoundaryNotFoundDefect, InvalidBase64CharactersDefect, InvalidBase64PaddingDefect
 from email.message import EmailMessage, Message
@@ -62,11 +62,14 @@ class _Bounded(EmailPolicy):
     """Cuts headers that are too long before anything parses them, and takes those nested too deeply for empty."""
 
     draft: Draft
+    parsed: dict[tuple[str, str], Any]
+    """Headers that were asked for: the library would parse one anew for each question."""
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(message_factory=EmailMessage)
         # A policy refuses to be changed.
         object.__setattr__(self, "draft", draft)
+        object.__setattr__(self, "parsed", {})
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
@@ -84,6 +87,11 @@ class _Bounded(EmailPolicy):
         return self.draft.decode(written) if _ESCAPED.search(value) else value
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
+        if (found := self.parsed.get((name, value))) is None:
+            found = self.parsed[name, value] = self._parse(name, value)
+        return found
+
+    def _parse(self, name: str, value: str) -> Any:
         try:
             return super().header_fetch_parse(name, value)
         except RecursionError:
@@ -150,8 +158,7 @@ class _MailReader:
         An invitation is no version of its words, and neither is what is attached to another version.
         """
         versions = [part for part in parts if part.get_content_type() not in _CARDS] or parts
-        within = (found for part in versions for found in part.walk())
-        marked = next((_text(found) for found in within if found.get_content_type() == "text/html"), "")
+        marked = next((_text(part) for part in _within(versions) if part.get_content_type() == "text/html"), "")
         plain = [part for part in versions if part.get_content_type() == "text/plain"]
         chosen = ([part for part in plain if says_enough(_text(part), marked)] or versions[-1:])[:1]
         for part in chosen:
@@ -258,6 +265,12 @@ class _MailReader:
 def _children(part: Message) -> list[Message]:
     payload = part.get_payload()
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+
+def _within(parts: list[Message]) -> Iterator[Message]:
+    """Parts, and those in them."""
+    for part in parts:
+        yield from part.walk()
 
 
 def _text(part: Message) -> str:

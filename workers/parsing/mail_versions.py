@@ -7,6 +7,9 @@ from html import unescape
 LEAST_SAID = 0.2
 """Of a body's words in HTML, a plain version that says less is only a hint that there is one in HTML."""
 
+LONGEST_HINT = 100
+"""Words from which on a plain version says something itself."""
+
 LEAST_SHARED = 0.5
 """Of a plain version's words, the share that the one in HTML has too; with fewer they say different things."""
 
@@ -22,8 +25,8 @@ _WORD = re.compile(r"\w{2,}")
 def says_enough(plain: str, markup: str) -> bool:
     """Whether a plain version says what the one in HTML says; addresses of links are no words of it."""
     said, marked = len(plain.split()), len((text := _TAG.sub(" ", "".join(_spoken(markup)))).split())
-    if said <= marked * LEAST_SAID:
-        return False
+    if said <= marked * LEAST_SAID or said > LONGEST_HINT:
+        return said > marked * LEAST_SAID
     words = _words(_ADDRESS.sub(" ", plain))
     shared = words & _words(unescape(text))
     return len(shared) >= len(words) * LEAST_SHARED or marked < said * LEAST_BESIDE
