@@ -1,7 +1,7 @@
 """Owns the walk over a page: which blocks it makes of inline text, lists, code, captions and tables."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.alternatives import spoken
@@ -33,6 +33,8 @@ _LISTED = {"select": "ul", "option": "li"}
 """Boxes whose options can be seen are lists of them."""
 _LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys() | {"a"}
 _ENTERED = _LEFT | {"amp-img", "br", "img", "input", "math", "optgroup", "select", "svg"}
+_CLOSED = frozenset(("math", "select"))
+"""What is not stepped into."""
 _LABEL_WORDS = 2
 """Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
 
@@ -102,12 +104,10 @@ class Walk:
     def run(self, root: "LexborNode", *, has_title: bool = False) -> None:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
-        add = self._parts.append
-        for tag, node in _events(root, self._skipped, self._captions | self._codes.keys(), self._roles):
+        whole = self._captions | self._codes.keys()
+        for tag, node in _events(root, self._skipped, whole, self._roles, self._parts.append):
             if node is None:
                 self._leave(tag)
-            elif tag == "-text":
-                add(node.text_content or "")
             else:
                 self._enter(tag, node)
         self._flush()
@@ -435,9 +435,9 @@ def _equation(node: "LexborNode") -> str:
 
 
 def _events(
-    root: "LexborNode", skipped: set[int], whole: set[int], roles: dict[int, str]
+    root: "LexborNode", skipped: set[int], whole: set[int], roles: dict[int, str], add: Callable[[str], None]
 ) -> "Iterator[tuple[str, LexborNode | None]]":
-    """(tag, node) on entering, (tag, None) on leaving, of what means something; text is only entered.
+    """(tag, node) on entering, (tag, None) on leaving, of what means something; texts are added as they come.
 
     What is skipped is not entered at all; an equation, a closed choice, and what is taken whole, is not stepped into.
     `roles` are tags that stand for a node's own.
@@ -447,20 +447,23 @@ def _events(
     while node is not None:
         tag = node.tag or ""
         if tag == "-text":
-            yield tag, node
-        elif (key := node.mem_id) in whole or tag == "math" or (tag == "select" and not _is_list_box(node)):
-            if tag in _ENTERED and key not in skipped:
-                yield tag, node
-        elif key not in skipped:
-            tag = roles.get(key) or _LISTED.get(tag, tag)
-            if tag in _ENTERED:
-                yield tag, node
-            if (child := node.child) is not None:
-                open_tags.append(tag)
-                node = child
-                continue
-            if tag in _LEFT:
-                yield tag, None
+            add(node.text_content or "")
+        elif (key := node.mem_id) not in skipped:
+            if roles:
+                tag = roles.get(key, tag)
+            if key in whole or (tag in _CLOSED and not (tag in _LISTED and _is_list_box(node))):
+                if tag in _ENTERED:
+                    yield tag, node
+            else:
+                tag = _LISTED.get(tag, tag)
+                if tag in _ENTERED:
+                    yield tag, node
+                if (child := node.child) is not None:
+                    open_tags.append(tag)
+                    node = child
+                    continue
+                if tag in _LEFT:
+                    yield tag, None
         following = node.next if open_tags else None
         while following is None and open_tags and node is not None:
             if (tag := open_tags.pop()) in _LEFT:
