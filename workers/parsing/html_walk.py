@@ -1,7 +1,7 @@
 """Owns the walk over a page: which blocks it makes of inline text, lists, code, captions and tables."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from embedmill.workers.parsing.alternatives import spoken
@@ -9,32 +9,17 @@ from embedmill.workers.parsing.document import BlockKind
 from embedmill.workers.parsing.draft import Draft, count, one_line
 from embedmill.workers.parsing.equations import mathml
 from embedmill.workers.parsing.html_editors import EditorLists
+from embedmill.workers.parsing.html_events import BREAKS, LISTS, QUOTES, SCRIPTS, events
 from embedmill.workers.parsing.html_lists import HtmlList, integer
 from embedmill.workers.parsing.html_tables import DEEPEST, HtmlCell, HtmlPiece, HtmlTable, add_piece
 from embedmill.workers.parsing.list_items import Item
-from embedmill.workers.parsing.scripts import SUB, SUPER, script
+from embedmill.workers.parsing.scripts import script
 from embedmill.workers.parsing.xml import parse_xml
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_BREAKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "dd", "details", "dialog",
-    "dir", "div",
-    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
-    "hgroup", "hr", "legend", "li", "main", "menu", "ol", "p", "pre", "section", "summary", "table",
-    "tbody", "td", "text", "textarea", "tfoot", "th", "thead", "tr", "ul",
-})  # fmt: skip
-_SCRIPTS = {"sup": SUPER, "sub": SUB}
-_QUOTES = {"q": ("“", "”"), "s": ("~~", "~~"), "strike": ("~~", "~~"), "rt": ("(", ")")}
-_LISTS = frozenset({"ol", "ul", "dl", "menu", "dir"})
-_LISTED = {"select": "ul", "option": "li"}
-"""Boxes whose options can be seen are lists of them."""
-_LEFT = _BREAKS | _SCRIPTS.keys() | _QUOTES.keys() | {"a"}
-_ENTERED = _LEFT | {"amp-img", "br", "img", "input", "math", "optgroup", "select", "svg"}
-_CLOSED = frozenset(("math", "select"))
-"""What is not stepped into."""
 _LABEL_WORDS = 2
 """Words up to which the picture in a link is a sign for where the link goes, such as a logo."""
 
@@ -105,7 +90,7 @@ class Walk:
         """Where a page has a top heading, what stands before it and is nothing but links is no part of the text."""
         self._is_before_title = has_title
         whole = self._captions | self._codes.keys()
-        for tag, node in _events(root, self._skipped, whole, self._roles, self._parts.append):
+        for tag, node in events(root, self._skipped, whole, self._roles, self._parts.append):
             if node is None:
                 self._leave(tag)
             else:
@@ -116,7 +101,7 @@ class Walk:
             self._draft.note(f"{count(self._unchosen, 'option')} of closed choices left out")
 
     def _enter(self, tag: str, node: "LexborNode") -> None:
-        if tag in _BREAKS:
+        if tag in BREAKS:
             if self._parts:
                 self._flush()
             if self._captions and node.mem_id in self._captions:
@@ -125,10 +110,10 @@ class Walk:
                 self._add_block(BlockKind.CODE, code)
             else:
                 self._enter_block(tag, node)
-        elif tag in _SCRIPTS:
+        elif tag in SCRIPTS:
             self._scripts.append((len(self._parts), _refers(node)))
-        elif tag in _QUOTES:
-            self._parts.append(_QUOTES[tag][0])
+        elif tag in QUOTES:
+            self._parts.append(QUOTES[tag][0])
         elif tag == "a":
             self._link = len(self._parts)
             self._is_note = _names_note(node)
@@ -158,12 +143,12 @@ class Walk:
                 self._parts.append(node.attributes.get("label") or "")
 
     def _leave(self, tag: str) -> None:
-        if tag in _BREAKS:
+        if tag in BREAKS:
             self._leave_block(tag)
-        elif tag in _SCRIPTS:
-            self._close_script(_SCRIPTS[tag])
-        elif tag in _QUOTES:
-            self._parts.append(_QUOTES[tag][1])
+        elif tag in SCRIPTS:
+            self._close_script(SCRIPTS[tag])
+        elif tag in QUOTES:
+            self._parts.append(QUOTES[tag][1])
         elif tag == "a":
             if self._is_note and (found := _NOTE_MARK.fullmatch("".join(self._parts[self._link :]))):
                 self._parts[self._link :] = [f"[{found[1]}]"]
@@ -195,7 +180,7 @@ class Walk:
                 marker, depth = written
                 self._items.append(Item(marker, depth, depth + 1))
                 self._is_written = True
-            case _ if tag in _LISTS:
+            case _ if tag in LISTS:
                 self._lists.append(HtmlList.of(tag, node, self._written.depths.get(node.mem_id)))
 
     def _leave_block(self, tag: str) -> None:
@@ -223,7 +208,7 @@ class Walk:
             case "p" if self._is_written:
                 self._items.pop()
                 self._is_written = False
-            case _ if tag in _LISTS:
+            case _ if tag in LISTS:
                 self._lists.pop()
 
     def _leave_title(self, tag: str) -> None:
@@ -391,12 +376,6 @@ class _Around:
         self.pres = pres
 
 
-def _is_list_box(select: "LexborNode") -> bool:
-    """Whether all of its options can be seen; of others one is, until somebody opens them."""
-    attributes = select.attributes
-    return "multiple" in attributes or integer(attributes.get("size"), 1) > 1
-
-
 def _chosen(found: "Sequence[LexborNode]") -> str:
     """The option that is chosen, or the first that can be."""
     options = [(option, option.attributes) for option in found]
@@ -432,42 +411,3 @@ def _refers(node: "LexborNode") -> bool:
 def _equation(node: "LexborNode") -> str:
     markup = _ENTITIES.sub(" ", node.html or "")
     return mathml(parse_xml(markup.encode())) or (node.attributes.get("alttext") or "")
-
-
-def _events(
-    root: "LexborNode", skipped: set[int], whole: set[int], roles: dict[int, str], add: Callable[[str], None]
-) -> "Iterator[tuple[str, LexborNode | None]]":
-    """(tag, node) on entering, (tag, None) on leaving, of what means something; texts are added as they come.
-
-    What is skipped is not entered at all; an equation, a closed choice, and what is taken whole, is not stepped into.
-    `roles` are tags that stand for a node's own.
-    """
-    open_tags: list[str] = []
-    node: LexborNode | None = root
-    while node is not None:
-        tag = node.tag or ""
-        if tag == "-text":
-            add(node.text_content or "")
-        elif (key := node.mem_id) not in skipped:
-            if roles:
-                tag = roles.get(key, tag)
-            if key in whole or (tag in _CLOSED and not (tag in _LISTED and _is_list_box(node))):
-                if tag in _ENTERED:
-                    yield tag, node
-            else:
-                tag = _LISTED.get(tag, tag)
-                if tag in _ENTERED:
-                    yield tag, node
-                if (child := node.child) is not None:
-                    open_tags.append(tag)
-                    node = child
-                    continue
-                if tag in _LEFT:
-                    yield tag, None
-        following = node.next if open_tags else None
-        while following is None and open_tags and node is not None:
-            if (tag := open_tags.pop()) in _LEFT:
-                yield tag, None
-            node = node.parent
-            following = node.next if open_tags and node is not None else None
-        node = following
