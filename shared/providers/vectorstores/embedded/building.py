@@ -32,6 +32,7 @@ from embedmill.shared.providers.vectorstores.embedded.segment_files import (
 )
 from embedmill.shared.providers.vectorstores.embedded.shard_file import BUSY_HINT, BUSY_TIMEOUT_SECONDS, ShardFile
 from embedmill.shared.providers.vectorstores.embedded.view import SegmentPart, merged
+from embedmill.shared.starting import give_back_free
 from embedmill.shared.words import cutting
 
 SLICE_ROWS = 8_192
@@ -142,6 +143,7 @@ class IndexBuilder:
             if connection is None or plan is None:
                 return False
             identity, number = connection.execute(IDENTITY).fetchone()
+            give_back_free()
             segment = self._make(connection, plan)
         written = write(self._folder, segment, self._file.ring)
         with self._file.write() as connection:

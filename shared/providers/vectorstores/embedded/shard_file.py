@@ -105,7 +105,7 @@ class ShardFile:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._tenths: int | None = None
-        self._writes = False
+        self._writes = self._forgets = False
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
@@ -128,6 +128,8 @@ class ShardFile:
                 schema.migrate(connection)
             yield connection
             connection.execute("COMMIT")
+            if self._forgets:
+                connection.execute("PRAGMA shrink_memory")
 
     def _begin_to_write(self) -> sqlite3.Connection:
         """A connection to the file that is there once the turn is ours: it may have been written anew meanwhile."""
@@ -298,7 +300,10 @@ class ShardFile:
 
     def _prepare_to_write(self, connection: sqlite3.Connection) -> None:
         if not self._writes:
-            if not cipher.key_id_of(self.path):
+            # What was written waits for nobody: until the next batch another process has mostly written, too. Pages of
+            # an encrypted shard cost when they are read again.
+            self._forgets = not cipher.key_id_of(self.path)
+            if self._forgets:
                 connection.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
             self._writes = True
 

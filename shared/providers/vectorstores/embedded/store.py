@@ -86,6 +86,8 @@ class EmbeddedVectorStore(VectorStore):
             replaced = changes.keys_by_id(connection, list(wanted))
             changes.bury(connection, list(replaced.values()))
             changes.add(connection, prepared)
+        # Making a segment takes more memory than all else, which should not come on top of this.
+        del prepared
         opened.look_after(len(wanted) + len(replaced))
 
     def delete_stale(self, shard: str, generations: Mapping[str, int]) -> int:
