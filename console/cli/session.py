@@ -43,8 +43,10 @@ def opened_to_work() -> Iterator[Runtime]:
     """A runtime for a command that works on jobs itself: its workers are forks of what it was with nothing open."""
     from embedmill.workers.processes.launching import forking
 
-    with forking(), opened() as runtime:
+    with forking() as forks, opened() as runtime:
         yield runtime
+        if forks is not None:
+            forks.dismiss()
 
 
 @contextmanager

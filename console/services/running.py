@@ -156,6 +156,11 @@ class Workshop:
         if self._started:
             self._supervisor.poll()
 
+    def let_workers_go(self) -> None:
+        """Have workers end meanwhile, as there is nothing left for them here; the block's end waits for that."""
+        if self._started:
+            self._supervisor.let_go()
+
     def finish_audits(self) -> None:
         """Give what is due for an audit a moment; documents have not waited for it."""
         self._chores.auditor.finish(seconds=AUDIT_SECONDS)

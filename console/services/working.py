@@ -139,6 +139,7 @@ class Work:
         if self._stuck:
             self._tell_stuck()
         elif not self._abandoned:
+            self._workshop.let_workers_go()
             self._workshop.finish_audits()
             self._stop_batches()
         return not self._abandoned

@@ -212,14 +212,19 @@ class ForkServer:
             self.close()
         return self.is_up and self._is_due is not None
 
-    def close(self) -> None:
-        """End it; unless this process inherits them, its workers finish what they hold."""
+    def dismiss(self) -> None:
+        """Have it end, as nobody wants a worker any more; `close` waits for that."""
         if self.is_up:
-            self.is_up = False
-            self._watched.clear()
             # Where SIGCHLD is ignored, its pid may be somebody else's by now.
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it; unless this process inherits them, its workers finish what they hold."""
+        if self.is_up:
+            self.dismiss()
+            self.is_up = False
+            self._watched.clear()
             _is_ready(self._process)
             os.close(self._process)
             reap(self.pid)

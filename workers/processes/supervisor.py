@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 EXTRA_SECONDS = 10.0
 # A worker that died unexpectedly may be the first of many, while their culprit is looked for.
 DEATHS_SECONDS = 60.0
+# How often it is looked, while workers end, whether they have: a command waits for that at its own end.
+END_SECONDS = 0.002
 
 
 class Supervisor:
@@ -72,6 +74,8 @@ class Supervisor:
         self._next_look = self._next_beat = self._forks_stay_until = 0.0
         self._told: Mapping[str, int] | None = None
         self._scaled: frozenset[str] = frozenset()
+        self._let_go: set[Child] = set()
+        self._is_signed_off = False
 
     def __enter__(self) -> "Supervisor":
         def register(connection: Connection) -> None:
@@ -125,16 +129,25 @@ class Supervisor:
             if child.leaving is not None and child.leaving < late:
                 child.process.send_signal(signal.SIGKILL)
 
+    def let_go(self) -> None:
+        """Tell every worker to finish what it holds and end, which `stop` waits for; no other takes its place."""
+        if not self._is_signed_off:
+            self._sign_off()
+        # Each once, also when this was interrupted: one that is told twice may be in the midst of its farewell.
+        for child in self._children:
+            if child not in self._let_go:
+                self._dismiss(child)
+                self._let_go.add(child)
+
     def stop(self) -> None:
         """Let every worker finish what it holds, for the grace time at most, and end it."""
-        self._sign_off()
-        for child in self._children:
-            self._dismiss(child)
+        self.let_go()
         deadline = time.monotonic() + self._grace_seconds + EXTRA_SECONDS
         while self._children and time.monotonic() < deadline:
             for child in [c for c in self._children if c.process.poll() is not None]:
                 self._forget(child)
-            time.sleep(0.01)
+            if self._children:
+                time.sleep(END_SECONDS)
         for child in list(self._children):
             child.process.send_signal(signal.SIGKILL)
             self._forget(child)
@@ -308,6 +321,7 @@ class Supervisor:
         try:
             with self._runtime.database.impatient(), self._runtime.database.write() as connection:
                 presence.stop_supervisor(connection, self.id)
+            self._is_signed_off = True
         except StorageFailed as error:
             log.warning("supervisor.not_signed_off", error=str(error))
 

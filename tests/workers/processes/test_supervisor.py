@@ -100,6 +100,8 @@ def test_workers_stop_in_good_order_and_leave_nothing(
     ) as supervisor:
         pids = supervisor.pids
         wait_until(lambda: set(pids) <= set(registered(runtime)), "both workers are up")
+        supervisor.let_go()
+        wait_until(lambda: not set(pids) & set(registered(runtime)), "they say goodbye while the block goes on")
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
     assert sweep(runtime.run_folder) == 1, "nobody but this process is left"
 
