@@ -60,7 +60,9 @@ def _row(parts: Sequence[Part], at: int, level: Sequence[Rule]) -> tuple[list[_C
             return [], 0
         taken += 1
     is_risen = any(_rises(parts[number], parts[number + 1]) for number in range(at, at + taken - 1))
-    return (cells, taken) if is_risen and (_is_row(cells) or _is_enclosed(cells, level)) else ([], 0)
+    below = parts[at + taken] if at + taken < len(parts) else None
+    is_row = is_risen and (_is_row(cells) or _is_enclosed(cells, level) or _stands_over(cells, below))
+    return (cells, taken) if is_row else ([], 0)
 
 
 def _rises(above: Part, part: Part) -> bool:
@@ -77,6 +79,17 @@ def _is_row(cells: Sequence[_Cell]) -> bool:
     slack = SAME_HEIGHT * cells[0][0].size
     from_one = len(cells) >= ENOUGH_CELLS and _agree([cell[0].base for cell in cells], slack)
     return from_one or _agree([_centre(cell) for cell in cells], slack)
+
+
+def _stands_over(cells: Sequence[_Cell], below: Part | None) -> bool:
+    """Whether bold cells that begin at one height stand over those of the line below, as names of columns do."""
+    if len(cells) < ENOUGH_CELLS or not isinstance(below, Line) or len(below.cells) != len(cells):
+        return False
+    if not all(line.bold for cell in cells for line in cell) or below.base >= min(cell[-1].base for cell in cells):
+        return False
+    slack = below.size / 2
+    pairs = zip(cells, below.cells, strict=True)
+    return _agree([cell[0].base for cell in cells], slack) and all(abs(c[0].left - d.left) < slack for c, d in pairs)
 
 
 def _is_enclosed(cells: Sequence[_Cell], level: Sequence[Rule]) -> bool:

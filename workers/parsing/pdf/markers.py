@@ -4,6 +4,9 @@ import re
 
 BULLETS = "•‣▪●◦○■□◆◇►▸▶➢➤➔→✓✗✔✘❖\u2043"
 
+BOXES = "☐☑☒"
+"""What stands before a choice: each opens a paragraph."""
+
 TICKS = "✓✗✔✘"
 """Those that say something by themselves."""
 

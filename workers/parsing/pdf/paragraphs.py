@@ -7,7 +7,7 @@ from statistics import median
 
 from embedmill.workers.parsing.pdf.hyphens import HYPHENS
 from embedmill.workers.parsing.pdf.lines import Line
-from embedmill.workers.parsing.pdf.markers import BULLETS, MARKER
+from embedmill.workers.parsing.pdf.markers import BOXES, BULLETS, MARKER
 from embedmill.workers.parsing.pdf.tables import Part
 from embedmill.workers.parsing.pdf.words import Box
 
@@ -55,7 +55,12 @@ class Paragraphs:
 
     def goes_on(self, before: Line, line: Line) -> bool:
         """Whether the paragraph of the line before goes on with this one."""
-        if before.alone or line.alone or abs(before.size - line.size) > OTHER_SIZE * max(before.size, line.size):
+        if (
+            line.text[0] in BOXES
+            or before.alone
+            or line.alone
+            or abs(before.size - line.size) > OTHER_SIZE * max(before.size, line.size)
+        ):
             return False
         ended = _ends_sentence(before.text)
         if before.bold != line.bold and ended:

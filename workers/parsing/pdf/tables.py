@@ -20,6 +20,10 @@ NEARER = 0.85
 """Of the usual distance between rows: a line that is nearer to the one above belongs to its row."""
 
 
+FEW_BLANKS = 2
+"""A line with fewer is no text that was cut for want of room, but a name."""
+
+
 @dataclass(slots=True)
 class PdfTable:
     """`rows` have as many texts as there are columns; the first `heads` of them are its header.
@@ -66,9 +70,18 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     if any(NUMBER.match(text) and not _YEAR.fullmatch(text) for text in first) or not all(first[1:]):
         return False
     columns = list(zip(*others, strict=True))
+    if any(_is_value(head, column) for head, column in zip(first, columns, strict=True)):
+        return False
     if any(_is_measured(head, column) for head, column in zip(first, columns, strict=True)):
         return True
     return _is_shorter(first, others)
+
+
+def _is_value(head: str, column: Sequence[str]) -> bool:
+    """Whether something that begins with a digit stands above such things, as `750 W` above `12 kg`."""
+    filled = [text for text in column if text]
+    told = [text[0].isdigit() and not NUMBER.match(text) for text in filled]
+    return head[:1].isdigit() and not _YEAR.match(head) and bool(filled) and all(told)
 
 
 def _is_measured(head: str, column: Sequence[str]) -> bool:
@@ -123,9 +136,11 @@ def without_wraps(rows: Sequence[Row], rules: Sequence[float]) -> list[Row]:
     usual = _usual_gap(rows)
     merged = list(rows[:1])
     for (above, row), is_parted in zip(pairwise(rows), parted, strict=True):
-        is_own = is_parted or _is_own_row(row, merged[-1])
-        if not is_own and (is_ruled or _goes_on(above, row, merged[-1], usual, edges)):
-            merged[-1] = _taken(merged[-1], row)
+        whole = merged[-1]
+        is_own = is_parted or _is_own_row(row, whole)
+        is_rest = not is_own and (is_ruled or _goes_on(above, row, whole, usual, edges))
+        if is_rest or (not is_parted and _begins(whole, row, usual, edges)):
+            merged[-1] = _taken(whole, row)
         else:
             merged.append(row)
     return merged
@@ -185,6 +200,14 @@ def _goes_on(above: Row, row: Row, whole: Row, usual: float, edges: Sequence[flo
     if usual and gap > min(usual * 1.1, PADDED * row.size):
         return False
     return all(_had_no_room(whole.cells[number][-1], row.cells[number][0], edges[number]) for number in filled)
+
+
+def _begins(above: Row, row: Row, usual: float, edges: Sequence[float]) -> bool:
+    """Whether a first cell alone is the beginning of the row below, whose cells stand as low as its last line."""
+    if above.is_filled != [True, *[False] * (len(edges) - 1)] or sum(row.is_filled) < 2 or not row.cells[0]:
+        return False
+    is_near = 0 < _gap(above, row) < NEARER * usual and above.cells[0][-1].text.count(" ") >= FEW_BLANKS
+    return is_near and _had_no_room(above.cells[0][-1], row.cells[0][0], edges[0])
 
 
 def _had_no_room(cell: LineCell, following: LineCell, edge: float) -> bool:

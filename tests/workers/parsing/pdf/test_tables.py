@@ -453,3 +453,27 @@ def test_names_that_stand_a_blank_apart_are_cells_below_those_of_the_row_above()
     people = [["Name", "Family", "Town"], ["Anna", "Berg", "Oslo"], ["Bartholomew", "Featherstone", "London"]]
     page = put(Page(), people, columns=(80, 153, 227)).text(80, 600, "Bartholomew came from there, and stayed.")
     assert rows(read(page)) == ["Name | Family | Town", "Anna | Berg | Oslo", "Bartholomew | Featherstone | London"]
+
+
+def test_a_first_cell_of_several_lines_whose_row_stands_as_low_as_its_last_one_is_one_cell() -> None:
+    columns = (80, 230, 280)
+    page = put(Page(), [["Class", "2024", "2025"], ["Adults", "12.0", "13"]], leading=20, columns=columns)
+    page.text(80, 650, "Groups of more than")
+    put(page, [["nine", "9.0", "9"], ["Seniors", "free", "free"]], top=638, leading=20, columns=columns)
+    assert rows(read(page))[2:] == ["Groups of more than nine | 9.0 | 9", "Seniors | free | free"]
+
+
+def test_names_of_two_lines_that_are_drawn_one_by_one_head_their_columns() -> None:
+    page = Page()
+    names_ = (80, ("Name of", "the pier")), (200, ("Mean depth", "in metres")), (320, ("First year", "of all"))
+    for x, names in names_:
+        page.lines(x, 700, *names, font="Helvetica-Bold", leading=13)
+    put(page, [["North", "12.5", "1951"], ["South", "8.0", "1967"]], top=667, columns=(80, 200, 320))
+    found = read(page)
+    assert rows(found)[0] == "Name of the pier | Mean depth in metres | First year of all"
+    assert heads(found) == {(0, 1)}
+
+
+def test_a_value_above_values_heads_nothing() -> None:
+    page = put(Page(), [["Power", "750 W"], ["Voltage", "230 V"], ["Weight", "12 kg"]], columns=(80, 200))
+    assert heads(read(page)) == {(0, 0)}
