@@ -4,16 +4,15 @@ The library is tiktoken; its vocabulary comes from a file of ours, because tikto
 """
 
 import re
-from binascii import a2b_base64
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from embedmill.shared.lexicon import MARK, MOST, NEW, TextWords, WordRun, current, is_plain
 from embedmill.shared.packed_words import PackedWords
+from embedmill.shared.ranked_tokens import ENCODING, read_tokens
 from embedmill.shared.remembering import Remembered
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tiktoken import Encoding
 
-ENCODING = "cl100k_base"
 # How the encoding cuts a text before it looks for tokens; from tiktoken's definition of it.
 _PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]"
@@ -300,19 +298,14 @@ def _vocabulary() -> "tuple[Encoding, NDArray[np.int64]]":
     import numpy as np
     from tiktoken import Encoding
 
-    ranks = _read_ranks()
-    # Ranks are numbers from 0 on, in the order of the file.
-    lengths = np.fromiter(map(len, ranks), np.int64, len(ranks))
+    tokens = read_tokens()
+    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    ranks = dict(zip(tokens, range(len(tokens)), strict=True))
+    del tokens
     encoding = Encoding(ENCODING, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
     # Only a copy of it could be asked for its ranks; counting has them in tables of its own, a third as large again.
     ranks.clear()
     return encoding, lengths
-
-
-def _read_ranks() -> dict[bytes, int]:
-    fields = files("embedmill.shared").joinpath(f"vocabulary/{ENCODING}.tiktoken").read_bytes().split()
-    # The file has them in order, and numbers them.
-    return dict(zip(map(a2b_base64, fields[::2]), range(len(fields) // 2), strict=True))
 
 
 _parts = Remembered(count_tokens, most=_KNOWN_PARTS)

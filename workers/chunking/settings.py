@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from embedmill.shared.errors import SettingsError
-from embedmill.shared.tokenizer import ENCODING
+from embedmill.shared.ranked_tokens import ENCODING
 
 CHUNKER_VERSION = 3
 """Raised whenever the same document and settings would be cut otherwise; every chunk id changes with it.

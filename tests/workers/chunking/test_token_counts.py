@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedmill.shared import tokenizer
+from embedmill.shared.ranked_tokens import read_tokens
 from embedmill.shared.tokenizer import CountedText, count_many, count_tokens
 
 DOCUMENTS = Path(__file__).parents[3] / "docs"
-VOCABULARY = Path(tokenizer.__file__).with_name("vocabulary") / "cl100k_base.tiktoken"
 # Whatever the encoding's rules speak of: contractions, white space, digits in threes, marks, other scripts.
 RULED = st.text(
     alphabet=" \n\r\t'sSlLvVeErRdDtTmM0123456789ab.,()_-é\u0301\u00a0\u2028²Ⅷ漢\u017f\u212aİ😀\ud800",
@@ -67,7 +68,9 @@ def test_the_vocabulary_is_the_one_that_the_library_would_load() -> None:
     from tiktoken_ext import openai_public
 
     source = Path(openai_public.__file__).read_text()
-    assert hashlib.sha256(VOCABULARY.read_bytes()).hexdigest() in source.split("def cl100k_base")[1].split("def ")[0]
+    lines = (b"%b %d\n" % (b64encode(token), rank) for rank, token in enumerate(read_tokens()))
+    found = hashlib.sha256(b"".join(lines)).hexdigest()
+    assert found in source.split("def cl100k_base")[1].split("def ")[0]
 
 
 def test_the_pattern_is_the_one_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """Owns words that a line's end cuts, or that lack a sign: the document, or a list of words, says what they are."""
 
 import re
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property, reduce
-from importlib.resources import files
+
+from embedmill.shared.ranked_tokens import read_tokens
 
 HYPHENS = "-\u2010\u00ad\x02\ufffe"
 """What stands at a line's end in a word that goes on; U+FFFE and U+0002 are pdfium's own signs for it."""
@@ -83,10 +83,9 @@ class DocumentWords:
 
 def is_in_vocabulary(word: str) -> bool:
     """Whether the tokenizer's vocabulary has it as a whole: some 40,000 frequent words, most of them English."""
-    return b64encode(f" {word}".encode()) in _vocabulary()
+    return f" {word}".encode() in _vocabulary()
 
 
 @cache
 def _vocabulary() -> frozenset[bytes]:
-    path = files("embedmill.shared") / "vocabulary" / "cl100k_base.tiktoken"
-    return frozenset(line.partition(b" ")[0] for line in path.read_bytes().splitlines())
+    return frozenset(read_tokens())
