@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from embedmill.workers.parsing.draft import Draft
 from embedmill.workers.parsing.grid import Cell, place
+from embedmill.workers.parsing.measures import is_one_of
 
 HEADER_CHARS = 80
 """A longer cell is a text, and no name of a column."""
@@ -75,10 +76,17 @@ def _heads(lines: Sequence[Sequence[str]], rows: Sequence[Sequence[Cell]]) -> in
     named = own if own[0] else own[1:]
     reaches = len(first if first[0] else first[1:])
     is_header = len(set(named)) == len(named) and reaches >= len(max(lines, key=len)) - 1 and _are_names(named)
-    if not is_header:
+    if not is_header or _has_its_like_below(first, lines[1:]):
         return 0
     goes_on = any(cell.columns > 1 for cell in rows[0]) and len(lines) > 2 and _are_names(filter(None, lines[1]))
     return 1 + goes_on
+
+
+def _has_its_like_below(first: Sequence[str], lines: Sequence[Sequence[str]]) -> bool:
+    """Whether a measure stands above measures, as in the second column of a data sheet."""
+    return any(
+        is_one_of(head, (line[number] for line in lines if number < len(line))) for number, head in enumerate(first)
+    )
 
 
 def _are_names(cells: Iterable[str]) -> bool:

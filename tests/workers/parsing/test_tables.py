@@ -267,3 +267,16 @@ def test_a_sheet_keeps_scripts_pictures_words_and_what_runs_over_its_pages() -> 
         sheet.set_footer("&LLedger of R&&D")
     found = texts(read(stream.getvalue(), "a.xlsx"))
     assert found == ["One", "10^-3 m of H_2O", "12", "12", "A mill", "Ledger of R&D Page of", "Ledger of R&D"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b"Power,750 W\nVoltage,230 V\nWeight,12 kg\n"),
+        ("a.html", b"<table><tr><td>Power<td>750 W<tr><td>Voltage<td>230 V<tr><td>Weight<td>12 kg</table>"),
+    ],
+)
+def test_a_measure_above_measures_heads_nothing(name: str, data: bytes) -> None:
+    assert {block.head for block in read(data, name).blocks} == {(0, 0)}
+    named = read(data.replace(b"750 W", b"1st"), name)
+    assert {block.head for block in named.blocks} == {(0, 1)}

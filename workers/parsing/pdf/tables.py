@@ -7,6 +7,7 @@ from functools import reduce
 from itertools import pairwise
 from statistics import median
 
+from embedmill.workers.parsing.measures import is_one_of
 from embedmill.workers.parsing.pdf.hyphens import DocumentWords
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
 from embedmill.workers.parsing.pdf.markers import BULLETS, TICKS
@@ -70,18 +71,11 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     if any(NUMBER.match(text) and not _YEAR.fullmatch(text) for text in first) or not all(first[1:]):
         return False
     columns = list(zip(*others, strict=True))
-    if any(_is_value(head, column) for head, column in zip(first, columns, strict=True)):
+    if any(is_one_of(head, column) for head, column in zip(first, columns, strict=True)):
         return False
     if any(_is_measured(head, column) for head, column in zip(first, columns, strict=True)):
         return True
     return _is_shorter(first, others)
-
-
-def _is_value(head: str, column: Sequence[str]) -> bool:
-    """Whether something that begins with a digit stands above such things, as `750 W` above `12 kg`."""
-    filled = [text for text in column if text]
-    told = [text[0].isdigit() and not NUMBER.match(text) for text in filled]
-    return head[:1].isdigit() and not _YEAR.match(head) and bool(filled) and all(told)
 
 
 def _is_measured(head: str, column: Sequence[str]) -> bool:

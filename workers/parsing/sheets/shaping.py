@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from embedmill.workers.parsing.draft import Draft
+from embedmill.workers.parsing.measures import is_one_of
 from embedmill.workers.parsing.table import Table
 
 LOOKED_AT = 12
@@ -127,7 +128,7 @@ class HeadRows:
 
 def count_heads(rows: Sequence[SheetRow]) -> HeadRows:
     """The header rows at the top of a table, judged by what stands in them and below."""
-    if not rows or not _may_head(rows[0]):
+    if not rows or not _may_head(rows[0]) or _has_its_like_below(rows[0], rows[1:]):
         return HeadRows(0, strong=False)
     heads = 1
     while heads < min(MOST_HEADS, len(rows) - 1) and _goes_on(rows[:heads], rows[heads]):
@@ -140,6 +141,14 @@ def count_heads(rows: Sequence[SheetRow]) -> HeadRows:
 def _may_head(row: SheetRow) -> bool:
     """Short texts, and years; a value such as an amount is none."""
     return all(len(cell) <= HEAD_CHARACTERS and not is_value(cell) for cell in row.cells if cell)
+
+
+def _has_its_like_below(row: SheetRow, rows: Sequence[SheetRow]) -> bool:
+    """Whether a measure stands above measures, as in the second column of a data sheet."""
+    return any(
+        is_one_of(row.cells[column], (other.cells[column] for other in rows if column < len(other.cells)))
+        for column in row.filled
+    )
 
 
 def _goes_on(heads: Sequence[SheetRow], row: SheetRow) -> bool:
