@@ -38,6 +38,7 @@ PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentatio
 RST = "text/x-rst"
 RTF = "application/rtf"
 SRT = "application/x-subrip"
+SSA = "text/x-ssa"
 TAR = "application/x-tar"
 VTT = "text/vtt"
 WIKITEXT = "text/x-wiki"
@@ -50,7 +51,7 @@ ZIP = "application/zip"
 # What people call them.
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
-    XZ: "xz", ZIP: "zip",
+    SSA: "ssa", XZ: "xz", ZIP: "zip",
     ASCIIDOC: "asciidoc", CALENDAR: "calendar", CARD: "vcard", ORG: "org", WIKITEXT: "wikitext",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
@@ -68,7 +69,7 @@ _TEXT_SUFFIXES = {
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
     ".rst": RST, ".rest": RST,
     ".ipynb": NOTEBOOK,
-    ".srt": SRT, ".vtt": VTT,
+    ".srt": SRT, ".sbv": SRT, ".ass": SSA, ".ssa": SSA, ".vtt": VTT,
     ".xml": XML, ".rss": XML, ".atom": XML, ".dbk": XML, ".docbook": XML, ".dita": XML, ".ditamap": XML, ".svg": XML,
     ".xsd": XML, ".xsl": XML, ".xslt": XML, ".wsdl": XML, ".rdf": XML, ".opml": XML, ".kml": XML, ".fb2": XML,
     ".plist": XML,

@@ -43,6 +43,7 @@ _READERS = {
     detect.RST: "embedmill.workers.parsing.rst:read",
     detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
     detect.SRT: "embedmill.workers.parsing.subtitles:read",
+    detect.SSA: "embedmill.workers.parsing.subtitles:read",
     detect.VTT: "embedmill.workers.parsing.subtitles:read",
     detect.WIKITEXT: "embedmill.workers.parsing.wikitext:read",
     detect.XML: "embedmill.workers.parsing.xml_text:read",

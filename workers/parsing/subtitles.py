@@ -1,4 +1,4 @@
-"""Owns subtitles (SRT, WebVTT): cues joined to sentences, each with the time at which its first cue begins."""
+"""Owns subtitles (SRT, WebVTT, ASS, SBV): cues joined to sentences, each with the time at which its first cue begins."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,11 @@ LONGEST_CHARS = 600
 """Speech that is written without any stop is cut here."""
 
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[,.](\d{1,3})"
-_TIMES = re.compile(rf"[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}.*")
+_TIMES = re.compile(rf"[ \t]*{_TIME}(?:[ \t]+-->[ \t]+|,){_TIME}.*")
+# The fields of a line of SubStation Alpha: layer, begin, end, style, speaker, three margins, effect, text.
+_DIALOGUE = re.compile(rf"Dialogue:[^,]*,{_TIME},{_TIME},[^,]*,([^,]*),(?:[^,]*,){{4}}(.*)")
+_DRAWING = re.compile(r"\\p[1-9]")
+_SCRIPTED = re.compile(r"\{[^{}]*\}")
 _BLANK = re.compile(r"\n[ \t]*\n+")
 _SPEAKER = re.compile(r"<v(?:\.[^ >]*)?[ \t]+([^>]+)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
@@ -71,6 +75,9 @@ def _joined(before: str, text: str) -> str:
 
 
 def _cues(text: str) -> Iterator[_Speech]:
+    if "\n[Events]" in f"\n{text}":
+        yield from _scripted(text)
+        return
     for block in _BLANK.split(text.lstrip("\ufeff")):
         lines = block.strip("\n").split("\n")
         at = next((number for number, line in enumerate(lines[:2]) if _TIMES.match(line)), None)
@@ -87,6 +94,16 @@ def _speeches(times: str, text: str) -> Iterator[_Speech]:
         for part in _NEW_SPEAKER.split(said):
             if plain := " ".join(unescape(_TAG.sub("", part)).split()):
                 yield _Speech(begin, end, speaker, plain)
+
+
+def _scripted(text: str) -> Iterator[_Speech]:
+    """What is said, without what is drawn, in the order of its times."""
+    found = [_DIALOGUE.fullmatch(line.strip()) for line in text.split("\n") if line.startswith("Dialogue:")]
+    lines = [match for match in found if match and not any(map(_DRAWING.search, _SCRIPTED.findall(match[10])))]
+    for match in sorted(lines, key=lambda each: _seconds(*each.groups()[:4])):
+        said = _SCRIPTED.sub("", match[10]).replace("\\N", " ").replace("\\n", " ").replace("\\h", " ")
+        if plain := " ".join(said.split()):
+            yield _Speech(_seconds(*match.groups()[:4]), _seconds(*match.groups()[4:8]), match[9].strip(), plain)
 
 
 def _by_speaker(text: str) -> Iterator[tuple[str, str]]:
