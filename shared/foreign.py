@@ -3,7 +3,6 @@
 _FOREIGN = (
     (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF87a", "a GIF image"),
     (b"GIF89a", "a GIF image"), (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"),
-    (b"\x78\x9f\x3e\x22", "an attachment in Outlook's own format (winmail.dat)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"\x7fELF", "an ELF program"), (b"\xcf\xfa\xed\xfe", "a Mach-O program"),

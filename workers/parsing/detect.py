@@ -27,6 +27,7 @@ HTML = "text/html"
 JSON = "application/json"
 MARKDOWN = "text/markdown"
 MBOX = "application/mbox"
+MSG = "application/vnd.ms-outlook"
 NOTEBOOK = "application/x-ipynb+json"
 ODP = "application/vnd.oasis.opendocument.presentation"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
@@ -40,6 +41,7 @@ RTF = "application/rtf"
 SRT = "application/x-subrip"
 SSA = "text/x-ssa"
 TAR = "application/x-tar"
+TNEF = "application/vnd.ms-tnef"
 VTT = "text/vtt"
 WIKITEXT = "text/x-wiki"
 XLS = "application/vnd.ms-excel"
@@ -51,7 +53,7 @@ ZIP = "application/zip"
 # What people call them.
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
-    SSA: "ssa", XZ: "xz", ZIP: "zip",
+    MSG: "msg", SSA: "ssa", TNEF: "tnef", XZ: "xz", ZIP: "zip",
     ASCIIDOC: "asciidoc", CALENDAR: "calendar", CARD: "vcard", ORG: "org", WIKITEXT: "wikitext",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
@@ -91,7 +93,8 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _COMPRESSED = ((b"\x1f\x8b", GZIP), (b"\xfd7zXZ\0", XZ), *((b"BZh%d1AY&SY" % level, BZIP2) for level in range(1, 10)))
 
 _COMPRESSED_BEGINNINGS = tuple(magic for magic, _ in _COMPRESSED)
-_NO_TEXT = (*_ZIP, OLE, b"%PDF-", b"{\\rtf")
+_TNEF = b"\x78\x9f\x3e\x22"
+_NO_TEXT = (_TNEF, *_ZIP, OLE, b"%PDF-", b"{\\rtf")
 
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
@@ -158,6 +161,8 @@ def _detect_container(data: bytes, suffix: str, open_archive: Callable[[], Archi
         return _detect_ole(data)
     if data.startswith(b"{\\rtf"):
         return RTF
+    if data.startswith(_TNEF):
+        return TNEF
     if media_type := _detect_compressed(data):
         return media_type
     _refuse_foreign(data)
@@ -204,7 +209,7 @@ def _detect_ole(data: bytes) -> str:
     if _utf16("PowerPoint Document") in data:
         raise UnsupportedDocument("it is a presentation in the format from before 2007 (.ppt): save it as .pptx")
     if _utf16("__substg1.0_") in data:
-        raise UnsupportedDocument("it is an Outlook message (.msg): save it as .eml")
+        return MSG
     if _utf16("Workbook") in data or _utf16("Book") in data:
         return XLS
     raise UnsupportedDocument("it is an OLE container of no known kind")

@@ -13,7 +13,7 @@ from embedmill.shared.encoding import decode, decode_unicode
 from embedmill.shared.errors import DocumentError, EncryptedDocument, UnsupportedDocument
 from embedmill.workers.parsing.cards import read_cards
 from embedmill.workers.parsing.draft import Draft
-from embedmill.workers.parsing.html import read_message
+from embedmill.workers.parsing.html import read_message as read_page
 from embedmill.workers.parsing.mail_versions import says_enough
 from embedmill.workers.parsing.parse import parse
 from embedmill.workers.parsing.replies import read_body, unflowed
@@ -55,7 +55,12 @@ def read(data: bytes, draft: Draft) -> None:
     source = data if text is None else text.encode("utf-8", errors="replace")
     if counted := _EMLX.match(source):
         source = source[counted.end() :][: int(counted[1])]
-    _MailReader(draft).read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), level=1)
+    read_message(message_from_bytes(source.lstrip(), policy=_Bounded(draft)), draft)
+
+
+def read_message(message: Message, draft: Draft) -> None:
+    """A message that is parsed, or was made of another format's."""
+    _MailReader(draft).read_message(message, level=1)
 
 
 class _Bounded(EmailPolicy):
@@ -206,7 +211,7 @@ class _MailReader:
         text = self._draft.decode(payload, declared=_charset(part))
         self._note_damage(part, "a body")
         if kind == "text/html":
-            read_message(text, self._draft)
+            read_page(text, self._draft)
             return
         if kind in _CARDS:
             read_cards(text, self._draft, level=level + 1)

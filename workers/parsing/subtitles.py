@@ -1,4 +1,4 @@
-"""Owns subtitles (SRT, WebVTT, ASS, SBV): cues joined to sentences, each with the time at which its first cue begins."""
+"""Owns subtitles (SRT, WebVTT, ASS, SBV): cues joined to sentences, each with the time at which its first begins."""
 
 import re
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from email.message import EmailMessage
 
 from tests.shared.containers.making import taped, zipped
+from tests.workers.parsing.outlook_files import outlook_message, winmail
 
 CONTAINER = '<container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>'
 PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">
@@ -36,7 +37,19 @@ def carrier() -> bytes:
     return made.as_bytes()
 
 
+def winmail_carrier() -> bytes:
+    """A mail whose files Outlook packed."""
+    made = EmailMessage()
+    made["Subject"], made["From"] = "Yields", "ada@example.com"
+    made.set_content("Said twice.")
+    files = [("Preise März.csv", b"Korn;Preis\nRoggen;1,20\nWeizen;1,50\n"), ("notes.txt", b"A walrus.")]
+    made.add_attachment(winmail(files), maintype="application", subtype="ms-tnef", filename="winmail.dat")
+    return made.as_bytes()
+
+
 MADE: dict[str, Callable[[], bytes]] = {
+    "upper-mill.msg": outlook_message,
+    "winmail.eml": winmail_carrier,
     "book.epub": book,
     "carrier.eml": carrier,
     "latin.txt": lambda: "El niño comerá piñas.\n\n¿Qué más?".encode("cp1252"),
