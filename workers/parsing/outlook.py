@@ -50,13 +50,13 @@ Value = str | bytes
 
 
 @dataclass(slots=True)
-class _Item:
+class _OutlookItem:
     """A message or what is attached to one: its properties, and what is attached to it."""
 
     values: dict[int, Value] = field(default_factory=dict)
     times: dict[int, datetime] = field(default_factory=dict)
-    attached: "list[_Item]" = field(default_factory=list)
-    message: "_Item | None" = None
+    attached: "list[_OutlookItem]" = field(default_factory=list)
+    message: "_OutlookItem | None" = None
 
     def text(self, *numbers: int) -> str:
         """The first of these that is there, in one line."""
@@ -87,7 +87,7 @@ def read_tnef(data: bytes, draft: Draft) -> None:
     read_message(_mail(item, draft), draft)
 
 
-def _mail(item: _Item, draft: Draft) -> EmailMessage:
+def _mail(item: _OutlookItem, draft: Draft) -> EmailMessage:
     mail = EmailMessage()
     address = item.text(SENDER_SMTP, SENDER_ADDRESS)
     headers = {
@@ -118,7 +118,7 @@ def _names(shown: str) -> str:
     return ", ".join(f'"{name}"' if "," in name else name for name in names)
 
 
-def _rich(item: _Item, draft: Draft) -> str:
+def _rich(item: _OutlookItem, draft: Draft) -> str:
     """The text of a body that is rich text alone."""
     packed = item.values.get(RICH, b"")
     if not isinstance(packed, bytes) or not packed:
@@ -130,7 +130,7 @@ def _rich(item: _Item, draft: Draft) -> str:
     return ""
 
 
-def _attach(attached: _Item, mail: EmailMessage, draft: Draft, *, is_page: bool) -> None:
+def _attach(attached: _OutlookItem, mail: EmailMessage, draft: Draft, *, is_page: bool) -> None:
     if attached.message is not None:
         mail.add_attachment(_mail(attached.message, draft))
         return
@@ -158,9 +158,9 @@ def _tree(ole: "OleFileIO") -> dict[_Path, list[str]]:
     return found
 
 
-def _stored(ole: "OleFileIO", tree: Mapping[_Path, list[str]], at: _Path, *, depth: int) -> _Item:
+def _stored(ole: "OleFileIO", tree: Mapping[_Path, list[str]], at: _Path, *, depth: int) -> _OutlookItem:
     """What a storage of the file holds."""
-    item = _Item()
+    item = _OutlookItem()
     for name in sorted(tree.get(at, ())):
         path = (*at, name)
         if name.startswith(_STREAM):
@@ -208,18 +208,18 @@ def _value(kind: int, content: bytes) -> Value:
     return decode(content.rstrip(b"\0")).text if kind == _ANSI else content
 
 
-def _packed(data: bytes, *, depth: int) -> _Item:
+def _packed(data: bytes, *, depth: int) -> _OutlookItem:
     """What a stream of attributes holds, each with a level, a number, a length and a sum."""
     if struct.unpack_from("<I", data)[0] != _TNEF:
         raise ValueError(data[:4])
-    item, at = _Item(), 6
+    item, at = _OutlookItem(), 6
     while at + 9 <= len(data):
         number, size = struct.unpack_from("<HxxI", data, at + 1)
         content = data[at + 9 : at + 9 + size]
         at += 11 + size
-        last = item.attached[-1] if item.attached else _Item()
+        last = item.attached[-1] if item.attached else _OutlookItem()
         if number == _RENDERING:
-            item.attached.append(_Item())
+            item.attached.append(_OutlookItem())
         elif number == _TITLE:
             last.values.setdefault(SHORT_NAME, _value(_ANSI, content))
         elif number == _DATA:
@@ -235,7 +235,7 @@ def _packed(data: bytes, *, depth: int) -> _Item:
     return item
 
 
-def _take(found: Mapping[int, tuple[int, bytes]], item: _Item, *, depth: int) -> None:
+def _take(found: Mapping[int, tuple[int, bytes]], item: _OutlookItem, *, depth: int) -> None:
     for number, (kind, content) in found.items():
         if kind == _TIME:
             if time := _time(int.from_bytes(content, "little")):

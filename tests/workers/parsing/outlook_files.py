@@ -26,7 +26,7 @@ def binary(number: int, value: bytes) -> dict[str, bytes]:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _OleEntry:
     """A storage, or a stream with its place among the small pieces."""
 
     name: str
@@ -39,7 +39,7 @@ class _Entry:
 
 def ole(tree: Tree) -> bytes:
     """A file whose streams are all shorter than 4,096 bytes, and so lie in pieces of 64 bytes."""
-    entries = [_Entry("Root Entry", 5)]
+    entries = [_OleEntry("Root Entry", 5)]
     pieces: list[int] = []
     data = bytearray()
     _add(entries, pieces, data, 0, tree)
@@ -66,10 +66,10 @@ def _chain(table: list[int], sectors: int) -> int:
     return begin
 
 
-def _add(entries: list[_Entry], pieces: list[int], data: bytearray, parent: int, inner: Tree) -> None:
-    before: _Entry | None = None
+def _add(entries: list[_OleEntry], pieces: list[int], data: bytearray, parent: int, inner: Tree) -> None:
+    before: _OleEntry | None = None
     for name, value in inner.items():
-        entry = _Entry(name, 2 if isinstance(value, bytes) else 1)
+        entry = _OleEntry(name, 2 if isinstance(value, bytes) else 1)
         if before is None:
             entries[parent].child = len(entries)
         else:
@@ -83,7 +83,7 @@ def _add(entries: list[_Entry], pieces: list[int], data: bytearray, parent: int,
             data += value + bytes(-len(value) % PIECE)
 
 
-def _packed_entry(entry: _Entry) -> bytes:
+def _packed_entry(entry: _OleEntry) -> bytes:
     encoded = f"{entry.name}\0".encode("utf-16-le")
     head = encoded.ljust(64, b"\0") + struct.pack(
         "<HBBIII", len(encoded), entry.kind, 1, NONE, entry.right, entry.child
