@@ -21,6 +21,7 @@ from embedmill.shared.remembering import Remembered
 from embedmill.shared.words import cutter
 from embedmill.shared.words.counts import UNITS, CountsOfMany, TermCounts
 from embedmill.shared.words.folding import compose, normalise
+from embedmill.shared.words.inflections import inflected, is_ukrainian
 from embedmill.shared.words.languages import (
     DEFAULTS,
     Language,
@@ -293,18 +294,29 @@ def _stemmed(word: str, shown: str, language: Language) -> list[str]:
 
 @lru_cache(maxsize=2048)
 def alternatives(word: str, shown: str) -> tuple[int, ...]:
-    """All terms by which a text of any language may hold a word.
+    """All terms by which a text of any language may hold a word, in other forms too where no stemmer makes them one.
 
     The cutter leaves words of two letters as they are, and makes them of their plurals: TV and TVs find each other.
     """
     terms = [word]
     for language in of_script(script_of(word)) if may_be_inflected(word) else ():
         terms += _stemmed(word, shown, language)
+    terms += _in_other_forms(word)
     if _is_short(word):
         terms += _stemmed(f"{word}s", f"{word}s", languages()["en"])
     elif word[-1:] == "s" and _is_short(word[:-1]):
         terms.append(word[:-1])
-    return tuple(map(term_id, terms))
+    return tuple(map(term_id, dict.fromkeys(terms)))
+
+
+def _in_other_forms(word: str) -> Iterator[str]:
+    """The forms of a word as texts of languages without a stemmer have them; and their stems, in Greek and Russian."""
+    forms = inflected(word)
+    yield from forms
+    script = script_of(word) if forms else ""
+    if script == "greek" or is_ukrainian(word):
+        language = languages()[DEFAULTS[script]]
+        yield from dict.fromkeys(chain.from_iterable(_stemmed(form, form, language) for form in forms))
 
 
 def terms_in(word: str, codes: Collection[str]) -> tuple[int, ...]:

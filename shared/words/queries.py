@@ -17,6 +17,7 @@ from embedmill.shared.words.query_words import (
     AdjoinedWords,
     QueryWord,
     SpelledWords,
+    compound_terms,
     words_of_token,
 )
 from embedmill.shared.words.signs import QueryPart, parts_of
@@ -46,6 +47,8 @@ MOST_ADJOINED = 5
 """Words side by side that may be an identifier whose hyphens are left out: CVE 2021 44228."""
 LONGEST_NAMED = 100
 _NUMERAL = re.compile(r"[A-Z]|[IVXLC]{2,5}")
+MOST_COMPOUNDED = 6
+"""Words of a query of which two side by side may be one in German, Dutch and Nordic texts."""
 MOST_TRIED = 100
 """Such identifiers that are looked for in a query."""
 LONGEST_FORMED = 1000
@@ -142,7 +145,7 @@ def parse_text(text: str) -> WordQuery:
     spelled = (*_spelled(cut, words, adjoined), *_signed(text, words))
     spelled += tuple(_side_by_side_as_asked(normal, words, {some.parts for some in spelled}))
     forms = other_forms(normal[:LONGEST_FORMED], words)
-    adjoined += tuple(some for form in forms for some in form.adjoined)
+    adjoined += (*(some for form in forms for some in form.adjoined), *_compounds(normal, words))
     spelled += tuple(some for form in forms for some in form.spelled)
     hints = tuple(dict.fromkeys(term for form in forms for term in form.hints))
     return WordQuery(text, words, notes=_notes(cut, count), adjoined=adjoined, spelled=spelled, hints=hints)
@@ -220,6 +223,15 @@ def _adjoined(text: str, words: Sequence[QueryWord]) -> tuple[AdjoinedWords, ...
         for term in (pieces.closed or pieces.wholes if letters or len(some) > 2 else ())[:1]:
             found[term] = AdjoinedWords(parts, alternatives(term, term), len(some) > 2 or asked == len(some))
     return tuple(found.values())
+
+
+def _compounds(text: str, words: Sequence[QueryWord]) -> Iterator[AdjoinedWords]:
+    """What two words of a query of a few may be as one, in texts of languages that write such as one."""
+    known = {word.text: word for word in words}
+    cut = tokens(text) if len(words) <= MOST_COMPOUNDED else []
+    for one, other in pairwise(filter(None, map(known.get, map(fold, cut)))):
+        if terms := compound_terms(one.text, other.text):
+            yield AdjoinedWords((one, other), terms, is_named=len(cut) == 2)
 
 
 def _side_by_side(text: str) -> Iterator[list[str]]:

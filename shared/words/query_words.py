@@ -19,6 +19,9 @@ WHOLE_SHARE = 0.5
 """Of a Korean word with its particles, beside its pairs of syllables."""
 CLOSED_SHARE = 0.5
 """Of an identifier, for its form without hyphens, which PX1098C holds as PX-1098-C does; the rest is for the latter."""
+COMPOUNDING = ("de", "nl", "sv", "da", "no", "fi")
+_LINKS = ("", "s", "es", "n", "en", "er", "e")
+SHORTEST_COMPOUNDED = 3
 WITH_UMLAUTS = ("de", "sv", "da", "no", "fi")
 
 
@@ -98,6 +101,14 @@ def _other_letters(word: str, shown: str) -> tuple[int, ...]:
         out = written_out(shown)
         return alternatives(out, out) if out != word else ()
     return tuple(chain.from_iterable(terms_in(drawn, WITH_UMLAUTS) for drawn in drawn_together(word)))
+
+
+def compound_terms(one: str, other: str) -> tuple[int, ...]:
+    """Two words as one, as texts have it whose languages make one of them: Haustürschlüssel for Haustür Schlüssel."""
+    if not (one + other).isalpha() or not (one + other).isascii() or min(len(one), len(other)) < SHORTEST_COMPOUNDED:
+        return ()
+    joined = (f"{one}{link}{other}" for link in _LINKS)
+    return tuple(dict.fromkeys(chain.from_iterable(terms_in(word, COMPOUNDING) for word in joined)))
 
 
 def _spare(word: str) -> tuple[int, ...]:

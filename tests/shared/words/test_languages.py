@@ -102,6 +102,37 @@ def test_marks_may_be_left_out_of_a_stemmed_word(word: str) -> None:
             assert rank(query, {"text": f"{lead} {word}", "other": "nothing"}) == ["text"]
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("книга", "Вони поклали всі книги на стіл, але не цю."),
+        ("книгами", "Це була книга, яку він не читав."),
+        ("договір", "Усі договори підписано, і це було вчора."),
+        ("договори", "Цей договір не підписано, бо його немає."),
+        ("договір", "Договори підписано вчора."),
+        ("договор", "Договорите са подписани, но не от тях."),
+        ("βιβλίο", "Τα βιβλία είναι πάνω στο τραπέζι."),
+        ("σύμβαση", "Οι συμβάσεις υπογράφηκαν χθες."),
+        ("חוזה", "החוזה נחתם אתמול."),
+        ("החוזה", "חוזה נחתם אתמול."),
+        ("চুক্তিপত্র", "চুক্তিপত্রে স্বাক্ষর করা হয়েছে"),
+        ("Haustür Schlüssel", "Der Haustürschlüssel ist nicht da, und das ist schlecht."),
+        ("Kauf Vertrag", "Das ist der Kaufvertrag, den er nicht hat."),
+        ("försäkring bolag", "Det är ett försäkringsbolag som inte har betalat."),
+    ],
+)
+def test_other_forms_are_found_of_words_that_no_stemmer_makes_one(query: str, text: str) -> None:
+    assert rank(query, {"text": text, "other": "Nothing of it is here."}) == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("in put", "The input was read."), ("стол", "Они были в столовой, и это не всё."), ("книга", "Це не кинули.")],
+)
+def test_another_word_is_no_other_form(query: str, text: str) -> None:
+    assert rank(query, {"text": text}) == []
+
+
 def test_stemmers_are_used_by_many_threads() -> None:
     words = [f"{stem}{end}" for stem in ("walk", "connect", "mend") for end in ("s", "ed", "ing")] * 200
     with ThreadPoolExecutor(8) as pool:
