@@ -25,6 +25,7 @@ EPUB = "application/epub+zip"
 GZIP = "application/gzip"
 HTML = "text/html"
 JSON = "application/json"
+LATEX = "text/x-latex"
 MARKDOWN = "text/markdown"
 MBOX = "application/mbox"
 MSG = "application/vnd.ms-outlook"
@@ -53,7 +54,7 @@ ZIP = "application/zip"
 # What people call them.
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
-    MSG: "msg", SSA: "ssa", TNEF: "tnef", XZ: "xz", ZIP: "zip",
+    LATEX: "latex", MSG: "msg", SSA: "ssa", TNEF: "tnef", XZ: "xz", ZIP: "zip",
     ASCIIDOC: "asciidoc", CALENDAR: "calendar", CARD: "vcard", ORG: "org", WIKITEXT: "wikitext",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
@@ -70,6 +71,7 @@ _TEXT_SUFFIXES = {
     ".json": JSON, ".jsonl": JSON, ".ndjson": JSON,
     ".markdown": MARKDOWN, ".md": MARKDOWN, ".mdown": MARKDOWN, ".mdx": MARKDOWN, ".mkd": MARKDOWN,
     ".rst": RST, ".rest": RST,
+    ".tex": LATEX, ".ltx": LATEX, ".latex": LATEX,
     ".ipynb": NOTEBOOK,
     ".srt": SRT, ".sbv": SRT, ".ass": SSA, ".ssa": SSA, ".vtt": VTT,
     ".xml": XML, ".rss": XML, ".atom": XML, ".dbk": XML, ".docbook": XML, ".dita": XML, ".ditamap": XML, ".svg": XML,

@@ -55,6 +55,10 @@ class MarkupWriter:
             marker = f"{self._numbers[depth]}."
         self._open = text, marker, depth
 
+    def restart(self, depth: int) -> None:
+        """A list that begins counts from one."""
+        self._numbers.pop(depth, None)
+
     def term(self, text: str, meaning: str, depth: int) -> None:
         self.flush()
         self.settle()

@@ -42,6 +42,7 @@ _READERS = {
     detect.PPTX: "embedmill.workers.parsing.slides:read",
     detect.RST: "embedmill.workers.parsing.rst:read",
     detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
+    detect.LATEX: "embedmill.workers.parsing.latex:read",
     detect.MSG: "embedmill.workers.parsing.outlook:read_msg",
     detect.TNEF: "embedmill.workers.parsing.outlook:read_tnef",
     detect.SRT: "embedmill.workers.parsing.subtitles:read",
