@@ -73,7 +73,8 @@ def update_each(connection: Connection, query: Update, rows: Rows, types: Mappin
 
 
 # Of one text however many there are: each other text would be compiled, and kept with a session for a while.
-_ROWS: Select[Any] = select(column("value")).select_from(func.json_each(bindparam("rows", type_=Text())))
+_EACH = func.json_each(bindparam("rows", type_=Text()))
+_ROWS: Select[Any] = select(column("value")).select_from(_EACH)
 MOST_ALIKE = 32
 """Kinds of rows for which a batch has a statement each; more are told apart by one statement that is run for each."""
 
@@ -85,20 +86,24 @@ def update_alike(
 
     SQLite then runs a statement for all of these, which takes a third of as many runs of one for each.
     """
-    kinds = _alike(rows) if connection.dialect.name == "sqlite" else None
+    kinds = _alike(rows, "row") if connection.dialect.name == "sqlite" else None
     if kinds is None:
         update_each(connection, query.where(of == bindparam("row")), rows, types)
         return
     chosen = query.where(of.in_(_ROWS))
     for some in kinds.values():
         given = {name: value for name, value in some[0].items() if name != "row"}
-        connection.execute(chosen, given | {"rows": orjson.dumps([row["row"] for row in some]).decode()})
+        connection.execute(chosen, given | _listed(some, "row"))
 
 
-def _alike(rows: Rows) -> dict[Any, list[Mapping[str, Any]]] | None:
-    """The rows by what they have in common beside `row`; None where that is too little, or cannot be compared."""
+def _listed(rows: Rows, of: str) -> dict[str, str]:
+    return {"rows": orjson.dumps([row[of] for row in rows]).decode()}
+
+
+def _alike(rows: Rows, of: str) -> dict[Any, list[Mapping[str, Any]]] | None:
+    """The rows by what they have in common beside `of`; None where that is too little, or cannot be compared."""
     kinds: dict[Any, list[Mapping[str, Any]]] = {}
-    names = [name for name in rows[0] if name != "row"]
+    names = [name for name in rows[0] if name != of]
     for row in rows:
         try:
             kinds.setdefault(tuple(map(row.__getitem__, names)), []).append(row)
@@ -129,6 +134,17 @@ def insert_each(connection: Connection, table: Table, rows: Rows, **constants: A
         connection.execute(insert(table).values(**constants), list(rows))
         return
     connection.execute(_from_given(insert(table), table, rows, constants), _as_json(rows))
+
+
+def insert_alike(connection: Connection, table: Table, rows: Rows, of: str, **constants: Any) -> None:
+    """The same of rows that may have all in common but `of`: SQLite then runs one statement for all of them."""
+    kinds = _alike(rows, of) if connection.dialect.name == "sqlite" else None
+    if kinds is None or len(kinds) > 1:
+        insert_each(connection, table, rows, **constants)
+        return
+    same = {name: value for name, value in rows[0].items() if name != of} | constants
+    chosen = select(column("value"), *_as_columns(table, same)).select_from(_EACH)
+    connection.execute(insert(table).from_select([of, *same], chosen), _listed(rows, of))
 
 
 def upsert_each(
@@ -164,10 +180,15 @@ def upsert_each(
 
 def _from_given(query: Any, table: Table, rows: Rows, constants: Mapping[str, Any]) -> Any:
     given = _relation({name: table.c[name].type for name in rows[0]})
-    same = [
-        value if isinstance(value, ColumnElement) else literal(value, table.c[n].type) for n, value in constants.items()
+    return query.from_select([*rows[0], *constants], select(*given.c, *_as_columns(table, constants)))
+
+
+def _as_columns(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[Any]]:
+    """Values of a table's columns, as a SELECT may give them."""
+    return [
+        value if isinstance(value, ColumnElement) else literal(value, table.c[name].type)
+        for name, value in values.items()
     ]
-    return query.from_select([*rows[0], *constants], select(*given.c, *same))
 
 
 def _relation(types: Mapping[str, TypeEngine[Any]]) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from embedmill.shared import stages
 from embedmill.shared.db.budgets import has_refused
-from embedmill.shared.db.bulk import insert_each
+from embedmill.shared.db.bulk import insert_alike
 from embedmill.shared.db.bulk_waits import wake_answered
 from embedmill.shared.db.clock import clock, read_clock
 from embedmill.shared.db.documents import settle_unchanged
@@ -297,7 +297,7 @@ def _write_returns(connection: Connection, ended: Sequence[Ended]) -> None:
 def _record_attempts(connection: Connection, claim: Lease, ended: Sequence[Ended]) -> None:
     if ended:
         rows = [_attempt_row(e) for e in ended]
-        insert_each(connection, attempt, rows, stage=claim.stage, worker=claim.worker, ended_at=clock())
+        insert_alike(connection, attempt, rows, "work_id", stage=claim.stage, worker=claim.worker, ended_at=clock())
 
 
 _NAMES: dict[type, str] = {Advance: "ok", Complete: "ok", Park: "parked", Return: "returned", Cancel: "cancelled"}

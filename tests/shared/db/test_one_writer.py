@@ -7,7 +7,7 @@ from pathlib import Path
 from embedmill.shared.db import transitions
 
 FOLDER = Path(transitions.__file__).parent
-WRITERS = {"insert", "update", "insert_or", "insert_each", "upsert_each"}
+WRITERS = {"insert", "update", "insert_or", "insert_each", "insert_alike", "upsert_each"}
 
 
 def written(tree: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:

@@ -191,3 +191,17 @@ def test_one_claim_has_one_attempt_row(tracker: Tracker) -> None:
     (row,) = tracker.rows(attempt)
     with pytest.raises(StorageFailed), tracker.database.write() as connection:
         connection.execute(attempt.insert().values({**row, "id": row["id"] + 1}))
+
+
+@pytest.mark.parametrize("failed", [0, 1], ids=["all ended alike", "one failed"])
+def test_each_of_a_batch_has_an_attempt_of_its_own(tracker: Tracker, failed: int) -> None:
+    claim = tracker.take([f"file:///{n}" for n in range(6)])
+    torn = claim.items[:failed]
+    told = {item.id: Advance("embed") for item in claim.items}
+    tracker.settle(claim, told | {item.id: Fail(UnreadableDocument("it's torn")) for item in torn})
+    made = sorted(tracker.rows(attempt), key=lambda row: row["work_id"])
+    for row, item in zip(made, claim.items, strict=True):
+        assert (row["outcome"], row["error"]) == (("error", "it's torn") if item in torn else ("ok", None))
+        said = row["work_id"], row["epoch"], row["attempt"], row["started_at"], row["stage"], row["worker"]
+        assert said == (item.id, item.epoch, item.attempt, item.claimed_at, claim.stage, claim.worker)
+        assert row["ended_at"] >= row["started_at"]
