@@ -75,6 +75,8 @@ def find_judge(
     if not most_of_words:
         by = MEANING if by_meaning else ""
         return RelevanceJudge(by_meaning, by, 0.0, question, why="" if by_meaning else why)
+    if question.has_numbers_alone:
+        return RelevanceJudge(BY_WORDS, WORDS, most_of_words, question, None, are_usual)
     if known.nearness and is_read:
         return RelevanceJudge(known.nearness, BOTH, most_of_words, question, by_meaning, are_usual)
     return RelevanceJudge(BY_WORDS, WORDS, most_of_words, question, by_meaning, are_usual, why)

@@ -72,6 +72,11 @@ class SearchQuestion:
             return True
         return whole.may_be_named(row.uri) and whole.held_by(*_named(row))
 
+    @property
+    def has_numbers_alone(self) -> bool:
+        """Whether no word of it has a letter: no cosine tells one number from another."""
+        return bool(self.words.words) and not any(sign.isalpha() for word in self.words.words for sign in word.text)
+
     def tells_in(self, row: VectorRow) -> bool:
         """Whether holding the words says anything of a row: function words, a letter or a digit alone say nothing."""
         words = may_tell_nothing(self.words.plain)

@@ -219,6 +219,16 @@ def test_texts_in_a_script_that_the_model_does_not_read_are_judged_by_their_word
         assert any("of such a script" in step.why for step in by_meaning.steps)
 
 
+def test_numbers_alone_are_judged_by_words_since_texts_of_numbers_are_near_to_any(tmp_path: Path) -> None:
+    with closing(EmbeddedVectorStore(tmp_path, dimensions=LocalEmbedder.dimensions)) as store:
+        held = Held(store, LocalEmbedder())
+        held.add("table", "0.76492172, 0.68080986, 1.4142135, 2.7182818, 3.1415926, 1.7320508, 0.5772156")
+        for query in ("9780306406157", "-987654", "30 41"):
+            found = held.search(query)
+            assert (found.relevance, found.judged_by, len(found.hits)) == ("none", "words", 1)
+        assert held.search("1.4142135").relevance == "good"
+
+
 @pytest.mark.parametrize(
     ("query", "named", "decoy"),
     [
