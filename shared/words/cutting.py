@@ -313,8 +313,8 @@ def _in_other_forms(word: str) -> Iterator[str]:
     """The forms of a word as texts of languages without a stemmer have them; and their stems, in Greek and Russian."""
     forms = inflected(word)
     yield from forms
-    script = script_of(word) if forms else ""
-    if script == "greek" or is_ukrainian(word):
+    script = script_of(word)
+    if forms and (script == "greek" or is_ukrainian(word)):
         language = languages()[DEFAULTS[script]]
         yield from dict.fromkeys(chain.from_iterable(_stemmed(form, form, language) for form in forms))
 

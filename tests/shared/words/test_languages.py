@@ -133,6 +133,11 @@ def test_another_word_is_no_other_form(query: str, text: str) -> None:
     assert rank(query, {"text": text}) == []
 
 
+@pytest.mark.parametrize("word", ["є", "її", "їx", "権договір", "договірβιβλίο", "ι", "ה"])
+def test_a_word_that_has_no_other_forms_is_found_as_it_stands(word: str) -> None:
+    assert rank(word, {"text": f"Nothing but {word} is here.", "other": "Nothing of it."})[0] == "text"
+
+
 def test_stemmers_are_used_by_many_threads() -> None:
     words = [f"{stem}{end}" for stem in ("walk", "connect", "mend") for end in ("s", "ed", "ing")] * 200
     with ThreadPoolExecutor(8) as pool:
