@@ -12,12 +12,13 @@ from types import FrameType
 from typing import NoReturn
 
 from embedmill.shared.inherited import begin_as_usual
+from embedmill.shared.roomy import with_room
 
 
 def enter() -> NoReturn:
     """Be the command, to the end of its process."""
     try:
-        main()
+        with_room(main)
     except SystemExit as left:
         _end(left)
 

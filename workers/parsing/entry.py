@@ -1,6 +1,7 @@
 """The entry of a parser process: it starts lightly, and then loads what parses."""
 
 from embedmill.shared.inherited import begin_as_usual
+from embedmill.shared.roomy import with_room
 from embedmill.shared.starting import start_lightly
 
 
@@ -14,4 +15,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with_room(main)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from embedmill.shared.errors import EmbedmillError, HomeInUse, StorageFailed
 from embedmill.shared.harmless import harmless
 from embedmill.shared.inherited import begin_as_usual
+from embedmill.shared.roomy import with_room
 from embedmill.shared.starting import keep_little_free, note_started, start_lightly
 
 
@@ -31,4 +32,4 @@ def work(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_room(main))

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 
+from embedmill.shared.roomy import with_room
 from embedmill.shared.starting import keep_little_free, start_lightly
 
 
@@ -19,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with_room(main)
