@@ -7,8 +7,9 @@ from statistics import median
 
 from embedmill.workers.parsing.pdf.hyphens import is_in_vocabulary
 
-RUN = re.compile(r"(?<!\S)(?:[^\W\d_] ){3,}[^\W\d_][^\w\s]{0,2}(?!\S)")
-"""Letters with a blank between them, of which the last may have a stop behind it."""
+_HINT = re.compile(r" [^\W\d_] [^\W\d_] ")
+_RUN = re.compile(r"(?<!\S)(?:[^\W\d_] ){3,}[^\W\d_][^\w\s]{0,2}(?!\S)")
+"""Letters with a blank between them, of which the last may have a stop behind it; led by a blank, a hint is fast."""
 
 WIDER = 1.45
 """Of the usual gap between letters: a wider one parts words."""
@@ -17,6 +18,11 @@ LEAST = 0.02
 LONG = 6
 """Letters of which a word is one by itself; a shorter one is looked up."""
 DISTINCT = 3
+
+
+def runs_of(text: str) -> list[tuple[int, int]]:
+    """Where letters are set apart, the last place first."""
+    return [found.span() for found in _RUN.finditer(text)][::-1] if _HINT.search(text) else []
 
 
 def words_of(letters: str, gaps: Sequence[float], size: float) -> Iterator[tuple[int, int]]:

@@ -135,8 +135,8 @@ def _append(lines: list[Line], line: Line, walls: Sequence[Rule]) -> None:
         _take_script(before, line)
     elif _goes_on(before, line):
         gap = line.left - before.right
-        if is_marker(before.text) and len(before.cells) == 1:
-            before.size = min(before.size, line.size)
+        if line.size < before.size and len(before.cells) == 1 and is_marker(before.text):
+            before.size = line.size
         if gap <= CELL_GAP * max(before.size, line.size) and not _parted(walls, before.right, line.left, line.base):
             before.cells[-1] = _joined(before.cells[-1], line.cells[0], line.size)
             before.cells += line.cells[1:]

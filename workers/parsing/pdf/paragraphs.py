@@ -56,7 +56,7 @@ class Paragraphs:
     def goes_on(self, before: Line, line: Line) -> bool:
         """Whether the paragraph of the line before goes on with this one."""
         if (
-            line.text[0] in BOXES
+            line.cells[0].text[0] in BOXES
             or before.alone
             or line.alone
             or abs(before.size - line.size) > OTHER_SIZE * max(before.size, line.size)

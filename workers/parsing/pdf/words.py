@@ -16,7 +16,7 @@ from embedmill.workers.parsing.pdf.accents import with_accents
 from embedmill.workers.parsing.pdf.calls import address, by_address
 from embedmill.workers.parsing.pdf.drawings import Rule
 from embedmill.workers.parsing.pdf.hyphens import UNKNOWN
-from embedmill.workers.parsing.pdf.letters import RUN, words_of
+from embedmill.workers.parsing.pdf.letters import runs_of, words_of
 from embedmill.workers.parsing.pdf.markers import is_marker
 from embedmill.workers.parsing.pdf.scripts import (
     MAY_HOLD,
@@ -169,7 +169,7 @@ class _Places:
         self._is_plain = text.isascii()
         self._goes_back = not self._is_plain and _RIGHT_TO_LEFT.search(text) is not None
         self._suspects = [found.start() for found in MAY_HOLD.finditer(text)][::-1]
-        self._set_apart = [found.span() for found in RUN.finditer(text)][::-1]
+        self._set_apart = runs_of(text)
         self._visible = box
         self._walls = sorted(walls)
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
