@@ -43,11 +43,9 @@ FORBIDDEN_SECONDS = 60.0
 """What a plan or a quota does not allow is never about a document, and is changed by a person."""
 CREDENTIALS = "PINECONE_API_KEY"
 UNANSWERED = frozenset({408, 502, 503, 504})
-TIMES_UNKNOWN = 2
-"""So often a namespace has to be unknown until it is believed; such an answer is not billed."""
 COSINE, DOT_PRODUCT = "cosine", "dotproduct"
-BAD_REQUEST, GATEWAY_TIMEOUT = 400, 504
-"""What stood behind the gateway may have done the work, and billed it."""
+BAD_REQUEST, NOT_FOUND, GATEWAY_TIMEOUT = 400, 404, 504
+"""At the last, what stood behind the gateway may have done the work, and billed it."""
 OPTIONS = frozenset({"host", "cloud", "region", "prefix", "timeout", "fresh"})
 
 
@@ -121,25 +119,29 @@ class PineconeClient:
         return f"{self.key_hash} {self.address.host or self.endpoint} {self.address.index}"
 
     def call(self, shard: str, request: Callable[[Index], T]) -> T:
-        """Send a request once, at its turn; raises our errors, SettingsError when the index is gone.
+        """Send a request once, at its turn; raises our errors.
 
-        A refusal, and a shard that does not answer, are FlowControl; `persistence` says which is made again.
+        A refusal, and a shard that does not answer, are FlowControl; `persistence` says which is made again. A 404 is a
+        failure as well: a gateway answers so while what is behind it is away.
         """
         try:
             return self._send(self.limiter(shard), request)
-        except vendor.NotFoundError:
-            raise SettingsError(
-                f"there is no {self.describe()} any more", hint="It is made anew on the next start."
-            ) from None
+        except vendor.NotFoundError as error:
+            cause = f"it knows no such index {_told(error)}; one that was deleted is made anew when workers start"
+            raise self.limiter(shard).failed(cause) from None
 
     def find(self, shard: str, request: Callable[[Index], T]) -> T | None:
-        """As `call`; None when the service knows no such namespace.
+        """As `call`; None when the service knows no such namespace, and counts no rows in it either.
 
-        It has to say so twice: where one replica knows less than the others, rows that should go would stay for ever.
+        Where one replica knows less than the others, or a gateway answers for a service that is away, rows that should
+        go would stay for ever.
         """
-        for _ in range(TIMES_UNKNOWN):
-            with suppress(vendor.NotFoundError):
-                return self._send(self.limiter(shard), request)
+        try:
+            return self._send(self.limiter(shard), request)
+        except vendor.NotFoundError as error:
+            told = _told(error)
+        if self.call(shard, lambda index: index.describe_index_stats()).namespaces.get(shard):
+            raise self.limiter(shard).failed(f"it knows no such namespace {told}, and counts rows in it")
         return None
 
     def limiter(self, shard: str) -> ShardLimiter:
@@ -289,9 +291,13 @@ def _without_words(error: vendor.ApiError) -> EmbedmillError | None:
     )
 
 
-def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
+def _told(error: vendor.ApiError) -> str:
     request = shown_id(error.request_id)
-    told = f"({error.status_code}{f', request {request}' if request else ''})"
+    return f"({error.status_code}{f', request {request}' if request else ''})"
+
+
+def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
+    told = _told(error)
     match error:
         case vendor.UnauthorizedError():
             message = f"Pinecone answered 401: it does not accept the key; check {CREDENTIALS}"
@@ -319,7 +325,15 @@ def _refused(error: vendor.ApiError, limiter: ShardLimiter) -> EmbedmillError:
             return DocumentError(f"Pinecone refused a record as too large {told}")
         case vendor.ServiceError() if error.status_code not in UNANSWERED:
             return limiter.failed(f"it failed {told}")
-    if error.status_code in UNANSWERED or error.status_code in REDIRECTIONS:
-        cause = "it points to another address" if error.status_code in REDIRECTIONS else "the service is away"
+    if cause := _name_outage(error.status_code):
         return limiter.failed(f"{cause} {told}", may_be_billed=error.status_code == GATEWAY_TIMEOUT)
     return InternalError(f"Pinecone refused the request {told}")
+
+
+def _name_outage(status: int) -> str:
+    """What a status says of a service that cannot be reached; empty for any other."""
+    if status in REDIRECTIONS:
+        return "it points to another address"
+    if status == NOT_FOUND:
+        return "it knows no such address"
+    return "the service is away" if status in UNANSWERED else ""

@@ -29,13 +29,21 @@ class Settling:
         with self._asking.metered(units.QUERY) as requests:
             while not self._has_reached(requests, space, position):
                 if not pause.wait():
+                    self._forget_dropped(space, position)
                     raise _late(space)
         self._unseen.reached(space, position)
 
+    def _forget_dropped(self, space: str, position: int) -> None:
+        """Of a namespace that is still not there: the next to ask takes what was written for lost, not for late."""
+        if not self._asking.stats(space).namespaces.get(space):
+            self._unseen.reached(space, position)
+
     def _has_reached(self, requests: MeteredRequests, space: str, position: int) -> bool:
-        """Whether reads have reached a position; True when the service tells none."""
+        """Whether reads have reached a position: yes when the service tells none, no while it knows no namespace."""
         answer = self._asking.query(requests, space, vector=records.stand_in(self._dimensions).tolist(), top_k=1)
-        info = answer.response_info if answer else None
+        if answer is None:
+            return False
+        info = answer.response_info
         reached = info.lsn_reconciled if info else None
         return reached is None or reached >= position
 

@@ -260,6 +260,7 @@ def test_a_long_refusal_parks_the_work_with_its_time(store: PineconeVectorStore,
         (402, FlowControl, 1),
         (403, FlowControl, 1),
         (413, DocumentError, 1),
+        (404, ProviderUnavailable, TRIES),
         (429, FlowControl, TRIES),
         (500, ProviderUnavailable, TRIES),
         (502, ProviderUnavailable, TRIES),
@@ -276,14 +277,27 @@ def test_refusals_are_translated_and_only_stumbles_are_sent_again(
     assert upserts(simulator) == sent
 
 
-@pytest.mark.parametrize("path", ["/vectors/list", "/vectors/fetch"])
-def test_a_namespace_is_gone_only_when_that_is_said_twice(
-    store: PineconeVectorStore, simulator: PineconeSimulator, path: str
+@pytest.mark.parametrize("path", ["/vectors/list", "/vectors/fetch", "/"])
+@pytest.mark.parametrize("times", [1, None])
+def test_a_namespace_is_gone_only_when_no_rows_are_counted_in_it(
+    store: PineconeVectorStore, simulator: PineconeSimulator, path: str, times: int | None
 ) -> None:
     store.upsert("s", [make_row()])
-    simulator.faults.add(Fault(kind="status", status=404, path=path))
+    simulator.faults.add(Fault(kind="status", status=404, path=path, times=times))
+    if times is None:
+        with pytest.raises((ProviderUnavailable, FlowControl)):
+            store.delete_stale("s", {"d1": 5})
+        simulator.faults.clear()
     assert store.delete_stale("s", {"d1": 5}) == 1
     assert store.count_versions("s", {"d1": "v1"}) == {"d1": 0}
+
+
+def test_a_gateway_that_knows_no_address_is_away_and_makes_no_index(
+    store: PineconeVectorStore, simulator: PineconeSimulator
+) -> None:
+    simulator.faults.add(Fault(kind="status", status=404, times=None))
+    with pytest.raises(ProviderUnavailable):
+        store.count("s")
 
 
 @pytest.mark.parametrize("kind", ["malformed", "truncated", "cut"])
