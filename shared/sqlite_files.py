@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -65,6 +65,19 @@ def file_uri(path: Path, *, mode: str) -> str:
     is_shared = _size(shared) >= SHARED_BYTES and os.access(shared, os.W_OK)
     alone = not _size(log) and not is_shared
     return f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if alone else "")
+
+
+def copy_file(source: str | Path, target: Path) -> None:
+    """Copy a database as it is at one moment, while others write; raises StorageFailed."""
+    try:
+        with (
+            closing(sqlite3.connect(source, uri=isinstance(source, str))) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+            new.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise StorageFailed(f"{target} cannot be written: {error}") from None
 
 
 def truncate_log(connection: sqlite3.Connection, path: Path) -> None:

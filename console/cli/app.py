@@ -1,5 +1,6 @@
 """The command line: names, options and help; what a command does is imported when it is called."""
 
+import errno
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
@@ -146,7 +147,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
         message = f"the machine refused: {where}{error.strerror or error}"
-        print_error(message, "run it with --debug", as_json=as_json)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        print_error(message, "free some disk space" if is_full else "run it with --debug", as_json=as_json)
         return FAILED
     except Exception as error:
         if debug:

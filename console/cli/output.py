@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TextIO, TypeVar
 
 from embedmill.console.listening import Notice, Severity
@@ -70,12 +71,13 @@ def print_wrapped(text: str) -> None:
 
 
 def print_error(message: str, hint: str = "", *, as_json: bool = False) -> None:
-    """Say on stderr what went wrong and what to do; with --json, say it on stdout too."""
+    """Say on stderr what went wrong and what to do; with --json, say it on stdout too, if that can be written."""
     _write_line(sys.stderr, f"error: {message}")
     if hint:
         _write_line(sys.stderr, f"  next: {hint}")
     if as_json:
-        print_json({"error": message, "hint": hint})
+        with suppress(OSError):
+            print_json({"error": message, "hint": hint})
 
 
 def print_warning(message: str) -> None:

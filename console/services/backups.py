@@ -3,9 +3,7 @@
 import base64
 import hashlib
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +27,7 @@ from embedmill.shared.privacy.keys import KEY_FILE, is_signed
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.runtime import Runtime
+from embedmill.shared.sqlite_files import copy_file
 from embedmill.workers.erasing import receipts
 
 VERSION = 1
@@ -172,8 +171,7 @@ def _copy_cache(runtime: Runtime, path: Path) -> list[str]:
     """The file of the cache; what cannot be copied, in words."""
     source = runtime.home / CACHE_FILE
     if source.exists():
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(path / CACHE_FILE)) as new:
-            old.backup(new)
+        copy_file(source, path / CACHE_FILE)
     url = runtime.settings.cache_url
     if not url or url == runtime.settings.database:
         return []

@@ -6,9 +6,8 @@ it needs no program beside the driver, and is read by every later version of the
 
 import gzip
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from embedmill.shared.db.engine import Database
 from embedmill.shared.db.manifest import list_referenced_objects
 from embedmill.shared.db.schema import metadata
 from embedmill.shared.errors import HomeInUse, StorageFailed
+from embedmill.shared.sqlite_files import copy_file
 
 FILE = "tracking.db"
 TABLES = "tables"
@@ -46,9 +46,7 @@ def dump(database: Database, folder: Path) -> Iterator[set[str]]:
 
 def _copy_file(database: Database, path: Path) -> set[str]:
     source = Path(parse_url(database.url).database or "")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(path)) as new:
-        old.backup(new)
-        new.execute("PRAGMA journal_mode=DELETE")
+    copy_file(source, path)
     copy = Database(f"sqlite:///{path}")
     try:
         return copy.query(list_referenced_objects)

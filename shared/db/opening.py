@@ -1,8 +1,6 @@
 """Opens the tracking database, migrated to the schema that this release knows."""
 
-import sqlite3
 import weakref
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +11,7 @@ from embedmill.shared.db.engine import Connection, Database
 from embedmill.shared.db.newest import create_newest
 from embedmill.shared.db.postgres import Sizing
 from embedmill.shared.errors import EmbedmillError, HomeInUse
-from embedmill.shared.sqlite_files import file_uri
+from embedmill.shared.sqlite_files import copy_file, file_uri
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = max(path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py"))
@@ -47,8 +45,7 @@ def _open_copy(file: Path, sizing: Sizing | None) -> Database:
     """A migrated copy, which takes no writes and is gone with whoever reads it."""
     folder = TemporaryDirectory(prefix="embedmill-")
     copy = Path(folder.name) / file.name
-    with closing(sqlite3.connect(file_uri(file, mode="ro"), uri=True)) as old, closing(sqlite3.connect(copy)) as new:
-        old.backup(new)
+    copy_file(file_uri(file, mode="ro"), copy)
     database = Database(f"sqlite:///{copy}", sizing=sizing, keeps_receipts=True)
     weakref.finalize(database, folder.cleanup)
     migrate(database)

@@ -1,11 +1,15 @@
 """What the machine refuses is told with the file that it was about."""
 
 import errno
+import io
 import os
+from pathlib import Path
 
 import pytest
 
 from embedmill.console.cli import app, session
+from embedmill.shared.errors import StorageFailed
+from embedmill.shared.sqlite_files import copy_file
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,27 @@ def test_an_error_of_the_machine_names_its_file(
     monkeypatch.setattr(app, "command_line", refuse)
     assert app._run(["jobs", "list"], debug=False) == 1
     assert f"the machine refused: {said}" in capsys.readouterr().err
+
+
+def test_a_full_disk_behind_the_output_is_told_where_that_can_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(app, "command_line", refuse)
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sys.stdout", Full())
+    assert app._run(["jobs", "list", "--json"], debug=False) == 1
+    assert "next: free some disk space" in capsys.readouterr().err
+
+
+def test_a_copy_of_a_database_that_cannot_be_written_is_a_fault_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed, match="cannot be written: unable to open"):
+        copy_file(tmp_path / "any.db", tmp_path / "nowhere" / "copy.db")
 
 
 @pytest.mark.parametrize(("command", "seconds"), [(["jobs", "list"], "0"), (["export"], "0.1")])
