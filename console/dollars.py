@@ -9,6 +9,7 @@ EXACT, ROUGH = "exact", "rough"
 """How sure an estimate of dollars is."""
 
 DECIMALS, MOST_DECIMALS = 2, 6
+LEAST_USD = Decimal("0.000001")
 """A micro-dollar is the least that the ledger knows."""
 
 
@@ -25,13 +26,15 @@ def format_usd(usd: float | None, *, sign: str = "$") -> str:
 
 
 def parse_usd(text: str) -> Decimal:
-    """Dollars from `5`, `$12.50` or `0`; raises ValueError for what is none, and for more than MOST_USD."""
+    """Dollars from `5`, `$12.50` or `0`; raises ValueError for what is none, too little to be counted, or too much."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("nan")
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"{text!r} is no amount of dollars")
+    if 0 < amount < LEAST_USD:
+        raise ValueError(f"{text!r} is less than the millionth of a dollar that is counted; 0 stops")
     if amount > MOST_USD:
         raise ValueError(f"{text!r} is too much: the most is {MOST_USD:,} dollars")
     return amount

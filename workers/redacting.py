@@ -1,14 +1,19 @@
 """Redaction between parsing and splitting: the blocks, title and notes of a document without values."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from embedmill.shared.redaction.late import late
 from embedmill.shared.redaction.metadata import flatten
 from embedmill.shared.redaction.policy import REDACTED
 from embedmill.shared.redaction.redactor import Redactor
 from embedmill.workers.parsing.document import Block, ParsedDocument
+
+_KEY_SIGN = "PRIVATE KEY"
+_BARE_KEY = late(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,200}?[A-Za-z0-9+/]{40}")
+BARE_KEY = "a private key is in its text, where searches show it: take it out, or collections update --redact patterns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,12 @@ def redact_document(
     document = replace(parsed, blocks=blocks, title=own_title, notes=tuple(others[: len(parsed.notes)]))
     counts = Counter(before.counts) + Counter(found.counts)
     return RedactedDocument(document, title, Hidden(dict(sorted(counts.items())), before.subjects | found.subjects))
+
+
+def find_bare_keys(parsed: ParsedDocument) -> Iterator[str]:
+    """A note, where the text holds a private key that nothing hides: nobody means to have one found."""
+    if any(_KEY_SIGN in block.text and _BARE_KEY.search(block.text) for block in parsed.blocks):
+        yield BARE_KEY
 
 
 def _hidden_before(origin: Mapping[str, Any]) -> Hidden:

@@ -31,6 +31,11 @@ def test_more_than_anybody_has_is_refused_with_the_most(text: str) -> None:
         parse_usd(text)
 
 
+def test_what_is_too_little_to_be_counted_is_no_limit_of_nothing() -> None:
+    with pytest.raises(ValueError, match="0 stops"):
+        parse_usd("0.0000001")
+
+
 @pytest.mark.parametrize("text", ["inf", "nan", "-1", "-1e400", "many", ""])
 def test_what_is_no_sum_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no amount"):

@@ -28,8 +28,9 @@ from embedmill.shared.redaction import scanning
 from embedmill.shared.redaction.finding import Finding
 from embedmill.shared.redaction.glance import Glance
 from embedmill.workers.chores.dispatcher import dispatch
+from embedmill.workers.redacting import BARE_KEY, find_bare_keys
 from embedmill.workers.runtime import WorkerRuntime
-from embedmill.workers.stages.chunk import TOGETHER
+from embedmill.workers.stages.chunk import TOGETHER, parse_row
 from tests.workers.working import work_through
 
 MAIL, OTHER = "jane.doe@example.com", "kim@example.net"
@@ -196,6 +197,32 @@ def test_a_text_that_cannot_be_redacted_goes_no_further(
     assert (documents.dead, documents.completed) == (1, TOGETHER + 2)
     with pytest.raises(RedactionFailed, match=r"redaction failed \(ValueError\)"):
         redacting.redactor(ensure_collection(redacting, "default").id).redact(f"mail {MAIL}")
+
+
+def pem(kind: str = "") -> str:
+    body = "QWxhZGRpbjpvcGVuIHNlc2FtZQ0123456789" * 4
+    return f"-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        (f"How we deploy.\n\n{pem('RSA ')}\n\nThat is all.", [BARE_KEY]),
+        (f"{pem('OPENSSH ')[:90]}", [BARE_KEY]),
+        ("A file begins with -----BEGIN PRIVATE KEY----- and has its key in base64.", []),
+        (pem().replace("PRIVATE", "PUBLIC"), []),
+        ("-----BEGIN RSA PRIVATE KEY-----" * 3000, []),
+    ],
+)
+def test_a_private_key_that_is_not_hidden_is_noted(text: str, notes: list[str]) -> None:
+    assert list(find_bare_keys(parse_row(text))) == notes
+
+
+def test_a_note_of_a_private_key_stays_with_its_document(runtime: WorkerRuntime, tmp_path: Path) -> None:
+    (tmp_path / "deploy.md").write_text(f"How we deploy.\n\n{pem()}\n")
+    ingest(runtime, tmp_path / "deploy.md")
+    (found,) = list_documents(runtime).documents
+    assert found.notes == [BARE_KEY]
 
 
 def test_names_without_their_model_are_refused_at_once(

@@ -27,7 +27,7 @@ from embedmill.shared.states import Result
 from embedmill.workers.chunking import ChunkSet, ChunkSettings, build_chunk_set, encode_chunk_set, normalise
 from embedmill.workers.executor import outcome_of
 from embedmill.workers.parsing.document import ParsedDocument
-from embedmill.workers.redacting import Hidden, RedactedDocument, redact_document
+from embedmill.workers.redacting import Hidden, RedactedDocument, find_bare_keys, redact_document
 from embedmill.workers.runtime import WorkerRuntime
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ def _prepare(runtime: WorkerRuntime, held: Sequence[ParsedVersion], outcomes: di
     for read, found in redacted:
         with _its_own(outcomes, read.item, read):
             chunk_set = split(found.parsed, runtime.collection_settings(read.item.collection_id), title=found.title)
-            prepared.append(Prepared(read, chunk_set, encode_chunk_set(chunk_set), found.parsed.notes, found.hidden))
+            notes = (*found.parsed.notes, *find_bare_keys(found.parsed))
+            prepared.append(Prepared(read, chunk_set, encode_chunk_set(chunk_set), notes, found.hidden))
     return prepared
 
 

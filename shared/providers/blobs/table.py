@@ -24,4 +24,6 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
             from embedmill.shared.providers.blobs.s3 import S3BlobStore
 
             return S3BlobStore(parts.netloc, prefix=unquote(parts.path).strip("/"))
-    raise SettingsError(f"EMBEDMILL_BLOB_URL: {url} is not supported; use file:///folder or s3://bucket/prefix")
+    raise SettingsError(
+        f"EMBEDMILL_BLOB_URL: {parts.scheme}:// is not supported; use file:///folder or s3://bucket/prefix"
+    )

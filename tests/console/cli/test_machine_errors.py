@@ -33,6 +33,7 @@ def test_a_full_disk_behind_the_output_is_told_where_that_can_be_done(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(app, "command_line", refuse)
+
     class Full(io.StringIO):
         def write(self, _: str) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
