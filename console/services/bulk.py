@@ -64,7 +64,7 @@ def tell_batches_out(runtime: Runtime, job_id: int, listener: Listener) -> None:
     found = runtime.database.query(lambda c: bulk_batches.list_batches(c, job_id=job_id, only_open=True))
     if found:
         which = ", ".join(str(batch.id) for batch in reversed(found))
-        text = f"batch {which} is not settled with the vendor: the chores stop it, and keep and pay what it answered"
+        text = f"batch {which} is not settled with the vendor: the chores stop it, unless a job waits for it"
         listener.on_notice(Notice(f"{text}: {START_CHORES}"))
 
 

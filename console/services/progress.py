@@ -42,6 +42,7 @@ NO_CHORES = "nobody runs the chores, so that no work is handed out and no job en
 START_CHORES = "embedmill workers start --only-chores"
 START_WORKERS = "embedmill workers start"
 LIST = "embedmill workers list"
+STARTS = "; a supervisor is there, which starts others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Staffing:
     """Seconds since any worker was heard of, also of those that are lost and not forgotten yet; None for never."""
     counts_as_lost: float = 0.0
     """Seconds of silence after which a worker counts as lost."""
-    is_supervised: Callable[[], bool] = bool
-    """Whether somebody is there who starts workers; asked where there are none."""
+    find_supervised: Callable[[], frozenset[str]] = frozenset
+    """The queues for which somebody is there who starts workers; asked where there are none."""
 
     @property
     def is_quiet(self) -> bool:
@@ -103,7 +104,7 @@ def read_staffing(runtime: Runtime, connection: Connection, of: Iterable[jobs.Jo
         left=_find_left(runtime, connection, of),
         last_sign=min((row["age"] for row in known), default=None),
         counts_as_lost=silent,
-        is_supervised=partial(_find_supervised, runtime, connection),
+        find_supervised=partial(_find_supervised, runtime, connection),
     )
 
 
@@ -115,9 +116,10 @@ def _find_left(runtime: Runtime, connection: Connection, of: Iterable[jobs.Job])
     )
 
 
-def _find_supervised(runtime: Runtime, connection: Connection) -> bool:
+def _find_supervised(runtime: Runtime, connection: Connection) -> frozenset[str]:
     rows = presence.list_supervisors(connection, silent_seconds=runtime.settings.silent_seconds)
-    return any(row["pools"] and not is_gone(runtime.run_folder, row["id"]) for row in rows)
+    live = [row for row in rows if not is_gone(runtime.run_folder, row["id"])]
+    return frozenset(queue for row in live for pool in row["pools"] for queue in pool["queues"])
 
 
 def find_rewriter(runtime: Runtime, connection: Connection) -> str | None:
@@ -371,12 +373,14 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> Iterator[H
             without_workers += left
             continue
         else:
-            reason, says = "unserved", f"nobody serves the queue {stage}, where work waits"
+            is_supervised = stage in staffing.find_supervised()
+            says = f"nobody serves the queue {stage}, where work waits{STARTS * is_supervised}"
+            yield Hindrance("unserved", stage, left, says, LIST if is_supervised else name_command(stage, staffing))
+            continue
         yield Hindrance(reason, stage, left, says, name_command(stage, staffing))
     if without_workers:
-        is_supervised = staffing.is_supervised()
-        starts = "; a supervisor is there, which starts others" if is_supervised else ""
-        says = f"nobody serves any queue{_say_last_sign(staffing)}{starts}"
+        is_supervised = bool(staffing.find_supervised())
+        says = f"nobody serves any queue{_say_last_sign(staffing)}{STARTS * is_supervised}"
         yield Hindrance("unserved", None, without_workers, says, LIST if is_supervised else START_WORKERS)
 
 

@@ -354,6 +354,17 @@ def test_what_is_known_of_workers_that_are_gone_or_silent_is_said(runtime: Runti
     assert says.endswith("a supervisor is there, which starts others") and command == "embedmill workers list"
 
 
+def test_a_queue_whose_supervisor_starts_workers_needs_no_other(runtime: Runtime, tracker: Tracker) -> None:
+    tracker.submit(["file:///a"])
+    staff(runtime, "index")
+    own = [{"queues": ["chunk"]}]
+    with runtime.database.write() as connection:
+        presence.register_supervisor(connection, "elsewhere-1-00", host="elsewhere", pid=1, pools=own)
+    (found,) = explain_job(runtime, tracker.job).hindrances
+    assert found.says == "nobody serves the queue chunk, where work waits; a supervisor is there, which starts others"
+    assert found.command == "embedmill workers list"
+
+
 def test_a_reading_that_was_cut_short_is_not_said_to_go_on(runtime: Runtime, tracker: Tracker) -> None:
     reading = presence.name_reading(tracker.job)
     assert explain_job(runtime, tracker.job).activity == "scanning"
