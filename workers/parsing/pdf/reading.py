@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 TYPEWRITTEN = 0.8
 """Of a document's letters: with more in a fixed-width font, it is the document's own."""
 
+MOST_SIGNATURES = 100
+
 _WRONG_PASSWORD = 4  # FPDF_ERR_PASSWORD in fpdfview.h
 _NAMELESS = "(anonymous)"  # the title that ReportLab gives to a document without one
 
@@ -131,13 +133,24 @@ def _told(comment: Comment) -> str:
     return f"Comment by {comment.author}: {comment.text}" if comment.author else f"Comment: {comment.text}"
 
 
+def _count_signatures(document: "PdfDocument") -> int:
+    """Those that were given; a field that waits for one has no contents."""
+    from pypdfium2 import raw
+
+    places = range(min(raw.FPDF_GetSignatureCount(document.raw), MOST_SIGNATURES))
+    fields = [raw.FPDF_GetSignatureObject(document.raw, place) for place in places]
+    return sum(raw.FPDFSignatureObj_GetContents(field, None, 0) > 0 for field in fields)
+
+
 def _note_what_is_beside_the_pages(document: "PdfDocument", draft: Draft) -> None:
-    """An XFA form, which pdfium cannot read, and attached files."""
+    """An XFA form, which pdfium cannot read, digital signatures, whose names it does not tell, and attached files."""
     from pypdfium2 import PdfiumError
     from pypdfium2.raw import FORMTYPE_XFA_FOREGROUND, FORMTYPE_XFA_FULL
 
     if document.get_formtype() in (FORMTYPE_XFA_FOREGROUND, FORMTYPE_XFA_FULL):
         draft.note("what its XFA form holds beside its pages was left out")
+    if signed := _count_signatures(document):
+        draft.note(f"{signed} digital signature{'s' * (signed > 1)} left out")
     for number in range(min(document.count_attachments(), draft.limits.attachments)):
         try:
             name = document.get_attachment(number).get_name()

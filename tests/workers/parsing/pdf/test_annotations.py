@@ -36,3 +36,10 @@ def test_comments_are_read_with_their_author_and_their_windows_are_not() -> None
     page = Page().text(72, 700, "Text").comment("/Contents(Check this)/T(Ann)").comment("/Contents(And this)")
     page.comment("/Contents(Check this)", subtype="Popup").comment("/Contents(a link)", subtype="Link")
     assert texts(read(page)) == ["Text", "Comment by Ann: Check this", "Comment: And this"]
+
+
+def test_a_signature_that_was_given_is_noted_and_a_field_for_one_is_not() -> None:
+    page = Page().text(72, 700, "Signed:").fill_in("Sig", "/T(a)", (200, 600, 300, 620))
+    assert read(page).notes == ()
+    page.fill_in("Sig", "/T(b)/V<</Type/Sig/Name(Ann)/Contents<3030>/ByteRange[0 1 2 3]>>", (200, 640, 300, 660))
+    assert read(page).notes == ("1 digital signature left out",)
