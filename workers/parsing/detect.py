@@ -26,6 +26,7 @@ GZIP = "application/gzip"
 HTML = "text/html"
 JSON = "application/json"
 LATEX = "text/x-latex"
+MANUAL = "text/troff"
 MARKDOWN = "text/markdown"
 MBOX = "application/mbox"
 MSG = "application/vnd.ms-outlook"
@@ -54,7 +55,7 @@ ZIP = "application/zip"
 # What people call them.
 NAMES = {
     BZIP2: "bzip2", GZIP: "gzip", MBOX: "mbox", NOTEBOOK: "notebook", SRT: "srt", TAR: "tar", VTT: "vtt", XML: "xml",
-    LATEX: "latex", MSG: "msg", SSA: "ssa", TNEF: "tnef", XZ: "xz", ZIP: "zip",
+    LATEX: "latex", MANUAL: "man", MSG: "msg", SSA: "ssa", TNEF: "tnef", XZ: "xz", ZIP: "zip",
     ASCIIDOC: "asciidoc", CALENDAR: "calendar", CARD: "vcard", ORG: "org", WIKITEXT: "wikitext",
     CSV: "csv", DOCX: "docx", EML: "mail", EPUB: "epub", HTML: "html", JSON: "json", MARKDOWN: "markdown", ODP: "odp",
     ODS: "ods",
@@ -104,6 +105,8 @@ _HTML_START = re.compile(
 _SRT_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+[ \t]*\r?\n[ \t]*\d{1,2}:\d\d:\d\d[,.]\d{1,3}[ \t]+-->")
 _VTT_START = re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT(?=\s)")
 _CARD_START = re.compile(rb"(?:\xef\xbb\xbf)?BEGIN:V(CALENDAR|CARD)\r?\n", re.IGNORECASE)
+_MANUAL_SUFFIX = re.compile(r"\.(?:[1-9][a-z]{0,3}|man|mdoc|roff|troff|n|l)")
+_MANUAL_START = re.compile(rb"(?m)^\.[ ]?(?:TH|Dd|Dt)[ ]")
 _NOTEBOOK_KEY = re.compile(rb'"nbformat"\s*:\s*\d')
 _WITH_MAILBOXES = ("", ".mbox", ".mbx", ".txt")
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,60}:[ \t]?[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")
@@ -237,6 +240,8 @@ def _detect_text(data: bytes, suffix: str) -> str:
         raise UnsupportedDocument(BINARY)
     if media_type := _detect_marked(head, data):
         return media_type
+    if _MANUAL_SUFFIX.fullmatch(suffix) and _MANUAL_START.search(head):
+        return MANUAL
     return EML if not suffix and _looks_like_mail(head) else PLAIN
 
 

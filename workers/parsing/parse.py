@@ -43,6 +43,7 @@ _READERS = {
     detect.RST: "embedmill.workers.parsing.rst:read",
     detect.RTF: "embedmill.workers.parsing.rtf.reading:read",
     detect.LATEX: "embedmill.workers.parsing.latex:read",
+    detect.MANUAL: "embedmill.workers.parsing.manual_pages:read",
     detect.MSG: "embedmill.workers.parsing.outlook:read_msg",
     detect.TNEF: "embedmill.workers.parsing.outlook:read_tnef",
     detect.SRT: "embedmill.workers.parsing.subtitles:read",
