@@ -15,6 +15,7 @@ _PARAGRAPHS = frozenset("PP P LP HP sp br Pp Lp".split())
 _FONTS = frozenset("B I R SM SB".split())
 _MIXED = frozenset("BR RB BI IB IR RI".split())
 _CODE = {"nf": "fi", "EX": "EE"}
+_STEPS = {"RS": 1, "RE": -1}
 _MARK = re.compile(r"[•·*+o-]|\(?\d{1,3}[.)]\.?")
 _NO_MARKER = " "
 
@@ -36,7 +37,6 @@ class _Page:
         self._words: list[str] = []
         self._depth = 0
         self._is_term = False
-        self._is_meaning = False
         self._lists: list[str] = []
 
     def take(self, line: str, lines: Iterator[str]) -> None:
@@ -75,12 +75,9 @@ class _Page:
         elif name == "IP":
             self._end()
             self._item(found[0] if found else "")
-        elif name == "RS":
+        elif name in _STEPS:
             self._end()
-            self._depth += 1
-        elif name == "RE":
-            self._end()
-            self._depth = max(self._depth - 1, 0)
+            self._depth = max(self._depth + _STEPS[name], 0)
         elif name in _FONTS:
             self._say(" ".join(found))
         elif name in _MIXED:
@@ -119,12 +116,10 @@ class _Page:
             self._term(mark)
             return
         self._writer.item("", mark if mark[-1:] in ".)" and mark else BULLET if mark else _NO_MARKER, self._depth)
-        self._is_meaning = True
 
     def _term(self, words: str) -> None:
         self._writer.term(words, "", self._depth)
         self._writer.item("", _NO_MARKER, self._depth + 1)
-        self._is_meaning = True
 
     def _say(self, words: str) -> None:
         if self._is_term and words.strip():
@@ -140,7 +135,7 @@ class _Page:
         if words:
             self._writer.line(words)
         self._writer.flush()
-        self._is_term = self._is_meaning = False
+        self._is_term = False
 
     def _code(self, lines: Iterator[str], end: str) -> None:
         self._end()
