@@ -22,14 +22,14 @@ _NO_MARKER = " "
 
 def read(data: bytes, draft: Draft) -> None:
     """Comments, definitions and requests that place things are left out."""
-    page = _Page(draft)
+    page = _ManualReader(draft)
     lines = iter(clean(draft.decode(data)).replace("\\\n", "").split("\n"))
     for line in lines:
         page.take(line, lines)
     page.close()
 
 
-class _Page:
+class _ManualReader:
     def __init__(self, draft: Draft) -> None:
         self._writer = MarkupWriter(draft)
         self._draft = draft
