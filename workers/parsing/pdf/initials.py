@@ -7,13 +7,15 @@ from embedmill.workers.parsing.pdf.initial_letters import LONGER, QUOTES, is_ini
 from embedmill.workers.parsing.pdf.lines import Line, LineCell
 
 ENOUGH_LINES = 2
+MOST_INITIALS = 50
+"""Of a page: one with more letters that stand alone has none."""
 
 
 def with_initials(lines: list[Line], words: DocumentWords) -> list[Line]:
     """The lines without those that are initials, which open the lines that they stand beside."""
     initials = [line for line in lines if len(line.cells[0].text) < LONGER and len(line.cells) == 1]
     initials = [line for line in initials if is_letter(line.text)]
-    for initial in initials:
+    for initial in initials if len(initials) <= MOST_INITIALS else ():
         beside = [line for line in lines if line is not initial and _is_beside(initial, line)]
         if len(beside) >= ENOUGH_LINES:
             for line in beside:

@@ -1,6 +1,6 @@
 """Owns numbers of lines in a page's margin, as courts, editors and listings set them: they count and are no text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 
 from embedmill.workers.parsing.pdf.drawings import Rule
@@ -27,10 +27,10 @@ def without_line_numbers(lines: list[Line], level: Sequence[Rule]) -> list[Line]
     if len(found) < 2:
         return lines
     for numbers in (_aligned(found, "right"), _aligned(found, "left")):
-        others = [cells for line in lines if (cells := _without(line, numbers))]
+        counted = set(map(id, numbers))
+        others = [cells for line in lines if (cells := _without(line, counted))]
         if len(numbers) > 1 and others and _count_lines(numbers, others) and not _are_ruled(numbers, level):
-            counted = set(map(id, numbers))
-            return [_bare(line) if id(line) in counted else line for line in lines if _without(line, numbers)]
+            return [_bare(line) if id(line) in counted else line for line in lines if _without(line, counted)]
     return lines
 
 
@@ -46,8 +46,9 @@ def _aligned(lines: Sequence[Line], edge: str) -> list[Line]:
     return sorted(most, key=lambda line: -line.base)
 
 
-def _without(line: Line, numbers: Sequence[Line]) -> Sequence[LineCell]:
-    return line.cells[1:] if any(line is number for number in numbers) else line.cells
+def _without(line: Line, counted: Container[int]) -> Sequence[LineCell]:
+    """The cells of a line but the number that counts it; `counted` are the ids of lines with one."""
+    return line.cells[1:] if id(line) in counted else line.cells
 
 
 def _bare(line: Line) -> Line:
