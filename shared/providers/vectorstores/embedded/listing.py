@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedmill.shared.providers.vectorstores.embedded import schema
+from embedmill.shared.providers.vectorstores.embedded import end_of_file, schema
 
 ENGINE = 1
 """The version of what segments hold and how it is laid out."""
@@ -94,8 +94,11 @@ def cutters(connection: sqlite3.Connection) -> set[int]:
 def count_uncut(connection: sqlite3.Connection, cutters: Sequence[int], *, most: int) -> int:
     """How many rows none of the cutters has cut, or `most`."""
     cut = [(one.low, one.high) for one in read_list(connection) if any(map(one.is_of, cutters))]
-    found, given = 0, json.dumps(cutters)
-    for low, high in between(_together(cut)):
+    found, given, ranges = 0, json.dumps(cutters), between(_together(cut))
+    # Whoever asks reads these rows next.
+    (last,) = connection.execute("SELECT last_key FROM shard").fetchone()
+    end_of_file.read_ahead(connection, sum(max(min(high, last) - low, 0) for low, high in ranges), of=last)
+    for low, high in ranges:
         found += int(connection.execute(UNCUT, (low, high, given, most - found)).fetchone()[0])
         if found >= most:
             break

@@ -66,6 +66,7 @@ class Postings:
     pages: Pages | None = None
     """What `rows` and `counts` are read from, if that is a file."""
     _asked: dict[bytes, Spans] = field(default_factory=dict, compare=False, repr=False)
+    _was_read: list[bool] = field(default_factory=list, compare=False, repr=False)
 
     def spans(self, terms: NDArray[np.uint32]) -> Spans:
         """Where the postings of each of some terms begin and end; of an unknown term they end where they begin.
@@ -79,6 +80,12 @@ class Postings:
             self._asked.clear()
             self._asked[asked] = spans
         return spans
+
+    def read_ahead(self) -> None:
+        """Have the system read all of them at once, the first time, and not piece by piece when they are met."""
+        if self.pages is not None and not self._was_read:
+            self._was_read.append(True)
+            self.pages.read_ahead()
 
     def _find_spans(self, terms: NDArray[np.uint32]) -> Spans:
         if not len(self.terms):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from embedmill.shared.editions import Edition
@@ -188,6 +189,7 @@ class EmbeddedVectorStore(VectorStore):
         under_way = Pass(deadline)
         former = self._former(shards, under_way)
         portions = self._portions(shards, Selection(within), former=former, under_way=under_way)
+        word_search.read_ahead(portions)
         counts = self._counted.count(portions, terms, under_way=under_way)
         return Counted(replace(counts, former=former), under_way.failed)
 
@@ -251,7 +253,7 @@ class EmbeddedVectorStore(VectorStore):
         """The rows of some keys, each with key and id first, which are remembered."""
         opened = self._shard(shard)
         with opened.file.read() as connection:
-            found = [] if connection is None else connection.execute(select, (_json(keys),)).fetchall()
+            found = [] if connection is None else connection.execute(select, (_listed(keys),)).fetchall()
             if connection is not None:
                 opened.names.remember(connection, {id: key for key, id, *_ in found})
         under_way.vanished = under_way.vanished or len(found) < len(keys)
@@ -268,10 +270,12 @@ class EmbeddedVectorStore(VectorStore):
                 return []
             known = opened.names.find(connection, ids)
             rows = select(schema.version_of(connection))
-            named = connection.execute(f"{rows} WHERE key IN {EACH_OF}", (_json(list(known.values())),)).fetchall()
+            named = connection.execute(f"{rows} WHERE key IN {EACH_OF}", (_listed(list(known.values())),)).fetchall()
             found = [row for row in named if row[0] in known]
-            left = _json(list(set(ids) - {id for id, *_ in found}))
-            return found + (connection.execute(f"{rows} WHERE id IN {EACH_OF}", (left,)).fetchall())
+            left = set(ids).difference([row[0] for row in found])
+            if not left:
+                return found
+            return found + connection.execute(f"{rows} WHERE id IN {EACH_OF}", (_json(list(left)),)).fetchall()
 
     def fetch(self, shard: str, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, VectorRow]:
         found = self._by_id(shard, lambda version: rows_select(with_vectors=with_vectors, version=version), ids)
@@ -396,3 +400,8 @@ def _held(record: tuple[Any, ...]) -> tuple[str, Edition, int]:
 
 def _json(values: Sequence[Any]) -> str:
     return json.dumps(list(values))
+
+
+def _listed(keys: Sequence[int]) -> str:
+    """Numbers in JSON, some hundred of them in each search: a microsecond, and not twenty."""
+    return orjson.dumps(keys).decode()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cutoff, Rows
 from embedmill.shared.providers.vectorstores.embedded.codes import (
-    WORD_BITS,
+    Distances,
     Floats,
     distances,
     estimates,
@@ -28,8 +28,6 @@ from embedmill.shared.providers.vectorstores.embedded.codes import (
     weight_planes,
 )
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
-
-Distances = NDArray[np.uint16]
 
 EXACT_ROWS = 20_000
 SAMPLED = 16
@@ -90,7 +88,7 @@ def _mapped(portions: Sequence[Portion]) -> set[int]:
 def _nearest_by_signs(portions: Sequence[Portion], query: Floats, *, top_k: int, under_way: Pass) -> list[Chosen]:
     """At least as many rows of all as are to be looked at, by their signs."""
     signs, heavy = sign_words(query), heavy_components(query)
-    beyond = WORD_BITS * len(signs) + 1
+    beyond = int(np.bitwise_count(heavy).sum()) + 1
     measured: list[tuple[Portion, Distances]] = []
 
     def measure(portion: Portion) -> None:

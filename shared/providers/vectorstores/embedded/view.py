@@ -117,7 +117,8 @@ class ShardView:
     def current(self, connection: sqlite3.Connection) -> tuple[SegmentPart, ...] | None:
         """The parts that hold the connection's rows, if none of them changed since the last look."""
         seen = connection.execute("SELECT identity, seq FROM shard").fetchone()
-        return self._parts if seen == (self._identity, self._seq) and not self.distrusted else None
+        is_current = seen == (self._identity, self._seq) and None not in self._opened.values()
+        return self._parts if is_current else None
 
     def unsettled(self, connection: sqlite3.Connection) -> int:
         """About how many rows `refresh` would have to read into memory; never too few."""

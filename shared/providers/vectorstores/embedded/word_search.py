@@ -5,7 +5,7 @@ best by that are then scored as `weighing.score` does.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain, pairwise
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from embedmill.shared.providers.vectorstores.embedded.best import Chosen, Cutoff, first
 from embedmill.shared.providers.vectorstores.embedded.portions import Pass, Portion
-from embedmill.shared.providers.vectorstores.embedded.segment import PlacedRows, Segment
+from embedmill.shared.providers.vectorstores.embedded.segment import PlacedRows, Postings, Segment
 from embedmill.shared.words.counts import UNITS
 from embedmill.shared.words.weighing import SATURATION, WordCounts, Wording, impacts
 
@@ -190,13 +190,25 @@ def true_scores(placed: Sequence[PlacedRows], wording: Wording) -> list[float]:
     return [math.fsum(added[begin:end]) for begin, end in pairwise(borders)]
 
 
+def read_ahead(portions: Sequence[Portion]) -> None:
+    """Have the postings that stay in memory be read: the words of a query and of its first hits lie all over them."""
+    for of, is_kept in _kept(portions):
+        if is_kept:
+            of.read_ahead()
+
+
 def give_back(portions: Sequence[Portion]) -> None:
-    """Give back the memory that postings took, but for those of the first segments."""
-    postings = [portion.segment.postings for portion in portions]
-    kept = np.cumsum([of.rows.nbytes + of.counts.nbytes for of in postings]) <= KEPT_BYTES
-    for of, is_kept in zip(postings, kept.tolist(), strict=True):
+    """Give back the memory that postings took, but for those that stay."""
+    for of, is_kept in _kept(portions):
         if of.pages is not None and not is_kept:
             of.pages.give_back()
+
+
+def _kept(portions: Sequence[Portion]) -> Iterator[tuple[Postings, bool]]:
+    """All postings, and of each whether it stays in memory, as those of the first segments do."""
+    postings = [portion.segment.postings for portion in portions]
+    kept = np.cumsum([of.rows.nbytes + of.counts.nbytes for of in postings]) <= KEPT_BYTES
+    return zip(postings, kept.tolist(), strict=True)
 
 
 def count(portions: Sequence[Portion], terms: Sequence[int], *, under_way: Pass) -> WordCounts:
