@@ -169,7 +169,14 @@ def _database(runtime: Runtime) -> str:
         return "SQLite, for one host; read as it stands"
     with runtime.database.write():
         kind = "SQLite, for one host" if runtime.database.is_sqlite else "PostgreSQL"
-    return f"{kind}; writable"
+    return f"{kind}; writable{'' if runtime.database.is_sqlite else _say_kept_here(runtime.settings)}"
+
+
+def _say_kept_here(settings: Settings) -> str:
+    """Of a database that several hosts could share: what of it is kept in this home, where no other finds it."""
+    homes = {"vectors": settings.vector_url.startswith("embedded:"), "texts": not settings.blob_url}
+    kept = " and ".join(name for name, is_here in homes.items() if is_here)
+    return f"; warning: its {kept} are kept in this home, so that no other home can work on it" if kept else ""
 
 
 def _keys(runtime: Runtime) -> str:

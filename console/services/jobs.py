@@ -1,6 +1,7 @@
 """What users see of jobs: reports, and what each waits for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from embedmill.console.rendering import LEFT_OUT
 from embedmill.console.services.bulk import BatchReport, describe_batch
 from embedmill.console.services.progress import (
     NOBODY_SERVES,
+    WORKING,
     DocumentCounts,
     Hindrance,
     Staffing,
@@ -33,7 +35,7 @@ from embedmill.shared.db.redactions import sum_redactions
 from embedmill.shared.db.seen_work import has_seen_work, measure_seen
 from embedmill.shared.db.transitions import no_job
 from embedmill.shared.durations import moment
-from embedmill.shared.errors import FlowControl
+from embedmill.shared.errors import EmbedmillError, FlowControl
 from embedmill.shared.ledger import Lane
 from embedmill.shared.letters import LetterFilter
 from embedmill.shared.notes import Note, Reason
@@ -277,6 +279,8 @@ def explain_job(runtime: Runtime, job_id: int) -> JobExplanation:
         )
 
     found = runtime.database.query(look)
+    if _waits_for_messages(runtime, found):
+        found = replace(found, hindrances=[*_find_broker_trouble(runtime, found), *found.hindrances])
     is_refused = any(row.reason == WaitReason.CIRCUIT for row in found.waiting)
     return replace(found, circuits=_list_circuits(runtime)) if is_refused else found
 
@@ -384,6 +388,24 @@ def _find_unserved(progress: tallies.Progress, staffing: Staffing) -> list[Unser
         for stage, states in progress.active.items()
         if stage not in staffing.served
     ]
+
+
+def _waits_for_messages(runtime: Runtime, found: JobExplanation) -> bool:
+    """Whether all that is left lies in queues that are served, at a broker that may be away."""
+    is_remote = not runtime.settings.broker_url.startswith("embedded:")
+    is_queued = bool(found.waiting) and all(row.reason == "queue" for row in found.waiting)
+    return is_remote and is_queued and found.activity == WORKING
+
+
+def _find_broker_trouble(runtime: Runtime, found: JobExplanation) -> Iterator[Hindrance]:
+    from embedmill.workers.brokers.table import open_broker
+
+    try:
+        with closing(open_broker(runtime.settings)) as broker:
+            broker.depth()
+    except EmbedmillError as error:
+        left = sum(row.documents for row in found.waiting)
+        yield Hindrance("broker", None, left, f"{error}; the work goes on when it is back", "embedmill doctor")
 
 
 def _list_circuits(runtime: Runtime) -> list[OpenCircuit]:

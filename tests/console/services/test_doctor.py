@@ -231,6 +231,12 @@ def test_a_home_on_a_full_disk_is_told_once(settings: Settings, monkeypatch: pyt
     assert failed == {"disk": "the same as home"}
 
 
+def test_a_database_for_several_whose_vectors_or_texts_are_in_one_home_is_warned_of(settings: Settings) -> None:
+    assert "its vectors and texts are kept in this home" in doctor._say_kept_here(settings)
+    elsewhere = settings.model_copy(update={"vector_url": "pinecone://x", "blob_url": "s3://b/p"})
+    assert doctor._say_kept_here(elsewhere) == ""
+
+
 def test_a_limit_of_nobody_is_told(settings: Settings) -> None:
     with opened(settings.model_copy(update={"limits": {"opnai/x": {"tpm": 1}, "openai": {"tpm": 1}}})) as runtime:
         told = doctor._check("limits", lambda: doctor._PROBES["limits"](runtime))

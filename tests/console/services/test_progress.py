@@ -365,6 +365,18 @@ def test_a_queue_whose_supervisor_starts_workers_needs_no_other(runtime: Runtime
     assert found.command == "embedmill workers list"
 
 
+def test_a_broker_that_is_away_is_named_where_nothing_moves(
+    settings: Settings, runtime: Runtime, tracker: Tracker
+) -> None:
+    tracker.submit(["file:///a"])
+    tracker.end_scan()
+    staff(runtime, *stages.names())
+    runtime.settings = settings.model_copy(update={"broker_url": "redis://127.0.0.1:9/0"})
+    (found,) = explain_job(runtime, tracker.job).hindrances
+    assert (found.reason, found.documents, found.command) == ("broker", 1, "embedmill doctor")
+    assert found.says.startswith("the broker cannot be reached") and found.says.endswith("goes on when it is back")
+
+
 def test_a_reading_that_was_cut_short_is_not_said_to_go_on(runtime: Runtime, tracker: Tracker) -> None:
     reading = presence.name_reading(tracker.job)
     assert explain_job(runtime, tracker.job).activity == "scanning"
