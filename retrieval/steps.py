@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from operator import add, sub
+from operator import add, attrgetter, sub
 from types import TracebackType
 from typing import NamedTuple
 
@@ -80,6 +80,8 @@ class StepCost(NamedTuple):
 
 
 NOTHING = StepCost()
+_COUNTED = attrgetter(*StepCost._fields)
+"""Of a tally what `StepCost` has, in its order."""
 
 
 @dataclass(slots=True)
@@ -157,19 +159,10 @@ class Steps:
         total = time.perf_counter() - self._started
         return {name: round(1000 * seconds, 3) for name, seconds in (spent | {"total": total}).items()}
 
-    def spent(self) -> StepCost:
-        """What the tally has counted so far."""
-        told = self._tally
-        return StepCost(
-            told.calls,
-            told.microusd,
-            told.tokens_in,
-            told.tokens_out,
-            told.cached,
-            told.saved_microusd,
-            told.saved_tokens,
-            told.unpriced,
-        )
+    def spent(self) -> tuple[int, ...]:
+        """What the tally has counted so far, in the order of `StepCost`."""
+        counted: tuple[int, ...] = _COUNTED(self._tally)
+        return counted
 
 
 class _Measuring:
@@ -240,5 +233,5 @@ def _dollars(microusd: int) -> float:
     return round(microusd / 1_000_000, 6)
 
 
-def _each(one_by_one: Callable[[int, int], int], one: StepCost, other: StepCost) -> StepCost:
+def _each(one_by_one: Callable[[int, int], int], one: tuple[int, ...], other: tuple[int, ...]) -> StepCost:
     return StepCost(*map(one_by_one, one, other))
