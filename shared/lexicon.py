@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from embedmill.shared.packed_words import SLOTS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.intp]
 
 MOST = 65_536
-"""Words of a lexicon, some 150 bytes each; then another begins."""
+"""Words of a lexicon, some 150 bytes each; then another begins, with those of them that were met lately."""
 LONGEST = 40
 """Characters of a word that has a number."""
 NEW = -1
@@ -35,15 +35,46 @@ MARK = "\0"
 T = TypeVar("T")
 
 
+class MetLately:
+    """Which of many numbers were met since three quarters of them were given."""
+
+    def __init__(self, most: int) -> None:
+        import numpy as np
+
+        self._most = most
+        self._is_late = False
+        self._were_met = np.zeros(most + 1, np.bool_)
+
+    def note(self, numbers: "NDArray[Any]", given: int) -> None:
+        """Some were met when so many had been given."""
+        if not self._is_late and 4 * given >= 3 * self._most:
+            self._is_late = True
+            self._were_met[:] = False
+        self._were_met[numbers] = True
+
+    def oldest(self, first: int = 0) -> "Numbers":
+        """Those from `first` on, as far as with all before it they are half of all: what is met often was met early."""
+        return first + self._were_met[first:-1].nonzero()[0][: max(self._most // 2 - first, 0)]
+
+
 class Lexicon:
     """Words by number, and the tables of what is known of them. `is_first` says that no word was forgotten yet."""
 
-    def __init__(self, *, is_first: bool) -> None:
+    def __init__(
+        self, words: Sequence[str] = (), tables: "Mapping[Callable[[], Any], Any] | None" = None, *, is_first: bool
+    ) -> None:
         self.is_first = is_first
-        self.words: list[str] = []
-        self._numbers: dict[str, int] = {}
-        self._tables: dict[Callable[[], Any], Any] = {}
+        self.words = list(words)
+        self._numbers = {word: number for number, word in enumerate(words)}
+        self._tables = dict(tables or {})
+        self._lately = MetLately(MOST)
         self._lock = threading.Lock()
+
+    def successor(self) -> "Lexicon":
+        """Another one, with the words that were met lately, half of all at most, and what is known of these."""
+        kept = self._lately.oldest()
+        tables = {make: _keep(table, kept, make) for make, table in self._tables.items()}
+        return Lexicon([self.words[number] for number in kept.tolist()], tables, is_first=False)
 
     @property
     def is_full(self) -> bool:
@@ -63,6 +94,7 @@ class Lexicon:
         if len(places):
             numbers[places] = self.find(packed.words(places))
             known.learn(packed, places[packed.is_whole[places] & (numbers[places] != NEW)], numbers)
+        self._lately.note(numbers, len(self.words))
         return numbers
 
     def meet(self, words: Iterable[str]) -> "Numbers":
@@ -81,9 +113,22 @@ class Lexicon:
         return number
 
     def table(self, make: Callable[[], T]) -> T:
-        """What somebody knows of the words, made where it is not there."""
+        """What somebody knows of the words, made where it is not there.
+
+        That is an array by number, or has a `kept` that tells the same of some words only, with numbers from 0 on.
+        """
         found: T | None = self._tables.get(make)
         return self._tables.setdefault(make, make()) if found is None else found
+
+
+def _keep(table: Any, kept: "Numbers", make: Callable[[], Any]) -> Any:
+    import numpy as np
+
+    if not isinstance(table, np.ndarray):
+        return table.kept(kept)
+    other = make()
+    other[: len(kept)] = table[kept]
+    return other
 
 
 class _Keys:
@@ -92,12 +137,14 @@ class _Keys:
     Another word of the same slot is not found here, nor is one that its key does not hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: "NDArray[np.int32] | None" = None, keys: "Sequence[NDArray[np.uint64]]" = ()) -> None:
         import numpy as np
 
-        self._numbers = np.full(SLOTS, NEW, np.int32)
+        self._numbers = np.full(SLOTS, NEW, np.int32) if numbers is None else numbers
         self._first = np.zeros(MOST + 1, np.uint64)
         self._second = np.zeros(MOST + 1, np.uint64)
+        for own, given in zip((self._first, self._second), keys, strict=False):
+            own[: len(given)] = given
         self._second[NEW] = 1  # no word has this key
 
     def find(self, packed: "PackedWords") -> "tuple[NDArray[np.int32], NDArray[np.bool_]]":
@@ -117,27 +164,47 @@ class _Keys:
         self._first[of], self._second[of] = packed.first[places], packed.second[places]
         self._numbers[packed.slots[places]] = of
 
+    def kept(self, numbers: "Numbers") -> Self:
+        """The same of some words only, which have the numbers from 0 on there."""
+        import numpy as np
+
+        new = np.full(MOST + 1, NEW, np.int32)
+        new[numbers] = np.arange(len(numbers))
+        return type(self)(new[self._numbers], (self._first[numbers], self._second[numbers]))
+
 
 class Latest:
     """The lexicon that has room, of those that there were one after the other."""
 
     def __init__(self) -> None:
-        self.lexicon = Lexicon(is_first=True)
+        self._lexicon = Lexicon(is_first=True)
+        self._lock = threading.Lock()
+
+    def current(self) -> Lexicon:
+        """What refers to another one stands as long as that is held."""
+        if self._lexicon.is_full:
+            with self._lock:
+                if self._lexicon.is_full:
+                    self._lexicon = self._lexicon.successor()
+        return self._lexicon
 
 
 latest = Latest()
 
 
 def current() -> Lexicon:
-    """The lexicon that has room; what refers to another one stands as long as that is held."""
-    if latest.lexicon.is_full:
-        latest.lexicon = Lexicon(is_first=False)
-    return latest.lexicon
+    """The lexicon that has room."""
+    return latest.current()
 
 
 def bare(word: str) -> str:
     """A word without the mark and the line feeds behind it; empty where it is white space."""
     return word.removeprefix(MARK).rstrip("\n")
+
+
+def spelled(word: str) -> str:
+    """A word as it stands in a text, with the space before it."""
+    return word[1:] if word.startswith(MARK) else f" {word}"
 
 
 def is_plain(word: str) -> bool:
@@ -155,11 +222,20 @@ class WordRun(NamedTuple):
     """Whether `shared.words` reads them as they stand, so that it may take these words for the text's."""
 
     def behind(self, other: "WordRun") -> "WordRun":
-        """These words behind those of another text."""
+        """These words behind those of another text that ends with a line feed, so that no space precedes them."""
         import numpy as np
 
-        numbers = np.concatenate((other.numbers, self.numbers))
-        return WordRun(self.lexicon, numbers, (*other.others, *self.others), is_composed=False)
+        # Behind its last line feed the other text has a word of a mark alone, in whose place our first one stands.
+        first, others = int(self.numbers[0]), list(self.others)
+        word = others.pop(0) if first == NEW else self.lexicon.words[first]
+        if not word.startswith(MARK):
+            word = f"{MARK}{word}"
+            first = int(self.lexicon.meet([word])[0])
+        numbers = np.concatenate((other.numbers, self.numbers[1:]), dtype=self.numbers.dtype)
+        at = len(other.numbers) - 1
+        before = other.others[: -1 if numbers[at] == NEW else None]
+        numbers[at] = first
+        return WordRun(self.lexicon, numbers, (*before, *([word] if first == NEW else ()), *others), is_composed=False)
 
 
 @dataclass(frozen=True, slots=True)

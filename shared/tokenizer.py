@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from embedmill.shared.lexicon import MARK, MOST, NEW, TextWords, WordRun, current, is_plain
+from embedmill.shared.lexicon import MARK, MOST, NEW, TextWords, WordRun, current, is_plain, spelled
 from embedmill.shared.packed_words import PackedWords
 from embedmill.shared.ranked_tokens import ENCODING, read_tokens
 from embedmill.shared.remembering import Remembered
@@ -32,7 +32,7 @@ _KNOWN_PARTS, _LONGEST_KNOWN = 16_384, 40
 """Parts of words whose tokens are remembered, and characters of the longest."""
 _FEW = 4
 """So many new words are encoded one by one."""
-_SOME = 16
+_SOME = 4
 """Where more than one word in so many is new, and more are met than can be remembered, the whole text is encoded."""
 _PLACE = 32
 _TOKENS = (1 << _PLACE) - 1
@@ -240,12 +240,8 @@ def _bytes_before(codes: "NDArray[Any]") -> "NDArray[np.int64]":
     return np.concatenate(([0], np.cumsum(widths))).astype(np.int64)
 
 
-def _word(key: str) -> str:
-    return key[1:] if key.startswith(MARK) else f" {key}"
-
-
 def _count_word(key: str) -> int:
-    word = _word(key)
+    word = spelled(key)
     return (len(word) << _PLACE) + count_tokens(word)
 
 

@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, groupby, repeat
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedmill.shared import lexicon as lexicons
 from embedmill.shared.distinct import distinct, ranges
-from embedmill.shared.lexicon import Lexicon, WordRun, bare, recalled
+from embedmill.shared.lexicon import Lexicon, MetLately, WordRun, bare, recalled
 from embedmill.shared.paging import pages
+from embedmill.shared.word_values import WordValues
 from embedmill.shared.words import languages
 from embedmill.shared.words.counts import CountsOfMany
 from embedmill.shared.words.cutting import (
@@ -39,12 +40,12 @@ from embedmill.shared.words.folding import compose
 from embedmill.shared.words.languages import SHORT_TEXT, Languages
 
 MOST = 65_536
-"""Words that are remembered, some 250 bytes each; when there are more, those of the latest page stay."""
+"""Words that are remembered, some 250 bytes each; when there are more, those that were met lately stay."""
 AT_ONCE = 512
 """Chunks whose words are counted together: so many that their arrays stay near, and are not got anew each time."""
 WORTH_IT = 8
 """Fewer chunks are counted one by one."""
-SETS = 4
+SETS = 16
 """Sets of languages in which terms are remembered."""
 NEW, NOTHING = -1, -2
 
@@ -64,29 +65,31 @@ def count_each(chunks: Sequence[Words]) -> CountsOfMany:
 class _Terms:
     """What words are in one set of languages: by number, where their terms stand, how many, and how many words."""
 
-    def __init__(self, known: KnownWords) -> None:
+    def __init__(
+        self, known: KnownWords, terms: WordValues | None = None, lengths: Sequence[int] | Numbers = ()
+    ) -> None:
         self.known = known
-        self._starts: Numbers = np.full(MOST, NEW, np.intp)
-        self._sizes: Numbers = np.zeros(MOST, np.intp)
+        self._terms = terms or WordValues(MOST, np.uint64)
         self._lengths: Numbers = np.zeros(MOST, np.intp)
-        self._terms: Packed = np.empty(0, np.uint64)
+        self._lengths[: len(lengths)] = lengths
 
     def learn(self, numbers: Numbers, written: Sequence[str]) -> None:
         """Read those of some words that were not met in these languages."""
-        new = distinct(numbers[self._starts[numbers] == NEW])
+        new = self._terms.find_unknown(numbers)
         readings = [self.known.read_word(written[number]) for number in new.tolist()]
         runs = [list(units_of(text=reading)) for reading in readings]
-        terms = packed(list(chain.from_iterable(runs)))
         sizes = np.array([sum(len(found) for _, found in run) for run in runs], np.intp)
-        self._starts[new] = len(self._terms) + np.cumsum(sizes) - sizes
-        self._sizes[new] = sizes
         self._lengths[new] = [length for length, _, _ in readings]
-        self._terms = np.concatenate([self._terms, terms])
+        self._terms.learn(new, sizes, packed(list(chain.from_iterable(runs))))
+
+    def kept(self, numbers: Numbers) -> Self:
+        """What some words are, which have the numbers from 0 on there."""
+        return type(self)(self.known, self._terms.kept(numbers), self._lengths[numbers])
 
     def find(self, numbers: Numbers, owners: Numbers) -> Packed:
         """The terms of words, each behind its owner's number."""
-        sizes = self._sizes[numbers]
-        found: Packed = self._terms[ranges(self._starts[numbers], sizes)]
+        sizes = self._terms.sizes[numbers]
+        found: Packed = self._terms.find(numbers, sizes)
         return found | np.repeat(_bases(owners), sizes)
 
     def measure(self, numbers: Numbers, owners: Numbers, most: int) -> Numbers:
@@ -115,20 +118,26 @@ class Met:
         self._voices = np.array(list(chain.from_iterable(voters.values())), np.intp)
         self._sizes: Numbers = np.fromiter(map(len, voters.values()), np.intp)
         self._starts: Numbers = np.cumsum(self._sizes) - self._sizes
-        self._begin(())
+        self._begin(self._always, {})
 
-    def _begin(self, others: Iterable[str]) -> None:
-        self.written = [*self._always, *others]
+    def _begin(self, words: Iterable[str], terms: dict[Languages, _Terms]) -> None:
+        self.written = list(words)
         self._numbers = {word: number for number, word in enumerate(self.written)}
-        self._terms: dict[Languages, _Terms] = {}
+        self._terms = terms
         self._translated: tuple[Lexicon, Numbers] | None = None
-        self.latest: Numbers = np.empty(0, np.intp)
+        self._lately = MetLately(MOST)
 
     def make_room(self) -> None:
-        """Where there is room for no more words, forget all but those of the latest page, or these too if too many."""
+        """Where there is room for no more words, forget all but those that were met lately, half of all at most."""
         if len(self.written) >= MOST:
-            latest = [self.written[number] for number in distinct(self.latest).tolist() if number >= len(self._always)]
-            self._begin(latest if 2 * len(latest) < MOST else ())
+            always = len(self._always)
+            kept = np.concatenate((np.arange(always), self._lately.oldest(always)))
+            terms = {spoken: terms.kept(kept) for spoken, terms in self._terms.items()}
+            self._begin(map(self.written.__getitem__, kept.tolist()), terms)
+
+    def note(self, numbers: Numbers) -> None:
+        """Some words were met."""
+        self._lately.note(numbers, len(self.written))
 
     def numbers_in(self, lexicon: Lexicon) -> Numbers:
         """Our number of each word of a lexicon, by its number there: NEW where it has none yet, NOTHING for no word."""
@@ -203,7 +212,7 @@ class _Page:
         for chunk in chunks:
             if (chunk.title, chunk.section) not in heads:
                 heads[chunk.title, chunk.section] = [*compose(chunk.title).split(), *compose(chunk.section).split()]
-        met.latest = texts.numbers
+        met.note(texts.numbers)
         above = _Spaced.of(met, [heads[chunk.title, chunk.section] for chunk in chunks])
         return cls(met, chunks, composed, texts, above, left)
 

@@ -5,24 +5,21 @@ instant and the same everywhere.
 """
 
 import re
-import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedmill.shared.distinct import distinct, ranges
-from embedmill.shared.lexicon import MOST, NEW, WordRun, recalled
+from embedmill.shared.lexicon import MOST, WordRun, recalled
 from embedmill.shared.paging import pages
 from embedmill.shared.providers.embeddings.base import Embedder, InputType, unit_rows
 from embedmill.shared.remembering import Remembered
+from embedmill.shared.word_values import WordValues
 
 WORD = re.compile(r"\w+")
 KNOWN_WORDS = 1 << 16
-UNKNOWN = -1
-"""How many columns a word has that was not looked at."""
 Numbers = NDArray[np.intp]
 AT_ONCE = 128
 """Texts whose words are counted together: what that takes stays near."""
@@ -61,13 +58,15 @@ class HashEmbedder(Embedder):
 
     def _find_known(self, rows: Sequence[int], runs: Sequence[WordRun]) -> tuple[Numbers, Numbers]:
         """Row and column of each word of texts that are known by number."""
-        table = runs[0].lexicon.table(_Columns)
+        lexicon = runs[0].lexicon
+        table = lexicon.table(_make_columns)
         numbers = np.concatenate([run.numbers for run in runs])
         owners = np.repeat(np.array(rows, np.intp), [len(run.numbers) for run in runs])
-        if len(new := numbers[table.sizes[numbers] == UNKNOWN]):
-            table.learn({n: self._columns(runs[0].lexicon.words[n]) for n in distinct(new).tolist() if n != NEW})
+        if len(new := table.find_unknown(numbers)):
+            columns = [self._columns(lexicon.words[number]) for number in new.tolist()]
+            table.learn(new, np.array(list(map(len, columns))), np.array(list(chain.from_iterable(columns)), np.intp))
         sizes = np.maximum(table.sizes[numbers], 0)
-        found = table.columns[ranges(table.starts[numbers], sizes)]
+        found = table.find(numbers, sizes)
         others = [(row, c) for row, run in zip(rows, runs, strict=True) for o in run.others for c in self._columns(o)]
         more = np.array(others, np.intp).reshape(-1, 2)
         return np.concatenate((np.repeat(owners, sizes), more[:, 0])), np.concatenate((found, more[:, 1]))
@@ -82,24 +81,8 @@ class HashEmbedder(Embedder):
         return [len(WORD.findall(text)) for text in texts]
 
 
-class _Columns:
-    """The columns of the words of a lexicon: by number, where they stand and how many; -1 of what is unknown."""
-
-    def __init__(self) -> None:
-        self.starts: Numbers = np.zeros(MOST + 1, np.intp)
-        self.sizes: NDArray[np.int16] = np.full(MOST + 1, UNKNOWN, np.int16)
-        self.columns: Numbers = np.empty(0, np.intp)
-        self._lock = threading.Lock()
-
-    def learn(self, found: Mapping[int, Sequence[int]]) -> None:
-        """Keep the columns of words by their numbers."""
-        with self._lock:
-            # What another thread has found meanwhile stays where it stands.
-            found = {number: columns for number, columns in found.items() if self.sizes[number] == UNKNOWN}
-            numbers, sizes = list(found), list(map(len, found.values()))
-            self.starts[numbers] = len(self.columns) + np.cumsum(sizes, dtype=np.intp) - sizes
-            self.columns = np.concatenate((self.columns, np.fromiter(chain.from_iterable(found.values()), np.intp)))
-            self.sizes[numbers] = sizes
+def _make_columns() -> WordValues:
+    return WordValues(MOST, np.intp)
 
 
 def _words(text: str) -> list[bytes]:

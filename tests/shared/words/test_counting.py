@@ -47,9 +47,12 @@ def test_texts_of_any_language_are_counted_alike(chunks: list[Words]) -> None:
 
 
 def test_words_are_forgotten_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MOST", len(voters()) + 50)
+    monkeypatch.setattr(counting, "MOST", 2 * len(voters()) + 50)
     met = counting.Met()
     monkeypatch.setattr(counting, "_met", lambda: met)
-    for start in range(0, 200, 20):
-        require_same([Words(text=f"common w{start} x{number}.y the") for number in range(start, start + 40)])
+    for start in range(0, 2 * len(voters()), 400):
+        words = [f"xyzzy x{number}.y the" for number in range(start, start + 400)]
+        require_same([Words(text=" ".join(words[place::WORTH_IT])) for place in range(WORTH_IT)])
         assert len(met.written) <= counting.MOST
+    assert "xyzzy" in met.written
+    assert "x0.y" not in met.written

@@ -11,6 +11,7 @@ from embedmill.shared import lexicon, packed_words
 from embedmill.shared.lexicon import Lexicon, Recalled, bare, recalled
 from embedmill.shared.packed_words import PackedWords
 from embedmill.shared.providers.embeddings.hash import HashEmbedder
+from embedmill.shared.providers.embeddings.local import LocalEmbedder
 from embedmill.shared.tokenizer import CountedText
 from embedmill.shared.words.counting import WORTH_IT, count_each
 from embedmill.shared.words.cutting import Words, count_few
@@ -23,12 +24,14 @@ from tests.workers.chunking.documents import prose
 
 ODD = st.sampled_from(
     "5 kg No. 7 Nr. 8 n° 7 № 9 § 5 24 °C 40 ℃ 3 % 1.5 V n\u0303 \u0301 ΑΣ ΟΔΟΣ. İ µm می خواهم 日本語 👍 \u200b "
-    "user's e-mail -24 $1.5 PX-1098-C https://example.org/a/long/address?of=more&than=forty signs(x). a.b.c".split(" ")
+    "user's e-mail -24 $1.5 PX-1098-C https://example.org/a/long/address?of=more&than=forty signs(x). a.b.c "
+    "m² 2² ▁x <s> (</s>) wait…what".split(" ")
 )
 SPACED = st.lists(
     st.tuples(st.one_of(ODD, VOTING), st.sampled_from([*" " * 6, "\n", "\n\n", " \n"])), max_size=120
 ).map(lambda words: "".join(map("".join, words)))
 TEXT = st.one_of(SPACED, st.sampled_from(list(SENTENCES.values())))
+EMBEDDERS = HashEmbedder(), LocalEmbedder()
 SIZES = ChunkSettings(target=16, minimum=4, maximum=32, overlap=6)
 
 
@@ -41,14 +44,14 @@ def require_same(chunk_set: ChunkSet) -> int:
     """Counts and vectors are those of texts that nobody cut before; returns how many texts were recalled."""
     rows = [Words(chunk_set.title, "/a.txt", one.section, one.shown(chunk_set.text)) for one in chunk_set.chunks]
     texts = chunk_set.embedded_texts()
-    vectors = HashEmbedder().embed_batch(texts) if texts else None
+    vectors = [embedder.embed_batch(texts) for embedder in EMBEDDERS] if texts else []
     recalled.note(find_runs(chunk_set))
     try:
         for counted, alone in zip(count_each(rows * WORTH_IT).each(), count_few(rows) * WORTH_IT, strict=True):
             assert (counted.length, counted.terms.tolist()) == (alone.length, alone.terms.tolist())
             assert counted.counts.tolist() == alone.counts.tolist()
-        if vectors is not None:
-            assert HashEmbedder().embed_batch(texts).tobytes() == vectors.tobytes()
+        for embedder, before in zip(EMBEDDERS, vectors, strict=False):
+            assert embedder.embed_batch(texts).tobytes() == before.tobytes()
         return sum(run is not None for run in recalled.find(texts))
     finally:
         recalled.forget()
@@ -73,19 +76,23 @@ def test_a_run_holds_the_words_of_its_chunk() -> None:
         assert list(filter(None, words)) == text.split()
 
 
-def test_another_lexicon_begins_where_one_is_full_and_its_words_are_recalled_no_more(
+def test_another_lexicon_begins_where_one_is_full_with_the_words_that_are_met_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lexicon, "MOST", 40)
+    monkeypatch.setattr(lexicon, "MOST", 200)
     monkeypatch.setattr(lexicon, "latest", lexicon.Latest())
     first = lexicon.current()
     few = cut("some words that were met, and enough of them to be cut into words", "")
     kept = Recalled()
     kept.note(find_runs(few))
     assert kept.find(few.embedded_texts()) != [None] * len(few.chunks)
-    for start in range(0, 300, 60):
-        require_same(cut(" ".join(f"common w{number} the" for number in range(start, start + 60)), ""))
+    for start in range(0, 600, 60):
+        words = " ".join(f"common w{number} the" for number in range(start, start + 60))
+        require_same(cut(f"now {words}", "A title of its own"))
     assert lexicon.current() is not first
+    common, the, once = lexicon.current().find(["common", "the", "w0"]).tolist()
+    assert common != lexicon.NEW != the, "what is met again is kept"
+    assert once == lexicon.NEW
     assert kept.find(few.embedded_texts()) == [None] * len(few.chunks)
 
 
