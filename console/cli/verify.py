@@ -63,6 +63,8 @@ def _print_collection(found: "Compared") -> None:
         print_line(f"  {found.deleted_vectors} vectors deleted, {documents_of(found.indexed_again)} indexed again")
         _print_cost(found)
         _print_unmended(found)
+    if found.unanswered:
+        print_line(f"  not judged nor changed, since their shards do not answer: {documents_of(found.unanswered)}")
     if found.in_flight:
         print_line(f"  not judged, since it is being worked on: {documents_of(found.in_flight)}")
 
@@ -89,9 +91,12 @@ def _print_cost(found: "Repaired") -> None:
 def _verdict(found: "Compared") -> str:
     from embedmill.console.services.verifying import Repaired
 
+    differ = found.left if isinstance(found, Repaired) else found
     match found:
         case Repaired(ok=True):
             return "repaired, agrees with its store"
+        case _ if found.unanswered and not (differ.missing or differ.orphan or differ.stale or differ.lost_texts):
+            return "NOT COMPARED: the store does not answer for all of it; try again when it does"
         case Repaired(left=left):
             texts = f", without its stored text {left.lost_texts}" if left.lost_texts else ""
             return f"STILL DIFFERS: missing {left.missing}, orphan {left.orphan}, stale {left.stale}{texts}"

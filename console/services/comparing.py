@@ -51,7 +51,8 @@ class Findings:
 
     `missing` are documents of which the store lacks vectors; `stale` are editions that readers do not see any more,
     `orphan` editions of documents that the tracker does not know as indexed. `in_flight` are documents that looked
-    different and are being worked on. What is in shards that are `unread` counts as missing.
+    different and are being worked on. What is in shards that are `unread` counts as missing; but of documents that
+    belong to `silent` ones, which do not answer now, nobody can tell: `unanswered` is their number.
     """
 
     documents: int = 0
@@ -61,17 +62,25 @@ class Findings:
     stale: int = 0
     orphan: int = 0
     in_flight: int = 0
+    unanswered: int = 0
     unread: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
     examples: dict[str, list[str]] = field(default_factory=lambda: {"missing": [], "orphan": [], "stale": []})
 
     @property
     def ok(self) -> bool:
         """Whether store and tracker agree."""
-        return not (self.missing or self.stale or self.orphan or self.unread)
+        return not (self.missing or self.stale or self.orphan or self.unread or self.silent)
 
     def readable(self, collection: Collection) -> list[str]:
         """The shards that can be read, in the order in which readers ask them."""
-        return [shard for shard in collection.reading_shards if shard not in self.unread]
+        return [shard for shard in collection.reading_shards if shard not in self.unread | self.silent]
+
+    def is_silent_about(self, collection: Collection, document: str) -> bool:
+        """Whether a shard that may hold a document does not answer."""
+        return bool(self.silent) and not self.silent.isdisjoint(
+            {collection.home(document), collection.former_home(document)}
+        )
 
     def note(self, difference: Difference) -> None:
         """Count a difference and keep it as an example while there are few."""
@@ -89,9 +98,11 @@ class Findings:
             self.examples[kind].append(name)
 
 
-def compare(runtime: Runtime, collection: Collection, *, without: Shards[str] = ()) -> Findings:
-    """Count what differs, where the shards `without` cannot be read."""
-    findings = Findings(unread=frozenset(without))
+def compare(
+    runtime: Runtime, collection: Collection, *, without: Shards[str] = (), silent: Shards[str] = ()
+) -> Findings:
+    """Count what differs, where the shards `without` cannot be read, and the `silent` ones not now."""
+    findings = Findings(unread=frozenset(without), silent=frozenset(silent))
     for _ in find_differences(runtime, collection, findings):
         pass
     return findings
@@ -114,7 +125,9 @@ def _suspects(runtime: Runtime, collection: Collection, findings: Findings) -> I
         findings.documents += tracked is not None
         findings.chunks += tracked.indexed if tracked else 0
         findings.vectors += sum(entry.rows for entry in held)
-        if judge(collection, document, tracked, held) is not None:
+        if findings.is_silent_about(collection, document):
+            findings.unanswered += tracked is not None
+        elif judge(collection, document, tracked, held) is not None:
             yield document
 
 

@@ -21,6 +21,11 @@ def find_unreadable(store: VectorStore, shards: Iterable[str]) -> dict[str, Embe
     return found
 
 
+def find_silent(unreadable: Mapping[str, EmbedmillError]) -> dict[str, EmbedmillError]:
+    """Those of them that are not damaged: they do not answer now, or may not be read, and may well be whole."""
+    return {shard: error for shard, error in unreadable.items() if not isinstance(error, ShardDamaged)}
+
+
 def find_lost(runtime: Runtime, collection: Collection, shards: Sequence[str]) -> dict[str, str]:
     """Of the shards that can be read, those that lack what they should hold, each with the reason."""
     return ShardWatch(runtime, collection.id, runtime.store(collection)).find_lost(shards)

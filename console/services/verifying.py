@@ -34,9 +34,10 @@ REINDEXED_AT_ONCE = 10_000
 class Compared:
     """What was found in one collection: documents of which the store lacks rows, and editions that it has too many.
 
-    `faulty_shards` cannot be read, or lack all that they should hold, each with the reason. `uncounted_words` are
-    documents whose words are not counted as they are, for a store whose service counts none. `lost_texts` are documents
-    whose stored text is gone, so that nothing could be made anew of it.
+    `faulty_shards` cannot be read, or lack all that they should hold, each with the reason. Documents of those that do
+    not answer now are not judged: `unanswered` is their number. `uncounted_words` are documents whose words are not
+    counted as they are, for a store whose service counts none. `lost_texts` are documents whose stored text is gone, so
+    that nothing could be made anew of it.
     """
 
     collection: str
@@ -48,6 +49,7 @@ class Compared:
     orphan: int
     stale: int
     in_flight: int
+    unanswered: int
     examples: Mapping[str, list[str]]
     faulty_shards: Mapping[str, str]
     uncounted_words: int
@@ -110,7 +112,9 @@ def verify(
 
 def _compare(runtime: Runtime, collection: Collection, lost: set[str]) -> Compared:
     unreadable = shards.find_unreadable(runtime.store(collection), collection.reading_shards)
-    findings, faults = compare(runtime, collection, without=unreadable), _faults(runtime, collection, unreadable)
+    silent = shards.find_silent(unreadable)
+    findings = compare(runtime, collection, without=unreadable.keys() - silent, silent=silent)
+    faults = _faults(runtime, collection, unreadable)
     uncounted, without_text = (
         count_differing(runtime, collection.id),
         find_documents(runtime, lost, collection_id=collection.id),
@@ -130,7 +134,8 @@ def _repair(runtime: Runtime, collection: Collection, lost: set[str], listener: 
     unreadable = shards.find_unreadable(store, collection.reading_shards)
     faults = _faults(runtime, collection, unreadable)
     aside = shards.set_aside(store, unreadable)
-    mender = _Mender(runtime, collection, listener, without=unreadable.keys() - aside.keys())
+    silent = shards.find_silent(unreadable)
+    mender = _Mender(runtime, collection, listener, without=unreadable.keys() - aside.keys(), silent=silent)
     without_text = find_documents(runtime, lost, collection_id=collection.id)
     mender.add(without_text)
     found = mender.mend_all()
@@ -140,7 +145,7 @@ def _repair(runtime: Runtime, collection: Collection, lost: set[str], listener: 
         return before
     # What was indexed again makes rows of 0.1.0 superfluous.
     mender.mend_all()
-    after = compare(runtime, collection, without=mender.without)
+    after = compare(runtime, collection, without=mender.without - mender.silent, silent=mender.silent)
     still = len(find_documents(runtime, find_lost_objects(runtime), collection_id=collection.id)) if without_text else 0
     is_whole = after.ok and not still
     embedded_anew, spend = measure_cost(runtime, mender.jobs)
@@ -168,12 +173,15 @@ class _Mender:
         listener: Listener = NOBODY,
         *,
         without: AbstractSet[str] = frozenset(),
+        silent: Iterable[str] = (),
     ) -> None:
         self._runtime = runtime
         self._collection = collection
         self._listener = listener
         self.without = frozenset(without)
         """Shards that cannot be read, nor written anew: what belongs there is left as it is."""
+        self.silent = frozenset(silent)
+        """Those of them that do not answer now."""
         self._missing: dict[str, None] = {}
         self.jobs: list[int] = []
         self.deleted = 0
@@ -188,7 +196,7 @@ class _Mender:
 
     def mend_all(self) -> Findings:
         """Mend what differs; returns what that was."""
-        found = Findings(unread=self.without)
+        found = Findings(unread=self.without - self.silent, silent=self.silent)
         for differences in find_differences(self._runtime, self._collection, found):
             self._mend(differences)
         self._index_again()
@@ -254,6 +262,7 @@ def _compared(
         orphan=findings.orphan,
         stale=findings.stale,
         in_flight=findings.in_flight,
+        unanswered=findings.unanswered,
         examples=findings.examples | {"lost": list(without_text.values())[:SHOWN]},
         faulty_shards=faults,
         uncounted_words=uncounted,

@@ -3,9 +3,12 @@
 Its own retries are off, and a redirection is not followed: it would take texts to an address that nobody named.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
+
+from embedmill.shared.providers.answer_bounds import bound_answers
 
 CONNECT_SECONDS = 5.0
 
@@ -18,10 +21,12 @@ class AnthropicHttpClient(anthropic.DefaultHttpxClient):
             self.close()
 
 
-def client_options(seconds: float) -> dict[str, Any]:
+def client_options(seconds: float, *, bound: Callable[..., None] = bound_answers) -> dict[str, Any]:
     """What any of the SDK's clients is made with; an answer is waited for so long."""
+    http_client = AnthropicHttpClient(follow_redirects=False)
+    bound(http_client, provider="anthropic")
     return {
         "max_retries": 0,
         "timeout": anthropic.Timeout(seconds, connect=CONNECT_SECONDS),
-        "http_client": AnthropicHttpClient(follow_redirects=False),
+        "http_client": http_client,
     }

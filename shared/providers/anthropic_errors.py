@@ -3,7 +3,7 @@
 import anthropic
 
 from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
-from embedmill.shared.providers.translation import error_of, unreadable, was_never_sent
+from embedmill.shared.providers.translation import broken_connection, error_of, unreadable
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """The variables that the SDK looks into."""
@@ -19,9 +19,7 @@ def translate(error: Exception, *, provider: str, credentials: str) -> Embedmill
         case anthropic.APITimeoutError():
             return ProviderUnavailable(f"{provider} did not answer in time")
         case anthropic.APIConnectionError():
-            return ProviderUnavailable(
-                f"{provider} could not be reached or broke off", may_be_billed=not was_never_sent(error)
-            )
+            return broken_connection(error, provider)
         # What the SDK says when it found no key, and when it cannot make sense of an address or an account.
         case TypeError() if "authentication" in str(error):
             return KeyRefused(f"{provider} has no key: {credentials} is not set")

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.credentials import AWS_KEYS, require_sendable
 from embedmill.shared.providers.translation import BUDGET_SECONDS, error_of
 
@@ -52,7 +53,11 @@ def invoke(client: Any, model: str, body: Mapping[str, Any]) -> tuple[bytes, Map
 
     try:
         response = client.invoke_model(modelId=model, body=orjson.dumps(body), contentType=JSON, accept=JSON)
-        return response["body"].read(), response["ResponseMetadata"]
+        answer = response["body"].read(answer_bounds.MOST_BYTES + 1)
+        if len(answer) > answer_bounds.MOST_BYTES:
+            response["body"].close()
+            raise answer_bounds.too_large(PROVIDER)
+        return answer, response["ResponseMetadata"]
     except ClientError as error:
         raise _translated(error.response) from None
     except (

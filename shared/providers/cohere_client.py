@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from embedmill.shared.errors import KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.answer_bounds import bound_answers
 from embedmill.shared.providers.credentials import require_sendable
 from embedmill.shared.providers.translation import error_of, unreadable
 
@@ -20,13 +21,15 @@ def make_client(*, seconds: float) -> Any:
     if not os.environ.get(CREDENTIALS):
         raise KeyRefused(f"cohere has no key: {CREDENTIALS} is not set")
     require_sendable(PROVIDER, CREDENTIALS)
+    # A redirection would take texts to an address that nobody named.
+    http_client = httpx.Client(timeout=seconds, follow_redirects=False)
+    bound_answers(http_client, provider=PROVIDER)
     # The SDK reads CO_API_URL when it is imported, which may be before it is set.
     return cohere.ClientV2(
         base_url=os.environ.get("CO_API_URL"),
         timeout=seconds,
         max_retries=0,
-        # A redirection would take texts to an address that nobody named.
-        httpx_client=httpx.Client(timeout=seconds, follow_redirects=False),
+        httpx_client=http_client,
         log_warning_experimental_features=False,
     )
 

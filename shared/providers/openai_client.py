@@ -3,7 +3,11 @@
 Its own retries are off, and a redirection is not followed: it would take texts to an address that nobody named.
 """
 
+from collections.abc import Callable
+
 import openai
+
+from embedmill.shared.providers.answer_bounds import bound_answers
 
 
 class OpenAIHttpClient(openai.DefaultHttpxClient):
@@ -14,6 +18,8 @@ class OpenAIHttpClient(openai.DefaultHttpxClient):
             self.close()
 
 
-def make_client(timeout: float | openai.Timeout) -> openai.OpenAI:
+def make_client(timeout: float | openai.Timeout, *, bound: Callable[..., None] = bound_answers) -> openai.OpenAI:
     """A client; raises openai.OpenAIError without a key."""
-    return openai.OpenAI(max_retries=0, timeout=timeout, http_client=OpenAIHttpClient(follow_redirects=False))
+    http_client = OpenAIHttpClient(follow_redirects=False)
+    bound(http_client, provider="openai")
+    return openai.OpenAI(max_retries=0, timeout=timeout, http_client=http_client)

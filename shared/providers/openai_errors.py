@@ -3,7 +3,7 @@
 import openai
 
 from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
-from embedmill.shared.providers.translation import error_of, unreadable, was_never_sent
+from embedmill.shared.providers.translation import broken_connection, error_of, unreadable
 
 PROVIDER, CREDENTIALS = "openai", "OPENAI_API_KEY"
 FORESEEN = (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError)
@@ -25,9 +25,7 @@ def translate(error: Exception) -> EmbedmillError:
         case openai.APITimeoutError():
             return ProviderUnavailable("openai did not answer in time")
         case openai.APIConnectionError():
-            return ProviderUnavailable(
-                "openai could not be reached or broke off", may_be_billed=not was_never_sent(error)
-            )
+            return broken_connection(error, PROVIDER)
         case openai.OpenAIError() if not isinstance(error, openai.APIError):
             return KeyRefused(f"openai cannot be used as it is set up: check {CREDENTIALS}")
     return unreadable(PROVIDER)

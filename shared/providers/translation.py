@@ -157,6 +157,14 @@ def was_never_sent(error: BaseException) -> bool:
     return type(error.__cause__).__name__ in NEVER_SENT
 
 
+def broken_connection(error: BaseException, provider: str) -> ProviderUnavailable:
+    """The error for what an SDK says of a connection; what we raised ourselves while it read is within."""
+    if isinstance(error.__cause__, ProviderUnavailable):
+        return error.__cause__
+    told = f"{provider} could not be reached or broke off"
+    return ProviderUnavailable(told, may_be_billed=not was_never_sent(error))
+
+
 def _wait(
     message: str, reason: str, asked: float | None, otherwise: float, headers: Mapping[str, str] | None = None
 ) -> FlowControl:

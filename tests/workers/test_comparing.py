@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from embedmill.console.cli.verify import print_verification
 from embedmill.console.services import comparing
 from embedmill.console.services.comparing import Findings, Held, compare, find_differences
-from embedmill.console.services.verifying import _Mender
+from embedmill.console.services.verifying import _Mender, verify
 from embedmill.shared.db import manifest, repairs
 from embedmill.shared.db.collections import Collection
 from embedmill.shared.db.manifest import Tracked
-from embedmill.shared.db.schema import dead_letter, document
+from embedmill.shared.db.schema import dead_letter, document, job
 from embedmill.shared.editions import Edition
-from embedmill.shared.errors import SourceGone
+from embedmill.shared.errors import FlowControl, SourceGone
 from embedmill.shared.outcomes import Fail
 from embedmill.shared.providers.vectorstores.base import VectorStore
 from embedmill.shared.providers.vectorstores.rows import VectorRow
@@ -82,6 +83,27 @@ def test_a_repair_deletes_what_nobody_will_switch_to_and_writes_what_is_missing(
     scene.finish(scene.next_version())
     assert min(row["generation"] for row in scene.tracker.rows(document)) == 2
     assert max(row["generation"] for row in scene.tracker.rows(document)) == 10, "9 is given to nobody any more"
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_of_a_store_that_does_not_answer_nothing_is_said_to_be_missing_nor_changed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, repair: bool
+) -> None:
+    def away(*_: Any) -> None:
+        raise FlowControl("the store could not be reached", reason="circuit", retry_after_seconds=30.0)
+
+    monkeypatch.setattr(type(store_of(scene)), "examine", away)
+    monkeypatch.setattr(type(store_of(scene)), "list_editions", away)
+    jobs = len(scene.tracker.rows(job))
+    report = verify(scene.other, repair=repair)
+    (found,) = report.collections
+    assert (found.ok, found.missing, found.unanswered) == (False, 0, found.documents)
+    assert "the store could not be reached" in found.faulty_shards["v1-000"]
+    assert len(scene.tracker.rows(job)) == jobs
+    print_verification(report)
+    printed = capsys.readouterr().out
+    assert "NOT COMPARED: the store does not answer" in printed
+    assert "--repair" not in printed
 
 
 def test_a_document_that_a_repair_gave_up_is_left_alone_while_its_letter_is_open(scene: Scene) -> None:

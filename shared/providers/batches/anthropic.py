@@ -13,6 +13,7 @@ import orjson
 from anthropic.types.messages import MessageBatchIndividualResponse
 
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.providers.answer_bounds import bound_lines
 from embedmill.shared.providers.anthropic_client import client_options
 from embedmill.shared.providers.anthropic_errors import FORESEEN, KEYS, translate
 from embedmill.shared.providers.batches.base import (
@@ -149,7 +150,7 @@ class AnthropicBatches(BatchApi):
     def _client(self) -> anthropic.Anthropic:
         if self._made is None:
             require_sendable(self.provider, *KEYS)
-            self._made = anthropic.Anthropic(**client_options(TIMEOUT_SECONDS))
+            self._made = anthropic.Anthropic(**client_options(TIMEOUT_SECONDS, bound=bound_lines))
         return self._made
 
 

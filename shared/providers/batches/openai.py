@@ -13,6 +13,7 @@ import orjson
 
 from embedmill.shared.errors import EmbedmillError, FlowControl, KeyRefused
 from embedmill.shared.json_bytes import json_bytes
+from embedmill.shared.providers.answer_bounds import bound_lines
 from embedmill.shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -137,7 +138,7 @@ class OpenAIBatches(BatchApi):
             require_sendable(self.provider, CREDENTIALS)
             timeout = openai.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             try:
-                self._made = make_client(timeout)
+                self._made = make_client(timeout, bound=bound_lines)
             except openai.OpenAIError:
                 raise KeyRefused(f"openai has no key: {CREDENTIALS} is not set") from None
         return self._made

@@ -8,6 +8,7 @@ from pinecone import Pinecone, RetryConfig
 from pinecone import errors as vendor
 
 from embedmill.shared.errors import EmbedmillError, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers.answer_bounds import bound_transport
 from embedmill.shared.providers.credentials import hash_variable, require_sendable
 from embedmill.shared.providers.rerankers.base import Reranked, Reranker, credible, read_relevance
 from embedmill.shared.providers.translation import error_of, unreadable, was_never_sent
@@ -47,6 +48,7 @@ class PineconeReranker(Reranker):
             if self._made is None:
                 no_retries = RetryConfig(max_retries=0)
                 self._made = Pinecone(timeout=self.seconds_per_request, retry_config=no_retries)
+                bound_transport(self._made.inference._http._client._transport, provider=self.provider)  # noqa: SLF001
             return self._made
 
     def _translated(self, error: vendor.PineconeError) -> EmbedmillError:

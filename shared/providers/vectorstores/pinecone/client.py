@@ -1,7 +1,8 @@
 """Owns the connection to one Pinecone index: finding or making it, every request bounded, and what its errors mean.
 
 The SDK's own retries are switched off: they sleep up to a minute inside a worker, and ours know about leases. There is
-no public switch for the data plane (docs/facts.md), so a private one is used where it exists.
+no public switch for the data plane (docs/facts.md), so a private one is used where it exists, and the same
+transport has the size of answers bounded.
 """
 
 import threading
@@ -24,6 +25,7 @@ from embedmill.shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
+from embedmill.shared.providers.answer_bounds import bound_transport
 from embedmill.shared.providers.credentials import hash_variable
 from embedmill.shared.providers.endpoints import RERANKERS, find_endpoint
 from embedmill.shared.providers.translation import BUDGET_SECONDS, REDIRECTIONS, retry_after_seconds, was_never_sent
@@ -212,10 +214,9 @@ class PineconeClient:
                 self._control.check()
                 since = self._control.now
                 try:
-                    self._opened = Index(host=self._find_host(), timeout=self.address.request_seconds)
+                    self._opened = _tamed(Index(host=self._find_host(), timeout=self.address.request_seconds))
                 except vendor.PineconeError as error:
                     raise _unbilled(_translated(error, self._control, since=since)) from None
-                _without_retries(self._opened)
             return self._opened
 
     def _find_host(self) -> str:
@@ -253,10 +254,14 @@ class PineconeClient:
         return {"_values": dense, "_sparse_values": {"type": "sparse_vector"}}
 
 
-def _without_retries(index: Index) -> None:
+def _tamed(index: Index) -> Index:
+    """Without the SDK's own retries, and with no answer larger than one may be."""
     transport: Any = getattr(getattr(getattr(index, "_http", None), "_client", None), "_transport", None)
+    if transport is not None:
+        bound_transport(transport, provider="Pinecone")
     if hasattr(transport, "_config"):
         transport._config = RetryConfig(max_retries=0)  # noqa: SLF001 - see the head of this module
+    return index
 
 
 def _unbilled(error: EmbedmillError) -> EmbedmillError:

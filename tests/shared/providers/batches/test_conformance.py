@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from embedmill.shared.errors import FlowControl, KeyRefused, ProviderUnavailable
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.batches.base import (
     CANCELLED,
     EXPIRED,
@@ -183,6 +184,14 @@ def test_results_that_break_off_say_so_and_the_good_ones_are_read(batched: Batch
     assert [result.unanswered for result in spoiled if result.body is None] == [UNREADABLE]
     assert len(spoiled) == (1 if kind == "malformed" else 2)
     assert [result.unanswered for result in batched.api.results(status)] == [""] * 3
+
+
+def test_results_of_more_than_one_answer_may_have_are_read(batched: Batched, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = batched.make(batched.requests(40))
+    batched.simulator.clock.advance(3600)
+    status = batched.ended(made.id)
+    monkeypatch.setattr(answer_bounds, "MOST_BYTES", 6000)
+    assert sum(result.body is not None for result in batched.api.results(status)) == 40
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -22,6 +22,7 @@ from embedmill.shared.errors import (
     may_be_billed,
 )
 from embedmill.shared.ledger import NO_TOKENS, Usage
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.embeddings.asking import VectorQuestion
 from embedmill.shared.providers.embeddings.base import INEXACT_MARGIN
 from embedmill.shared.providers.embeddings.openai import OpenAIEmbedder
@@ -83,6 +84,16 @@ def test_the_providers_count_is_in_the_books_and_on_its_bill(vendor: RemoteEmbed
     margin = 1.0 if vendor.counts_exactly else INEXACT_MARGIN
     assert reserved == pytest.approx(margin * bill.total("tokens_in"), abs=len(books.reserved))
     assert books.threads == {threading.get_ident()}
+
+
+def test_of_an_answer_without_end_no_more_is_read_than_an_answer_may_have(
+    vendor: RemoteEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_bounds, "MOST_BYTES", 300)
+    (error,) = vendor.embed_many(["a text"]).errors.values()
+    assert type(error) is ProviderUnavailable
+    assert error.may_be_billed
+    assert "sent more than 0 MB for one answer, and no more of it was read" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from embedmill.shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.models.base import ModelAnswer, Stop
 from embedmill.shared.providers.models.table import open_model
 from embedmill.simulators.base import Call, SimulatedReply
@@ -162,6 +163,15 @@ def test_a_broken_answer_may_be_billed_and_is_worth_a_retry(model: Served, kind:
         model.model.ask(question(SECRET))
     assert caught.value.may_be_billed
     assert SECRET not in str(caught.value)
+
+
+def test_of_an_answer_without_end_no_more_is_read_than_an_answer_may_have(
+    model: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_bounds, "MOST_BYTES", 100)
+    with pytest.raises(ProviderUnavailable, match="sent more than 0 MB for one answer") as caught:
+        model.model.ask(question())
+    assert caught.value.may_be_billed
 
 
 def test_a_refusal_is_an_answer(model: Served) -> None:

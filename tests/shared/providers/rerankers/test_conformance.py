@@ -13,6 +13,7 @@ from embedmill.shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.rerankers.table import is_reranker, open_reranker
 from embedmill.simulators.faults import Fault, Kind
 from tests.shared.providers.rerankers.simulated import NAMES, Served, served
@@ -92,6 +93,14 @@ def test_an_answer_that_is_none_may_have_been_billed(reranker: Served, kind: Kin
     with pytest.raises(ProviderUnavailable) as caught:
         reranker.reranker.rerank(QUERY, TEXTS)
     assert caught.value.may_be_billed
+
+
+def test_of_an_answer_without_end_no_more_is_read_than_an_answer_may_have(
+    reranker: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_bounds, "MOST_BYTES", 10)
+    with pytest.raises(ProviderUnavailable, match="sent more than 0 MB for one answer"):
+        reranker.reranker.rerank(QUERY, TEXTS)
 
 
 def test_a_number_that_is_none_is_left_out(reranker: Served) -> None:

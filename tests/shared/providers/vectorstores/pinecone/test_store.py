@@ -17,6 +17,7 @@ from embedmill.shared.errors import (
     ProviderUnavailable,
     SettingsError,
 )
+from embedmill.shared.providers import answer_bounds
 from embedmill.shared.providers.blobs.folder import FolderBlobStore
 from embedmill.shared.providers.vectorstores.pinecone.client import PineconeClient, parse_address
 from embedmill.shared.providers.vectorstores.pinecone.limiter import MOST
@@ -43,6 +44,15 @@ from tests.waiting import wait_until
 
 class TestContract(VectorStoreContract):
     pass
+
+
+def test_of_an_answer_without_end_no_more_is_read_than_an_answer_may_have(
+    store: PineconeVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert("s", [make_row()])
+    monkeypatch.setattr(answer_bounds, "MOST_BYTES", 10)
+    with pytest.raises(ProviderUnavailable, match="Pinecone sent more than 0 MB for one answer"):
+        store.count("s")
 
 
 def test_what_was_written_is_counted_only_when_it_can_be_read(
