@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity
 from embedmill.console.services.jobs import JobReport, describe_job
+from embedmill.console.services.kept_here import tell_kept_elsewhere
 from embedmill.console.services.lanes import costs_money, require_prices, tell_obstacles
 from embedmill.console.services.owning import require_shown
 from embedmill.console.services.progress import tell_unstaffed
@@ -83,6 +84,7 @@ def submit(
     listener: Listener = NOBODY,
 ) -> SubmittedJob:
     """Record a job for the workers of this home; returns when everything is durable. Raises UserError."""
+    tell_kept_elsewhere(runtime, listener)
     submission = JobSubmission(runtime, sources, collection, options, listener)
     submitted = submission.open()
     if submission.scan(submitted):

@@ -156,6 +156,13 @@ def find_named_texts(
     return [NamedText(**row) for row in connection.execute(query).mappings()]
 
 
+def sample_objects(connection: Connection, *, limit: int) -> set[str]:
+    """The objects in which the texts of some documents lie that readers see, and that have vectors."""
+    is_seen = document.c.active_version.is_not(None) & (document.c.chunks_expected > document.c.chunks_rejected)
+    query = select(func.substr(document.c.chunks_ref, 1, 64)).where(is_seen, document.c.chunks_ref.is_not(None))
+    return set(connection.execute(query.limit(limit)).scalars())
+
+
 def list_referenced_objects(connection: Connection) -> set[str]:
     """Objects that an active version or any work that may still run or be replayed refers to."""
     head = func.substr

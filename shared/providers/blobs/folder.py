@@ -1,4 +1,8 @@
-"""A blob store in a folder: one file per object, complete or absent."""
+"""A blob store in a folder: one file per object, complete or absent.
+
+A folder of its own may be on a disk that goes away, and below an empty mount point every object is gone and every write
+succeeds. So it has a mark, and the home remembers that it has: without the mark, it is not that folder.
+"""
 
 import hashlib
 import os
@@ -12,12 +16,19 @@ from embedmill.shared.errors import BlobMissing, StorageFailed
 from embedmill.shared.providers.blobs.base import BlobStore
 from embedmill.shared.providers.blobs.compression import compress, restore
 
+MARK = ".embedmill"
+
 
 class FolderBlobStore(BlobStore):
-    """Files under `root`, fanned out by the first two hex digits of their id; raises StorageFailed on a full disk."""
+    """Files under `root`, fanned out by the first two hex digits of their id; raises StorageFailed on a full disk.
 
-    def __init__(self, root: Path) -> None:
+    `memory` is a file, on another disk, that is there once the folder has its mark; None for a folder without one.
+    """
+
+    def __init__(self, root: Path, *, memory: Path | None = None) -> None:
         self.root = root
+        self._memory = memory
+        self._is_marked = memory is None
 
     def put(self, data: bytes) -> str:
         """Write beside the target, flush to the disk, rename; a damaged object is replaced."""
@@ -35,11 +46,13 @@ class FolderBlobStore(BlobStore):
         try:
             kept = self._path(object_).read_bytes()
         except OSError as error:
+            self._require_mark()
             raise BlobMissing(f"stored object {object_[:12]} cannot be read: {error.strerror}") from None
         return restore(kept, object_)
 
     def list_objects(self) -> Iterator[tuple[str, float]]:
         """Walk the fan-out; files that are still being written are not objects."""
+        self._require_mark()
         now = time.time()
         for path in self.root.glob("??/*"):
             if len(path.name) == 64:
@@ -63,7 +76,9 @@ class FolderBlobStore(BlobStore):
         return self.root / object_[:2] / object_
 
     def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._is_marked or not path.parent.is_dir():
+            self._mark()
+            path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
         try:
             with open(partial, "wb") as file:
@@ -74,6 +89,23 @@ class FolderBlobStore(BlobStore):
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+    def _mark(self) -> None:
+        """See that the folder has its mark, and that this is remembered; raises StorageFailed where it has lost it."""
+        self._require_mark()
+        if self._memory is not None:
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / MARK).touch()
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            self._memory.touch()
+        self._is_marked = True
+
+    def _require_mark(self) -> None:
+        if self._memory is not None and self._memory.exists() and not (self.root / MARK).exists():
+            raise StorageFailed(
+                f"the blob folder {self.root} is not the one that was written to",
+                hint=f"Mount its disk; if it is empty on purpose, put an empty file {MARK} into it.",
+            )
 
 
 def _renew(path: Path, object_: str) -> bool:

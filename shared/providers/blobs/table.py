@@ -1,10 +1,14 @@
 """The blob stores by URL scheme."""
 
+import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from embedmill.shared.errors import SettingsError
 from embedmill.shared.providers.blobs.base import BlobStore
+
+FOLDERS = "blob-folders"
+"""In the home: which folders elsewhere have their mark."""
 
 
 def open_blob_store(url: str, *, home: Path) -> BlobStore:
@@ -19,7 +23,7 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
         case "":
             return FolderBlobStore(home / "blobs")
         case "file":
-            return FolderBlobStore(Path(unquote(parts.path)))
+            return _folder(Path(unquote(parts.path)), home)
         case "s3" if parts.netloc:
             from embedmill.shared.providers.blobs.s3 import S3BlobStore
 
@@ -27,3 +31,11 @@ def open_blob_store(url: str, *, home: Path) -> BlobStore:
     raise SettingsError(
         f"EMBEDMILL_BLOB_URL: {parts.scheme}:// is not supported; use file:///folder or s3://bucket/prefix"
     )
+
+
+def _folder(root: Path, home: Path) -> BlobStore:
+    from embedmill.shared.providers.blobs.folder import FolderBlobStore
+
+    if root.is_relative_to(home):
+        return FolderBlobStore(root)
+    return FolderBlobStore(root, memory=home / FOLDERS / hashlib.sha256(bytes(root)).hexdigest()[:16])

@@ -53,6 +53,26 @@ def test_a_write_that_fails_leaves_nothing(store: FolderBlobStore) -> None:
         store.put(b"text")
 
 
+def test_below_the_mount_point_of_a_disk_that_is_away_nothing_is_written_nor_missed(tmp_path: Path) -> None:
+    mount, url = tmp_path / "mount", f"file://{tmp_path}/mount/blobs"
+    before = open_blob_store(url, home=tmp_path / "home")
+    object_ = before.put(b"text")
+    mount.rename(tmp_path / "away")
+    mount.mkdir()
+    for store in before, open_blob_store(url, home=tmp_path / "home"):
+        with pytest.raises(StorageFailed, match="is not the one that was written to"):
+            store.put(b"other")
+        with pytest.raises(StorageFailed, match="is not the one that was written to"):
+            store.get(object_)
+        with pytest.raises(StorageFailed, match="is not the one that was written to"):
+            list(store.list_objects())
+    assert not list(mount.iterdir())
+    mount.rmdir()
+    (tmp_path / "away").rename(mount)
+    before.put(b"other")
+    assert before.get(object_) == b"text"
+
+
 def test_stores_are_chosen_by_their_url(tmp_path: Path) -> None:
     store = open_blob_store(f"file://{tmp_path}/with%20space", home=tmp_path)
     store.put(b"text")
