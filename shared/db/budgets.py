@@ -113,17 +113,19 @@ def lock_budgets(
 
 
 def _begin_day(connection: Connection, found: Budget, *, now: float) -> Budget:
-    current = _on_day(found, now=now)
+    current = _on_day(connection, found, now=now)
     if current is not found:
-        fresh = {"day": current.day, "used_microusd": 0, "used_tokens": 0}
+        fresh = {name: getattr(current, name) for name in ("day", "used_microusd", "used_tokens")}
         connection.execute(update(budget).where(budget.c.id == found.id).values(fresh))
     return current
 
 
-def _on_day(found: Budget, *, now: float) -> Budget:
+def _on_day(connection: Connection, found: Budget, *, now: float) -> Budget:
+    """The budget as of today, by the ledger: a clock that is put back comes to a day that was there before."""
     if found.scope is not BudgetScope.DAY or found.day == _day_of(now):
         return found
-    return replace(found, day=_day_of(now), used_microusd=0, used_tokens=0)
+    used: dict[str, Any] = _measure_used(connection, found.scope, found.name, now=now)
+    return replace(found, day=_day_of(now), **used)
 
 
 def _day_of(now: float) -> str:
@@ -188,7 +190,7 @@ def set_budget(
         .on_conflict_do_update(index_elements=["scope", "name"], set_=limits)
     )
     day = _day_of(now) if scope is BudgetScope.DAY else ""
-    used = _measure_used(connection, scope, name, since=now - now % DAY_SECONDS)
+    used = _measure_used(connection, scope, name, now=now)
     this = (budget.c.scope == scope, budget.c.name == name)
     query = update(budget).where(*this).values({"day": day, **used, **_NOTHING_REFUSED}).returning(budget)
     changed = _row(connection.execute(query).one())
@@ -200,14 +202,15 @@ def set_budget(
     return changed
 
 
-def _measure_used(connection: Connection, scope: BudgetScope, name: str, *, since: float) -> dict[str, int]:
+def _measure_used(connection: Connection, scope: BudgetScope, name: str, *, now: float) -> dict[str, int]:
     tokens = usage.c.tokens_in + usage.c.tokens_out + usage.c.cache_read + usage.c.cache_write
     query = select(func.coalesce(func.sum(usage.c.cost_microusd), 0), func.coalesce(func.sum(tokens), 0)).where(
         usage.c.price != FREE, usage.c.state != EntryState.RELEASED
     )
     match scope:
         case BudgetScope.DAY:
-            query = query.where(usage.c.created_at >= since)
+            midnight = now - now % DAY_SECONDS
+            query = query.where(usage.c.created_at >= midnight, usage.c.created_at < midnight + DAY_SECONDS)
         case BudgetScope.JOB:
             query = query.where(usage.c.job_id == int(name))
         case BudgetScope.COLLECTION:
@@ -232,7 +235,7 @@ def delete_budget(connection: Connection, scope: BudgetScope, name: str) -> None
 def list_budgets(connection: Connection) -> list[Budget]:
     """Every budget as it is today, also when nobody has spent anything today."""
     now = read_clock(connection)
-    return [_on_day(_row(row), now=now) for row in connection.execute(select(budget).order_by(budget.c.id))]
+    return [_on_day(connection, _row(row), now=now) for row in connection.execute(select(budget).order_by(budget.c.id))]
 
 
 @dataclass(frozen=True, slots=True)

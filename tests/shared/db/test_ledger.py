@@ -228,7 +228,7 @@ def test_a_budget_has_room_again_when_calls_turn_out_cheaper(tracker: Tracker) -
 
 def test_a_budget_of_yesterday_is_shown_as_it_is_today(tracker: Tracker) -> None:
     today = limit(tracker, BudgetScope.DAY, limit_microusd=100)
-    reserved(tracker, 100)
+    tracker.write(reserved(tracker, 100), usage, created_at=946_700_000.0)
     tracker.write(today.id, budget, day="2000-01-01")
     with tracker.database.read() as connection:
         (shown,) = budgets.list_budgets(connection)
@@ -247,6 +247,33 @@ def test_a_call_that_waited_for_its_budget_over_midnight_is_the_new_days(
     settle(tracker, call, 20)
     assert tracker.row(today.id, budget)["day"] > today.day
     assert used(tracker) == 20
+
+
+def test_a_clock_that_is_put_back_over_midnight_opens_no_budget_a_second_time(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(tracker, BudgetScope.DAY, limit_microusd=100)
+    with tracker.database.read() as connection:
+        midnight = read_clock(connection) // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS
+
+    def at(seconds: float) -> None:
+        monkeypatch.setattr(budgets, "read_clock", lambda _connection: midnight + seconds)
+
+    at(-1800)
+    before = reserved(tracker, 90)
+    at(1800)
+    after = reserved(tracker, 60)
+    at(-1800)
+    assert isinstance(reserve(tracker, 20), NoRoom)
+    with tracker.database.read() as connection:
+        assert [shown.used_microusd for shown in budgets.list_budgets(connection)] == [90]
+    settle(tracker, after, 50)
+    assert used(tracker) == 90
+    settle(tracker, before, 70)
+    assert used(tracker) == 70
+    at(3600)
+    assert isinstance(reserve(tracker, 60), NoRoom)
+    assert used(tracker) == 50
 
 
 def test_a_call_is_settled_though_its_job_and_collection_were_deleted_meanwhile(tracker: Tracker) -> None:

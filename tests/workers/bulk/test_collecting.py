@@ -160,6 +160,12 @@ def first_line(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     return changed
 
 
+def strangers(content: bytes) -> list[bytes]:
+    """A good result under ids that were never sent."""
+    first = content.partition(b"\n")[0]
+    return [re.sub(rb'"custom_id": "[^"]*"', b'"custom_id": "%s"' % id_, first) for id_ in (b"nobody", b"", b"0-9")]
+
+
 SPOILED = {
     "no JSON": first_line(lambda _: b"<html>502 Bad Gateway</html>"),
     "no object": first_line(lambda _: b"[1, 2]"),
@@ -171,6 +177,9 @@ SPOILED = {
     "a line is missing": lambda content: content.partition(b"\n")[2],
     "twice": lambda content: content + content,
     "empty": lambda _: b"",
+    "backwards, twice and with strangers": lambda content: b"".join(
+        line + b"\n" for line in (*reversed(content.splitlines()), *strangers(content), *content.splitlines())
+    ),
 }
 
 
@@ -187,7 +196,7 @@ def test_good_results_are_kept_and_bad_ones_are_asked_for_at_once(
         line.settle()
     line.work()
     assert set(line.outcomes().values()) == {"indexed"}
-    lost = {"twice": 0, "empty": 3}.get(spoiled, 1)
+    lost = {"twice": 0, "empty": 3, "backwards, twice and with strangers": 0}.get(spoiled, 1)
     assert line.vendor.bill.total("inputs") == 3 + lost
     assert [(batch.requests, batch.returned) for batch in line.batches()] == [(3, lost)]
     assert line.ledger("reserved") == []
