@@ -11,7 +11,7 @@ from embedmill.workers.parsing.xml import Element, all_text, attribute, local_na
 
 _SIGN = re.compile(r"<(?:ac|ri):[a-z-]+[\s/>]")
 _ENTITY = re.compile(r"&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;")
-_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>|<!DOCTYPE[^>\[]*>")
+_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>|<!DOCTYPE[^<>\[]*>")
 _SPACE = "http://atlassian.com/content"
 _ROOT = f'<div xmlns:ac="{_SPACE}" xmlns:ri="{_SPACE}/resource" xmlns:at="{_SPACE}/template">'
 _OWN = ("/content", "/resource", "/template", "/ac/", "/ri/", "/at/")

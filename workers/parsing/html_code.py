@@ -21,11 +21,15 @@ _NUMBER = ".lineno"
 
 
 def drawn_code(tree: "LexborHTMLParser", names: PageNames) -> dict[int, str]:
-    """The code by the `mem_id` of what holds it."""
+    """The code by the `mem_id` of what holds it, the outermost of several."""
     found: dict[int, str] = {}
+    within: set[int] = set()
     for word, holder, line in _DRAWN:
         if names.holds(word):
             for node in tree.css(holder):
+                if node.mem_id in within:
+                    continue
+                within.update(each.mem_id for each in node.css(holder))
                 if lines := node.css(line):
                     found[node.mem_id] = "\n".join(map(_line, lines))
     return found

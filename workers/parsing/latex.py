@@ -20,16 +20,16 @@ _LEVELS = {
 }
 _VERBATIM = ("verbatim", "verbatim*", "lstlisting", "minted", "Verbatim", "alltt", "comment")
 _BEGIN_VERBATIM = re.compile(
-    r"\\begin\{(" + "|".join(map(re.escape, _VERBATIM)) + r")\}(?:\[[^\]\n]*\])?(?:\{[^}\n]*\})?\n?"
+    r"\\begin\{(" + "|".join(map(re.escape, _VERBATIM)) + r")\}(?:\[[^\]\n]{0,500}\])?(?:\{[^}\n]{0,100}\})?\n?"
 )
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n[ \t]*(?=\S))?")
 _PIECE = re.compile(
     r"\\begin[ ]?\{(?P<begin>[a-zA-Z]+\*?)\}(?:\[[^\]\n]{0,200}\])?"
     r"|\\end[ ]?\{(?P<end>[a-zA-Z]+\*?)\}"
     r"|\\(?P<level>part|chapter|(?:sub){0,2}section|(?:sub)?paragraph)\*?[ \t]*(?:\[[^\]\n]{0,200}\])?(?=[ \t]*\{)"
-    r"|\\(?P<item>item)\b[ \t]*(?:\[(?P<term>[^\]\n]{0,500})\])?"
+    r"|\\(?P<item>item)\b[ \t]*(?:\[(?P<term>[^\]\n]{0,300})\])?"
     r"|\\(?P<caption>caption\*?)[ \t]*(?:\[[^\]\n]{0,200}\])?(?=[ \t]*\{)"
-    r"|(?P<bibitem>\\bibitem)(?:\[[^\]\n]{0,200}\])?\{[^}\n]*\}"
+    r"|(?P<bibitem>\\bibitem)(?:\[[^\]\n]{0,200}\])?\{[^}\n]{0,100}\}"
     r"|(?P<apart>\n[ \t]*\n\s*|\\par\b)"
 )
 _TABLES = frozenset(("tabular", "tabular*", "tabularx", "tabulary", "longtable", "array", "supertabular", "xltabular"))
@@ -40,14 +40,16 @@ _ARGUMENTS = {"thebibliography": 1, "minipage": 1, "multicols": 1, "wrapfigure":
 _NO_MARKER = " "
 _NUMBERED, _BULLETED, _DESCRIBED = "enumerate", "itemize", "description"
 _RULE = re.compile(
-    r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead)\b|\\(?:cline|cmidrule)(?:\([^)]*\))?\{[^}]*\}"
+    r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead)\b|\\(?:cline|cmidrule)(?:\([^)]{0,60}\))?\{[^}]{0,60}\}"
 )
-_MANY_ROWS = re.compile(r"\\multirow\s*(?:\[[^\]\n]*\])?\{[^}\n]*\}\s*(?:\[[^\]\n]*\])?\{[^}\n]*\}")
+_MANY_ROWS = re.compile(
+    r"\\multirow\s{0,9}(?:\[[^\]\n]{0,60}\])?\{[^}\n]{0,60}\}\s{0,9}(?:\[[^\]\n]{0,60}\])?\{[^}\n]{0,60}\}"
+)
 _TABLE_CAPTION = re.compile(r"\\caption\*?(?=\s{0,9}\{)")
-_ROW = re.compile(r"\\\\(?:\[[^\]\n]*\])?|\\tabularnewline\b")
+_ROW = re.compile(r"\\\\(?:\[[^\]\n]{0,30}\])?|\\tabularnewline\b")
 _CELL = re.compile(r"(?<!\\)&")
 _SPAN = re.compile(r"\s*\\multicolumn\s*\{(\d{1,3})\}")
-_LABELS = re.compile(r"\\label\{[^}\n]*\}")
+_LABELS = re.compile(r"\\label\{[^}\n]{0,200}\}")
 _TITLE = re.compile(r"\\title[ \t]*(?:\[[^\]\n]{0,200}\])?(?=[ \t]*\{)")
 _AUTHOR = re.compile(r"\\author[ \t]*(?:\[[^\]\n]{0,200}\])?(?=[ \t]*\{)")
 _BEGIN, _END = "\\begin{document}", "\\end{document}"
@@ -160,11 +162,12 @@ class _LatexReader:
             self.writer.line(" ".join(_LABELS.sub("", text[at:end]).split()))
             self.writer.flush()
         else:
-            self._table(kind, text[:end], at)
+            self._table(kind, text[at:end])
         return end + len(closer)
 
-    def _table(self, kind: str, text: str, at: int) -> None:
+    def _table(self, kind: str, text: str) -> None:
         """A rule below the first row makes it the head; rows of a longtable's running heads are rows like others."""
+        at = 0
         for _ in range(2 if kind in ("tabular*", "tabularx", "tabulary", "xltabular") else 1):
             _, at = argument(text, at)
         body = text[at:]

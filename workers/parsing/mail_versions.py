@@ -18,7 +18,10 @@ LEAST_BESIDE = 0.5
 
 _TAG = re.compile(r"<[^<>]*>")
 _SILENT = re.compile(r"<(style|script|title)\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s<>]*(?:://|@)[^\s<>]*")
+_APART = re.compile(r"[\s<>]+")
+_ADDRESS = "://", "@"
+"""One of these makes an address of a word."""
+
 _WORD = re.compile(r"\w{2,}")
 
 
@@ -27,7 +30,7 @@ def says_enough(plain: str, markup: str) -> bool:
     said, marked = len(plain.split()), len((text := _TAG.sub(" ", "".join(_spoken(markup)))).split())
     if said <= marked * LEAST_SAID or said > LONGEST_HINT:
         return said > marked * LEAST_SAID
-    words = _words(_ADDRESS.sub(" ", plain))
+    words = _words(" ".join(word for word in _APART.split(plain) if not any(sign in word for sign in _ADDRESS)))
     shared = words & _words(unescape(text))
     return len(shared) >= len(words) * LEAST_SHARED or marked < said * LEAST_BESIDE
 

@@ -20,7 +20,7 @@ _DIALOGUE = re.compile(rf"Dialogue:[^,]*,{_TIME},{_TIME},[^,]*,([^,]*),(?:[^,]*,
 _DRAWING = re.compile(r"\\p[1-9]")
 _SCRIPTED = re.compile(r"\{[^{}]*\}")
 _BLANK = re.compile(r"\n[ \t]*\n+")
-_SPEAKER = re.compile(r"<v(?:\.[^ >]*)?[ \t]+([^>]+)>")
+_SPEAKER = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t]++([^<>]+)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _END = re.compile(r"[.?!…。！？♪][\"'”’»)\]]*\Z")
 _NEW_SPEAKER = re.compile(r"(?m)^[ \t]*(?:[-–—][ \t]*(?=\S)|>>[ \t]*)")

@@ -147,3 +147,25 @@ def test_a_library_that_finds_no_room_to_be_loaded_is_over_the_limit(monkeypatch
     monkeypatch.setattr("embedmill.workers.parsing.html.read", no_room)
     with pytest.raises(ParserLimitExceeded, match="memory"):
         parse(b"<html><body><p>well</p></body></html>", name="a.html", limits=LIMITS)
+
+
+_TWO_VERSIONS = (
+    "From: a@b.c\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n\n"
+    "--x\nContent-Type: text/plain\n\n{} a\n--x\nContent-Type: text/html\n\nMr. Said.\n--x--\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n" + "<v." * 30_000 + "\nSaid."),
+        ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<v" + " " * 90_000 + "\nSaid."),
+        ("a.tex", "\\begin{tabular}{l}" + "\\\\[" * 5_000 + "\\end{tabular} Said."),
+        ("a.tex", "\\begin{tabular}{l}" + "\\multirow{" * 10_000 + "\\end{tabular} Said."),
+        ("a.tex", "\\begin{equation}" + "\\label{" * 15_000 + "\\end{equation} Said."),
+        ("a.html", '<p class="syntaxhighlighter">Said.' + '<div class="syntaxhighlighter"><div class="line">' * 1_000),
+        ("a.eml", _TWO_VERSIONS.format("a" * 90_000)),
+    ],
+)
+def test_openings_that_nothing_closes_cost_a_time_linear_in_them(name: str, text: str) -> None:
+    assert "Said." in texts(read(text.encode(), name))[-1]
