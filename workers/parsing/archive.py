@@ -14,6 +14,8 @@ from embedmill.workers.parsing.limits import ParserLimits
 
 DAMAGED = "its ZIP container is damaged or cut short"
 
+_LOCKED = "its container is encrypted"
+
 _LOCAL_HEADER = b"PK\x03\x04"
 _LOCAL_HEADER_BYTES = 30
 _READ_BYTES = 1 << 16
@@ -81,6 +83,8 @@ class Archive:
         return self._stream(name)
 
     def _stream(self, name: str) -> IO[bytes]:
+        if name in self and self._by_name[name].flag_bits & _ENCRYPTED:
+            raise EncryptedDocument(_LOCKED)
         try:
             return self._zip.open(name)
         except KeyError:
@@ -99,14 +103,17 @@ class Archive:
     def require_honest_sizes(self) -> None:
         """Inflates every member that was not read yet; UnreadableDocument when one is larger than it says."""
         for member in self._members:
+            if member.flag_bits & _ENCRYPTED:
+                raise EncryptedDocument(_LOCKED)
             if member.header_offset not in self._sound and self._inflated_size(member) > member.file_size:
                 raise UnreadableDocument("a part of its container is larger than the container says")
 
     def _require_within_limits(self) -> None:
         if len(self._members) > self._limits.archive_members:
             raise ParserLimitExceeded(f"its container holds more than {self._limits.archive_members:,} parts")
-        if any(member.flag_bits & _ENCRYPTED for member in self._members):
-            raise EncryptedDocument("its container is encrypted")
+        files = [member for member in self._members if not member.filename.endswith("/")]
+        if files and all(member.flag_bits & _ENCRYPTED for member in files):
+            raise EncryptedDocument(_LOCKED)
         self._require_sound_size()
 
     def _require_sound_size(self) -> None:

@@ -102,13 +102,23 @@ def test_a_part_is_inflated_once() -> None:
     assert archive.open("a").read() == archive.read("a")
 
 
-def test_an_encrypted_member_is_named_as_such() -> None:
-    data = bytearray(word(word_paragraph("x")))
-    position = -1
-    while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:
-        data[position + 8] |= 1
+def encrypted(data: bytes, *, most: int = sys.maxsize) -> bytes:
+    """The archive with members that say they are encrypted, the last ones if not all."""
+    out, position = bytearray(data), len(data)
+    while most and (position := data.rfind(b"PK\x01\x02", 0, position)) >= 0:
+        out[position + 8] |= 1
+        most -= 1
+    return bytes(out)
+
+
+def test_encrypted_members_are_named_as_such_and_cost_no_other() -> None:
+    for most in (1, sys.maxsize):
+        with pytest.raises(EncryptedDocument):
+            read(encrypted(zipped({"word/document.xml": word_paragraph("x")}), most=most), "a.docx")
+    found = read(encrypted(zipped({"a.txt": "Open.", "b.txt": "Secret."}), most=1), "a.zip")
+    assert (texts(found), found.notes) == (["a.txt", "Open."], ("left out: b.txt: it is encrypted in its archive",))
     with pytest.raises(EncryptedDocument):
-        read(bytes(data), "a.docx")
+        Archive(encrypted(zipped({"a": "x", "b": "y"}), most=1), LIMITS).read("b")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.html", "a.md", "a.csv", "a.docx"])
