@@ -9,6 +9,7 @@ _HARMFUL = (
     "\U000e0000-\U000e007f"
 )
 _IN_TEXT = re.compile(f"[\x00-\x1f{_HARMFUL}]")
+_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_HARMFUL}]")
 _IN_JSON = re.compile(f"[{_HARMFUL}]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -16,6 +17,11 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def harmless(text: str) -> str:
     """The same text on one line, with every character that a terminal would obey written as an escape."""
     return _IN_TEXT.sub(_escape, text)
+
+
+def harmless_lines(text: str) -> str:
+    """The same text on its lines, with every other character that a terminal would obey written as an escape."""
+    return _IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def harmless_json(document: str) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from embedmill.console.cli.options import AsJson
 from embedmill.console.cli.output import print_json, print_json_lines, print_notice
+from embedmill.shared.harmless import harmless_lines
 
 if TYPE_CHECKING:
     from embedmill.console.services.redacting import RedactedText
@@ -55,10 +56,11 @@ def _opened(file: Path) -> BinaryIO:
 
 
 def print_redacted(found: "RedactedText") -> None:
-    """The text for people, as it is, and on stderr how much was found."""
+    """The text, as it is but on a terminal, and on stderr how much was found."""
     from collections import Counter
 
-    sys.stdout.buffer.write(found.text.encode("utf-8", "replace"))
+    text = harmless_lines(found.text) if sys.stdout.isatty() else found.text
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
     counts = Counter(span.type for span in found.spans)
     print_notice(", ".join(f"{count:,} {type_}" for type_, count in counts.most_common()) or "nothing was found")

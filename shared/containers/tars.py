@@ -12,6 +12,7 @@ from embedmill.shared.containers.names import MemberNames
 MAGIC, MAGIC_AT = b"ustar", 257
 # Headers of a header, as long names are: more than this is no name.
 MOST_HEADER_BYTES = 1024 * 1024
+_PASSED_BYTES = 64 * 1024
 
 _HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
@@ -48,6 +49,7 @@ def read_tar(stream: BinaryIO, _name: str) -> Iterator[Inside]:
             archive.members = []  # type: ignore[attr-defined] # it would remember all of them
             if not info.isdir():
                 yield _inside(archive, info, names.take(info.name))
+            _pass_over(archive)
     except _ERRORS:
         raise Damage from None
 
@@ -55,6 +57,14 @@ def read_tar(stream: BinaryIO, _name: str) -> Iterator[Inside]:
 def is_tar(head: bytes) -> bool:
     """Whether bytes begin with a member's header."""
     return head[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
+
+
+def _pass_over(archive: tarfile.TarFile) -> None:
+    """To the next header: where nothing more comes, Python's own reads as often as a size of petabytes would take."""
+    stream = cast("BinaryIO", archive.fileobj)
+    while (left := archive.offset - stream.tell()) > 0:  # type: ignore[attr-defined] # where it is
+        if not stream.read(min(left, _PASSED_BYTES)):
+            raise Damage
 
 
 def _inside(archive: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Inside:

@@ -29,6 +29,20 @@ def test_a_file_is_shown_with_placeholders(capfd: pytest.CaptureFixture[str], tm
     assert (status, out, err) == (0, SHOWN, "2 EMAIL_ADDRESS, 1 PHONE_NUMBER\n")
 
 
+@pytest.mark.parametrize(
+    ("terminal", "shown"),
+    [(False, "a\x1b]0;b\x07\r\n\tc\x9b2J \u202ed\n"), (True, "a\\x1b]0;b\\x07\n\tc\\x9b2J \\u202ed\n")],
+)
+def test_a_terminal_is_told_nothing_by_the_text(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, terminal: bool, shown: str
+) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("a\x1b]0;b\x07\r\n\tc\x9b2J \u202ed\n".encode())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+
+    assert run(capfd, str(file))[:2] == (0, shown)
+
+
 def test_json_has_the_places_in_the_text_that_was_given(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import io
 import lzma
 import struct
 import tarfile
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
@@ -204,6 +205,18 @@ def test_whatever_is_changed_in_a_container_its_errors_are_ours() -> None:
             data[random.randrange(len(data))] = random.randrange(256)
         with suppress(DocumentError):
             contents(bytes(data), name)
+
+
+@pytest.mark.parametrize(("compress", "name"), [(bytes, "x.tar"), (gzip.compress, "x.tar.gz")])
+def test_nothing_is_looked_for_behind_the_end_of_a_member_that_claims_a_petabyte(
+    compress: Callable[[bytes], bytes], name: str
+) -> None:
+    info = tarfile.TarInfo("x.txt")
+    info.size = 10**15
+    found = walk(io.BytesIO(compress(info.tobuf() + bytes(2048))), name, ContainerBudget(LIMITS, 2560))
+    assert next(found).path == "x.txt"
+    with pytest.raises(Damage):
+        next(found)
 
 
 def test_a_header_that_claims_gigabytes_is_damage() -> None:
