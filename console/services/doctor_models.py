@@ -44,6 +44,7 @@ def probe_validators(runtime: Runtime) -> str:
     models = {name: users for name, users in _find_users(runtime, "validator").items() if is_model(name)}
     if not models:
         return f"{runtime.settings.validator}; no model is asked"
+    _open_shared(runtime)
 
     def try_one(name: str) -> str:
         model = runtime.model(name)
@@ -97,9 +98,13 @@ def probe_prices(runtime: Runtime) -> str:
 
 
 def _open_shared(runtime: Runtime) -> None:
-    """What every call needs, so that its fault is told as one: raises SettingsError for prices, and what limits do."""
+    """What every call needs, so that its fault is told as one: raises SettingsError for prices, and what limits do.
+
+    Keys that were refused are asked about anew: what was known of them may have been mended at the vendor.
+    """
     _ = runtime.spender.prices
     probe_limits(runtime)
+    runtime.spender.keys.end_rests()
 
 
 def probe_limits(runtime: Runtime) -> str:

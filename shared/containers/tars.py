@@ -62,7 +62,7 @@ def is_tar(head: bytes) -> bool:
 def _pass_over(archive: tarfile.TarFile) -> None:
     """To the next header: where nothing more comes, Python's own reads as often as a size of petabytes would take."""
     stream = cast("BinaryIO", archive.fileobj)
-    while (left := archive.offset - stream.tell()) > 0:  # type: ignore[attr-defined] # where it is
+    while (left := archive.offset - stream.tell()) > 0:
         if not stream.read(min(left, _PASSED_BYTES)):
             raise Damage
 

@@ -63,10 +63,14 @@ class RefusedKeys:
 
         For whoever starts: that may be because a key was corrected.
         """
+        self.end_rests()
+        return self._database.transact(flow.wake_keys)
+
+    def end_rests(self) -> None:
+        """Let every key be tried at once, by whoever comes first; what waits for one is woken when it is accepted."""
         with suppress(FlowControl):  # the others cannot be told at this time, and nobody passes without them
             if self._open_state().peek(KEYS)[0]:
                 self._open_state().update(KEYS, _end_rests)
-        return self._database.transact(flow.wake_keys)
 
     def look(self, name: str, *, is_shared: bool) -> tuple[Value, float]:
         """What is known of a key ({} for nothing bad), and the time by the clock that goes with it."""

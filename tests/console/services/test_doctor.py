@@ -7,15 +7,18 @@ import pytest
 from embedmill.console.cli.session import opened
 from embedmill.console.services import doctor
 from embedmill.console.services.doctor import Check
-from embedmill.console.services.doctor_models import probe_query_models
+from embedmill.console.services.doctor_models import probe_embedders, probe_query_models
 from embedmill.producers.submission import create_collection
 from embedmill.shared import stages
 from embedmill.shared.db import pools
 from embedmill.shared.errors import EmbedmillError
+from embedmill.shared.outcomes import Park
 from embedmill.shared.runtime import Runtime
 from embedmill.shared.settings import Settings
+from embedmill.shared.states import State
 from embedmill.simulators.anthropic import AnthropicSimulator
 from embedmill.simulators.faults import Fault
+from embedmill.simulators.openai import OpenAISimulator
 from embedmill.simulators.serving import running
 from tests.shared.db.tracker import Tracker
 
@@ -198,6 +201,23 @@ def test_a_model_that_a_collection_has_for_queries_is_tried_for_nothing(
         with pytest.raises(EmbedmillError, match="claude-opus-4-7, of collection ranked: "):
             probe_query_models(runtime)
         assert server.simulator.bill.as_json()["totals"] == {}
+
+
+def test_a_key_that_its_vendor_accepts_again_is_found_at_once_and_wakes_what_waited(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(OpenAISimulator()) as server, opened(settings) as runtime:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        create_collection(runtime, "paid", embedding="openai/text-embedding-3-small")
+        server.simulator.faults.add(Fault(kind="status", status=401))
+        with pytest.raises(EmbedmillError, match="does not accept the key"):
+            probe_embedders(runtime)
+        tracker = Tracker(runtime.database)
+        claim = tracker.take(["file:///a"])
+        tracker.settle(claim, Park("key", 60.0))
+        assert "text-embedding-3-small" in probe_embedders(runtime)
+        assert tracker.states() == [State.PENDING]
 
 
 def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
