@@ -11,7 +11,7 @@ Collection = Annotated[
     typer.Option(
         "--collection",
         "-c",
-        help="Collection; made on first use. Where a token reaches one only, that one is meant.",
+        help="Collection; ingest and submit make it. Where a token reaches one only, that one is meant.",
         show_default="default",
     ),
 ]

@@ -293,8 +293,9 @@ def _workers(runtime: Runtime) -> str:
         told += f" ({counted(waiting, 'document')} of unfinished jobs)"
     if not any(pool.actual for pool in pools):
         if waiting and missing:
+            wait = "waits" if waiting == 1 else "wait"
             raise EmbedmillError(
-                f"none running, and {counted(waiting, 'document')} wait for them{told}", hint=START_WORKERS
+                f"none running, and {counted(waiting, 'document')} {wait} for them{told}", hint=START_WORKERS
             )
         return f"none running; ingest brings its own, submit needs `workers start`{told}"
     if missing:

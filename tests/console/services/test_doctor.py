@@ -224,21 +224,21 @@ def test_a_home_that_others_may_look_into_and_work_that_nobody_takes_are_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened(settings) as runtime:
-        Tracker(runtime.database).submit(["file:///a", "file:///b"])
+        Tracker(runtime.database).submit(["file:///a"])
         runtime.home.chmod(0o750)
         assert "warning: others than its owner may look into it: chmod" in doctor._home(runtime)
         runtime.home.chmod(0o700)
         assert doctor._home(runtime) == str(runtime.home)
     workers = next(check for check in doctor.examine(lambda: settings).checks if check.name == "workers")
     assert (workers.ok, workers.hint) == (False, "embedmill workers start")
-    assert "none running, and 2 documents wait for them" in workers.detail
+    assert "none running, and 1 document waits for them" in workers.detail
     with opened(settings) as runtime:
         with runtime.database.write() as connection:
             for queue in stages.names():
                 pools.scale_pool(connection, queue, 0)
         told = doctor._workers(runtime)
     assert "warning: the queue chunk is scaled to 0: embedmill workers scale chunk N" in told
-    assert told.endswith("(2 documents of unfinished jobs)")
+    assert told.endswith("(1 document of unfinished jobs)")
 
 
 def test_a_home_on_a_full_disk_is_told_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
