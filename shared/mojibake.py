@@ -1,4 +1,4 @@
-"""Owns text that was decoded twice: UTF-8 that somebody read as windows-1252 or Latin-1 and wrote as UTF-8 again."""
+"""Owns text decoded twice: UTF-8 that somebody read as windows-1252, Latin-1 or windows-1251 and wrote again."""
 # ruff: noqa: RUF001 - these are the very signs that such an accident leaves
 
 import re
@@ -10,6 +10,11 @@ _MAYBE_PAIR = re.compile(f"[\xc2-\xf4][{_FOLLOWING}]")
 """What every pair begins with, which is found faster than a pair."""
 _BYTES = {bytes((byte,)).decode("cp1252", "ignore") or chr(byte): byte for byte in range(128, 256)}
 _BYTES |= {chr(byte): byte for byte in range(256)}
+_CYRILLIC_FOLLOWING = bytes(byte for byte in range(128, 192) if byte != 0x98).decode("cp1251") + "\x98"
+_CYRILLIC_PAIRS = re.compile(f"(?:[РС][{_CYRILLIC_FOLLOWING}]){{2}}")
+"""Two letters of Cyrillic, one behind the other, as windows-1251 shows their bytes: no word is spelled so."""
+_CYRILLIC_BYTES = {character: byte for byte in range(256) for character in bytes((byte,)).decode("cp1251", "ignore")}
+_CYRILLIC_BYTES["\x98"] = 0x98
 TIMES = 3
 _LEAD = b"\xc3"
 """In UTF-8 every lead byte of a pair begins so, which is found faster than a pair."""
@@ -29,9 +34,15 @@ def repair(text: str) -> str:
 
 def holds_pairs(text: str) -> bool:
     """Whether a pair that such an accident leaves stands anywhere in the text."""
-    if text.isascii() or _LEAD not in text.encode("utf-8", "surrogatepass") or not (found := _MAYBE_PAIR.search(text)):
+    if text.isascii():
         return False
-    return _PAIR.search(text, found.start()) is not None
+    if _LEAD in text.encode("utf-8", "surrogatepass") and (found := _MAYBE_PAIR.search(text)):
+        return _PAIR.search(text, found.start()) is not None or _holds_cyrillic_pairs(text)
+    return _holds_cyrillic_pairs(text)
+
+
+def _holds_cyrillic_pairs(text: str) -> bool:
+    return _CYRILLIC_PAIRS.search(text) is not None
 
 
 def share_of_pairs(text: str) -> float:
@@ -40,9 +51,10 @@ def share_of_pairs(text: str) -> float:
 
 
 def _decode_once(text: str) -> str | None:
-    if not all(character in _BYTES for character in set(text)):
+    read_as = _CYRILLIC_BYTES if _holds_cyrillic_pairs(text) else _BYTES
+    if not all(character in read_as for character in set(text)):
         return None
     try:
-        return bytes(map(_BYTES.__getitem__, text)).decode("utf-8")
+        return bytes(map(read_as.__getitem__, text)).decode("utf-8")
     except UnicodeDecodeError:
         return None

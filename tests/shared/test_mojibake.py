@@ -1,4 +1,5 @@
 """Text that was encoded twice is mended where all of it was, and good text is never touched."""
+# ruff: noqa: RUF001
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from embedmill.shared.mojibake import repair, share_of_pairs
 from tests.workers.parsing.making import read, texts
 
 TEXTS = ["Größe und Straße", "Привет, мир", "“naïve” plan — £5", "これは文です", "voilà"]
+
+CYRILLIC = ["Привет, мир", "Инструкция № 5: «Пуск»", "Він — у Києві", "Größe, по-русски"]
 
 
 def _damaged(text: str, encoding: str) -> str:
@@ -21,7 +24,14 @@ def test_what_was_read_in_a_wrong_encoding_is_mended(text: str, encoding: str) -
     assert repair(_damaged(_damaged(text, encoding), encoding)) == text
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "ÃO BRASIL", "â", "Café “Ã©” is how é looks", ""])
+@pytest.mark.parametrize("text", CYRILLIC)
+def test_what_was_read_as_windows_1251_is_mended(text: str) -> None:
+    assert repair(_damaged(text, "cp1251")) == text
+
+
+@pytest.mark.parametrize(
+    "text", [*TEXTS, *CYRILLIC, "СЁСТРЫ", "РІК і Ріка", "ÃO BRASIL", "â", "Café “Ã©” is how é looks", ""]
+)
 def test_good_text_stays(text: str) -> None:
     assert repair(text) == text
 
