@@ -84,6 +84,9 @@ def submit(
     listener: Listener = NOBODY,
 ) -> SubmittedJob:
     """Record a job for the workers of this home; returns when everything is durable. Raises UserError."""
+    from embedmill.workers.brokers.table import require_broker
+
+    require_broker(runtime.settings)
     tell_kept_elsewhere(runtime, listener)
     submission = JobSubmission(runtime, sources, collection, options, listener)
     submitted = submission.open()

@@ -1,4 +1,4 @@
-"""Whoever works where nothing of what the database names is kept is refused, and whoever submits there is told."""
+"""Whoever works where nothing of what the database names is kept, or without a broker, is refused or told."""
 
 import shutil
 from collections.abc import Iterator
@@ -64,3 +64,14 @@ def test_a_folder_of_texts_whose_disk_is_away_is_not_written_into(scene: Scene, 
         pytest.raises(SettingsError, match=r"texts that file://.*/mount does not have"),
     ):
         require_kept_here(opened)
+
+
+def test_a_broker_that_there_is_not_is_refused_before_anything_is_recorded(scene: Scene) -> None:
+    jobs = len(scene.tracker.rows(job))
+    wrong = scene.runtime.settings.model_copy(update={"broker_url": "ftp://here"})
+    with (
+        closing(WorkerRuntime(wrong, process_id="wrong")) as opened,
+        pytest.raises(SettingsError, match="no broker 'ftp'"),
+    ):
+        submit(opened, [FolderSource(bytes(scene.folder))], collection="default")
+    assert len(scene.tracker.rows(job)) == jobs

@@ -19,13 +19,18 @@ BROKERS = {
 }
 
 
-def broker_class(settings: Settings) -> type[Broker]:
-    """The class that the broker's URL names; raises SettingsError."""
+def require_broker(settings: Settings) -> str:
+    """The scheme of the broker's URL; raises SettingsError for one of which there is no broker."""
     scheme, separator, _ = settings.broker_url.partition("://")
     if not separator or scheme not in BROKERS:
         known = ", ".join(f"{name}://" for name in BROKERS)
         raise SettingsError(f"EMBEDMILL_BROKER_URL: there is no broker {scheme[:20]!r}; there are {known}")
-    module, _, name = BROKERS[scheme].partition(":")
+    return scheme
+
+
+def broker_class(settings: Settings) -> type[Broker]:
+    """The class that the broker's URL names; raises SettingsError."""
+    module, _, name = BROKERS[require_broker(settings)].partition(":")
     found: type[Broker] = getattr(import_module(module), name)
     return found
 

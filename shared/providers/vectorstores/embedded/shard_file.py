@@ -187,7 +187,7 @@ class ShardFile:
         with self.read() as connection:
             found = "ok" if connection is None else connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise ShardDamaged(f"vector shard {self.path}: {found}")
+            raise ShardDamaged(f"vector shard {self.path}: {' '.join(found.split())}")
 
     def compact(self) -> None:
         """Write the file anew, so that nothing of deleted rows is left, nor in files that were put aside."""
