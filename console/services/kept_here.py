@@ -1,14 +1,14 @@
-"""Refuses to work where what the records name is kept in another home, or on a disk that is not mounted.
+"""Warns where what the records name is kept in another home, or on a disk that is not mounted.
 
 A database may be reached from several homes, and a folder of texts may be on a disk that goes away. Whoever then
-wrote on into an empty folder would make rows that nobody else finds.
+works on in an empty folder makes rows that nobody else finds.
 """
 
 from functools import partial
 
 from embedmill.console.listening import Listener, Notice, Severity
 from embedmill.shared.db import manifest
-from embedmill.shared.errors import BlobMissing, SettingsError
+from embedmill.shared.errors import BlobMissing, StorageFailed
 from embedmill.shared.providers.vectorstores.table import is_remote
 from embedmill.shared.runtime import Runtime
 
@@ -19,16 +19,10 @@ HINT = (
 )
 
 
-def require_kept_here(runtime: Runtime) -> None:
-    """Raise SettingsError where texts or vectors of documents are named, and none of them is here."""
-    if lacking := _find_lacking(runtime):
-        raise SettingsError(f"the database names {lacking}", hint=HINT)
-
-
 def tell_kept_elsewhere(runtime: Runtime, listener: Listener) -> None:
-    """Say the same to whoever only submits: files are read by those who work, wherever they are."""
+    """Warn where texts or vectors of documents are named, and none of them is here."""
     if lacking := _find_lacking(runtime):
-        listener.on_notice(Notice(f"the database names {lacking}: workers of this home would refuse", Severity.WARNING))
+        listener.on_notice(Notice(f"the database names {lacking}. {HINT}", Severity.WARNING))
 
 
 def _find_lacking(runtime: Runtime) -> str:
@@ -50,6 +44,6 @@ def _find_lacking(runtime: Runtime) -> str:
 def _is_there(runtime: Runtime, object_: str) -> bool:
     try:
         runtime.blobs.get(object_)
-    except BlobMissing:
+    except (BlobMissing, StorageFailed):
         return False
     return True

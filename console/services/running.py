@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from embedmill.console.listening import NOBODY, HandBack, Listener, Notice
-from embedmill.console.services.kept_here import require_kept_here
+from embedmill.console.services.kept_here import tell_kept_elsewhere
 from embedmill.console.services.progress import say_standstill
 from embedmill.console.services.reach import installation
 from embedmill.console.services.serving import serves
@@ -248,7 +248,7 @@ def run_workers(
 
     A pool that serves all queues is divided where vectors are made elsewhere.
     """
-    require_kept_here(runtime)
+    tell_kept_elsewhere(runtime, listener)
     pools = [each for pool in pools for each in _pools_of(runtime, pool)]
     with Workshop(runtime, pools, options=options, listener=listener) as workshop:
         workshop.start_workers()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from embedmill.console.listening import NOBODY, Listener, Notice, Severity, Teller
 from embedmill.console.services.bulk import tell_batches_out
 from embedmill.console.services.jobs import JobReport, describe_job
-from embedmill.console.services.kept_here import require_kept_here
+from embedmill.console.services.kept_here import tell_kept_elsewhere
 from embedmill.console.services.progress import (
     FINAL,
     Hindrance,
@@ -52,7 +52,7 @@ def ingest(
     listener: Listener = NOBODY,
 ) -> JobReport:
     """Submit sources and work here until they are done. Raises UserError, StorageFailed."""
-    require_kept_here(runtime)
+    tell_kept_elsewhere(runtime, listener)
     teller = Teller(listener)
 
     def on_batch(job_id: int, seen: int, queued: int) -> None:
