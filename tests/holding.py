@@ -25,7 +25,7 @@ class Gate:
     def wait(self, *, seconds: float = 60.0) -> int:
         """The process id of a worker, as soon as one is held."""
         held = self._folder / "held"
-        wait_until(lambda: held.exists() and held.read_text() != "", "a worker holds the document", seconds=seconds)
+        wait_until(held.exists, "a worker holds the document", seconds=seconds)
         return int(held.read_text())
 
     def open(self) -> None:

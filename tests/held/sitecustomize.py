@@ -23,7 +23,9 @@ def hold_up() -> None:
     def normalise(parsed: Any) -> Any:
         if any(os.environ["HOLD_MARKER"] in block.text for block in parsed.blocks):
             while closed.exists():
-                (gate / "held").write_text(str(os.getpid()))
+                mine = gate / f"held-{os.getpid()}"
+                mine.write_text(str(os.getpid()))
+                mine.replace(gate / "held")  # at once: another worker may have written it, and is being read
                 time.sleep(0.02)
         return original(parsed)
 
