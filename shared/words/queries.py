@@ -230,7 +230,8 @@ def _compounds(text: str, words: Sequence[QueryWord]) -> Iterator[AdjoinedWords]
     known = {word.text: word for word in words}
     cut = tokens(text) if len(words) <= MOST_COMPOUNDED else []
     for one, other in pairwise(filter(None, map(known.get, map(fold, cut)))):
-        if terms := compound_terms(one.text, other.text):
+        # Words that any sentence has are no part of a compound, and each pair has some forty terms to be counted.
+        if not (one.functional or other.functional) and (terms := compound_terms(one.text, other.text)):
             yield AdjoinedWords((one, other), terms, is_named=len(cut) == 2)
 
 
